@@ -1,0 +1,22 @@
+//! What Azure DevOps said, and what follows from it. Pure: no input, no output, no clock.
+//!
+//! [`Fact`] is one statement in short form. [`Record`] is the [join](Join) of all facts about one
+//! subject. What people see is computed from the record alone: [`run::ShownRun`].
+//!
+//! Room for a new kind of event: a variant of [`FactKind`] and, where it speaks about something else
+//! than a run, a record of its own beside [`run`], added to [`Record`], [`Fact`] and [`Key`]. The worker
+//! and the store handle those three types and nothing inside them.
+
+mod entries;
+mod join;
+mod key;
+mod record;
+pub mod run;
+mod time;
+mod words;
+
+pub use join::{Change, Join, Said};
+pub use key::{Key, ParseKeyError, RunKey};
+pub use record::{DecodeRecordError, Fact, Record};
+pub use time::{ParseTimeError, Time};
+pub use words::{ApprovalStatus, FactKind, Label, Outcome, Speaker, State};

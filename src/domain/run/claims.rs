@@ -1,0 +1,93 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
+
+/// One whole statement of one speaker about a subject in one state.
+///
+/// An absent field says nothing: it is never a statement that there is no such thing.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Statement {
+    /// When it was said, by the service's clock.
+    pub said: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Outcome>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queued: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finished: Option<Time>,
+}
+
+impl Statement {
+    /// A statement with nothing but its time.
+    #[must_use]
+    pub fn at(said: Time) -> Self {
+        Self { said, result: None, queued: None, started: None, finished: None }
+    }
+
+    /// When what it speaks of ended, as far as it knows.
+    pub(crate) fn finish(&self) -> Time {
+        self.finished.unwrap_or(self.said)
+    }
+}
+
+/// The greatest of (finished or said, said, content).
+impl Join for Statement {
+    fn join(&mut self, other: Self) -> Change {
+        let greater = (other.finish(), other.said, &other) > (self.finish(), self.said, self);
+        if greater {
+            *self = other;
+        }
+        Change::of(greater)
+    }
+}
+
+/// Statements closer together than this speak of the same completion.
+pub(crate) const SAME_COMPLETION: Duration = Duration::from_secs(1);
+
+/// A non-terminal statement later than this after the last word on a completion is a new attempt; an
+/// earlier one was only late. The longest lag seen between a finish and its event is 12 s.
+pub(crate) const LATE: Duration = Duration::from_secs(15);
+
+/// The latest statement of each speaker in each state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Claims(#[serde(with = "entries")] BTreeMap<(Speaker, State), Statement>);
+
+impl Join for Claims {
+    fn join(&mut self, other: Self) -> Change {
+        self.0.join(other.0)
+    }
+}
+
+impl Claims {
+    pub(crate) fn add(&mut self, speaker: Speaker, state: State, says: Statement) {
+        self.absorb(Self(BTreeMap::from([((speaker, state), says)])));
+    }
+
+    /// Every statement, also those of stubs.
+    pub(crate) fn statements(&self) -> impl Iterator<Item = &Statement> {
+        self.0.values()
+    }
+
+    /// The statements that count: a stub's only where nobody else spoke.
+    pub(crate) fn voices(&self) -> impl Iterator<Item = (&Speaker, &State, &Statement)> {
+        let only_stubs = self.0.keys().all(|(speaker, _)| *speaker == Speaker::Stub);
+        self.0
+            .iter()
+            .filter(move |((speaker, _), _)| only_stubs || *speaker != Speaker::Stub)
+            .map(|((speaker, state), says)| (speaker, state, says))
+    }
+}
+
+/// The earliest of the times that are present.
+pub(crate) fn earliest<'a>(
+    statements: impl Iterator<Item = &'a Statement>,
+    field: fn(&Statement) -> Option<Time>,
+) -> Option<Time> {
+    statements.filter_map(field).min()
+}

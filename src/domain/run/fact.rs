@@ -1,0 +1,145 @@
+use serde::{Deserialize, Serialize};
+
+use super::claims::Statement;
+use crate::domain::join::join_max;
+use crate::domain::{ApprovalStatus, Change, FactKind, Join, Label, RunKey, Speaker, State, Time};
+
+/// What one event or REST answer says about a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFact {
+    #[serde(flatten)]
+    pub key: RunKey,
+    pub kind: FactKind,
+    /// The event's `createdDate`; for REST the `lastChangedDate`, else the finish, start or queue time.
+    pub said: Time,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(Label, String)>,
+    /// What it says of the run itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<(State, Statement)>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub stages: Vec<StageSaid>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub jobs: Vec<JobSaid>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<ApprovalSaid>,
+}
+
+impl RunFact {
+    /// A fact that says nothing yet.
+    #[must_use]
+    pub fn new(key: RunKey, kind: FactKind, said: Time) -> Self {
+        Self {
+            key,
+            kind,
+            said,
+            labels: Vec::new(),
+            run: None,
+            stages: Vec::new(),
+            jobs: Vec::new(),
+            approvals: Vec::new(),
+        }
+    }
+}
+
+/// What is said of one attempt of a stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageSaid {
+    pub name: String,
+    /// From 1; absent in the shapes of 2019 and 2022.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    pub state: State,
+    pub says: Statement,
+}
+
+/// What is said of one attempt of a job. Every stage may have a job named `__default`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobSaid {
+    pub stage: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage_attempt: Option<u32>,
+    pub name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    pub state: State,
+    pub says: Statement,
+}
+
+/// What is said of an approval.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApprovalSaid {
+    pub id: String,
+    pub status: ApprovalStatus,
+    pub says: ApprovalStatement,
+}
+
+/// One statement about an approval in one status. The latest wins, then the greater content.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ApprovalStatement {
+    pub said: Time,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stage: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requested: Option<Time>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<Time>,
+    /// Display names of those who are asked or have answered.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvers: Vec<String>,
+}
+
+impl Join for ApprovalStatement {
+    fn join(&mut self, other: Self) -> Change {
+        join_max(self, other)
+    }
+}
+
+impl FactKind {
+    /// Who speaks when this kind of fact says something of the run itself.
+    #[must_use]
+    pub fn speaker_on_run(&self) -> Speaker {
+        match self {
+            Self::RunStateChanged => Speaker::RunEvent,
+            Self::BuildCompleted => Speaker::BuildComplete,
+            Self::Build | Self::Timeline => Speaker::Rest,
+            Self::StageStateChanged
+            | Self::JobStateChanged
+            | Self::ApprovalPending
+            | Self::ApprovalCompleted
+            | Self::Other(_) => Speaker::Stub,
+        }
+    }
+
+    /// Who speaks when this kind of fact says something of a stage.
+    #[must_use]
+    pub fn speaker_on_stage(&self) -> Speaker {
+        match self {
+            Self::RunStateChanged => Speaker::RunEvent,
+            Self::StageStateChanged => Speaker::StageEvent,
+            Self::Build | Self::Timeline => Speaker::Rest,
+            Self::JobStateChanged
+            | Self::BuildCompleted
+            | Self::ApprovalPending
+            | Self::ApprovalCompleted
+            | Self::Other(_) => Speaker::Stub,
+        }
+    }
+
+    /// Who speaks when this kind of fact says something of a job.
+    #[must_use]
+    pub fn speaker_on_job(&self) -> Speaker {
+        match self {
+            Self::JobStateChanged => Speaker::JobEvent,
+            Self::Build | Self::Timeline => Speaker::Rest,
+            Self::RunStateChanged
+            | Self::StageStateChanged
+            | Self::BuildCompleted
+            | Self::ApprovalPending
+            | Self::ApprovalCompleted
+            | Self::Other(_) => Speaker::Stub,
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::attempts::Attempts;
+use super::claims::Claims;
+use super::fact::{ApprovalStatement, RunFact};
+use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, entries};
+
+/// The join of all that was said about one run.
+///
+/// Nothing here is a decision: what is shown follows from it by [`RunRecord::shown`]. Entries that this
+/// version does not know stay in it and are written back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunRecord {
+    v: u32,
+    key: RunKey,
+    #[serde(default)]
+    pub(super) labels: BTreeMap<Label, Said<String>>,
+    #[serde(default)]
+    pub(super) run: Claims,
+    #[serde(default)]
+    pub(super) stages: BTreeMap<String, Attempts>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "entries")]
+    pub(super) jobs: BTreeMap<JobKey, Attempts>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) approvals: BTreeMap<String, BTreeMap<ApprovalStatus, ApprovalStatement>>,
+    #[serde(flatten)]
+    unknown: BTreeMap<String, serde_json::Value>,
+}
+
+/// A job is named by its stage and the attempt of it: every stage may have a `__default`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) struct JobKey {
+    pub(super) stage: String,
+    pub(super) name: String,
+    pub(super) stage_attempt: Option<u32>,
+}
+
+impl RunRecord {
+    /// The version of the stored form. A record with a greater one is not for this program.
+    pub const VERSION: u32 = 1;
+
+    /// The record of a run of which nothing was said.
+    #[must_use]
+    pub fn new(key: RunKey) -> Self {
+        Self {
+            v: Self::VERSION,
+            key,
+            labels: BTreeMap::new(),
+            run: Claims::default(),
+            stages: BTreeMap::new(),
+            jobs: BTreeMap::new(),
+            approvals: BTreeMap::new(),
+            unknown: BTreeMap::new(),
+        }
+    }
+
+    /// The record of nothing but `fact`.
+    #[must_use]
+    pub fn of(fact: &RunFact) -> Self {
+        let mut record = Self::new(fact.key.clone());
+        record.labels =
+            fact.labels.iter().map(|(label, text)| (label.clone(), Said(fact.said, text.clone()))).collect();
+        if let Some((state, says)) = &fact.run {
+            record.run.add(fact.kind.speaker_on_run(), state.clone(), says.clone());
+        }
+        for stage in &fact.stages {
+            let attempts = record.stages.entry(stage.name.clone()).or_default();
+            attempts.add(stage.attempt, fact.kind.speaker_on_stage(), stage.state.clone(), stage.says.clone());
+        }
+        for job in &fact.jobs {
+            let key = JobKey { stage: job.stage.clone(), name: job.name.clone(), stage_attempt: job.stage_attempt };
+            let attempts = record.jobs.entry(key).or_default();
+            attempts.add(job.attempt, fact.kind.speaker_on_job(), job.state.clone(), job.says.clone());
+        }
+        for approval in &fact.approvals {
+            let said = BTreeMap::from([(approval.status.clone(), approval.says.clone())]);
+            record.approvals.entry(approval.id.clone()).or_default().absorb(said);
+        }
+        record
+    }
+
+    #[must_use]
+    pub fn key(&self) -> &RunKey {
+        &self.key
+    }
+}
+
+/// Join part by part. Both must be about the same run.
+impl Join for RunRecord {
+    fn join(&mut self, other: Self) -> Change {
+        debug_assert_eq!(self.key, other.key, "records of different runs");
+        self.labels
+            .join(other.labels)
+            .or(self.run.join(other.run))
+            .or(self.stages.join(other.stages))
+            .or(self.jobs.join(other.jobs))
+            .or(self.approvals.join(other.approvals))
+            .or(self.unknown.join(other.unknown))
+    }
+}

@@ -1,0 +1,265 @@
+//! What people see of a run: a pure function of its record.
+
+use std::collections::BTreeMap;
+
+use super::attempts::ShownAttempt;
+use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
+use super::record::RunRecord;
+use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
+
+/// A run as it is shown. What is not known is `None`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownRun {
+    pub key: RunKey,
+    pub name: Option<String>,
+    pub project_id: Option<String>,
+    pub project_name: Option<String>,
+    /// The newest name that was said, with the time: pipelines are grouped by id and get renamed.
+    pub pipeline_name: Option<Said<String>>,
+    pub state: Option<State>,
+    pub result: Option<Outcome>,
+    pub reason: Option<String>,
+    pub branch: Option<String>,
+    pub commit: Option<String>,
+    pub repository: Option<String>,
+    pub requested_for: Option<String>,
+    pub url: Option<String>,
+    pub queued: Option<Time>,
+    pub started: Option<Time>,
+    pub finished: Option<Time>,
+    /// In the order in which they started; those that did not, last.
+    pub stages: Vec<ShownStage>,
+    pub jobs: Vec<ShownJob>,
+    pub approvals: Vec<ShownApproval>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownStage {
+    pub name: String,
+    pub attempt: u32,
+    pub state: Option<State>,
+    pub result: Option<Outcome>,
+    pub started: Option<Time>,
+    pub finished: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownJob {
+    pub stage: String,
+    /// `None` where no event said it.
+    pub stage_attempt: Option<u32>,
+    pub name: String,
+    pub attempt: u32,
+    pub state: Option<State>,
+    pub result: Option<Outcome>,
+    pub started: Option<Time>,
+    pub finished: Option<Time>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownApproval {
+    pub id: String,
+    pub status: ApprovalStatus,
+    pub stage: Option<String>,
+    pub stage_attempt: Option<u32>,
+    pub requested: Option<Time>,
+    /// When it left `pending`; `None` while it has not.
+    pub decided: Option<Time>,
+    pub approvers: Vec<String>,
+}
+
+impl RunRecord {
+    /// Weighs the statements of the record.
+    #[must_use]
+    pub fn shown(&self) -> ShownRun {
+        let stages = self.shown_stages();
+        let retried = stages.iter().filter(|stage| stage.attempt >= 2).filter_map(|stage| stage.started).max();
+        let verdict = Verdict::of(&self.run, retried);
+        let label = |label: Label| self.labels.get(&label).map(|Said(_, text)| text.clone());
+        ShownRun {
+            key: self.key().clone(),
+            name: label(Label::RunName),
+            project_id: label(Label::ProjectId),
+            project_name: label(Label::ProjectName),
+            pipeline_name: self.labels.get(&Label::PipelineName).cloned(),
+            state: verdict.state,
+            result: verdict.result,
+            reason: label(Label::Reason),
+            branch: label(Label::Branch),
+            commit: label(Label::Commit),
+            repository: label(Label::Repository),
+            requested_for: label(Label::RequestedFor),
+            url: label(Label::Url),
+            queued: earliest(self.run.statements(), |says| says.queued),
+            started: earliest(self.run.statements(), |says| says.started),
+            finished: verdict.finished,
+            stages,
+            jobs: self.shown_jobs(),
+            approvals: self.shown_approvals(),
+        }
+    }
+
+    fn shown_stages(&self) -> Vec<ShownStage> {
+        let mut stages: Vec<_> = self
+            .stages
+            .iter()
+            .flat_map(|(name, attempts)| attempts.shown().into_iter().map(|attempt| stage(name, attempt)))
+            .collect();
+        stages.sort_by_cached_key(|stage| (stage.started.is_none(), stage.started, stage.name.clone(), stage.attempt));
+        stages
+    }
+
+    /// Jobs whose stage attempt nobody said count only where nobody said one.
+    fn shown_jobs(&self) -> Vec<ShownJob> {
+        let mut placed: BTreeMap<(&str, &str), bool> = BTreeMap::new();
+        for key in self.jobs.keys() {
+            *placed.entry((&key.stage, &key.name)).or_default() |= key.stage_attempt.is_some();
+        }
+        let counts = |stage: &str, name: &str, attempt: Option<u32>| {
+            attempt.is_some() || placed.get(&(stage, name)) != Some(&true)
+        };
+        self.jobs
+            .iter()
+            .filter(|(key, _)| counts(&key.stage, &key.name, key.stage_attempt))
+            .flat_map(|(key, attempts)| attempts.shown().into_iter().map(move |attempt| (key, attempt)))
+            .map(|(key, shown)| ShownJob {
+                stage: key.stage.clone(),
+                stage_attempt: key.stage_attempt,
+                name: key.name.clone(),
+                attempt: shown.number,
+                state: shown.state,
+                result: shown.result,
+                started: shown.started,
+                finished: shown.finished,
+            })
+            .collect()
+    }
+
+    fn shown_approvals(&self) -> Vec<ShownApproval> {
+        let latest = |said: &BTreeMap<ApprovalStatus, _>| -> Option<(ApprovalStatus, super::ApprovalStatement)> {
+            said.iter()
+                .max_by_key(|(status, says): &(&ApprovalStatus, &super::ApprovalStatement)| {
+                    (**status != ApprovalStatus::Pending, *says)
+                })
+                .map(|(status, says)| (status.clone(), says.clone()))
+        };
+        let mut approvals: Vec<_> = self
+            .approvals
+            .iter()
+            .filter_map(|(id, said)| latest(said).map(|(status, says)| (id, status, says)))
+            .map(|(id, status, says)| ShownApproval {
+                id: id.clone(),
+                decided: (status != ApprovalStatus::Pending).then_some(says.changed).flatten(),
+                status,
+                stage: says.stage,
+                stage_attempt: says.attempt,
+                requested: says.requested,
+                approvers: says.approvers,
+            })
+            .collect();
+        approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
+        approvals
+    }
+}
+
+fn stage(name: &str, shown: ShownAttempt) -> ShownStage {
+    ShownStage {
+        name: name.to_owned(),
+        attempt: shown.number,
+        state: shown.state,
+        result: shown.result,
+        started: shown.started,
+        finished: shown.finished,
+    }
+}
+
+/// What the statements about the run itself amount to.
+struct Verdict {
+    state: Option<State>,
+    result: Option<Outcome>,
+    finished: Option<Time>,
+}
+
+impl Verdict {
+    /// `retried` is when the latest stage attempt after the first one started.
+    fn of(claims: &Claims, retried: Option<Time>) -> Self {
+        let completion = Completion::latest(claims);
+        let reopened = completion.as_ref().and_then(|completion| completion.reopened(claims, retried));
+        match completion {
+            Some(completion) if reopened.is_none() => {
+                Self { state: Some(State::Completed), result: completion.result, finished: completion.finished }
+            }
+            Some(_) | None => Self { state: open_state(claims, reopened), result: None, finished: None },
+        }
+    }
+}
+
+/// The latest finish that anybody spoke of.
+struct Completion {
+    finish: Time,
+    /// The last time that anybody spoke of this completion.
+    last_word: Time,
+    finished: Option<Time>,
+    result: Option<Outcome>,
+}
+
+impl Completion {
+    fn latest(claims: &Claims) -> Option<Self> {
+        let all =
+            || claims.voices().filter(|(_, state, _)| state.is_terminal()).map(|(speaker, _, says)| (speaker, says));
+        let finish = all().map(|(_, says)| says.finish()).max()?;
+        let same = || all().filter(|(_, says)| finish.since(says.finish()) <= SAME_COMPLETION);
+        let told = same().filter(|(_, says)| says.result.is_some());
+        Some(Self {
+            finish,
+            last_word: same().map(|(_, says)| says.said).max().unwrap_or(finish),
+            finished: earliest(same().map(|(_, says)| says), |says| says.finished),
+            result: told
+                .max_by_key(|(speaker, says)| (authority(speaker), says.finish(), says.said, *says))
+                .and_then(|(_, says)| says.result.clone()),
+        })
+    }
+
+    /// The latest sign that the run went on after this completion.
+    fn reopened(&self, claims: &Claims, retried: Option<Time>) -> Option<Time> {
+        let said_again = claims.voices().filter(|(speaker, state, says)| match state {
+            State::InProgress if says.said > self.last_word.plus(LATE) => true,
+            State::InProgress | State::NotStarted | State::Postponed => {
+                **speaker == Speaker::Rest && says.said > self.finish
+            }
+            State::Waiting | State::Running | State::Canceling | State::Completed | State::Other(_) => false,
+        });
+        said_again.map(|(_, _, says)| says.said).chain(retried.filter(|start| *start > self.finish)).max()
+    }
+}
+
+/// Whose result counts for one completion: `partiallySucceeded` exists only in builds.
+fn authority(speaker: &Speaker) -> u8 {
+    match speaker {
+        Speaker::BuildComplete | Speaker::Rest => 2,
+        Speaker::RunEvent | Speaker::StageEvent | Speaker::JobEvent | Speaker::Other(_) => 1,
+        Speaker::Stub => 0,
+    }
+}
+
+/// The state of a run that is not over, or was `reopened`.
+fn open_state(claims: &Claims, reopened: Option<Time>) -> Option<State> {
+    let open = || claims.voices().filter(|(_, state, _)| !state.is_terminal());
+    let latest = |wanted: &State| open().filter(|(_, state, _)| *state == wanted).map(|(_, _, says)| says.said).max();
+    let went_on = latest(&State::InProgress);
+    let canceling = latest(&State::Canceling).filter(|said| {
+        let void = reopened.is_some_and(|reopened| reopened > *said)
+            || went_on.is_some_and(|went_on| went_on > said.plus(LATE));
+        !void
+    });
+    if canceling.is_some() {
+        return Some(State::Canceling);
+    }
+    let since = |says: &Statement| reopened.is_none_or(|reopened| says.said >= reopened);
+    open()
+        .filter(|(_, state, says)| **state != State::Canceling && since(says))
+        .max_by_key(|(_, state, says)| (says.said, **state == State::InProgress, (*state).clone()))
+        .map(|(_, state, _)| state.clone())
+        .or_else(|| reopened.map(|_| State::InProgress))
+        .or_else(|| latest(&State::Canceling).map(|_| State::InProgress))
+}

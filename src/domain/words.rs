@@ -1,0 +1,205 @@
+//! The service's own words. A word never seen before is a value (`Other`), kept as it came.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::fmt;
+use std::hash::{Hash, Hasher};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Declares an open set of words. Ordered by the word's bytes, so that the order, which decides ties in
+/// a merge, stays the same when a later version knows more words.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+            /// A word that this version does not know, as it came.
+            Other(String),
+        }
+
+        impl $name {
+            /// The word as the service writes it.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Self::$variant => $word,)+
+                    Self::Other(word) => word,
+                }
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(word: &str) -> Self {
+                match word {
+                    $($word => Self::$variant,)+
+                    other => Self::Other(other.to_owned()),
+                }
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.as_str() == other.as_str()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                self.as_str().cmp(other.as_str())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.as_str().hash(state);
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                Cow::<'de, str>::deserialize(deserializer).map(|word| Self::from(word.as_ref()))
+            }
+        }
+    };
+}
+
+words! {
+    /// The state of a run, a stage or a job.
+    State {
+        NotStarted = "notStarted",
+        Waiting = "waiting",
+        /// Stages and jobs say `running` where runs say `inProgress`.
+        Running = "running",
+        InProgress = "inProgress",
+        Canceling = "canceling",
+        Postponed = "postponed",
+        Completed = "completed",
+    }
+}
+
+impl State {
+    /// Whether nothing is expected after it.
+    #[must_use]
+    pub fn is_terminal(&self) -> bool {
+        *self == Self::Completed
+    }
+}
+
+words! {
+    /// How a run, a stage or a job ended. The service calls it `result`.
+    Outcome {
+        Succeeded = "succeeded",
+        PartiallySucceeded = "partiallySucceeded",
+        Failed = "failed",
+        Canceled = "canceled",
+        Skipped = "skipped",
+        Rejected = "rejected",
+        Abandoned = "abandoned",
+    }
+}
+
+words! {
+    /// The status of an approval.
+    ApprovalStatus {
+        Pending = "pending",
+        Approved = "approved",
+        Rejected = "rejected",
+        Canceled = "canceled",
+        Skipped = "skipped",
+        TimedOut = "timedOut",
+    }
+}
+
+words! {
+    /// Who makes a statement.
+    Speaker {
+        /// A run event, about the run and the stages that it lists.
+        RunEvent = "runEvent",
+        StageEvent = "stageEvent",
+        JobEvent = "jobEvent",
+        BuildComplete = "buildComplete",
+        /// An answer of the REST API.
+        Rest = "rest",
+        /// What an event says in passing about something else than its subject, such as the run inside a
+        /// stage event: possibly stale, so it counts only when nobody else spoke.
+        Stub = "stub",
+    }
+}
+
+words! {
+    /// A text that describes a run.
+    Label {
+        RunName = "runName",
+        ProjectId = "projectId",
+        ProjectName = "projectName",
+        PipelineName = "pipelineName",
+        Branch = "branch",
+        Commit = "commit",
+        Repository = "repository",
+        RequestedFor = "requestedFor",
+        Reason = "reason",
+        Url = "url",
+    }
+}
+
+words! {
+    /// Which event or REST answer a fact was read from.
+    FactKind {
+        RunStateChanged = "runStateChanged",
+        StageStateChanged = "stageStateChanged",
+        JobStateChanged = "jobStateChanged",
+        BuildCompleted = "buildCompleted",
+        ApprovalPending = "approvalPending",
+        ApprovalCompleted = "approvalCompleted",
+        /// An answer of Builds - Get or Builds - List.
+        Build = "build",
+        /// An answer of Timeline - Get.
+        Timeline = "timeline",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_words_are_kept_as_they_came() {
+        let state: State = serde_json::from_str("\"somethingNew\"").unwrap();
+        assert_eq!(state, State::Other("somethingNew".to_owned()));
+        assert_eq!(serde_json::to_string(&state).unwrap(), "\"somethingNew\"");
+    }
+
+    #[test]
+    fn order_is_that_of_the_words() {
+        assert!(State::Canceling < State::Completed);
+        assert!(State::Other("cancelled".to_owned()) > State::Canceling);
+        assert!(State::Other("cancelled".to_owned()) < State::Completed);
+    }
+
+    #[test]
+    fn a_known_word_in_other_is_that_word() {
+        assert_eq!(Outcome::Other("failed".to_owned()), Outcome::Failed);
+    }
+}

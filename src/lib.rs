@@ -1,0 +1,2 @@
+//! Pipetrail follows every Azure DevOps pipeline run.
+pub mod domain;
