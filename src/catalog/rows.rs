@@ -1,0 +1,152 @@
+//! What the catalog answers. Serialized, these are the JSON of the command line and of the HTTP API.
+
+use serde::{Serialize, Serializer};
+
+use crate::domain::Time;
+
+/// A run with its stages.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Run {
+    pub organization: String,
+    /// The project's name if known, else its id.
+    pub project: Option<String>,
+    pub pipeline: PipelineName,
+    pub run_id: u64,
+    /// The build number.
+    pub name: Option<String>,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    pub reason: Option<String>,
+    /// The full ref.
+    pub branch: Option<String>,
+    pub commit: Option<String>,
+    pub repository: Option<String>,
+    pub requested_for: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub queued_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+    pub url: Option<String>,
+    pub stages: Vec<Stage>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PipelineName {
+    pub id: u64,
+    pub name: Option<String>,
+}
+
+/// One attempt of a stage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Stage {
+    pub name: String,
+    pub attempt: u32,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+}
+
+/// One attempt of a job.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    pub stage: String,
+    pub stage_attempt: Option<u32>,
+    pub name: String,
+    pub attempt: u32,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Approval {
+    pub id: String,
+    pub status: String,
+    pub stage: Option<String>,
+    pub stage_attempt: Option<u32>,
+    #[serde(serialize_with = "rfc3339")]
+    pub requested_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub decided_at: Option<Time>,
+    pub approvers: Vec<String>,
+}
+
+/// A run with all that is known of it but its facts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunDetail {
+    #[serde(flatten)]
+    pub run: Run,
+    pub jobs: Vec<Job>,
+    pub approvals: Vec<Approval>,
+}
+
+/// A pipeline with what its runs amount to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Pipeline {
+    pub organization: String,
+    pub project: Option<String>,
+    pub id: u64,
+    pub name: Option<String>,
+    /// Runs that are known.
+    pub runs: u64,
+    /// Runs that are known and not completed.
+    pub live: u64,
+    /// The run with the greatest id, without its stages.
+    pub last_run: LastRun,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LastRun {
+    pub run_id: u64,
+    pub name: Option<String>,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    pub branch: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub queued_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+}
+
+/// Which runs. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RunFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// A pipeline's id or name.
+    pub pipeline: Option<String>,
+    /// A ref, with or without `refs/heads/`.
+    pub branch: Option<String>,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    /// The beginning of a commit id.
+    pub commit: Option<String>,
+    /// Queued at or after; where that is not known, started or finished.
+    pub since: Option<Time>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+}
+
+#[expect(clippy::ref_option, reason = "the form that serde calls")]
+fn rfc3339<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(time),
+        None => serializer.serialize_none(),
+    }
+}

@@ -1,0 +1,140 @@
+//! Bytes in, deliveries settled by value, dead letters kept.
+//!
+//! A queue promises: what [`Queue::put`] acknowledged is delivered at least once, each time under a lease;
+//! what is neither settled nor handed back comes again when its lease runs out; a dead letter keeps the
+//! body byte for byte and never expires. It does not promise order or single delivery, and its count of
+//! receives decides nothing: outages and crashes raise it too.
+//!
+//! [`contract`] holds every backend to this.
+
+mod dead_letter;
+mod sqlite;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use crate::domain::Time;
+
+pub use dead_letter::{DeadLetter, DeadLetterFilter, Reason};
+pub use sqlite::SqliteQueue;
+
+/// A queue of message bodies with its dead letters.
+#[async_trait]
+pub trait Queue: Send + Sync {
+    /// Appends the bodies. They are durable once this returns.
+    async fn put(&self, bodies: Vec<Vec<u8>>) -> Result<(), QueueError>;
+
+    /// Takes up to [`Queue::batch`] messages that are visible, each for the time of `lease`.
+    async fn receive(&self, lease: Duration) -> Result<Vec<Delivery>, QueueError>;
+
+    /// How many messages one receive takes at the most.
+    fn batch(&self) -> usize;
+
+    /// Settles each delivery. A lease that ran out meanwhile is no error: the message comes again, or was
+    /// settled by whoever took it then.
+    async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError>;
+
+    /// Raises the durable count of attempts on this message that left no outcome, and returns it. Settling
+    /// as done or dead removes the count.
+    async fn begin_trial(&self, delivery: &Delivery) -> Result<u32, QueueError>;
+
+    /// How many attempts on this message left no outcome.
+    async fn trials(&self, delivery: &Delivery) -> Result<u32, QueueError>;
+
+    /// Takes one attempt back: it had an outcome that is not the message's fault.
+    async fn end_trial(&self, delivery: &Delivery) -> Result<(), QueueError>;
+
+    /// Messages on the queue, visible or leased.
+    async fn depth(&self) -> Result<Depth, QueueError>;
+
+    /// Whether the queue can do its work now.
+    async fn probe(&self) -> Result<(), QueueError>;
+
+    /// Dead letters, the latest first, those after `after` in that order, at most `limit`.
+    async fn dead_letters(
+        &self,
+        filter: &DeadLetterFilter,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, QueueError>;
+
+    /// Puts the bodies of these dead letters back on the queue, with no tries, and removes the dead
+    /// letters. Returns how many there were.
+    async fn requeue(&self, ids: &[String]) -> Result<usize, QueueError>;
+
+    /// Removes these dead letters for good. Returns how many there were.
+    async fn discard(&self, ids: &[String]) -> Result<usize, QueueError>;
+}
+
+/// A message in hand, under a lease. Settled by value; one that is dropped comes again.
+#[derive(Debug)]
+pub struct Delivery {
+    /// Names the message: the same at every delivery.
+    pub id: String,
+    pub body: Vec<u8>,
+    /// How often it was delivered, this time included. Crashes and outages raise it: it never poisons.
+    pub receives: u32,
+    /// When it was put on the queue.
+    pub inserted: Time,
+    /// Names the lease.
+    receipt: Receipt,
+}
+
+/// What the backend needs to know this lease by.
+#[derive(Debug, Clone)]
+enum Receipt {
+    Sqlite { message: i64, receives: u32 },
+}
+
+/// What becomes of a delivery.
+#[derive(Debug)]
+pub struct Settlement {
+    pub delivery: Delivery,
+    pub outcome: Outcome,
+}
+
+/// How a delivery ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Its work is done, or there is none: delete it.
+    Done,
+    /// Set it aside.
+    Dead { reason: Reason, tries: u32 },
+    /// Give it back: visible again after this time.
+    Back { after: Duration },
+}
+
+/// Messages on the queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    pub visible: u64,
+    pub leased: u64,
+}
+
+impl Depth {
+    #[must_use]
+    pub fn is_empty(self) -> bool {
+        self.visible == 0 && self.leased == 0
+    }
+}
+
+/// Why the queue could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// Not now: nothing is lost, try again.
+    #[error("the queue is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Trying again does not help: damaged file, disk full, no right.
+    #[error("the queue failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// Settling failed; the deliveries are handed back to the caller.
+#[derive(Debug, thiserror::Error)]
+#[error("{} deliveries could not be settled", unsettled.len())]
+pub struct SettleError {
+    #[source]
+    pub source: QueueError,
+    pub unsettled: Vec<Settlement>,
+}

@@ -1,0 +1,128 @@
+//! The system of record: records with their facts, and the log of what changed.
+//!
+//! A store promises: a commit that it answered [`Committed::Written`] is durable, together with the facts
+//! of that record; a record changes only from the version that the writer saw; every key given to
+//! [`Store::append`] is found by every reader who follows [`Store::changes`], or that reader is told to
+//! start over. It does not promise that one commit is atomic over several records.
+//!
+//! [`contract`] holds every backend to this.
+
+mod sqlite;
+
+use async_trait::async_trait;
+
+use crate::domain::{DecodeRecordError, Fact, Key, Record, Time};
+
+pub use sqlite::{Projection, SqliteStore};
+
+/// Records, facts, change log.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The records of these keys, in their order.
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError>;
+
+    /// Whether a load costs little, so that it pays to load before a first write instead of trying an insert.
+    fn loads_first(&self) -> bool;
+
+    /// Writes each record with its facts if it still has the expected version. One answer a write, in order.
+    /// A key may be there once.
+    async fn commit(&self, writes: &[Write]) -> Result<Vec<Committed>, StoreError>;
+
+    /// Tells readers that these records changed. Durable once this returns.
+    async fn append(&self, keys: &[Key]) -> Result<(), StoreError>;
+
+    /// What changed after `cursor`, at most about `limit` keys.
+    async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError>;
+
+    /// Every record's key, in key order, those after `after`, at most `limit`: for a rebuild.
+    async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError>;
+
+    /// The facts of a record in the order in which they were said.
+    async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError>;
+
+    /// Whether the store can take a write now: one is made.
+    async fn probe(&self) -> Result<(), StoreError>;
+
+    /// Keys of records that ended before `before`, at most `limit`.
+    async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError>;
+
+    /// Raises the floor: facts said before it create no record any more.
+    async fn raise_floor(&self, floor: Time) -> Result<(), StoreError>;
+
+    /// Removes these records with their facts, and appends their keys to the change log.
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError>;
+}
+
+/// A record as the store holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub record: Record,
+    pub version: Version,
+}
+
+/// Which state of a record this is. Compared, never interpreted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Version(pub(crate) String);
+
+/// One record to write.
+#[derive(Debug, Clone)]
+pub struct Write {
+    pub record: Record,
+    /// The version that it was made from; `None` where there was no record.
+    pub expected: Option<Version>,
+    /// What it was made from newly.
+    pub facts: Vec<Fact>,
+}
+
+/// What became of a write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Committed {
+    Written(Version),
+    /// Another writer was there first, or the record is gone: load it and join again.
+    Conflict,
+    /// All its facts were said before the floor and there is no record: it was purged, and stays so.
+    BelowFloor,
+}
+
+/// How far a reader has followed the change log.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct Cursor(pub(crate) Vec<u64>);
+
+/// What a reader has to look at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changes {
+    /// Keys of records that changed or are gone; a key may be there more than once.
+    pub keys: Vec<Key>,
+    /// Where to go on.
+    pub cursor: Cursor,
+    /// Whether there may be more after `cursor`.
+    pub more: bool,
+    /// The log does not reach back to the reader's cursor: rebuild from [`Store::keys`], then follow from `cursor`.
+    pub reset: bool,
+}
+
+/// Why the store could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Not now: an outage. Nothing is lost, no message pays, try again.
+    #[error("the store is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store will not have this write (400, 413), whenever it is tried.
+    #[error("the store refused write {index:?}")]
+    Refused {
+        /// Which write, where the store said it.
+        index: Option<usize>,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A record that this program must not touch: a newer one wrote it, or it is damaged.
+    #[error("record {key}: cannot be read")]
+    Unreadable {
+        key: Key,
+        #[source]
+        source: DecodeRecordError,
+    },
+    /// Trying again does not help: damaged file, disk full, no right.
+    #[error("the store failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
