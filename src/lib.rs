@@ -1,2 +1,3 @@
 //! Pipetrail follows every Azure DevOps pipeline run.
+pub mod clock;
 pub mod domain;
