@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, RunFact};
+use crate::domain::join::join_max;
 use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, entries};
 
 /// The join of all that was said about one run.
@@ -91,8 +92,8 @@ impl RunRecord {
 impl Join for RunRecord {
     fn join(&mut self, other: Self) -> Change {
         debug_assert_eq!(self.key, other.key, "records of different runs");
-        self.labels
-            .join(other.labels)
+        join_max(&mut self.v, other.v)
+            .or(self.labels.join(other.labels))
             .or(self.run.join(other.run))
             .or(self.stages.join(other.stages))
             .or(self.jobs.join(other.jobs))
