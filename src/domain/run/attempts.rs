@@ -1,5 +1,6 @@
 //! The attempts of one stage or one job.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -7,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::claims::{Claims, LATE, Statement, earliest};
 use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
 
-/// How many statements without an attempt number are kept: the greatest by time said.
+/// How many statements without an attempt number are kept: the greatest by time said, stubs last.
 const MOST_UNNUMBERED: usize = 16;
 
 /// What is known of the attempts of one stage or job.
@@ -88,12 +89,32 @@ fn progress(state: &State) -> u8 {
     }
 }
 
-/// One statement without an attempt number. Ordered by the time said first.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+/// One statement without an attempt number.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Observation {
     says: Statement,
     state: State,
     speaker: Speaker,
+}
+
+impl Observation {
+    /// Stubs first, so that they are the first to be cut: the jobs of one stage can make dozens of them.
+    /// Then by the time said.
+    fn rank(&self) -> (bool, &Statement, &State, &Speaker) {
+        (self.speaker != Speaker::Stub, &self.says, &self.state, &self.speaker)
+    }
+}
+
+impl Ord for Observation {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.rank().cmp(&other.rank())
+    }
+}
+
+impl PartialOrd for Observation {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 /// The greatest observations: union and cut, which is a join because the cut follows a total order.
