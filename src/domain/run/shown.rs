@@ -1,9 +1,11 @@
 //! What people see of a run: a pure function of its record.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use super::attempts::ShownAttempt;
 use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
+use super::fact::ApprovalStatement;
 use super::record::RunRecord;
 use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
 
@@ -136,30 +138,28 @@ impl RunRecord {
     }
 
     fn shown_approvals(&self) -> Vec<ShownApproval> {
-        let latest = |said: &BTreeMap<ApprovalStatus, _>| -> Option<(ApprovalStatus, super::ApprovalStatement)> {
-            said.iter()
-                .max_by_key(|(status, says): &(&ApprovalStatus, &super::ApprovalStatement)| {
-                    (**status != ApprovalStatus::Pending, *says)
-                })
-                .map(|(status, says)| (status.clone(), says.clone()))
-        };
-        let mut approvals: Vec<_> = self
-            .approvals
-            .iter()
-            .filter_map(|(id, said)| latest(said).map(|(status, says)| (id, status, says)))
-            .map(|(id, status, says)| ShownApproval {
-                id: id.clone(),
-                decided: (status != ApprovalStatus::Pending).then_some(says.changed).flatten(),
-                status,
-                stage: says.stage,
-                stage_attempt: says.attempt,
-                requested: says.requested,
-                approvers: says.approvers,
-            })
-            .collect();
+        let mut approvals: Vec<_> = self.approvals.iter().filter_map(|(id, said)| approval(id, said)).collect();
         approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
         approvals
     }
+}
+
+/// The latest status other than `pending`. What the latest statement does not say, an earlier one does:
+/// the completed event may come without stage and run.
+fn approval(id: &str, said: &BTreeMap<ApprovalStatus, ApprovalStatement>) -> Option<ShownApproval> {
+    let mut weighed: Vec<_> = said.iter().collect();
+    weighed.sort_by_key(|(status, says)| Reverse((**status != ApprovalStatus::Pending, *says)));
+    let (status, latest) = weighed.first()?;
+    let all = || weighed.iter().map(|(_, says)| *says);
+    Some(ShownApproval {
+        id: id.to_owned(),
+        status: (*status).clone(),
+        stage: all().find_map(|says| says.stage.clone()),
+        stage_attempt: all().find_map(|says| says.attempt),
+        requested: all().filter_map(|says| says.requested).min(),
+        decided: latest.changed.filter(|_| **status != ApprovalStatus::Pending),
+        approvers: all().map(|says| &says.approvers).find(|names| !names.is_empty()).cloned().unwrap_or_default(),
+    })
 }
 
 fn stage(name: &str, shown: ShownAttempt) -> ShownStage {
