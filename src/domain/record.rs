@@ -120,3 +120,85 @@ impl Join for Record {
 fn json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).expect("facts and records are JSON")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::{StageSaid, Statement};
+    use crate::domain::{ApprovalStatus, FactKind, Label, RunKey, State};
+
+    fn fact() -> Fact {
+        let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
+        let said = Time::from_ticks(1_000);
+        let mut fact = RunFact::new(key, FactKind::RunStateChanged, said);
+        fact.labels.push((Label::Branch, "refs/heads/main".to_owned()));
+        fact.run = Some((State::InProgress, Statement { queued: Some(said), ..Statement::at(said) }));
+        for attempt in [None, Some(1)] {
+            let name = "build".to_owned();
+            fact.stages.push(StageSaid { name, attempt, state: State::Running, says: Statement::at(said) });
+        }
+        Fact::Run(fact)
+    }
+
+    fn edited(edit: impl FnOnce(&mut serde_json::Value)) -> String {
+        let mut value = serde_json::from_str(&Record::of(&fact()).encode()).unwrap();
+        edit(&mut value);
+        value.to_string()
+    }
+
+    #[test]
+    fn facts_and_records_come_back_equal() {
+        let (fact, record) = (fact(), Record::of(&fact()));
+        assert_eq!(serde_json::from_str::<Fact>(&fact.encode().0).unwrap(), fact);
+        assert_eq!(Record::decode(&fact.key(), &record.encode()).unwrap(), record);
+    }
+
+    #[test]
+    fn what_a_later_version_added_is_preserved() {
+        let text = edited(|record| {
+            record["tests"] = serde_json::json!({"passed": 3});
+            record["labels"]["mood"] = serde_json::json!([5, "sunny"]);
+            record["run"].as_array_mut().unwrap().push(serde_json::json!([["oracle", "dreaming"], {"said": 7}]));
+            record["approvals"] = serde_json::json!({"a": {"deferred": {"said": 7}}});
+        });
+        let key = fact().key();
+        let mut record = Record::decode(&key, &text).unwrap();
+        assert_eq!(record.join(Record::of(&fact())), Change::Unchanged);
+        assert_eq!(record, Record::decode(&key, &record.encode()).unwrap());
+        for kept in ["\"passed\":3", "[5,\"sunny\"]", "[[\"oracle\",\"dreaming\"],{\"said\":7}]"] {
+            assert!(record.encode().contains(kept), "{kept}");
+        }
+        let mut other = Record::of(&fact());
+        assert_eq!(other.join(record.clone()), Change::Changed);
+        assert_eq!(other, record);
+        let Record::Run(run) = record;
+        assert_eq!(run.shown().approvals[0].status, ApprovalStatus::from("deferred"));
+    }
+
+    #[test]
+    fn a_newer_version_is_refused_by_name() {
+        let text = edited(|record| {
+            record["v"] = 2.into();
+            record["run"] = "of another form".into();
+        });
+        let error = Record::decode(&fact().key(), &text).unwrap_err();
+        assert_eq!(error.to_string(), "the record is of version 2, this program knows 1: update it");
+    }
+
+    #[test]
+    fn an_older_version_becomes_this_one_when_something_is_added() {
+        let key = fact().key();
+        let old = Record::decode(&key, &edited(|record| record["v"] = 0.into())).unwrap();
+        let (mut one, mut other) = (old.clone(), Record::of(&fact()));
+        assert_eq!(one.join(other.clone()), Change::Changed);
+        assert_eq!(other.join(old), Change::Unchanged);
+        assert_eq!(one, other);
+    }
+
+    #[test]
+    fn a_damaged_record_is_an_error() {
+        for text in ["", "{}", "[]", "{\"v\":1}", "{\"v\":1,\"key\":7}"] {
+            assert!(matches!(Record::decode(&fact().key(), text), Err(DecodeRecordError::Damaged(_))), "{text}");
+        }
+    }
+}

@@ -10,6 +10,8 @@ mod claims;
 mod fact;
 mod record;
 mod shown;
+#[cfg(test)]
+mod tests;
 
 pub use claims::Statement;
 pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid};
