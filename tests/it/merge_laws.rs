@@ -1,0 +1,222 @@
+//! The merge is a join: any order, any duplication and any grouping of the facts give the same record.
+
+use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, RunRecord, StageSaid, Statement};
+use pipetrail::domain::{
+    ApprovalStatus, Change, Fact, FactKind, Join, Label, Outcome, Record, RunKey, Speaker, State, Time,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+const KINDS: [&str; 9] = [
+    "runStateChanged",
+    "stageStateChanged",
+    "jobStateChanged",
+    "buildCompleted",
+    "approvalPending",
+    "approvalCompleted",
+    "build",
+    "timeline",
+    "aLaterKind",
+];
+const STATES: [&str; 8] =
+    ["notStarted", "waiting", "running", "inProgress", "canceling", "postponed", "completed", "aLaterState"];
+const OUTCOMES: [&str; 5] = ["succeeded", "partiallySucceeded", "failed", "canceled", "aLaterResult"];
+const STAGES: [&str; 3] = ["build", "test", "__default"];
+
+fn key() -> RunKey {
+    RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 }
+}
+
+/// Half seconds within three quarters of a minute: they collide, and they are late on both sides of every limit.
+fn time() -> impl Strategy<Value = Time> {
+    (0_i64..90).prop_map(|halves| Time::from_ticks(1_000_000_000 + halves * 5_000_000))
+}
+
+fn state() -> impl Strategy<Value = State> {
+    prop_oneof![1 => Just(State::Completed), 2 => select(&STATES[..]).prop_map(State::from)]
+}
+
+fn statement() -> impl Strategy<Value = Statement> {
+    let result = option::of(select(&OUTCOMES[..]).prop_map(Outcome::from));
+    (time(), result, option::of(time()), option::of(time()), option::of(time()))
+        .prop_map(|(said, result, queued, started, finished)| Statement { said, result, queued, started, finished })
+}
+
+fn attempt() -> impl Strategy<Value = Option<u32>> {
+    option::of(1_u32..4)
+}
+
+fn stage() -> impl Strategy<Value = StageSaid> {
+    (select(&STAGES[..]), attempt(), state(), statement()).prop_map(|(name, attempt, state, says)| StageSaid {
+        name: name.to_owned(),
+        attempt,
+        state,
+        says,
+    })
+}
+
+fn job() -> impl Strategy<Value = JobSaid> {
+    (select(&STAGES[..]), attempt(), select(vec!["compile", "__default"]), attempt(), state(), statement()).prop_map(
+        |(stage, stage_attempt, name, attempt, state, says)| JobSaid {
+            stage: stage.to_owned(),
+            stage_attempt,
+            name: name.to_owned(),
+            attempt,
+            state,
+            says,
+        },
+    )
+}
+
+fn approval() -> impl Strategy<Value = ApprovalSaid> {
+    let status = select(vec!["pending", "approved", "rejected", "aLaterStatus"]).prop_map(ApprovalStatus::from);
+    let names = vec(select(vec!["Ada", "Grace"]).prop_map(str::to_owned), 0..2);
+    (select(vec!["a", "b"]), status, time(), option::of(time()), option::of(time()), attempt(), names).prop_map(
+        |(id, status, said, requested, changed, attempt, approvers)| ApprovalSaid {
+            id: id.to_owned(),
+            status,
+            says: ApprovalStatement {
+                said,
+                stage: attempt.map(|_| "test".to_owned()),
+                attempt,
+                requested,
+                changed,
+                approvers,
+            },
+        },
+    )
+}
+
+fn label() -> impl Strategy<Value = (Label, String)> {
+    (select(vec!["branch", "pipelineName", "aLaterLabel"]), select(vec!["one", "two", "three"]))
+        .prop_map(|(label, text)| (Label::from(label), text.to_owned()))
+}
+
+fn fact() -> impl Strategy<Value = RunFact> {
+    (
+        select(&KINDS[..]),
+        time(),
+        vec(label(), 0..3),
+        option::of((state(), statement())),
+        vec(stage(), 0..4),
+        vec(job(), 0..3),
+        vec(approval(), 0..2),
+    )
+        .prop_map(|(kind, said, labels, run, stages, jobs, approvals)| RunFact {
+            key: key(),
+            kind: FactKind::from(kind),
+            said,
+            labels,
+            run,
+            stages,
+            jobs,
+            approvals,
+        })
+}
+
+fn facts() -> impl Strategy<Value = Vec<RunFact>> {
+    vec(fact(), 1..24)
+}
+
+fn fold<'a>(facts: impl IntoIterator<Item = &'a RunFact>) -> RunRecord {
+    let mut record = RunRecord::new(key());
+    for fact in facts {
+        record.absorb(RunRecord::of(fact));
+    }
+    record
+}
+
+/// Every fact once, in the given order, and then some of them again, anywhere.
+fn delivered<'a>(facts: &'a [RunFact], again: &[(Index, Index)]) -> Vec<&'a RunFact> {
+    let mut order: Vec<&RunFact> = facts.iter().collect();
+    for (which, place) in again {
+        let place = place.index(order.len() + 1);
+        order.insert(place, which.get(facts));
+    }
+    order
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_and_any_duplication_give_the_same_record(
+        (facts, shuffled) in facts().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        again in vec(any::<(Index, Index)>(), 0..12),
+    ) {
+        let (one, other) = (fold(&facts), fold(delivered(&shuffled, &again)));
+        prop_assert_eq!(&one, &other);
+        prop_assert_eq!(Record::Run(one).encode(), Record::Run(other).encode());
+    }
+
+    #[test]
+    fn any_grouping_gives_the_same_record(facts in facts(), parts in vec(0_usize..4, 24)) {
+        let whole = fold(&facts);
+        let part = |wanted: usize| fold(facts.iter().zip(&parts).filter(|(_, part)| **part == wanted).map(|(fact, _)| fact));
+        let (mut flat, mut left, mut right) = (RunRecord::new(key()), part(0), part(2));
+        (0..4).for_each(|wanted| flat.absorb(part(wanted)));
+        left.absorb(part(1));
+        right.absorb(part(3));
+        right.absorb(left);
+        prop_assert_eq!(&whole, &flat);
+        prop_assert_eq!(&whole, &right);
+    }
+
+    #[test]
+    fn unchanged_exactly_when_equal(facts in facts(), other in prop_oneof![facts(), vec(fact(), 1..2)]) {
+        let mut record = RunRecord::new(key());
+        for part in facts.iter().map(RunRecord::of).chain([fold(&other), fold(&facts)]) {
+            let before = record.clone();
+            let change = record.join(part);
+            prop_assert_eq!(change == Change::Unchanged, record == before);
+        }
+        prop_assert_eq!(record.clone().join(record), Change::Unchanged);
+    }
+
+    #[test]
+    fn what_is_shown_depends_on_the_record_alone(
+        (facts, shuffled) in facts().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+    ) {
+        let (one, other) = (fold(&facts), fold(&shuffled));
+        let stored = Record::decode(&Record::Run(one.clone()).key(), &Record::Run(one.clone()).encode()).unwrap();
+        let Record::Run(stored) = stored;
+        prop_assert_eq!(one.shown(), other.shown());
+        prop_assert_eq!(one.shown(), stored.shown());
+    }
+
+    #[test]
+    fn encoding_preserves_facts_and_records(facts in facts()) {
+        let record = Record::Run(fold(&facts));
+        let decoded = Record::decode(&record.key(), &record.encode()).unwrap();
+        prop_assert_eq!(&decoded, &record);
+        prop_assert_eq!(decoded.encode(), record.encode());
+        for fact in facts.into_iter().map(Fact::Run) {
+            prop_assert_eq!(serde_json::from_str::<Fact>(&fact.encode().0).unwrap(), fact);
+        }
+    }
+
+    #[test]
+    fn the_shown_result_is_null_while_open(facts in facts()) {
+        let run = fold(&facts).shown();
+        if run.state != Some(State::Completed) {
+            prop_assert_eq!((run.result, run.finished), (None, None));
+        }
+    }
+}
+
+#[test]
+fn the_kinds_make_every_speaker_speak() {
+    let speakers =
+        KINDS.map(FactKind::from).map(|kind| [kind.speaker_on_run(), kind.speaker_on_stage(), kind.speaker_on_job()]);
+    let all = [
+        Speaker::RunEvent,
+        Speaker::StageEvent,
+        Speaker::JobEvent,
+        Speaker::BuildComplete,
+        Speaker::Rest,
+        Speaker::Stub,
+    ];
+    assert!(all.iter().all(|speaker| speakers.iter().flatten().any(|spoken| spoken == speaker)));
+}
