@@ -221,15 +221,17 @@ impl Completion {
     }
 
     /// The latest sign that the run went on after this completion.
+    ///
+    /// The speakers' clocks differ, so what lies within [`SAME_COMPLETION`] of the finish is not after it: the
+    /// last stage of a retry, skipped as the run ends, may by its own clock start a moment later.
     fn reopened(&self, claims: &Claims, retried: Option<Time>) -> Option<Time> {
+        let over = self.finish.plus(SAME_COMPLETION);
         let said_again = claims.voices().filter(|(speaker, state, says)| match state {
             State::InProgress if says.said > self.last_word.plus(LATE) => true,
-            State::InProgress | State::NotStarted | State::Postponed => {
-                **speaker == Speaker::Rest && says.said > self.finish
-            }
+            State::InProgress | State::NotStarted | State::Postponed => **speaker == Speaker::Rest && says.said > over,
             State::Waiting | State::Running | State::Canceling | State::Completed | State::Other(_) => false,
         });
-        said_again.map(|(_, _, says)| says.said).chain(retried.filter(|start| *start > self.finish)).max()
+        said_again.map(|(_, _, says)| says.said).chain(retried.filter(|start| *start > over)).max()
     }
 }
 
