@@ -116,8 +116,24 @@ fn fact() -> impl Strategy<Value = RunFact> {
         })
 }
 
+/// Stage events without attempts, more than a record keeps.
+fn crowd() -> impl Strategy<Value = Vec<RunFact>> {
+    let stage = (state(), statement()).prop_map(|(state, says)| StageSaid {
+        name: "build".to_owned(),
+        attempt: None,
+        state,
+        says,
+    });
+    let kind = select(vec![FactKind::StageStateChanged, FactKind::JobStateChanged]);
+    let fact = (kind, time(), vec(stage, 1..3)).prop_map(|(kind, said, stages)| {
+        let fact = RunFact::new(key(), kind, said);
+        RunFact { stages, ..fact }
+    });
+    vec(fact, 10..24)
+}
+
 fn facts() -> impl Strategy<Value = Vec<RunFact>> {
-    vec(fact(), 1..24)
+    prop_oneof![3 => vec(fact(), 1..24), 1 => crowd()]
 }
 
 fn fold<'a>(facts: impl IntoIterator<Item = &'a RunFact>) -> RunRecord {
