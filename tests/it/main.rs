@@ -1,5 +1,5 @@
 //! One integration binary: a module a subject.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that meets the unexpected must stop there")]
+#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected must stop there")]
 
 mod merge_laws;
 mod simulation;

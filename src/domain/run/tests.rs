@@ -90,7 +90,7 @@ fn orders<'a>(facts: &mut Vec<&'a RunFact>, size: usize, visit: &mut dyn FnMut(&
     }
     for index in 0..size {
         orders(facts, size - 1, visit);
-        facts.swap(if size % 2 == 0 { index } else { 0 }, size - 1);
+        facts.swap(if size.is_multiple_of(2) { index } else { 0 }, size - 1);
     }
 }
 
@@ -118,12 +118,11 @@ fn is_open(run: &ShownRun, state: &State) {
 }
 
 fn stages(run: &ShownRun) -> Vec<(u32, &str, &str)> {
-    let text = |stage: &ShownStage| stage.attempt;
     run.stages
         .iter()
         .map(|stage| {
             let state = stage.state.as_ref().map_or("", State::as_str);
-            (text(stage), state, stage.result.as_ref().map_or("", Outcome::as_str))
+            (stage.attempt, state, stage.result.as_ref().map_or("", Outcome::as_str))
         })
         .collect()
 }
@@ -327,8 +326,8 @@ fn test_events_that_share_one_id_are_two_facts() {
     let (first, second) = (run_completed(60.0, 59.0, Outcome::Succeeded), run_completed(90.0, 89.0, Outcome::Failed));
     let (a, b) = (Fact::Run(first.clone()), Fact::Run(second.clone()));
     assert_ne!(a.encode(), b.encode());
-    assert_eq!(a.encode(), a.clone().encode());
-    is_completed(&shown(&[first.clone(), second.clone()]), &Outcome::Failed, 89.0);
+    assert_eq!(a.encode(), Fact::Run(first.clone()).encode());
+    is_completed(&shown(&[first, second]), &Outcome::Failed, 89.0);
     let mut record = Record::of(&a);
     assert_eq!(record.join(Record::of(&a)), Change::Unchanged);
     assert_eq!(record.join(Record::of(&b)), Change::Changed);
