@@ -1,3 +1,7 @@
 //! Pipetrail follows every Azure DevOps pipeline run.
+pub mod catalog;
 pub mod clock;
 pub mod domain;
+pub mod queue;
+pub mod sqlite;
+pub mod store;

@@ -1,4 +1,127 @@
 //! The read model, in SQL. Every reader asks here; no reader scans the store.
+//!
+//! In the local file its tables stand beside the store's and are written in the store's own transactions:
+//! always current. Elsewhere it is a replica that follows the change log ([`Catalog::refresh`]); the replica
+//! may be deleted at any time, since everything in it follows from the records.
+
+mod apply;
+mod query;
 mod rows;
 
+use std::sync::Arc;
+
+use crate::domain::Key;
+use crate::sqlite::{Durability, LocalError, LocalFile};
+use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
+
+use apply::Tables;
 pub use rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+
+/// Keys that one step of a refresh looks at.
+const PAGE: usize = 1_000;
+
+/// Keeps the catalog's tables in the local file in step with the store's.
+#[must_use]
+pub fn projection() -> Arc<dyn Projection> {
+    Arc::new(Tables)
+}
+
+/// The read model.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    file: LocalFile,
+    kept: Kept,
+}
+
+/// Who keeps it current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kept {
+    /// The store, in its own transactions.
+    ByStore,
+    /// A reader that follows the change log.
+    ByFollowing,
+}
+
+/// Why the catalog could not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error("the catalog failed")]
+    File(#[from] LocalError),
+    #[error("the catalog could not be brought up to date")]
+    Store(#[from] StoreError),
+}
+
+impl Catalog {
+    /// The catalog in the file of a [`crate::store::SqliteStore`], which keeps it current.
+    #[must_use]
+    pub fn local(file: LocalFile) -> Self {
+        Self { file, kept: Kept::ByStore }
+    }
+
+    /// A catalog in a file of its own. It knows what the last [`Catalog::refresh`] found.
+    #[must_use]
+    pub fn replica(file: LocalFile) -> Self {
+        Self { file, kept: Kept::ByFollowing }
+    }
+
+    /// Catches up with the store: costs what changed since the last time, or everything when the change log
+    /// does not reach back that far.
+    ///
+    /// # Errors
+    /// When the store or the catalog's file fails. What was caught up so far stays.
+    pub async fn refresh(&self, store: &dyn Store) -> Result<(), CatalogError> {
+        if self.kept == Kept::ByStore {
+            return Ok(());
+        }
+        let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
+        loop {
+            let changes = store.changes(&cursor, PAGE).await?;
+            if changes.reset {
+                self.rebuild(store, changes.cursor.clone()).await?;
+            } else {
+                self.apply(store, changes.keys, changes.cursor.clone()).await?;
+            }
+            // After a rebuild, what changed during it is still to be read.
+            if !changes.more && !changes.reset {
+                return Ok(());
+            }
+            cursor = changes.cursor;
+        }
+    }
+
+    /// Everything anew; `cursor` was read before, so no change made meanwhile is missed.
+    async fn rebuild(&self, store: &dyn Store, cursor: Cursor) -> Result<(), CatalogError> {
+        self.file.write(Durability::Normal, apply::empty).await?;
+        let mut last = None;
+        loop {
+            let keys = store.keys(last.as_ref(), PAGE).await?;
+            let Some(end) = keys.last().cloned() else { break };
+            self.apply(store, keys, Cursor::default()).await?;
+            last = Some(end);
+        }
+        Ok(self.file.write(Durability::Full, move |c| apply::save_cursor(c, &cursor)).await?)
+    }
+
+    /// Brings these records up to date and notes the cursor, in one transaction.
+    async fn apply(&self, store: &dyn Store, mut keys: Vec<Key>, cursor: Cursor) -> Result<(), CatalogError> {
+        keys.sort_unstable();
+        keys.dedup();
+        let stored = store.load(&keys).await?;
+        let steps: Vec<Step> = keys.iter().zip(stored).filter_map(|(key, stored)| step(key, stored)).collect();
+        Ok(self
+            .file
+            .write(Durability::Normal, move |c| {
+                steps.into_iter().try_for_each(|step| step(c))?;
+                apply::save_cursor(c, &cursor)
+            })
+            .await?)
+    }
+}
+
+/// What brings one record's rows up to date. A record that cannot be read stays as it was shown last.
+fn step(key: &Key, stored: Option<Stored>) -> Option<Step> {
+    match stored {
+        None => Some(Tables.remove(key)),
+        Some(stored) => stored.record.ok().map(|record| Tables.apply(&record)),
+    }
+}

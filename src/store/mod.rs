@@ -13,7 +13,7 @@ use async_trait::async_trait;
 
 use crate::domain::{DecodeRecordError, Fact, Key, Record, Time};
 
-pub use sqlite::{Projection, SqliteStore};
+pub use sqlite::{Projection, SqliteStore, Step};
 
 /// Records, facts, change log.
 #[async_trait]
@@ -26,7 +26,7 @@ pub trait Store: Send + Sync {
 
     /// Writes each record with its facts if it still has the expected version. One answer a write, in order.
     /// A key may be there once.
-    async fn commit(&self, writes: &[Write]) -> Result<Vec<Committed>, StoreError>;
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Committed>, StoreError>;
 
     /// Tells readers that these records changed. Durable once this returns.
     async fn append(&self, keys: &[Key]) -> Result<(), StoreError>;
@@ -54,9 +54,10 @@ pub trait Store: Send + Sync {
 }
 
 /// A record as the store holds it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Stored {
-    pub record: Record,
+    /// Not readable when a newer program wrote it, or when it is damaged: then it is not ours to change.
+    pub record: Result<Record, DecodeRecordError>,
     pub version: Version,
 }
 
@@ -64,20 +65,42 @@ pub struct Stored {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version(pub(crate) String);
 
-/// One record to write.
+/// What to write about one record.
 #[derive(Debug, Clone)]
-pub struct Write {
-    pub record: Record,
-    /// The version that it was made from; `None` where there was no record.
-    pub expected: Option<Version>,
-    /// What it was made from newly.
-    pub facts: Vec<Fact>,
+pub enum Write {
+    /// The record and the facts that changed it.
+    Record {
+        record: Record,
+        /// The version that it was made from; `None` where there was no record.
+        expected: Option<Version>,
+        facts: Vec<Fact>,
+    },
+    /// Facts that do not change the record, which is there.
+    Facts { key: Key, facts: Vec<Fact> },
+}
+
+impl Write {
+    #[must_use]
+    pub fn key(&self) -> Key {
+        match self {
+            Self::Record { record, .. } => record.key(),
+            Self::Facts { key, .. } => key.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn facts(&self) -> &[Fact] {
+        match self {
+            Self::Record { facts, .. } | Self::Facts { facts, .. } => facts,
+        }
+    }
 }
 
 /// What became of a write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Committed {
-    Written(Version),
+    /// Durable; `None` where only facts were written.
+    Written(Option<Version>),
     /// Another writer was there first, or the record is gone: load it and join again.
     Conflict,
     /// All its facts were said before the floor and there is no record: it was purged, and stays so.
@@ -114,13 +137,6 @@ pub enum StoreError {
         /// Which write, where the store said it.
         index: Option<usize>,
         source: Box<dyn std::error::Error + Send + Sync>,
-    },
-    /// A record that this program must not touch: a newer one wrote it, or it is damaged.
-    #[error("record {key}: cannot be read")]
-    Unreadable {
-        key: Key,
-        #[source]
-        source: DecodeRecordError,
     },
     /// Trying again does not help: damaged file, disk full, no right.
     #[error("the store failed")]

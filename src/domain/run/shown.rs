@@ -15,8 +15,8 @@ pub struct ShownRun {
     pub key: RunKey,
     pub name: Option<String>,
     pub project_id: Option<String>,
-    pub project_name: Option<String>,
-    /// The newest name that was said, with the time: pipelines are grouped by id and get renamed.
+    /// With the time it was said, as the pipeline's: both are grouped by id and get renamed.
+    pub project_name: Option<Said<String>>,
     pub pipeline_name: Option<Said<String>>,
     pub state: Option<State>,
     pub result: Option<Outcome>,
@@ -82,7 +82,7 @@ impl RunRecord {
             key: self.key().clone(),
             name: label(Label::RunName),
             project_id: label(Label::ProjectId),
-            project_name: label(Label::ProjectName),
+            project_name: self.labels.get(&Label::ProjectName).cloned(),
             pipeline_name: self.labels.get(&Label::PipelineName).cloned(),
             state: verdict.state,
             result: verdict.result,

@@ -1,0 +1,186 @@
+//! From a record to rows.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use crate::domain::run::{ShownApproval, ShownJob, ShownRun, ShownStage};
+use crate::domain::{Key, Outcome, Record, RunKey, Said, State, Time};
+use crate::store::{Cursor, Projection, Step};
+
+/// Raised whenever the tables or what stands in them change: the catalog is then built anew.
+const VERSION: i64 = 1;
+
+const TABLES: [&str; 5] = ["runs", "stages", "jobs", "approvals", "names"];
+
+/// The catalog's tables.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Tables;
+
+impl Projection for Tables {
+    fn prepare(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        let ask = "SELECT value FROM meta WHERE name = 'catalog_version'";
+        let version: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
+        if version == Some(VERSION) {
+            return Ok(false);
+        }
+        for table in TABLES {
+            connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
+        }
+        connection.execute_batch(include_str!("schema.sql"))?;
+        connection.execute("DELETE FROM meta WHERE name = 'catalog_cursor'", [])?;
+        connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('catalog_version', ?1)", [VERSION])?;
+        Ok(true)
+    }
+
+    fn apply(&self, record: &Record) -> Step {
+        match record {
+            Record::Run(record) => {
+                let shown = record.shown();
+                Box::new(move |connection| write_run(connection, &shown))
+            }
+        }
+    }
+
+    fn remove(&self, key: &Key) -> Step {
+        match key.clone() {
+            Key::Run(key) => Box::new(move |connection| remove_run(connection, &key)),
+        }
+    }
+}
+
+/// Makes a replica's tables ready; answers how far it has followed.
+pub(super) fn prepare_replica(connection: &Connection) -> rusqlite::Result<Cursor> {
+    Tables.prepare(connection)?;
+    let ask = "SELECT value FROM meta WHERE name = 'catalog_cursor'";
+    let text: Option<String> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
+    // One that cannot be read is as good as none: the store then asks for a rebuild.
+    Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
+}
+
+pub(super) fn save_cursor(connection: &Connection, cursor: &Cursor) -> rusqlite::Result<()> {
+    let text = serde_json::json!(cursor).to_string();
+    connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('catalog_cursor', ?1)", [text])?;
+    Ok(())
+}
+
+pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
+    TABLES.iter().try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), []).map(drop))
+}
+
+fn remove_run(connection: &Connection, key: &RunKey) -> rusqlite::Result<()> {
+    let remove = "DELETE FROM runs WHERE run = ?1 AND organization = ?2 AND pipeline = ?3 RETURNING id";
+    let mut remove = connection.prepare_cached(remove)?;
+    let id: Option<i64> =
+        remove.query_row(params![key.run, key.organization, key.pipeline], |row| row.get(0)).optional()?;
+    id.map_or(Ok(()), |id| remove_parts(connection, id))
+}
+
+fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM stages WHERE run = ?1")?.execute([id])?;
+    connection.prepare_cached("DELETE FROM jobs WHERE run = ?1")?.execute([id])?;
+    connection.prepare_cached("DELETE FROM approvals WHERE run = ?1")?.execute([id])?;
+    Ok(())
+}
+
+fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
+    let id = upsert_run(connection, run)?;
+    remove_parts(connection, id)?;
+    run.stages.iter().try_for_each(|stage| insert_stage(connection, id, stage))?;
+    (0_i64..).zip(&run.jobs).try_for_each(|(position, job)| insert_job(connection, id, position, job))?;
+    run.approvals.iter().try_for_each(|approval| insert_approval(connection, id, approval))?;
+    let organization = &run.key.organization;
+    if let (Some(id), Some(name)) = (&run.project_id, &run.project_name) {
+        remember(connection, "project", organization, id, name)?;
+    }
+    match &run.pipeline_name {
+        Some(name) => remember(connection, "pipeline", organization, &run.key.pipeline.to_string(), name),
+        None => Ok(()),
+    }
+}
+
+fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> {
+    let upsert = "INSERT INTO runs (run, organization, pipeline, project_id, project_name, name, state, result, reason, \
+                    branch, commit_id, repository, requested_for, url, queued, started, finished) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+                  ON CONFLICT (run, organization, pipeline) DO UPDATE SET project_id = ?4, project_name = ?5, name = ?6, \
+                    state = ?7, result = ?8, reason = ?9, branch = ?10, commit_id = ?11, repository = ?12, \
+                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17 \
+                  RETURNING id";
+    let row = params![
+        run.key.run,
+        run.key.organization,
+        run.key.pipeline,
+        run.project_id,
+        run.project_name.as_ref().map(|Said(_, name)| name),
+        run.name,
+        run.state.as_ref().map(State::as_str),
+        run.result.as_ref().map(Outcome::as_str),
+        run.reason,
+        run.branch,
+        run.commit,
+        run.repository,
+        run.requested_for,
+        run.url,
+        run.queued.map(Time::ticks),
+        run.started.map(Time::ticks),
+        run.finished.map(Time::ticks),
+    ];
+    connection.prepare_cached(upsert)?.query_row(row, |row| row.get(0))
+}
+
+fn insert_stage(connection: &Connection, run: i64, stage: &ShownStage) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO stages (run, name, attempt, state, result, started, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    connection.prepare_cached(insert)?.execute(params![
+        run,
+        stage.name,
+        stage.attempt,
+        stage.state.as_ref().map(State::as_str),
+        stage.result.as_ref().map(Outcome::as_str),
+        stage.started.map(Time::ticks),
+        stage.finished.map(Time::ticks),
+    ])?;
+    Ok(())
+}
+
+fn insert_job(connection: &Connection, run: i64, position: i64, job: &ShownJob) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO jobs (run, position, stage, stage_attempt, name, attempt, state, result, started, finished) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    connection.prepare_cached(insert)?.execute(params![
+        run,
+        position,
+        job.stage,
+        job.stage_attempt,
+        job.name,
+        job.attempt,
+        job.state.as_ref().map(State::as_str),
+        job.result.as_ref().map(Outcome::as_str),
+        job.started.map(Time::ticks),
+        job.finished.map(Time::ticks),
+    ])?;
+    Ok(())
+}
+
+fn insert_approval(connection: &Connection, run: i64, approval: &ShownApproval) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO approvals (run, id, status, stage, stage_attempt, requested, decided, approvers) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    connection.prepare_cached(insert)?.execute(params![
+        run,
+        approval.id,
+        approval.status.as_str(),
+        approval.stage,
+        approval.stage_attempt,
+        approval.requested.map(Time::ticks),
+        approval.decided.map(Time::ticks),
+        serde_json::json!(approval.approvers).to_string(),
+    ])?;
+    Ok(())
+}
+
+/// The latest name wins, then the greater text: the same rule as in a record.
+fn remember(connection: &Connection, kind: &str, organization: &str, id: &str, name: &Said<String>) -> rusqlite::Result<()> {
+    let upsert = "INSERT INTO names (kind, organization, id, said, name) VALUES (?1, ?2, ?3, ?4, ?5) \
+                  ON CONFLICT (kind, organization, id) DO UPDATE SET said = excluded.said, name = excluded.name \
+                  WHERE (excluded.said, excluded.name) > (said, name)";
+    let Said(said, name) = name;
+    connection.prepare_cached(upsert)?.execute(params![kind, organization, id, said.ticks(), name])?;
+    Ok(())
+}

@@ -1,0 +1,242 @@
+//! From rows to answers.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
+use super::rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+use super::{Catalog, CatalogError};
+use crate::domain::Time;
+
+const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
+                      r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
+                      r.started, r.finished, r.url \
+                    FROM runs r \
+                    LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
+                    LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = r.pipeline";
+
+const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, g.live, \
+                           r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished \
+                         FROM (SELECT organization, pipeline, count(*) AS runs, sum(state IS NOT 'completed') AS live, max(run) AS last \
+                               FROM runs GROUP BY organization, pipeline) g \
+                         JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
+                         LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization AND project.id = r.project_id \
+                         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization AND pipeline.id = g.pipeline";
+
+impl Catalog {
+    /// Runs, newest first: by run id descending, then organization.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, CatalogError> {
+        let wanted = Conditions::of(filter);
+        let top = filter.top.map_or(-1, i64::from);
+        Ok(self
+            .file
+            .read(move |c| {
+                let ask = format!("{RUNS}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
+                let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
+                found.into_iter().map(|(id, run)| with_stages(c, id, run)).collect()
+            })
+            .await?)
+    }
+
+    /// The runs with this id: several when several organizations have one.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn run(&self, run_id: u64, organization: Option<&str>) -> Result<Vec<RunDetail>, CatalogError> {
+        let mut wanted = Conditions::default();
+        wanted.add("r.run = ?", [Value::Integer(i64::try_from(run_id).unwrap_or(-1))]);
+        wanted.add_text("r.organization = ?", organization.map(str::to_lowercase));
+        Ok(self
+            .file
+            .read(move |c| {
+                let ask = format!("{RUNS}{} ORDER BY r.organization, r.pipeline", wanted.text());
+                let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
+                found.into_iter().map(|(id, run)| detail(c, id, run)).collect()
+            })
+            .await?)
+    }
+
+    /// Pipelines by organization and name.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn pipelines(&self, organization: Option<&str>, project: Option<&str>) -> Result<Vec<Pipeline>, CatalogError> {
+        let mut wanted = Conditions::default();
+        wanted.add_text("g.organization = ?", organization.map(str::to_lowercase));
+        wanted.add_project(project);
+        Ok(self
+            .file
+            .read(move |c| {
+                let ask = format!("{PIPELINES}{} ORDER BY g.organization, pipeline.name, g.pipeline", wanted.text());
+                collect(c, &ask, wanted.values, pipeline)
+            })
+            .await?)
+    }
+}
+
+/// The `WHERE` of a question, with its values.
+#[derive(Debug, Default)]
+struct Conditions {
+    clauses: Vec<&'static str>,
+    values: Vec<Value>,
+}
+
+impl Conditions {
+    fn of(filter: &RunFilter) -> Self {
+        let mut wanted = Self::default();
+        wanted.add_text("r.organization = ?", filter.organization.as_ref().map(|name| name.to_lowercase()));
+        wanted.add_project(filter.project.as_deref());
+        if let Some(pipeline) = &filter.pipeline {
+            let id = pipeline.parse().map_or(Value::Null, Value::Integer);
+            wanted.add("(r.pipeline = ? OR pipeline.name = ? COLLATE NOCASE)", [id, Value::Text(pipeline.clone())]);
+        }
+        if let Some(branch) = &filter.branch {
+            wanted.add("r.branch IN (?, 'refs/heads/' || ?)", [Value::Text(branch.clone()), Value::Text(branch.clone())]);
+        }
+        wanted.add_text("r.state = ?", filter.state.clone());
+        wanted.add_text("r.result = ?", filter.result.clone());
+        if let Some(commit) = &filter.commit {
+            let (from, to) = (commit.to_lowercase(), format!("{}\u{10ffff}", commit.to_lowercase()));
+            wanted.add("r.commit_id >= ? AND r.commit_id < ?", [Value::Text(from), Value::Text(to)]);
+        }
+        if let Some(since) = filter.since {
+            wanted.add("coalesce(r.queued, r.started, r.finished) >= ?", [Value::Integer(since.ticks())]);
+        }
+        wanted
+    }
+
+    fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
+        self.clauses.push(clause);
+        self.values.extend(values);
+    }
+
+    fn add_text(&mut self, clause: &'static str, value: Option<String>) {
+        if let Some(value) = value {
+            self.add(clause, [Value::Text(value)]);
+        }
+    }
+
+    /// A project by its name or its id, which the service compares without regard to case.
+    fn add_project(&mut self, project: Option<&str>) {
+        if let Some(project) = project {
+            let clause = "(r.project_id = ? COLLATE NOCASE OR coalesce(project.name, r.project_name) = ? COLLATE NOCASE)";
+            self.add(clause, [Value::Text(project.to_owned()), Value::Text(project.to_owned())]);
+        }
+    }
+
+    fn text(&self) -> String {
+        if self.clauses.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses.join(" AND ")) }
+    }
+}
+
+fn collect<T>(
+    connection: &Connection,
+    ask: &str,
+    values: Vec<Value>,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<Vec<T>> {
+    connection.prepare_cached(ask)?.query_map(params_from_iter(values), read)?.collect()
+}
+
+fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ticks))
+}
+
+fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+    Ok(Run {
+        organization: row.get(1)?,
+        project: row.get(2)?,
+        pipeline: PipelineName { id: row.get(3)?, name: row.get(4)? },
+        run_id: row.get(5)?,
+        name: row.get(6)?,
+        state: row.get(7)?,
+        result: row.get(8)?,
+        reason: row.get(9)?,
+        branch: row.get(10)?,
+        commit: row.get(11)?,
+        repository: row.get(12)?,
+        requested_for: row.get(13)?,
+        queued_at: time(row, 14)?,
+        started_at: time(row, 15)?,
+        finished_at: time(row, 16)?,
+        url: row.get(17)?,
+        stages: Vec::new(),
+    })
+}
+
+fn with_stages(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<Run> {
+    let ask = "SELECT name, attempt, state, result, started, finished FROM stages WHERE run = ? \
+               ORDER BY started IS NULL, started, name, attempt";
+    let stages = collect(connection, ask, vec![Value::Integer(id)], |row| {
+        Ok(Stage {
+            name: row.get(0)?,
+            attempt: row.get(1)?,
+            state: row.get(2)?,
+            result: row.get(3)?,
+            started_at: time(row, 4)?,
+            finished_at: time(row, 5)?,
+        })
+    })?;
+    Ok(Run { stages, ..run })
+}
+
+fn detail(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<RunDetail> {
+    Ok(RunDetail {
+        run: with_stages(connection, id, run)?,
+        jobs: jobs(connection, id)?,
+        approvals: approvals(connection, id)?,
+    })
+}
+
+fn jobs(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Job>> {
+    let ask = "SELECT stage, stage_attempt, name, attempt, state, result, started, finished FROM jobs WHERE run = ? ORDER BY position";
+    collect(connection, ask, vec![Value::Integer(id)], |row| {
+        Ok(Job {
+            stage: row.get(0)?,
+            stage_attempt: row.get(1)?,
+            name: row.get(2)?,
+            attempt: row.get(3)?,
+            state: row.get(4)?,
+            result: row.get(5)?,
+            started_at: time(row, 6)?,
+            finished_at: time(row, 7)?,
+        })
+    })
+}
+
+fn approvals(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Approval>> {
+    let ask = "SELECT id, status, stage, stage_attempt, requested, decided, approvers FROM approvals WHERE run = ? ORDER BY requested, id";
+    collect(connection, ask, vec![Value::Integer(id)], |row| {
+        Ok(Approval {
+            id: row.get(0)?,
+            status: row.get(1)?,
+            stage: row.get(2)?,
+            stage_attempt: row.get(3)?,
+            requested_at: time(row, 4)?,
+            decided_at: time(row, 5)?,
+            approvers: serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default(),
+        })
+    })
+}
+
+fn pipeline(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
+    Ok(Pipeline {
+        organization: row.get(0)?,
+        project: row.get(1)?,
+        id: row.get(2)?,
+        name: row.get(3)?,
+        runs: row.get(4)?,
+        live: row.get(5)?,
+        last_run: LastRun {
+            run_id: row.get(6)?,
+            name: row.get(7)?,
+            state: row.get(8)?,
+            result: row.get(9)?,
+            branch: row.get(10)?,
+            queued_at: time(row, 11)?,
+            finished_at: time(row, 12)?,
+        },
+    })
+}

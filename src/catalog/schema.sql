@@ -1,0 +1,67 @@
+-- The read model. Everything here follows from the records and may be dropped at any time.
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    run INTEGER NOT NULL,
+    organization TEXT NOT NULL,
+    pipeline INTEGER NOT NULL,
+    project_id TEXT,
+    project_name TEXT,
+    name TEXT,
+    state TEXT,
+    result TEXT,
+    reason TEXT,
+    branch TEXT,
+    commit_id TEXT,
+    repository TEXT,
+    requested_for TEXT,
+    url TEXT,
+    queued INTEGER, -- times are 100 ns ticks since 1970
+    started INTEGER,
+    finished INTEGER,
+    UNIQUE (run, organization, pipeline)
+);
+CREATE INDEX runs_pipeline ON runs (organization, pipeline, run);
+CREATE INDEX runs_commit ON runs (commit_id);
+CREATE TABLE stages (
+    run INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    PRIMARY KEY (run, name, attempt)
+) WITHOUT ROWID;
+CREATE TABLE jobs (
+    run INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    stage_attempt INTEGER,
+    name TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    PRIMARY KEY (run, position)
+) WITHOUT ROWID;
+CREATE TABLE approvals (
+    run INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    stage TEXT,
+    stage_attempt INTEGER,
+    requested INTEGER,
+    decided INTEGER,
+    approvers TEXT NOT NULL, -- a JSON array of names
+    PRIMARY KEY (run, id)
+) WITHOUT ROWID;
+-- Names that ids had last: run events carry ids only, and things are renamed.
+CREATE TABLE names (
+    kind TEXT NOT NULL, -- project or pipeline
+    organization TEXT NOT NULL,
+    id TEXT NOT NULL,
+    said INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (kind, organization, id)
+) WITHOUT ROWID;

@@ -1,0 +1,122 @@
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rusqlite::ErrorCode;
+
+/// What is wrong with the local file, in words.
+#[derive(Debug, Clone)]
+pub struct LocalError {
+    path: PathBuf,
+    what: What,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Sqlite(Arc<rusqlite::Error>),
+    Io(Arc<std::io::Error>),
+    Missing,
+    Exists,
+    Foreign,
+    Newer { found: u32, known: u32 },
+    Stopped,
+}
+
+impl LocalError {
+    pub(crate) fn new(path: &Path, error: rusqlite::Error) -> Self {
+        Self { path: path.to_owned(), what: What::Sqlite(Arc::new(error)) }
+    }
+
+    pub(crate) fn io(path: &Path, error: std::io::Error) -> Self {
+        Self { path: path.to_owned(), what: What::Io(Arc::new(error)) }
+    }
+
+    pub(crate) fn missing(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Missing }
+    }
+
+    pub(crate) fn exists(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Exists }
+    }
+
+    pub(crate) fn foreign(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Foreign }
+    }
+
+    pub(crate) fn newer(path: &Path, found: u32, known: u32) -> Self {
+        Self { path: path.to_owned(), what: What::Newer { found, known } }
+    }
+
+    pub(crate) fn stopped(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Stopped }
+    }
+
+    /// Whether it may go away by itself: another process holds the file.
+    #[must_use]
+    pub fn is_passing(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+    }
+
+    /// What the user can do about it, where something can be done.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match &self.what {
+            What::Missing => Some(
+                "put events on it first (`pipetrail enqueue`), run `pipetrail demo`, or name another file with --data",
+            ),
+            What::Exists => Some("name a file that does not exist yet"),
+            What::Foreign => Some("name another file with --data"),
+            What::Newer { .. } => Some("update pipetrail, or name another file with --data"),
+            What::Io(_) | What::Stopped => None,
+            What::Sqlite(_) => match self.code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    Some("end the program that holds the file, or try again")
+                }
+                Some(ErrorCode::DiskFull) => {
+                    Some("free some space and start again: nothing that was acknowledged is lost")
+                }
+                Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+                    Some("restore a copy made by `pipetrail backup`, or name another file with --data")
+                }
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                    Some("check that the folder exists and that you may write there")
+                }
+                _ => None,
+            },
+        }
+    }
+
+    fn code(&self) -> Option<ErrorCode> {
+        match &self.what {
+            What::Sqlite(error) => error.sqlite_error_code(),
+            What::Io(_) | What::Missing | What::Exists | What::Foreign | What::Newer { .. } | What::Stopped => None,
+        }
+    }
+}
+
+impl fmt::Display for LocalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: ", self.path.display())?;
+        match &self.what {
+            What::Io(error) => write!(f, "{error}"),
+            What::Missing => f.write_str("the data file does not exist"),
+            What::Exists => f.write_str("the file exists already"),
+            What::Foreign => f.write_str("this is a database of another program"),
+            What::Newer { found, known } => {
+                write!(f, "written by a newer pipetrail (format {found}, this one knows {known})")
+            }
+            What::Stopped => f.write_str("the writer has stopped"),
+            What::Sqlite(error) => match self.code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => f.write_str("locked by another program"),
+                Some(ErrorCode::DiskFull) => f.write_str("the disk is full"),
+                Some(ErrorCode::DatabaseCorrupt) => f.write_str("the file is damaged"),
+                Some(ErrorCode::NotADatabase) => f.write_str("this is not a database"),
+                Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => f.write_str("may not be written"),
+                Some(ErrorCode::CannotOpen) => f.write_str("cannot be opened"),
+                _ => write!(f, "{error}"),
+            },
+        }
+    }
+}
+
+impl std::error::Error for LocalError {}

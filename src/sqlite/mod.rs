@@ -1,0 +1,292 @@
+//! The local file: one SQLite database that is queue, store and catalog at once.
+//!
+//! One thread writes, so nothing waits for a lock inside the process, and writes that are waiting together
+//! share one transaction (group commit). What was acknowledged survives a power cut: write-ahead log with
+//! `synchronous = FULL`. Only leases are written with `synchronous = NORMAL`, since a lost lease harms
+//! nobody. Reads run on connections of their own, beside the writer; none is held across an await.
+//!
+//! A kill proves nothing about power, so the settings themselves are tested. Memory-mapped I/O stays off: an
+//! I/O error would be a signal instead of an error.
+//!
+//! <https://sqlite.org/wal.html>, <https://sqlite.org/pragma.html#pragma_synchronous>
+
+mod error;
+mod owner;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+use tokio::sync::OnceCell;
+
+use crate::clock::Clock;
+use crate::domain::Time;
+
+pub use error::LocalError;
+pub(crate) use owner::Owner;
+use writer::Writer;
+
+/// How long a write waits for another process before it gives up.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Pages in the write-ahead log before they are moved into the file: 32 MiB.
+const CHECKPOINT_PAGES: u32 = 8_192;
+const READERS_KEPT: usize = 4;
+const SCHEMA_VERSION: u32 = 1;
+/// "PTRL": says in the file's header whose file it is.
+const APPLICATION_ID: i32 = 0x5054_524c;
+
+/// What to do when the file is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    Create,
+    Fail,
+}
+
+/// How sure a write is once it is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Durability {
+    /// Survives a power cut.
+    Full,
+    /// Survives a killed process; a power cut may undo it.
+    Normal,
+}
+
+/// An open local file. Cheap to clone; the last clone closes it.
+#[derive(Debug, Clone)]
+pub struct LocalFile(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: PathBuf,
+    writer: Writer,
+    readers: Mutex<Vec<Connection>>,
+    owner: OnceCell<Owner>,
+    clock: Arc<dyn Clock>,
+}
+
+impl LocalFile {
+    /// Opens the file and brings its tables up to date.
+    ///
+    /// # Errors
+    /// When it cannot be opened, is no database of ours, or was written by a newer version.
+    pub fn open(path: &Path, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
+        let fail = |error| LocalError::new(path, error);
+        if missing == Missing::Fail && !path.exists() {
+            return Err(LocalError::missing(path));
+        }
+        let full = connect(path, Durability::Full).map_err(fail)?;
+        migrate(&full, path)?;
+        let normal = connect(path, Durability::Normal).map_err(fail)?;
+        Ok(Self(Arc::new(Inner {
+            path: path.to_owned(),
+            writer: Writer::start(path, full, normal)?,
+            readers: Mutex::default(),
+            owner: OnceCell::new(),
+            clock,
+        })))
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+
+    /// Runs `act` in a transaction of the writer. Acknowledged, it is as sure as `durability` says.
+    pub(crate) async fn write<T, F>(&self, durability: Durability, act: F) -> Result<T, LocalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        self.0.writer.run(durability, act).await
+    }
+
+    /// Runs `ask` on a reading connection, seeing one moment of the file.
+    pub(crate) async fn read<T, F>(&self, ask: F) -> Result<T, LocalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let this = self.clone();
+        let answer = tokio::task::spawn_blocking(move || this.read_here(ask)).await;
+        answer.unwrap_or_else(|_| Err(LocalError::stopped(&self.0.path)))
+    }
+
+    fn read_here<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LocalError> {
+        let fail = |error| LocalError::new(&self.0.path, error);
+        let kept = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let connection = kept.map_or_else(|| connect_reader(&self.0.path), Ok).map_err(fail)?;
+        let transaction = connection.unchecked_transaction().map_err(fail)?;
+        let answer = ask(&transaction).map_err(fail)?;
+        drop(transaction);
+        let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
+        if readers.len() < READERS_KEPT {
+            readers.push(connection);
+        }
+        Ok(answer)
+    }
+
+    /// This process as a holder of leases in the file.
+    pub(crate) async fn owner(&self) -> Result<&Owner, LocalError> {
+        self.0.owner.get_or_try_init(|| Owner::claim(self)).await
+    }
+
+    /// Writes a copy of the file, consistent as of now, while it is in use.
+    ///
+    /// # Errors
+    /// When `to` exists or cannot be written.
+    pub async fn backup(&self, to: &Path) -> Result<(), LocalError> {
+        if to.exists() {
+            return Err(LocalError::exists(to));
+        }
+        let target = to.to_owned();
+        let path = self.0.path.clone();
+        // Not in the reader's transaction: VACUUM starts its own.
+        let copied = tokio::task::spawn_blocking(move || {
+            let connection = connect_reader(&path)?;
+            connection.execute("VACUUM INTO ?1", [target.to_string_lossy()])
+        });
+        match copied.await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(LocalError::new(to, error)),
+            Err(_) => Err(LocalError::stopped(&self.0.path)),
+        }
+    }
+}
+
+fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    // Before the first table, or it has no effect.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
+    connection.pragma_update(None, "mmap_size", 0)?;
+    let (synchronous, cache_kib) = match durability {
+        Durability::Full => ("FULL", -12_288),
+        Durability::Normal => ("NORMAL", -2_048),
+    };
+    connection.pragma_update(None, "synchronous", synchronous)?;
+    connection.pragma_update(None, "cache_size", cache_kib)?;
+    Ok(connection)
+}
+
+fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
+    let connection =
+        Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -2_048)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection, path: &Path) -> Result<(), LocalError> {
+    let fail = |error| LocalError::new(path, error);
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(fail);
+    let application = number("application_id")?;
+    let version = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    if tables > 0 && application != i64::from(APPLICATION_ID) {
+        return Err(LocalError::foreign(path));
+    }
+    if version > SCHEMA_VERSION {
+        return Err(LocalError::newer(path, version, SCHEMA_VERSION));
+    }
+    if version == 0 {
+        let schema = format!(
+            "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
+            include_str!("schema.sql")
+        );
+        connection.execute_batch(&schema).map_err(fail)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn open(path: &Path) -> LocalFile {
+        LocalFile::open(path, Missing::Create, Arc::new(SystemClock)).unwrap()
+    }
+
+    async fn pragma(file: &LocalFile, durability: Durability, name: &'static str) -> String {
+        let value = |row: &rusqlite::Row<'_>| row.get::<_, rusqlite::types::Value>(0);
+        let value = file.write(durability, move |c| c.pragma_query_value(None, name, value)).await.unwrap();
+        match value {
+            rusqlite::types::Value::Integer(number) => number.to_string(),
+            rusqlite::types::Value::Text(text) => text,
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_acknowledged_survives_a_power_cut_by_its_settings() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open(&folder.path().join("a.db"));
+        for (durability, synchronous) in [(Durability::Full, "2"), (Durability::Normal, "1")] {
+            assert_eq!(pragma(&file, durability, "journal_mode").await, "wal");
+            assert_eq!(pragma(&file, durability, "synchronous").await, synchronous);
+            assert_eq!(pragma(&file, durability, "mmap_size").await, "0");
+            assert_eq!(pragma(&file, durability, "auto_vacuum").await, "2");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_write_takes_nothing_else_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open(&folder.path().join("a.db"));
+        let good = |name: &'static str| {
+            file.write(Durability::Full, move |c| c.execute("INSERT INTO meta (name, value) VALUES (?1, 1)", [name]))
+        };
+        let bad = file.write(Durability::Full, |c| {
+            c.execute("INSERT INTO meta (name, value) VALUES ('half', 1)", [])?;
+            c.execute("INSERT INTO no_such_table VALUES (1)", [])
+        });
+        let (first, failed, second) = tokio::join!(good("first"), bad, good("second"));
+        assert!(first.is_ok() && failed.is_err() && second.is_ok());
+        let names = "SELECT group_concat(name) FROM (SELECT name FROM meta ORDER BY name)";
+        let names = file.read(move |c| c.query_row(names, [], |row| row.get::<_, String>(0))).await.unwrap();
+        assert_eq!(names, "first,second");
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_said_in_words_and_the_file_stays_usable() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = open(&folder.path().join("a.db"));
+        let limit = |pages: u32| file.write(Durability::Full, move |c| c.pragma_update(None, "max_page_count", pages));
+        limit(64).await.unwrap();
+        let fill = |bytes: i64| {
+            file.write(Durability::Full, move |c| {
+                c.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('big', zeroblob(?1))", [bytes])
+            })
+        };
+        let error = fill(10_000_000).await.unwrap_err();
+        assert!(error.to_string().contains("disk is full"), "{error}");
+        assert!(!error.is_passing());
+        fill(10).await.unwrap();
+    }
+
+    #[test]
+    fn files_that_are_not_ours_are_refused_in_words() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let said = |missing| LocalFile::open(&path, missing, Arc::new(SystemClock)).unwrap_err().to_string();
+        assert!(said(Missing::Fail).contains("does not exist"));
+        std::fs::write(&path, "this is not a database, it is a text of some length").unwrap();
+        assert!(said(Missing::Create).contains("not a database"), "{}", said(Missing::Create));
+        std::fs::remove_file(&path).unwrap();
+        Connection::open(&path).unwrap().execute_batch("CREATE TABLE theirs (x)").unwrap();
+        assert!(said(Missing::Create).contains("another program"));
+        std::fs::remove_file(&path).unwrap();
+        drop(open(&path));
+        Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
+        assert!(said(Missing::Create).contains("newer"));
+    }
+}

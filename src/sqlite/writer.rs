@@ -1,0 +1,128 @@
+//! The one thread that writes.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{Durability, LocalError};
+
+/// Writes that share one transaction at the most.
+const MOST_IN_A_GROUP: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Writer {
+    jobs: Sender<Job>,
+    path: PathBuf,
+}
+
+struct Job {
+    durability: Durability,
+    /// Runs inside a transaction, or is told why there is none.
+    act: Box<dyn FnOnce(Result<&Connection, LocalError>) -> Ran + Send>,
+}
+
+/// A write that was made but not yet committed.
+struct Ran {
+    failed: bool,
+    /// Answers the caller, with the error of the commit if there was one.
+    answer: Box<dyn FnOnce(Option<LocalError>) + Send>,
+}
+
+impl std::fmt::Debug for Job {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Job").field("durability", &self.durability).finish_non_exhaustive()
+    }
+}
+
+impl Writer {
+    pub(super) fn start(path: &Path, full: Connection, normal: Connection) -> Result<Self, LocalError> {
+        let (jobs, queue) = channel();
+        let name = path.to_owned();
+        std::thread::Builder::new()
+            .name("pipetrail-writer".to_owned())
+            .spawn(move || serve(&queue, &full, &normal, &name))
+            .map_err(|error| LocalError::io(path, error))?;
+        Ok(Self { jobs, path: path.to_owned() })
+    }
+
+    pub(super) async fn run<T, F>(&self, durability: Durability, act: F) -> Result<T, LocalError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (sender, receiver) = oneshot::channel();
+        let path = self.path.clone();
+        let act = Box::new(move |connection: Result<&Connection, LocalError>| {
+            let result =
+                connection.and_then(|connection| act(connection).map_err(|error| LocalError::new(&path, error)));
+            let failed = result.is_err();
+            let answer = Box::new(move |commit: Option<LocalError>| {
+                let answer = commit.map_or(result, Err);
+                // Nobody waits any more: the write stands all the same.
+                drop(sender.send(answer));
+            });
+            Ran { failed, answer }
+        });
+        let stopped = || LocalError::stopped(&self.path);
+        self.jobs.send(Job { durability, act }).map_err(|_| stopped())?;
+        receiver.await.map_err(|_| stopped())?
+    }
+}
+
+fn serve(queue: &Receiver<Job>, full: &Connection, normal: &Connection, path: &Path) {
+    let mut next = queue.recv().ok();
+    while let Some(first) = next.take() {
+        let durability = first.durability;
+        let mut group = vec![first];
+        while group.len() < MOST_IN_A_GROUP {
+            match queue.try_recv() {
+                Ok(job) if job.durability == durability => group.push(job),
+                Ok(job) => {
+                    next = Some(job);
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        let connection = match durability {
+            Durability::Full => full,
+            Durability::Normal => normal,
+        };
+        commit(connection, group, path);
+        if next.is_none() {
+            next = queue.recv().ok();
+        }
+    }
+}
+
+/// Runs the group in one transaction, each job in a savepoint of its own, and answers all of them after the commit.
+fn commit(connection: &Connection, group: Vec<Job>, path: &Path) {
+    let begun = connection.execute_batch("BEGIN IMMEDIATE");
+    if let Err(error) = begun {
+        let error = LocalError::new(path, error);
+        group.into_iter().for_each(|job| ((job.act)(Err(error.clone())).answer)(None));
+        return;
+    }
+    let mut broken = None;
+    let mut answers = Vec::with_capacity(group.len());
+    for job in group {
+        let step = |sql| connection.execute_batch(sql);
+        let opened = step("SAVEPOINT job");
+        let ran = (job.act)(Ok(connection));
+        let closed = if ran.failed { step("ROLLBACK TO job; RELEASE job") } else { step("RELEASE job") };
+        answers.push(ran.answer);
+        // A full disk may have ended the whole transaction: then nobody's work stands.
+        broken = broken.or(opened.and(closed).err());
+    }
+    let committed = broken.map_or_else(|| connection.execute_batch("COMMIT"), Err);
+    let error = committed.err().map(|error| LocalError::new(path, error));
+    if error.is_some() && !connection.is_autocommit() {
+        // Nothing to be done about a failing rollback: the next BEGIN says so.
+        drop(connection.execute_batch("ROLLBACK"));
+    }
+    for answer in answers {
+        answer(error.clone());
+    }
+}

@@ -1,0 +1,351 @@
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Version, Write};
+use crate::domain::{Fact, Key, Record, Time};
+use crate::sqlite::{Durability, LocalError, LocalFile};
+
+/// How long readers may be away before they have to start over.
+const LOG_KEPT: Duration = Duration::from_secs(8 * 24 * 3600);
+/// Old log entries removed at one append: more than one, so that the log shrinks.
+const LOG_PRUNED_AT_ONCE: u32 = 16;
+
+/// Keeps the read model in step: its part of a commit runs in the commit's own transaction.
+///
+/// Given in from outside, so that the store knows nothing of the read model's tables.
+pub trait Projection: Debug + Send + Sync {
+    /// Makes its tables ready. Whether they are empty and want every record.
+    fn prepare(&self, connection: &Connection) -> rusqlite::Result<bool>;
+
+    /// What to write for `record`: worked out here, carried out by the one who writes.
+    fn apply(&self, record: &Record) -> Step;
+
+    /// What to write when the record of `key` is gone.
+    fn remove(&self, key: &Key) -> Step;
+}
+
+/// A part of a transaction.
+pub type Step = Box<dyn FnOnce(&Connection) -> rusqlite::Result<()> + Send>;
+
+/// A store in the local file.
+#[derive(Debug, Clone)]
+pub struct SqliteStore {
+    file: LocalFile,
+    projection: Arc<dyn Projection>,
+}
+
+impl SqliteStore {
+    /// The store in `file`, with the read model made ready: from every record where its tables are new.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn open(file: LocalFile, projection: Arc<dyn Projection>) -> Result<Self, StoreError> {
+        let fresh = projection.clone();
+        // One transaction: no commit can come in between and be overwritten by what it replaced.
+        file.write(Durability::Full, move |c| if fresh.prepare(c)? { project_all(c, fresh.as_ref()) } else { Ok(()) }).await?;
+        Ok(Self { file, projection })
+    }
+
+    async fn write<T, F>(&self, act: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        Ok(self.file.write(Durability::Full, act).await?)
+    }
+
+    async fn read<T, F>(&self, ask: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        Ok(self.file.read(ask).await?)
+    }
+}
+
+impl From<LocalError> for StoreError {
+    fn from(error: LocalError) -> Self {
+        if error.is_passing() { Self::Unavailable(Box::new(error)) } else { Self::Failed(Box::new(error)) }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let names: Vec<_> = keys.iter().map(Name::of).collect();
+        let rows = self.read(move |c| names.iter().map(|name| name.load(c)).collect::<rusqlite::Result<Vec<_>>>()).await?;
+        Ok(keys.iter().zip(rows).map(|(key, row)| row.map(|row| row.stored(key))).collect())
+    }
+
+    fn loads_first(&self) -> bool {
+        true
+    }
+
+    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Committed>, StoreError> {
+        // Everything that can be worked out is worked out here, beside the writer.
+        let prepared: Vec<_> = writes.iter().map(|write| Prepared::of(write, self.projection.as_ref())).collect();
+        drop(writes);
+        self.write(move |c| {
+            let floor = floor(c)?;
+            prepared.into_iter().map(|write| write.carry_out(c, floor)).collect()
+        })
+        .await
+    }
+
+    async fn append(&self, keys: &[Key]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (entry, now) = (log_entry(keys), self.file.now());
+        self.write(move |c| append(c, &entry, now)).await
+    }
+
+    async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
+        let after = cursor.0.first().copied();
+        self.read(move |c| changes(c, after, limit)).await
+    }
+
+    async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let Name { partition, row } = after.map_or_else(Name::first, Name::of);
+        let ask = "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) ORDER BY partition, row LIMIT ?3";
+        self.read(move |c| keys(c, ask, params![partition, row, limit])).await
+    }
+
+    async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
+        let Name { partition, row } = Name::of(key);
+        let ask = "SELECT f.body FROM facts f JOIN records r ON r.id = f.record \
+                   WHERE r.partition = ?1 AND r.row = ?2 ORDER BY f.said, f.name";
+        let texts = self.read(move |c| {
+            c.prepare_cached(ask)?.query_map([partition, row], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
+        });
+        let damaged = |error| StoreError::Failed(Box::new(error));
+        texts.await?.iter().map(|text| serde_json::from_str(text).map_err(damaged)).collect()
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let now = self.file.now().ticks();
+        let touch = "INSERT OR REPLACE INTO meta (name, value) VALUES ('store_probe', ?1)";
+        self.write(move |c| c.execute(touch, [now])).await?;
+        Ok(())
+    }
+
+    async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let ask = "SELECT partition, row FROM records WHERE ended < ?1 ORDER BY ended LIMIT ?2";
+        self.read(move |c| keys(c, ask, params![before.ticks(), limit])).await
+    }
+
+    async fn raise_floor(&self, to: Time) -> Result<(), StoreError> {
+        let raise = "INSERT INTO meta (name, value) VALUES ('floor', ?1) \
+                     ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
+        self.write(move |c| c.execute(raise, [to.ticks()])).await?;
+        Ok(())
+    }
+
+    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+        let (entry, now) = (log_entry(keys), self.file.now());
+        let gone: Vec<_> = keys.iter().map(|key| (Name::of(key), self.projection.remove(key))).collect();
+        self.write(move |c| {
+            for (name, step) in gone {
+                name.remove(c)?;
+                step(c)?;
+            }
+            append(c, &entry, now)?;
+            // Gives the pages back to the file system, in steps that do not hold the writer for long.
+            c.execute_batch("PRAGMA incremental_vacuum(4096)")
+        })
+        .await
+    }
+}
+
+fn project_all(connection: &Connection, projection: &dyn Projection) -> rusqlite::Result<()> {
+    let mut all = connection.prepare("SELECT partition, row, body FROM records")?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let key = Key::from_parts(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+        let Ok(key) = key else { continue };
+        if let Ok(record) = Record::decode(&key, row.get_ref(2)?.as_str()?) {
+            projection.apply(&record)(connection)?;
+        }
+    }
+    Ok(())
+}
+
+/// A record's place in the table.
+struct Name {
+    partition: String,
+    row: String,
+}
+
+impl Name {
+    fn of(key: &Key) -> Self {
+        Self { partition: key.partition(), row: key.row() }
+    }
+
+    /// Before every record's.
+    fn first() -> Self {
+        Self { partition: String::new(), row: String::new() }
+    }
+
+    fn load(&self, connection: &Connection) -> rusqlite::Result<Option<RecordRow>> {
+        let ask = "SELECT version, body FROM records WHERE partition = ?1 AND row = ?2";
+        let row = |row: &rusqlite::Row<'_>| Ok(RecordRow { version: row.get(0)?, body: row.get(1)? });
+        connection.prepare_cached(ask)?.query_row([&self.partition, &self.row], row).optional()
+    }
+
+    fn id(&self, connection: &Connection) -> rusqlite::Result<Option<i64>> {
+        let ask = "SELECT id FROM records WHERE partition = ?1 AND row = ?2";
+        connection.prepare_cached(ask)?.query_row([&self.partition, &self.row], |row| row.get(0)).optional()
+    }
+
+    fn remove(&self, connection: &Connection) -> rusqlite::Result<()> {
+        if let Some(id) = self.id(connection)? {
+            connection.prepare_cached("DELETE FROM facts WHERE record = ?1")?.execute([id])?;
+            connection.prepare_cached("DELETE FROM records WHERE id = ?1")?.execute([id])?;
+        }
+        Ok(())
+    }
+}
+
+struct RecordRow {
+    version: i64,
+    body: String,
+}
+
+impl RecordRow {
+    fn stored(self, key: &Key) -> Stored {
+        Stored { record: Record::decode(key, &self.body), version: Version(self.version.to_string()) }
+    }
+}
+
+/// A write, ready for the writer.
+struct Prepared {
+    name: Name,
+    facts: Vec<(i64, [u8; 16], String)>,
+    /// The latest time that a fact was said.
+    said: Time,
+    record: Option<PreparedRecord>,
+}
+
+struct PreparedRecord {
+    body: String,
+    ended: Option<i64>,
+    expected: Option<i64>,
+    step: Step,
+}
+
+impl Prepared {
+    fn of(write: &Write, projection: &dyn Projection) -> Self {
+        let facts = write.facts().iter().map(|fact| {
+            let (body, name) = fact.encode();
+            (fact.said().ticks(), name, body)
+        });
+        let record = match write {
+            Write::Facts { .. } => None,
+            Write::Record { record, expected, .. } => Some(PreparedRecord {
+                body: record.encode(),
+                ended: record.ended().map(Time::ticks),
+                // A version that is none of ours fits no row: a conflict, as it should be.
+                expected: expected.as_ref().map(|version| version.0.parse().unwrap_or(-1)),
+                step: projection.apply(record),
+            }),
+        };
+        Self {
+            name: Name::of(&write.key()),
+            facts: facts.collect(),
+            said: write.facts().iter().map(Fact::said).max().unwrap_or(Time::UNKNOWN),
+            record,
+        }
+    }
+
+    fn carry_out(self, connection: &Connection, floor: Time) -> rusqlite::Result<Committed> {
+        let found = self.name.id(connection)?;
+        let (id, version) = match (&self.record, found) {
+            (None, Some(id)) => (id, None),
+            (None, None) => return Ok(Committed::Conflict),
+            (Some(record), found) => match (record.expected, found) {
+                (None, None) if self.said < floor => return Ok(Committed::BelowFloor),
+                (None, None) => (record.insert(connection, &self.name)?, Some(1)),
+                (Some(expected), Some(id)) if record.update(connection, id, expected)? => (id, Some(expected + 1)),
+                (None | Some(_), None | Some(_)) => return Ok(Committed::Conflict),
+            },
+        };
+        let mut insert = connection
+            .prepare_cached("INSERT OR IGNORE INTO facts (record, said, name, body) VALUES (?1, ?2, ?3, ?4)")?;
+        for (said, name, body) in &self.facts {
+            insert.execute(params![id, said, name, body])?;
+        }
+        if let Some(record) = self.record {
+            (record.step)(connection)?;
+        }
+        Ok(Committed::Written(version.map(|version: i64| Version(version.to_string()))))
+    }
+}
+
+impl PreparedRecord {
+    fn insert(&self, connection: &Connection, name: &Name) -> rusqlite::Result<i64> {
+        let insert = "INSERT INTO records (partition, row, version, ended, body) VALUES (?1, ?2, 1, ?3, ?4)";
+        connection.prepare_cached(insert)?.insert(params![name.partition, name.row, self.ended, self.body])
+    }
+
+    fn update(&self, connection: &Connection, id: i64, expected: i64) -> rusqlite::Result<bool> {
+        let update = "UPDATE records SET version = version + 1, ended = ?3, body = ?4 WHERE id = ?1 AND version = ?2";
+        Ok(connection.prepare_cached(update)?.execute(params![id, expected, self.ended, self.body])? > 0)
+    }
+}
+
+fn floor(connection: &Connection) -> rusqlite::Result<Time> {
+    let ask = "SELECT value FROM meta WHERE name = 'floor'";
+    let floor: Option<i64> = connection.prepare_cached(ask)?.query_row([], |row| row.get(0)).optional()?;
+    Ok(floor.map_or(Time::UNKNOWN, Time::from_ticks))
+}
+
+/// The keys as one text a line: no key holds a line end.
+fn log_entry(keys: &[Key]) -> String {
+    keys.iter().map(Key::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn append(connection: &Connection, entry: &str, now: Time) -> rusqlite::Result<()> {
+    connection.prepare_cached("INSERT INTO log (at, keys) VALUES (?1, ?2)")?.execute(params![now.ticks(), entry])?;
+    // Only the oldest and nothing behind one that is kept: a gap would hide a change from a reader.
+    let prune = "WITH oldest AS (SELECT seq, at FROM log ORDER BY seq LIMIT ?2) DELETE FROM log WHERE seq IN (SELECT seq FROM oldest) \
+                 AND seq < coalesce((SELECT min(seq) FROM oldest WHERE at >= ?1), 9223372036854775807)";
+    connection.prepare_cached(prune)?.execute(params![now.minus(LOG_KEPT).ticks(), LOG_PRUNED_AT_ONCE])?;
+    Ok(())
+}
+
+fn changes(connection: &Connection, after: Option<u64>, limit: usize) -> rusqlite::Result<Changes> {
+    let ask = "SELECT coalesce(min(seq), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) FROM log";
+    let (first, last): (u64, u64) = connection.query_row(ask, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // With an empty log everything up to the last sequence was pruned.
+    let first = if first == 0 { last + 1 } else { first };
+    let follows = after.is_some_and(|after| after + 1 >= first && after <= last);
+    let Some(after) = after.filter(|_| follows) else {
+        return Ok(Changes { keys: Vec::new(), cursor: Cursor(vec![last]), more: false, reset: true });
+    };
+    let mut entries = connection.prepare_cached("SELECT seq, keys FROM log WHERE seq > ?1 ORDER BY seq")?;
+    let mut rows = entries.query([after])?;
+    let (mut keys, mut reached) = (Vec::new(), after);
+    while let Some(row) = rows.next()? {
+        reached = row.get(0)?;
+        keys.extend(row.get_ref(1)?.as_str()?.lines().filter_map(|key| key.parse().ok()));
+        if keys.len() >= limit {
+            break;
+        }
+    }
+    Ok(Changes { keys, cursor: Cursor(vec![reached]), more: reached < last, reset: false })
+}
+
+fn keys(connection: &Connection, ask: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<Vec<Key>> {
+    let mut rows = connection.prepare_cached(ask)?;
+    let mut rows = rows.query(values)?;
+    let mut keys = Vec::new();
+    while let Some(row) = rows.next()? {
+        // A key of a kind that a newer program wrote is not for this one.
+        keys.extend(Key::from_parts(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?));
+    }
+    Ok(keys)
+}
