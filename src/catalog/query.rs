@@ -12,7 +12,7 @@ const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.projec
                       r.started, r.finished, r.url \
                     FROM runs r \
                     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
-                    LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = r.pipeline";
+                    LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT)";
 
 const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, g.live, \
                            r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished \
@@ -20,7 +20,7 @@ const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project
                                FROM runs GROUP BY organization, pipeline) g \
                          JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
                          LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization AND project.id = r.project_id \
-                         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization AND pipeline.id = g.pipeline";
+                         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization AND pipeline.id = CAST(g.pipeline AS TEXT)";
 
 impl Catalog {
     /// Runs, newest first: by run id descending, then organization.

@@ -17,6 +17,6 @@ mod words;
 
 pub use join::{Change, Join, Said};
 pub use key::{Key, ParseKeyError, RunKey};
-pub use record::{DecodeRecordError, Fact, Record};
+pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use time::{ParseTimeError, Time};
 pub use words::{ApprovalStatus, FactKind, Label, Outcome, Speaker, State};

@@ -28,16 +28,26 @@ impl Fact {
         }
     }
 
-    /// The short form as it is stored, and what names the fact beside [`Fact::said`]: the first 16 bytes
-    /// of the SHA-256 of that form. Not the event's id, which test events share.
+    /// The form in which it is stored.
     #[must_use]
-    pub fn encode(&self) -> (String, [u8; 16]) {
+    pub fn encode(&self) -> EncodedFact {
         let text = json(self);
         let digest = Sha256::digest(text.as_bytes());
         let mut name = [0; 16];
         name.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        (text, name)
+        EncodedFact { said: self.said(), name, text }
     }
+}
+
+/// A fact as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EncodedFact {
+    pub said: Time,
+    /// Names it beside `said`: the first 16 bytes of the SHA-256 of the text. Not the event's id, which
+    /// test events share.
+    pub name: [u8; 16],
+    /// JSON.
+    pub text: String,
 }
 
 /// All that was said about one subject, joined.
@@ -149,7 +159,7 @@ mod tests {
     #[test]
     fn facts_and_records_come_back_equal() {
         let (fact, record) = (fact(), Record::of(&fact()));
-        assert_eq!(serde_json::from_str::<Fact>(&fact.encode().0).unwrap(), fact);
+        assert_eq!(serde_json::from_str::<Fact>(&fact.encode().text).unwrap(), fact);
         assert_eq!(Record::decode(&fact.key(), &record.encode()).unwrap(), record);
     }
 

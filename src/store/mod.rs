@@ -9,9 +9,11 @@
 
 mod sqlite;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 
-use crate::domain::{DecodeRecordError, Fact, Key, Record, Time};
+use crate::domain::{DecodeRecordError, EncodedFact, Fact, Key, Record, Time};
 
 pub use sqlite::{Projection, SqliteStore, Step};
 
@@ -26,7 +28,7 @@ pub trait Store: Send + Sync {
 
     /// Writes each record with its facts if it still has the expected version. One answer a write, in order.
     /// A key may be there once.
-    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Committed>, StoreError>;
+    async fn commit(&self, writes: Arc<[Write]>) -> Result<Vec<Committed>, StoreError>;
 
     /// Tells readers that these records changed. Durable once this returns.
     async fn append(&self, keys: &[Key]) -> Result<(), StoreError>;
@@ -71,12 +73,14 @@ pub enum Write {
     /// The record and the facts that changed it.
     Record {
         record: Record,
+        /// Its stored form, by [`Record::encode`].
+        text: String,
         /// The version that it was made from; `None` where there was no record.
         expected: Option<Version>,
-        facts: Vec<Fact>,
+        facts: Vec<EncodedFact>,
     },
     /// Facts that do not change the record, which is there.
-    Facts { key: Key, facts: Vec<Fact> },
+    Facts { key: Key, facts: Vec<EncodedFact> },
 }
 
 impl Write {
@@ -89,7 +93,7 @@ impl Write {
     }
 
     #[must_use]
-    pub fn facts(&self) -> &[Fact] {
+    pub fn facts(&self) -> &[EncodedFact] {
         match self {
             Self::Record { facts, .. } | Self::Facts { facts, .. } => facts,
         }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Version, Write};
-use crate::domain::{Fact, Key, Record, Time};
+use crate::domain::{EncodedFact, Fact, Key, Record, Time};
 use crate::sqlite::{Durability, LocalError, LocalFile};
 
 /// How long readers may be away before they have to start over.
@@ -87,13 +87,12 @@ impl Store for SqliteStore {
         true
     }
 
-    async fn commit(&self, writes: Vec<Write>) -> Result<Vec<Committed>, StoreError> {
+    async fn commit(&self, writes: Arc<[Write]>) -> Result<Vec<Committed>, StoreError> {
         // Everything that can be worked out is worked out here, beside the writer.
         let prepared: Vec<_> = writes.iter().map(|write| Prepared::of(write, self.projection.as_ref())).collect();
-        drop(writes);
         self.write(move |c| {
             let floor = floor(c)?;
-            prepared.into_iter().map(|write| write.carry_out(c, floor)).collect()
+            writes.iter().zip(prepared).map(|(write, prepared)| prepared.carry_out(write, c, floor)).collect()
         })
         .await
     }
@@ -226,17 +225,13 @@ impl RecordRow {
     }
 }
 
-/// A write, ready for the writer.
+/// What can be known of a write before it is made.
 struct Prepared {
     name: Name,
-    facts: Vec<(i64, [u8; 16], String)>,
-    /// The latest time that a fact was said.
-    said: Time,
     record: Option<PreparedRecord>,
 }
 
 struct PreparedRecord {
-    body: String,
     ended: Option<i64>,
     expected: Option<i64>,
     step: Step,
@@ -244,61 +239,58 @@ struct PreparedRecord {
 
 impl Prepared {
     fn of(write: &Write, projection: &dyn Projection) -> Self {
-        let facts = write.facts().iter().map(|fact| {
-            let (body, name) = fact.encode();
-            (fact.said().ticks(), name, body)
-        });
         let record = match write {
             Write::Facts { .. } => None,
             Write::Record { record, expected, .. } => Some(PreparedRecord {
-                body: record.encode(),
                 ended: record.ended().map(Time::ticks),
                 // A version that is none of ours fits no row: a conflict, as it should be.
                 expected: expected.as_ref().map(|version| version.0.parse().unwrap_or(-1)),
                 step: projection.apply(record),
             }),
         };
-        Self {
-            name: Name::of(&write.key()),
-            facts: facts.collect(),
-            said: write.facts().iter().map(Fact::said).max().unwrap_or(Time::UNKNOWN),
-            record,
-        }
+        Self { name: Name::of(&write.key()), record }
     }
 
-    fn carry_out(self, connection: &Connection, floor: Time) -> rusqlite::Result<Committed> {
+    fn carry_out(self, write: &Write, connection: &Connection, floor: Time) -> rusqlite::Result<Committed> {
         let found = self.name.id(connection)?;
-        let (id, version) = match (&self.record, found) {
-            (None, Some(id)) => (id, None),
-            (None, None) => return Ok(Committed::Conflict),
-            (Some(record), found) => match (record.expected, found) {
-                (None, None) if self.said < floor => return Ok(Committed::BelowFloor),
-                (None, None) => (record.insert(connection, &self.name)?, Some(1)),
-                (Some(expected), Some(id)) if record.update(connection, id, expected)? => (id, Some(expected + 1)),
+        let Self { name, record } = self;
+        let (id, version) = match (write, &record, found) {
+            (Write::Facts { .. }, _, Some(id)) => (id, None),
+            (Write::Record { text, .. }, Some(record), found) => match (record.expected, found) {
+                (None, None) if is_below(write, floor) => return Ok(Committed::BelowFloor),
+                (None, None) => (record.insert(connection, &name, text)?, Some(1)),
+                (Some(expected), Some(id)) if record.update(connection, id, expected, text)? => {
+                    (id, Some(expected + 1))
+                }
                 (None | Some(_), None | Some(_)) => return Ok(Committed::Conflict),
             },
+            (Write::Facts { .. } | Write::Record { .. }, _, _) => return Ok(Committed::Conflict),
         };
-        let mut insert = connection
-            .prepare_cached("INSERT OR IGNORE INTO facts (record, said, name, body) VALUES (?1, ?2, ?3, ?4)")?;
-        for (said, name, body) in &self.facts {
-            insert.execute(params![id, said, name, body])?;
-        }
-        if let Some(record) = self.record {
-            (record.step)(connection)?;
-        }
+        insert_facts(connection, id, write.facts())?;
+        record.map_or(Ok(()), |record| (record.step)(connection))?;
         Ok(Committed::Written(version.map(|version: i64| Version(version.to_string()))))
     }
 }
 
+fn is_below(write: &Write, floor: Time) -> bool {
+    write.facts().iter().all(|fact| fact.said < floor)
+}
+
+fn insert_facts(connection: &Connection, record: i64, facts: &[EncodedFact]) -> rusqlite::Result<()> {
+    let insert = "INSERT OR IGNORE INTO facts (record, said, name, body) VALUES (?1, ?2, ?3, ?4)";
+    let mut insert = connection.prepare_cached(insert)?;
+    facts.iter().try_for_each(|fact| insert.execute(params![record, fact.said.ticks(), fact.name, fact.text]).map(drop))
+}
+
 impl PreparedRecord {
-    fn insert(&self, connection: &Connection, name: &Name) -> rusqlite::Result<i64> {
+    fn insert(&self, connection: &Connection, name: &Name, text: &str) -> rusqlite::Result<i64> {
         let insert = "INSERT INTO records (partition, row, version, ended, body) VALUES (?1, ?2, 1, ?3, ?4)";
-        connection.prepare_cached(insert)?.insert(params![name.partition, name.row, self.ended, self.body])
+        connection.prepare_cached(insert)?.insert(params![name.partition, name.row, self.ended, text])
     }
 
-    fn update(&self, connection: &Connection, id: i64, expected: i64) -> rusqlite::Result<bool> {
+    fn update(&self, connection: &Connection, id: i64, expected: i64, text: &str) -> rusqlite::Result<bool> {
         let update = "UPDATE records SET version = version + 1, ended = ?3, body = ?4 WHERE id = ?1 AND version = ?2";
-        Ok(connection.prepare_cached(update)?.execute(params![id, expected, self.ended, self.body])? > 0)
+        Ok(connection.prepare_cached(update)?.execute(params![id, expected, self.ended, text])? > 0)
     }
 }
 

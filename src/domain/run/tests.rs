@@ -338,7 +338,7 @@ fn test_events_that_share_one_id_are_two_facts() {
 fn facts_that_differ_in_kind_alone_are_two() {
     let event = Fact::Run(run_completed(60.0, 59.0, Outcome::Succeeded));
     let build = Fact::Run(ended(FactKind::BuildCompleted, 60.0, 59.0, Outcome::Succeeded));
-    assert_ne!(event.encode().1, build.encode().1);
+    assert_ne!(event.encode().name, build.encode().name);
 }
 
 #[test]

@@ -1,0 +1,62 @@
+use std::sync::Arc;
+
+use crate::domain::{Fact, Join, Key, Record};
+use crate::store::{Committed, Store, StoreError, Stored, Write};
+
+/// Records that one round looks at.
+const PAGE: usize = 500;
+
+/// What folding anew found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refolded {
+    pub records: u64,
+    /// Records that are not what their facts say.
+    pub differ: Vec<Key>,
+    /// Those of them that now are.
+    pub mended: u64,
+}
+
+/// Folds every record anew from its facts. With `mend`, writes those that differ; a record that somebody
+/// wrote meanwhile is left to them.
+///
+/// # Errors
+/// When the store fails.
+pub async fn refold(store: &dyn Store, mend: bool) -> Result<Refolded, StoreError> {
+    let mut found = Refolded::default();
+    let mut last = None;
+    loop {
+        let keys = store.keys(last.as_ref(), PAGE).await?;
+        let Some(end) = keys.last().cloned() else { return Ok(found) };
+        for (key, stored) in keys.iter().zip(store.load(&keys).await?) {
+            found.records += 1;
+            let Some(stored) = stored else { continue };
+            let Some(folded) = folded(&store.facts(key).await?) else { continue };
+            if stored.record.as_ref().is_ok_and(|record| *record == folded) {
+                continue;
+            }
+            found.differ.push(key.clone());
+            if mend && replace(store, key, stored, folded).await? {
+                found.mended += 1;
+            }
+        }
+        last = Some(end);
+    }
+}
+
+fn folded(facts: &[Fact]) -> Option<Record> {
+    facts.iter().map(Record::of).reduce(|mut record, other| {
+        record.absorb(other);
+        record
+    })
+}
+
+async fn replace(store: &dyn Store, key: &Key, stored: Stored, folded: Record) -> Result<bool, StoreError> {
+    let text = folded.encode();
+    let write = Write::Record { record: folded, text, expected: Some(stored.version), facts: Vec::new() };
+    let written = match store.commit(Arc::new([write])).await?.as_slice() {
+        [Committed::Written(_)] => true,
+        [Committed::Conflict | Committed::BelowFloor] | _ => false,
+    };
+    store.append(std::slice::from_ref(key)).await?;
+    Ok(written)
+}
