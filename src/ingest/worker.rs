@@ -434,7 +434,9 @@ impl Worker {
     ) -> Result<(), WorkError> {
         let mut wait = Wait::new(OUTAGE_WAIT.0, OUTAGE_WAIT.1);
         // A lonely attempt that ends with giving back had an outcome: it is not to count.
-        for (_, settlement) in settlements.iter().filter(|(counted, settlement)| *counted && is_back(&settlement.outcome)) {
+        for (_, settlement) in
+            settlements.iter().filter(|(counted, settlement)| *counted && is_back(&settlement.outcome))
+        {
             self.take_back(&settlement.delivery, deadline, stop).await?;
         }
         let mut open: Vec<_> = settlements.into_iter().map(|(_, settlement)| settlement).collect();

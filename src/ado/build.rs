@@ -1,0 +1,185 @@
+//! Builds: the resource of `build.complete`, and the answers of Builds - Get and Builds - List.
+
+use super::error::{DecodeError, parse};
+use super::labels::{Labels, repository};
+use super::organization::{Place, number_after};
+use super::wire::{Build, Builds, Envelope, Project, href, id, name, text, time};
+use super::{Beside, Scope, words};
+use crate::domain::run::{RunFact, Statement};
+use crate::domain::{Fact, FactKind, Label, RunKey, State, Time};
+
+/// What `build.complete` says.
+pub(super) fn completed_fact(
+    scope: &Scope<'_>,
+    envelope: &Envelope<'_>,
+    build: &Build<'_>,
+) -> Result<RunFact, DecodeError> {
+    let place = place(scope, build)?;
+    let (key, labels) = described(build, place, "resource.")?;
+    let mut fact = RunFact::new(key, FactKind::BuildCompleted, scope.said);
+    fact.labels = labels.into_vec();
+    let version = text(envelope.resource_version.as_ref()).unwrap_or_default();
+    fact.run = Some(said(build, scope.said, version).ok_or_else(|| no_status("resource."))?);
+    Ok(fact)
+}
+
+/// What a build that came without an envelope says.
+pub(super) fn bare_fact(scope: &Scope<'_>, build: &Build<'_>) -> Result<RunFact, DecodeError> {
+    rest_fact(build, place(scope, build)?, "")
+}
+
+/// The facts in an answer of Builds - Get or Builds - List.
+///
+/// A build without any time says what it says at [`Time::UNKNOWN`].
+///
+/// # Errors
+/// When the answer is not JSON of that shape, or a build in it has no id or no status.
+pub fn build_facts(beside: &Beside, answer: &[u8]) -> Result<Vec<Fact>, DecodeError> {
+    let body = super::body::text(answer)?;
+    let one = |build: &Build<'_>, path: &str| beside_fact(beside, build, path).map(Fact::Run);
+    match parse::<Builds<'_>>(&body, "")?.value {
+        Some(builds) => builds.iter().enumerate().map(|(at, build)| one(build, &format!("value[{at}]."))).collect(),
+        None => one(&parse(&body, "")?, "").map(|fact| vec![fact]),
+    }
+}
+
+fn beside_fact(beside: &Beside, build: &Build<'_>, path: &str) -> Result<RunFact, DecodeError> {
+    let mut place = Place { organization: beside.organization()?, ..Place::default() };
+    fill_project(&mut place, build);
+    place.fill_project_id(beside.project_id.as_deref());
+    place.project_name = place.project_name.take().or_else(|| beside.project_name.clone());
+    let mut fact = match id_of_definition(build) {
+        Some(_) => rest_fact(build, place, path)?,
+        None => rest_fact_of(build, place, beside.pipeline()?, path)?,
+    };
+    if !fact.labels.iter().any(|(label, _)| *label == Label::PipelineName) {
+        fact.labels.extend(beside.pipeline_name.clone().map(|name| (Label::PipelineName, name)));
+    }
+    Ok(fact)
+}
+
+fn rest_fact(build: &Build<'_>, place: Place, path: &str) -> Result<RunFact, DecodeError> {
+    let pipeline = id_of_definition(build).ok_or_else(|| no_pipeline(path))?;
+    rest_fact_of(build, place, pipeline, path)
+}
+
+fn rest_fact_of(build: &Build<'_>, place: Place, pipeline: u64, path: &str) -> Result<RunFact, DecodeError> {
+    let run = id_of_build(build).ok_or_else(|| no_run(path))?;
+    let labels = labels(build, &place);
+    let key = RunKey { organization: place.organization, pipeline, run };
+    let spoken = [&build.last_changed_date, &build.finish_time, &build.start_time, &build.queue_time];
+    let at = spoken.into_iter().find_map(|when| time(when.as_ref())).unwrap_or(Time::UNKNOWN);
+    let mut fact = RunFact::new(key, FactKind::Build, at);
+    fact.labels = labels.into_vec();
+    fact.run = Some(said(build, at, "2.0").ok_or_else(|| no_status(path))?);
+    Ok(fact)
+}
+
+fn described(build: &Build<'_>, place: Place, path: &str) -> Result<(RunKey, Labels), DecodeError> {
+    let run = id_of_build(build).ok_or_else(|| no_run(path))?;
+    let pipeline = id_of_definition(build).ok_or_else(|| no_pipeline(path))?;
+    let labels = labels(build, &place);
+    Ok((RunKey { organization: place.organization, pipeline, run }, labels))
+}
+
+fn no_run(path: &str) -> DecodeError {
+    DecodeError::no_id("no_run_id", "id of the build", &format!("{path}id"))
+}
+
+fn no_pipeline(path: &str) -> DecodeError {
+    DecodeError::no_id("no_pipeline_id", "id of the pipeline", &format!("{path}definition.id"))
+}
+
+fn no_status(path: &str) -> DecodeError {
+    DecodeError::no_state("status of the build", format!("{path}status"))
+}
+
+fn id_of_build(build: &Build<'_>) -> Option<u64> {
+    let links = build.links.as_ref();
+    id(build.id.as_ref())
+        .or_else(|| number_after(text(build.url.as_ref())?, "/builds/"))
+        .or_else(|| number_after(href(links?.web.as_ref())?, "buildId="))
+}
+
+fn id_of_definition(build: &Build<'_>) -> Option<u64> {
+    let definition = build.definition.as_ref();
+    definition
+        .and_then(|definition| id(definition.id.as_ref()))
+        .or_else(|| number_after(text(definition?.url.as_ref())?, "/definitions/"))
+        .or_else(|| number_after(href(build.links.as_ref()?.pipeline_web.as_ref())?, "definitionId="))
+}
+
+fn place(scope: &Scope<'_>, build: &Build<'_>) -> Result<Place, DecodeError> {
+    let mut place = scope.place(addresses(build))?;
+    fill_project(&mut place, build);
+    Ok(place)
+}
+
+fn fill_project(place: &mut Place, build: &Build<'_>) {
+    let defined = build.definition.as_ref().and_then(|definition| definition.project.as_ref());
+    let projects = || [build.project.as_ref(), defined].into_iter().flatten();
+    let text_of = |which: fn(&'_ Project<'_>) -> Option<String>| projects().find_map(which);
+    place.fill_project_id(text_of(|project| text(project.id.as_ref()).map(str::to_owned)).as_deref());
+    place.project_name = text_of(|project| text(project.name.as_ref()).map(str::to_owned));
+    place.fill_project(addresses(build));
+}
+
+fn addresses<'e>(build: &'e Build<'_>) -> impl Iterator<Item = &'e str> {
+    let links = build.links.iter().flat_map(|links| [&links.own, &links.web, &links.pipeline_web]);
+    let definition = build.definition.as_ref().and_then(|definition| text(definition.url.as_ref()));
+    text(build.url.as_ref()).into_iter().chain(links.filter_map(|link| href(link.as_ref()))).chain(definition)
+}
+
+fn labels(build: &Build<'_>, place: &Place) -> Labels {
+    let mut labels = Labels::of(place);
+    let got = text(build.source_get_version.as_ref()).and_then(source);
+    let requests = build.requests.as_ref().and_then(|requests| requests.first());
+    let person = name(build.requested_for.as_ref()).or_else(|| name(requests?.requested_for.as_ref()));
+    labels.put(Label::RunName, text(build.build_number.as_ref()));
+    labels.put(Label::PipelineName, build.definition.as_ref().and_then(|definition| text(definition.name.as_ref())));
+    labels.put(Label::Branch, text(build.source_branch.as_ref()).or_else(|| got.map(|(branch, _)| branch)));
+    labels.put(Label::Commit, text(build.source_version.as_ref()).or_else(|| got.map(|(_, commit)| commit)));
+    labels.put(Label::Repository, repository(build.repository.as_ref()));
+    labels.put(Label::RequestedFor, person);
+    labels.put(Label::Reason, text(build.reason.as_ref()));
+    labels.put_url(build.links.as_ref().and_then(|links| href(links.web.as_ref())));
+    labels
+}
+
+/// Branch and commit of version 1.0: `LG:refs/heads/master:0ffb2ba5…`.
+fn source(version: &str) -> Option<(&str, &str)> {
+    let (_, rest) = version.split_once(':')?;
+    let (branch, commit) = rest.rsplit_once(':')?;
+    (!branch.is_empty() && !commit.is_empty()).then_some((branch, commit))
+}
+
+/// In version 1.0 there is no `result`, and `status` is the outcome. The number alone does not tell: it may
+/// be `1.0-preview.1`, `2.0-preview.2` or null.
+fn said(build: &Build<'_>, said: Time, version: &str) -> Option<(State, Statement)> {
+    let status = text(build.status.as_ref())?;
+    let result = text(build.result.as_ref());
+    let is_outcome = result.is_none() && !words::is_build_state(status) && !version.starts_with('2');
+    let (state, outcome) = if is_outcome { (State::Completed, Some(status)) } else { (words::state(status), result) };
+    let says = Statement {
+        said,
+        result: outcome.and_then(words::outcome),
+        queued: time(build.queue_time.as_ref()),
+        started: time(build.start_time.as_ref()),
+        finished: time(build.finish_time.as_ref()),
+    };
+    Some((state, says))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_of_version_one() {
+        assert_eq!(source("LG:refs/heads/master:0ffb"), Some(("refs/heads/master", "0ffb")));
+        assert_eq!(source("LG:refs/heads/a:b:0ffb"), Some(("refs/heads/a:b", "0ffb")));
+        for none in ["", "C1234", "LG:x", "LG::", "::"] {
+            assert_eq!(source(none), None, "{none}");
+        }
+    }
+}

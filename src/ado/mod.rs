@@ -1,0 +1,217 @@
+//! What Azure DevOps sends and answers, read into [facts](Fact).
+//!
+//! The service's JSON is known here and nowhere else. It promises little: shapes changed in 2019, 2022 and
+//! since, ids are numbers or texts, everything may be absent or null. So nothing is required that a run can
+//! do without, unknown fields are skipped, and words never seen before are kept as they came. What cannot
+//! be used is a [`DecodeError`] with a stable code and the path; a valid event about something else is a
+//! value, [`Decoded::Ignored`].
+//!
+//! Not read: the event's `id` (the service's test button repeats it) and `message` (it may be switched off).
+//! The local clock is never asked: an event without `createdDate` is an error.
+//!
+//! Bounds: texts are cut at 1,024 bytes; of one body at most 1,000 stages, 5,000 timeline records and 100
+//! approvers are taken. Depth costs no stack, since what is not read is skipped without recursion.
+
+mod body;
+mod build;
+mod error;
+mod events;
+mod labels;
+mod organization;
+mod timeline;
+mod wire;
+mod words;
+
+use std::collections::BTreeMap;
+
+pub use build::build_facts;
+pub use error::DecodeError;
+pub use timeline::timeline_facts;
+
+use crate::domain::run::RunFact;
+use crate::domain::{Fact, FactKind, Time};
+use error::{SEND_ALL, parse};
+use organization::Place;
+use wire::{Containers, Envelope, Kind, text, time};
+
+/// Reads the bodies of service hook events.
+#[derive(Debug, Clone, Default)]
+pub struct Decoder {
+    aliases: BTreeMap<String, String>,
+}
+
+/// What a sound body is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decoded {
+    Facts(Vec<Fact>),
+    /// A valid event of a kind that is not about runs.
+    Ignored {
+        event_type: String,
+    },
+}
+
+/// What is known beside an answer of the REST API, which comes without an envelope.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beside {
+    /// As the caller asked for it; never parsed from an address.
+    pub organization: String,
+    pub project_id: Option<String>,
+    pub project_name: Option<String>,
+    /// Used where the answer names none; zero means none.
+    pub pipeline: u64,
+    pub pipeline_name: Option<String>,
+}
+
+impl Beside {
+    fn organization(&self) -> Result<String, DecodeError> {
+        organization::usable(&self.organization).ok_or_else(no_organization)
+    }
+
+    fn pipeline(&self) -> Result<u64, DecodeError> {
+        let id = Some(self.pipeline).filter(|id| (1..=i64::MAX.unsigned_abs()).contains(id));
+        id.ok_or_else(|| DecodeError::new("no_pipeline_id", "no id of the pipeline"))
+    }
+}
+
+/// The kinds of events that are ours.
+#[derive(Clone, Copy)]
+enum EventType {
+    Run,
+    Stage,
+    Job,
+    BuildComplete,
+    ApprovalPending,
+    ApprovalCompleted,
+}
+
+impl EventType {
+    fn of(name: &str) -> Option<Self> {
+        match name {
+            "ms.vss-pipelines.run-state-changed-event" => Some(Self::Run),
+            "ms.vss-pipelines.stage-state-changed-event" => Some(Self::Stage),
+            "ms.vss-pipelines.job-state-changed-event" => Some(Self::Job),
+            "build.complete" => Some(Self::BuildComplete),
+            "ms.vss-pipelinechecks-events.approval-pending" => Some(Self::ApprovalPending),
+            "ms.vss-pipelinechecks-events.approval-completed" => Some(Self::ApprovalCompleted),
+            _ => None,
+        }
+    }
+}
+
+impl Decoder {
+    /// `aliases`: other names or ids of organizations, each with the name to use.
+    #[must_use]
+    pub fn new(aliases: BTreeMap<String, String>) -> Self {
+        let lower = |(alias, name): (String, String)| (alias.to_lowercase(), name.to_lowercase());
+        Self { aliases: aliases.into_iter().map(lower).collect() }
+    }
+
+    fn canonical(&self, organization: String) -> String {
+        self.aliases.get(&organization).cloned().unwrap_or(organization)
+    }
+
+    /// Reads a message's body: an event, or a bare answer of Builds - Get; raw JSON or base64 of it.
+    ///
+    /// # Errors
+    /// When nothing can be made of it, with a code, a sentence and where possible the path. Never panics,
+    /// whatever the bytes.
+    pub fn decode(&self, body: &[u8]) -> Result<Decoded, DecodeError> {
+        let body = body::text(body)?;
+        match parse::<Envelope<'_>>(&body, "") {
+            Ok(envelope) => self.event(&envelope, &body),
+            // An event that is not ours may use the same names for other things.
+            Err(error) => foreign(&body).ok_or(error),
+        }
+    }
+
+    fn event(&self, envelope: &Envelope<'_>, body: &str) -> Result<Decoded, DecodeError> {
+        if envelope.is_build() {
+            let scope = Scope { decoder: self, containers: None, said: Time::UNKNOWN };
+            return build::bare_fact(&scope, &parse(body, "")?).map(one);
+        }
+        let name = text(envelope.event_type.as_ref()).ok_or_else(|| {
+            DecodeError::new("no_event_type", "no `eventType`: this is no service hook event").at("eventType")
+        })?;
+        let Some(event_type) = EventType::of(name) else { return Ok(ignored(name)) };
+        let resource = envelope.resource.ok_or_else(|| {
+            DecodeError::new("resource_null", format!("the event has no resource: {SEND_ALL}")).at("resource")
+        })?;
+        let said = time(envelope.created_date.as_ref())
+            .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
+        let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
+        fact(event_type, &scope, envelope, resource.get()).map(one)
+    }
+}
+
+fn fact(
+    event_type: EventType,
+    scope: &Scope<'_>,
+    envelope: &Envelope<'_>,
+    resource: &str,
+) -> Result<RunFact, DecodeError> {
+    let at = "resource";
+    match event_type {
+        EventType::Run => events::run_fact(scope, &parse(resource, at)?),
+        EventType::Stage => events::stage_fact(scope, &parse(resource, at)?),
+        EventType::Job => events::job_fact(scope, &parse(resource, at)?),
+        EventType::BuildComplete => build::completed_fact(scope, envelope, &parse(resource, at)?),
+        EventType::ApprovalPending => events::approval_fact(scope, FactKind::ApprovalPending, &parse(resource, at)?),
+        EventType::ApprovalCompleted => {
+            events::approval_fact(scope, FactKind::ApprovalCompleted, &parse(resource, at)?)
+        }
+    }
+}
+
+fn one(fact: RunFact) -> Decoded {
+    Decoded::Facts(vec![Fact::Run(fact)])
+}
+
+fn ignored(event_type: &str) -> Decoded {
+    Decoded::Ignored { event_type: labels::cut(event_type).into_owned() }
+}
+
+fn foreign(body: &str) -> Option<Decoded> {
+    let kind: Kind<'_> = serde_json::from_str(body).ok()?;
+    let name = text(kind.event_type.as_ref())?;
+    EventType::of(name).is_none().then(|| ignored(name))
+}
+
+fn no_organization() -> DecodeError {
+    DecodeError::new("no_organization", "no address in it names the organization")
+}
+
+/// What the envelope says to all that is in it.
+struct Scope<'e> {
+    decoder: &'e Decoder,
+    containers: Option<&'e Containers<'e>>,
+    said: Time,
+}
+
+impl Scope<'_> {
+    /// The organization, and the project as far as the envelope tells. `urls` are those of the resource.
+    fn place<'u>(&self, urls: impl Iterator<Item = &'u str>) -> Result<Place, DecodeError> {
+        let named = organization::organization(self.base_urls()).or_else(|| organization::organization(urls));
+        let organization = named.or_else(|| self.known_by_id()).ok_or_else(no_organization)?;
+        let mut place = Place { organization: self.decoder.canonical(organization), ..Place::default() };
+        let project = self.containers.and_then(|containers| containers.project.as_ref());
+        place.fill_project_id(project.and_then(|project| text(project.id.as_ref())));
+        Ok(place)
+    }
+
+    /// The collection first: on a server the account may be the machine.
+    fn base_urls(&self) -> impl Iterator<Item = &str> {
+        let containers = self.containers.into_iter();
+        containers
+            .flat_map(|containers| [&containers.collection, &containers.account, &containers.project])
+            .filter_map(|container| text(container.as_ref()?.base_url.as_ref()))
+    }
+
+    /// An event without any address may still carry an id that the configuration knows.
+    fn known_by_id(&self) -> Option<String> {
+        let containers = self.containers?;
+        let ids = [&containers.collection, &containers.account];
+        ids.into_iter()
+            .filter_map(|container| text(container.as_ref()?.id.as_ref()))
+            .find_map(|id| self.decoder.aliases.get(&id.to_lowercase()).cloned())
+    }
+}
