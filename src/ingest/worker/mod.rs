@@ -1,6 +1,6 @@
 //! The worker's loop: three steps side by side, with a bound on the batches in hand.
 //!
-//! [`receive`] and read → [`fold`] and commit → append to the change log, then [`settle`]. A
+//! `receive` and read → `fold` and commit → append to the change log, then `settle`. A
 //! permit is taken before messages are, so a slow store slows down the receiving. Stopping closes the first
 //! step; the others run dry.
 
