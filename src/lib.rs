@@ -1,3 +1,4 @@
 //! Pipetrail follows every Azure DevOps pipeline run.
 pub mod clock;
 pub mod domain;
+pub mod history;
