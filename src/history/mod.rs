@@ -214,6 +214,7 @@ fn hour_of(time: Time) -> Time {
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
+    use std::sync::LazyLock;
 
     use serde_json::Value;
 
@@ -228,9 +229,10 @@ mod tests {
         Plan::new("fabrikam", time("2025-03-01T00:00:00Z"), time("2025-03-29T22:00:00Z"), 7)
     }
 
-    fn parsed(plan: &Plan) -> Vec<(Time, Value)> {
-        plan.events().map(|event| (event.due, serde_json::from_slice(&event.body).unwrap())).collect()
-    }
+    /// [`month`], told once for all tests.
+    static TOLD: LazyLock<Vec<(Time, Value)>> = LazyLock::new(|| {
+        month().events().map(|event| (event.due, serde_json::from_slice(&event.body).unwrap())).collect()
+    });
 
     fn text<'a>(value: &'a Value, path: &str) -> &'a str {
         value.pointer(path).and_then(Value::as_str).unwrap_or_default()
@@ -261,20 +263,20 @@ mod tests {
     #[test]
     fn every_event_has_what_a_reader_needs() {
         let mut ids = BTreeSet::new();
-        for (due, event) in parsed(&month()) {
-            assert_eq!(time(text(&event, "/createdDate")), due);
-            assert!(ids.insert(text(&event, "/id").to_owned()), "an id came twice");
-            let kind = text(&event, "/eventType");
-            assert!(run_of(&event) >= FIRST_RUN);
+        for (due, event) in &*TOLD {
+            assert_eq!(time(text(event, "/createdDate")), *due);
+            assert!(ids.insert(text(event, "/id").to_owned()), "an id came twice");
+            let kind = text(event, "/eventType");
+            assert!(run_of(event) >= FIRST_RUN);
             let pipeline = ["/resource/pipeline/id", "/resource/definition/id"];
             let pipeline = pipeline.iter().find_map(|path| event.pointer(path)).unwrap().to_string();
             assert_ne!(pipeline.trim_matches('"'), "7");
-            let base = text(&event, "/resourceContainers/collection/baseUrl");
+            let base = text(event, "/resourceContainers/collection/baseUrl");
             assert_eq!(base, "https://dev.azure.com/fabrikam/");
             assert_eq!(event.pointer("/resourceContainers/project").is_none(), kind.contains("approval"));
             if kind.contains("stage-state") {
                 assert!(event.pointer("/resource/stage/attempt").unwrap().as_u64().unwrap() >= 1);
-                assert!(!text(&event, "/resource/stage/name").is_empty());
+                assert!(!text(event, "/resource/stage/name").is_empty());
             }
         }
     }
@@ -298,12 +300,12 @@ mod tests {
 
     #[test]
     fn counts_are_plausible() {
-        let events = parsed(&month());
+        let events = &*TOLD;
         let runs: BTreeSet<_> = events.iter().map(|(_, event)| run_of(event)).collect();
         assert!((1_100..1_500).contains(&runs.len()), "{}", runs.len());
         assert_eq!(runs.len() as u64, runs.last().unwrap() - FIRST_RUN + 1, "ids have no gaps");
         assert!((8..18).contains(&(events.len() / runs.len())), "{}", events.len());
-        let results = results(&events);
+        let results = results(events);
         let completions: usize = results.values().sum();
         let share = |result: &str| results.get(result).copied().unwrap_or_default() * 100 / completions;
         assert!((75..90).contains(&share("succeeded")), "{results:?}");
@@ -321,8 +323,8 @@ mod tests {
     #[test]
     fn some_runs_are_live_at_the_end_even_at_night() {
         let mut finished = BTreeMap::new();
-        let events = parsed(&month());
-        for (_, event) in &events {
+        let events = &*TOLD;
+        for (_, event) in events {
             let completed = text(event, "/resource/run/state") == "completed";
             *finished.entry(run_of(event)).or_insert(false) |= completed;
         }
@@ -333,8 +335,7 @@ mod tests {
 
     #[test]
     fn nights_and_weekends_are_quiet() {
-        let queued = parsed(&month());
-        let starts = queued.iter().filter(|(_, event)| text(event, "/resource/run/state") == "inProgress");
+        let starts = TOLD.iter().filter(|(_, event)| text(event, "/resource/run/state") == "inProgress");
         let starts = starts.filter(|(_, event)| text(event, "/eventType").contains("run-state"));
         let (mut weekend, mut all) = (0, 0);
         for (due, _) in starts {
@@ -346,7 +347,7 @@ mod tests {
 
     #[test]
     fn all_pipelines_run() {
-        let events = parsed(&month());
+        let events = &*TOLD;
         let names: BTreeSet<_> = events.iter().map(|(_, event)| text(event, "/resource/pipeline/name")).collect();
         assert!(PIPELINES.iter().all(|pipeline| names.contains(pipeline.name)));
         assert_eq!(RHYTHM.iter().sum::<u32>(), RHYTHM_SUM);

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 use serde_json::json;
 use serde_json::value::RawValue;
 
-use super::cast::{Cast, PEOPLE, PIPELINES, PipelineParts, REPOSITORIES};
+use super::cast::{Cast, PEOPLE, PIPELINES, PipelineParts, REPOSITORIES, TOPICS};
 use super::script::{Approval, Moment, Run, Stage};
 use crate::domain::{ApprovalStatus, Outcome, State, Time};
 
@@ -52,6 +52,12 @@ pub(super) fn raw(value: &serde_json::Value) -> Box<RawValue> {
     serde_json::value::to_raw_value(value).expect("a value is JSON")
 }
 
+/// The same for the same commit.
+fn message_of(commit: &str) -> String {
+    let topic = commit.bytes().map(usize::from).sum::<usize>() % TOPICS.len();
+    format!("Work on {}", TOPICS.get(topic).copied().unwrap_or_default().replace('-', " "))
+}
+
 /// The parts of a run's bodies that stay the same.
 pub(super) struct RunParts {
     pub(super) web: String,
@@ -92,8 +98,8 @@ pub(super) fn run_parts(
         }}})),
         repositories: raw(&json!([{
             "type": "Git",
-            "change": {"author": author, "committer": author, "message": "Describe what changed", "version": commit},
-            "url": format!("{}/_git/{repository}", base),
+            "change": {"author": author, "committer": author, "message": message_of(commit), "version": commit},
+            "url": format!("{base}/_git/{repository}"),
         }])),
         web,
     }
@@ -108,14 +114,15 @@ struct Envelope<'a, R> {
     event_type: &'static str,
     publisher_id: &'static str,
     message: Message<'a>,
-    detailed_message: Message<'a>,
+    /// Not sent, as the subscription says: a queue holds no more than 64 KiB a message.
+    detailed_message: (),
     resource: R,
     resource_version: &'static str,
     resource_containers: &'a RawValue,
     created_date: Stamp,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Serialize)]
 struct Message<'a> {
     text: &'a str,
     html: &'a str,
@@ -464,10 +471,10 @@ impl<'a> Writer<'a> {
     fn write<R: Serialize>(&self, kind: &'static str, [what, stage, word]: [&str; 3], resource: R) -> Vec<u8> {
         let (number, web) = (&self.run.number, &self.run.web);
         let stage = if stage.is_empty() { String::new() } else { format!(" stage {stage}") };
+        let word = if word == State::InProgress.as_str() { "in progress" } else { word };
         let text = format!("{what} {number}{stage} {word}.");
         let html = format!("{what} <a href=\"{web}\">{number}</a>{stage} {word}.");
         let markdown = format!("{what} [{number}]({web}){stage} {word}.");
-        let message = Message { text: &text, html: &html, markdown: &markdown };
         let build = kind == "build.complete";
         let approval = kind.contains("approval");
         let envelope = Envelope {
@@ -476,8 +483,8 @@ impl<'a> Writer<'a> {
             id: Guid(self.run.plan.0 ^ u128::from(self.number)),
             event_type: kind,
             publisher_id: if build { "tfs" } else { "pipelines" },
-            message,
-            detailed_message: message,
+            message: Message { text: &text, html: &html, markdown: &markdown },
+            detailed_message: (),
             resource,
             resource_version: if build { "2.0" } else { "5.1-preview.1" },
             resource_containers: if approval { &self.cast.containers } else { &self.parts.containers },
