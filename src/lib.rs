@@ -7,3 +7,4 @@ pub mod ingest;
 pub mod queue;
 pub mod sqlite;
 pub mod store;
+pub mod history;
