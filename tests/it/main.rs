@@ -1,8 +1,3 @@
-//! One integration binary: a module a subject.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected must stop there")]
-
-mod merge_laws;
-mod simulation;
 //! One integration binary: linking is what costs, not running.
 
 #![expect(
@@ -13,4 +8,11 @@ mod simulation;
 )]
 
 mod bad_input;
+mod contract;
 mod examples;
+mod faults;
+mod local;
+mod merge_laws;
+mod simulation;
+mod support;
+mod worker;
