@@ -34,12 +34,18 @@ impl DecodeError {
 
     /// An id is neither where it should be nor in any of the links.
     pub(super) fn no_id(code: &'static str, what: &str, path: &str) -> Self {
-        Self::new(code, format!("no {what}: if the subscription sends minimal resources, {SEND_ALL}")).at(path)
+        Self::new(code, format!("no {what}{}", hint(path))).at(path)
     }
 
     pub(super) fn no_state(what: &str, path: impl Into<String>) -> Self {
-        Self::new("no_state", format!("no {what}: {SEND_ALL}")).at(path)
+        let path = path.into();
+        Self::new("no_state", format!("no {what}{}", hint(&path))).at(path)
     }
+}
+
+/// Only events come from a subscription, whose settings may leave out parts of the resource.
+fn hint(path: &str) -> String {
+    if path.starts_with("resource") { format!(": {SEND_ALL}") } else { String::new() }
 }
 
 /// The beginning of a text, for quoting.
