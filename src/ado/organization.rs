@@ -116,7 +116,7 @@ pub(super) fn number_after(url: &str, marker: &str) -> Option<u64> {
         url.as_bytes().windows(marker.len()).rposition(|window| window.eq_ignore_ascii_case(marker.as_bytes()))?;
     let rest = url.get(found.checked_add(marker.len())?..)?;
     let digits = rest.get(..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()))?;
-    digits.parse().ok().filter(|id| (1..=i64::MAX.unsigned_abs()).contains(id))
+    super::usable_id(digits.parse().ok()?)
 }
 
 /// Where a run belongs.
