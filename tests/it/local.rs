@@ -120,7 +120,8 @@ async fn the_catalog_is_built_anew_when_its_tables_are_of_another_version() {
     let expected = local.catalog.runs(&all).await.unwrap();
     drop(local);
     let raw = rusqlite::Connection::open(&path).unwrap();
-    raw.execute_batch("UPDATE meta SET value = 0 WHERE name = 'catalog_version'; DELETE FROM runs; DROP TABLE stages").unwrap();
+    raw.execute_batch("UPDATE meta SET value = 0 WHERE name = 'catalog_version'; DELETE FROM runs; DROP TABLE stages")
+        .unwrap();
     drop(raw);
     let again = Local::open(&path).await;
     assert_eq!(again.catalog.runs(&all).await.unwrap(), expected);

@@ -86,7 +86,8 @@ pub(crate) fn time(text: &str) -> Time {
 /// So many events of a believable history.
 pub(crate) fn bodies(count: usize) -> Vec<Vec<u8>> {
     let from = time("2026-03-02T00:00:00Z");
-    let plan = Plan { runs_per_day: 400, ..Plan::new("fabrikam", from, from.plus(Duration::from_secs(400 * 24 * 3600)), 7) };
+    let plan =
+        Plan { runs_per_day: 400, ..Plan::new("fabrikam", from, from.plus(Duration::from_secs(400 * 24 * 3600)), 7) };
     plan.events().take(count).map(|event| event.body).collect()
 }
 

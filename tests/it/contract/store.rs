@@ -42,7 +42,8 @@ type Shared = Arc<dyn Store>;
 fn fact(run: u64, second: u64) -> Fact {
     let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 1 + run % 3, run };
     let said = Time::UNKNOWN.plus(Duration::from_secs(1_700_000_000 + second));
-    let (state, result) = if second % 2 == 0 { (State::Completed, Some(Outcome::Failed)) } else { (State::InProgress, None) };
+    let (state, result) =
+        if second % 2 == 0 { (State::Completed, Some(Outcome::Failed)) } else { (State::InProgress, None) };
     let finished = state.is_terminal().then_some(said);
     let mut fact = RunFact::new(key, FactKind::RunStateChanged, said);
     fact.run = Some((state, Statement { result, finished, ..Statement::at(said) }));
@@ -118,7 +119,8 @@ pub(crate) async fn answers_each_write_for_itself(store: Shared, _: &dyn Pass) {
     assert_eq!(answers.len(), 3);
     assert_eq!(answers[1], Committed::Conflict);
     for (run, answer) in [4, 1, 7].into_iter().zip(answers) {
-        let there = load(&store, &fact(run, 2).key()).await.is_some_and(|(record, _)| record == Record::of(&fact(run, 2)));
+        let there =
+            load(&store, &fact(run, 2).key()).await.is_some_and(|(record, _)| record == Record::of(&fact(run, 2)));
         assert_eq!(there, matches!(answer, Committed::Written(_)), "run {run}");
     }
 }
