@@ -3,6 +3,7 @@ pub mod ado;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
+pub mod cmd;
 pub mod config;
 pub mod domain;
 pub mod http;

@@ -39,6 +39,6 @@ mod tests {
     #[test]
     fn rows_stay_on_their_line_whatever_they_hold() {
         let text = table(&["A", "B"], [vec!["x\ny\x1b[2J".to_owned(), "\u{202e}z".to_owned()]]);
-        assert_eq!(text, "A               B\nx\\ny\\u{1b}[2J  \\u{202e}z\n");
+        assert_eq!(text, "A              B\nx\\ny\\u{1b}[2J  \\u{202e}z\n");
     }
 }
