@@ -313,7 +313,11 @@ mod tests {
             &["pipetrail.toml: listen: 0.0.0.0:8080 can be reached from other machines: set PIPETRAIL_HOOK_USER and \
                PIPETRAIL_HOOK_PASSWORD, or listen on 127.0.0.1:8080"],
         ),
-        (&[], "a = 1\nlisten = 8080\n= 'secret'", &["pipetrail.toml line 3: not TOML: invalid key, expected key"]),
+        (
+            &[],
+            "a = 1\nlisten = 8080\n= 'secret'",
+            &["pipetrail.toml line 3: not TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`"],
+        ),
         (
             &[("PIPETRAIL_LISTEN", "abc"), ("PIPETRAIL_STORAGE", "tape")],
             "data = 1\nliste = 'x'\n[organizations]\na = 1",
