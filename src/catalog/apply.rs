@@ -128,7 +128,8 @@ fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> 
 }
 
 fn insert_stage(connection: &Connection, run: i64, stage: &ShownStage) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO stages (run, name, attempt, state, result, started, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let insert =
+        "INSERT INTO stages (run, name, attempt, state, result, started, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     connection.prepare_cached(insert)?.execute(params![
         run,
         stage.name,
@@ -176,7 +177,13 @@ fn insert_approval(connection: &Connection, run: i64, approval: &ShownApproval) 
 }
 
 /// The latest name wins, then the greater text: the same rule as in a record.
-fn remember(connection: &Connection, kind: &str, organization: &str, id: &str, name: &Said<String>) -> rusqlite::Result<()> {
+fn remember(
+    connection: &Connection,
+    kind: &str,
+    organization: &str,
+    id: &str,
+    name: &Said<String>,
+) -> rusqlite::Result<()> {
     let upsert = "INSERT INTO names (kind, organization, id, said, name) VALUES (?1, ?2, ?3, ?4, ?5) \
                   ON CONFLICT (kind, organization, id) DO UPDATE SET said = excluded.said, name = excluded.name \
                   WHERE (excluded.said, excluded.name) > (said, name)";

@@ -33,7 +33,8 @@ impl Catalog {
         Ok(self
             .file
             .read(move |c| {
-                let ask = format!("{RUNS}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
+                let ask =
+                    format!("{RUNS}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
                 let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
                 found.into_iter().map(|(id, run)| with_stages(c, id, run)).collect()
             })
@@ -62,7 +63,11 @@ impl Catalog {
     ///
     /// # Errors
     /// When the catalog's file fails.
-    pub async fn pipelines(&self, organization: Option<&str>, project: Option<&str>) -> Result<Vec<Pipeline>, CatalogError> {
+    pub async fn pipelines(
+        &self,
+        organization: Option<&str>,
+        project: Option<&str>,
+    ) -> Result<Vec<Pipeline>, CatalogError> {
         let mut wanted = Conditions::default();
         wanted.add_text("g.organization = ?", organization.map(str::to_lowercase));
         wanted.add_project(project);
@@ -93,7 +98,8 @@ impl Conditions {
             wanted.add("(r.pipeline = ? OR pipeline.name = ? COLLATE NOCASE)", [id, Value::Text(pipeline.clone())]);
         }
         if let Some(branch) = &filter.branch {
-            wanted.add("r.branch IN (?, 'refs/heads/' || ?)", [Value::Text(branch.clone()), Value::Text(branch.clone())]);
+            wanted
+                .add("r.branch IN (?, 'refs/heads/' || ?)", [Value::Text(branch.clone()), Value::Text(branch.clone())]);
         }
         wanted.add_text("r.state = ?", filter.state.clone());
         wanted.add_text("r.result = ?", filter.result.clone());
@@ -121,7 +127,8 @@ impl Conditions {
     /// A project by its name or its id, which the service compares without regard to case.
     fn add_project(&mut self, project: Option<&str>) {
         if let Some(project) = project {
-            let clause = "(r.project_id = ? COLLATE NOCASE OR coalesce(project.name, r.project_name) = ? COLLATE NOCASE)";
+            let clause =
+                "(r.project_id = ? COLLATE NOCASE OR coalesce(project.name, r.project_name) = ? COLLATE NOCASE)";
             self.add(clause, [Value::Text(project.to_owned()), Value::Text(project.to_owned())]);
         }
     }

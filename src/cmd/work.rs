@@ -1,7 +1,10 @@
+use std::sync::Arc;
+
 use super::context::Parts;
 use super::{Context, Exit, Failure};
+use crate::ado::Decoder;
 use crate::cli;
-use crate::config::Config;
+use crate::config::{BATCH_DEADLINE, Config};
 use crate::ingest::{Decode, Mode, Settings, Tally, Worker};
 use crate::sqlite::Missing;
 
@@ -14,7 +17,8 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
     let shutdown = context.shutdown()?;
     let parts = context.open(missing).await?;
     tracing::info!(data = %context.config.data.display(), "working, storage local");
-    let working = worker(context, &parts).run(mode, shutdown.stop);
+    let worker = worker(context, &parts);
+    let working = worker.run(mode, shutdown.stop);
     tokio::select! {
         worked = working => {
             context.output.say(&summary(&worked.map_err(anyhow::Error::from)?));
@@ -25,12 +29,18 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
 }
 
 pub(super) fn worker(context: &Context, parts: &Parts) -> Worker {
-    let decode = Decode::new(context.config.organizations.clone());
+    let decoder = Decoder::new(context.config.organizations.clone());
+    let decode: Decode = Arc::new(move |body| decoder.decode(body));
     Worker::new(parts.queue.clone(), parts.store.clone(), context.clock(), decode, settings(&context.config))
 }
 
 fn settings(config: &Config) -> Settings {
-    Settings { lease: config.work.lease, concurrency: usize::from(config.work.concurrency), ..Settings::default() }
+    Settings {
+        lease: config.work.lease,
+        deadline: BATCH_DEADLINE,
+        concurrency: usize::from(config.work.concurrency),
+        ..Settings::default()
+    }
 }
 
 /// What was done, without what did not happen: `received 40: applied 38, ignored 1, poisoned 1`.
@@ -41,6 +51,7 @@ pub(super) fn summary(tally: &Tally) -> String {
         ("ignored", tally.ignored),
         ("poisoned", tally.poisoned),
         ("retried", tally.retried),
+        ("given back", tally.given_back),
         ("conflicts", tally.conflicts),
         ("below the floor", tally.below_floor),
     ];

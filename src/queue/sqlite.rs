@@ -168,8 +168,8 @@ fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite
         }
         taken.push(delivery);
     }
-    let mut lease =
-        connection.prepare_cached("UPDATE leases SET visible = ?2, receives = receives + 1, owner = ?3 WHERE id = ?1")?;
+    let mut lease = connection
+        .prepare_cached("UPDATE leases SET visible = ?2, receives = receives + 1, owner = ?3 WHERE id = ?1")?;
     for delivery in &taken {
         lease.execute(params![message(delivery), until.ticks(), owner])?;
     }

@@ -46,7 +46,8 @@ impl SqliteStore {
     pub async fn open(file: LocalFile, projection: Arc<dyn Projection>) -> Result<Self, StoreError> {
         let fresh = projection.clone();
         // One transaction: no commit can come in between and be overwritten by what it replaced.
-        file.write(Durability::Full, move |c| if fresh.prepare(c)? { project_all(c, fresh.as_ref()) } else { Ok(()) }).await?;
+        file.write(Durability::Full, move |c| if fresh.prepare(c)? { project_all(c, fresh.as_ref()) } else { Ok(()) })
+            .await?;
         Ok(Self { file, projection })
     }
 
@@ -77,7 +78,8 @@ impl From<LocalError> for StoreError {
 impl Store for SqliteStore {
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
         let names: Vec<_> = keys.iter().map(Name::of).collect();
-        let rows = self.read(move |c| names.iter().map(|name| name.load(c)).collect::<rusqlite::Result<Vec<_>>>()).await?;
+        let rows =
+            self.read(move |c| names.iter().map(|name| name.load(c)).collect::<rusqlite::Result<Vec<_>>>()).await?;
         Ok(keys.iter().zip(rows).map(|(key, row)| row.map(|row| row.stored(key))).collect())
     }
 
@@ -110,7 +112,8 @@ impl Store for SqliteStore {
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
         let Name { partition, row } = after.map_or_else(Name::first, Name::of);
-        let ask = "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) ORDER BY partition, row LIMIT ?3";
+        let ask =
+            "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) ORDER BY partition, row LIMIT ?3";
         self.read(move |c| keys(c, ask, params![partition, row, limit])).await
     }
 
@@ -119,7 +122,9 @@ impl Store for SqliteStore {
         let ask = "SELECT f.body FROM facts f JOIN records r ON r.id = f.record \
                    WHERE r.partition = ?1 AND r.row = ?2 ORDER BY f.said, f.name";
         let texts = self.read(move |c| {
-            c.prepare_cached(ask)?.query_map([partition, row], |row| row.get(0))?.collect::<rusqlite::Result<Vec<String>>>()
+            c.prepare_cached(ask)?
+                .query_map([partition, row], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<String>>>()
         });
         let damaged = |error| StoreError::Failed(Box::new(error));
         texts.await?.iter().map(|text| serde_json::from_str(text).map_err(damaged)).collect()
@@ -310,7 +315,8 @@ fn append(connection: &Connection, entry: &str, now: Time) -> rusqlite::Result<(
 }
 
 fn changes(connection: &Connection, after: Option<u64>, limit: usize) -> rusqlite::Result<Changes> {
-    let ask = "SELECT coalesce(min(seq), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) FROM log";
+    let ask =
+        "SELECT coalesce(min(seq), 0), coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0) FROM log";
     let (first, last): (u64, u64) = connection.query_row(ask, [], |row| Ok((row.get(0)?, row.get(1)?)))?;
     // With an empty log everything up to the last sequence was pruned.
     let first = if first == 0 { last + 1 } else { first };

@@ -148,8 +148,9 @@ fn with_runs() -> Shell {
         for facts in [finished_run(), bare_run("contoso", 479), bare_run("contoso", 5)] {
             let mut facts = facts.into_iter();
             let fact = facts.next().unwrap();
-            let write = Write { record: Record::of(&fact), expected: None, facts: vec![fact] };
-            store.commit(&[write]).await.unwrap();
+            let record = Record::of(&fact);
+            let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
+            store.commit(Arc::new([write])).await.unwrap();
         }
     });
     shell

@@ -1,5 +1,11 @@
 //! One integration binary: a module a subject.
-#![expect(clippy::unwrap_used, reason = "a test that meets the unexpected must stop there")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that meets the unexpected must stop there"
+)]
 
 mod cli;
 mod http;
