@@ -1,5 +1,6 @@
 //! The command line, as clap sees it: definitions only. What a value means is decided in
 //! [`config`](crate::config) where a variable or the file may say it too, else in [`cmd`](crate::cmd).
+#![expect(clippy::doc_markdown, reason = "the comments are the help, which is no Markdown")]
 
 mod reference;
 
@@ -201,8 +202,8 @@ pub struct GetPipelines {
 /// How to show it.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Show {
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    /// What to print; wide is the table with all columns
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub output: Format,
     /// Look again every 2 seconds and print what changed, until Ctrl-C
     #[arg(short, long)]
@@ -212,7 +213,6 @@ pub struct Show {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
     Table,
-    /// The table with all columns
     Wide,
     Json,
     Csv,
@@ -253,7 +253,7 @@ pub struct DeadLetterList {
     #[arg(long, value_name = "CODE")]
     pub reason: Option<String>,
     /// What to print
-    #[arg(short, long, value_enum, default_value_t = ListFormat::Table)]
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ListFormat::Table)]
     pub output: ListFormat,
 }
 
@@ -265,10 +265,11 @@ pub enum ListFormat {
 
 #[derive(Debug, Args)]
 pub struct DeadLetterShow {
+    /// The dead letter's id, from the list
     #[arg(value_name = "ID")]
     pub id: String,
-    /// What to print
-    #[arg(short, long, value_enum, default_value_t = LetterFormat::Text)]
+    /// What to print; body is the body alone, byte for byte
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = LetterFormat::Text)]
     pub output: LetterFormat,
 }
 
@@ -276,7 +277,6 @@ pub struct DeadLetterShow {
 pub enum LetterFormat {
     Text,
     Json,
-    /// The body alone, byte for byte
     Body,
 }
 

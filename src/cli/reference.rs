@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 use clap::{Arg, Command, CommandFactory};
 
 use super::Cli;
@@ -97,8 +95,7 @@ fn code(text: &str) -> String {
 fn row(text: &mut String, cells: &[String]) {
     text.push('|');
     for cell in cells {
-        // Writing to a String cannot fail.
-        let _ = write!(text, " {} |", cell.replace('|', "\\|"));
+        text.extend([" ", &cell.replace('|', "\\|"), " |"]);
     }
     text.push('\n');
 }

@@ -20,9 +20,11 @@ impl Output {
     /// Writes data as it is.
     pub(crate) fn data(&self, bytes: &[u8]) -> Result<(), Failure> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
-            io::ErrorKind::BrokenPipe => Failure::BrokenPipe,
-            _ => Failure::from(anyhow::Error::new(error).context("stdout: cannot be written")),
+        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                return Failure::BrokenPipe;
+            }
+            Failure::from(anyhow::Error::new(error).context("stdout: cannot be written"))
         })
     }
 
@@ -39,7 +41,7 @@ impl Output {
     /// Says a line, or more, to the person. Nobody may be listening.
     pub fn say(&self, text: &str) {
         // A closed stderr must not end the work.
-        let _ = writeln!(io::stderr().lock(), "{}", escaped_lines(text));
+        writeln!(io::stderr().lock(), "{}", escaped_lines(text)).unwrap_or_default();
     }
 
     pub(crate) fn is_terminal(&self) -> bool {

@@ -17,7 +17,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
         "listening on http://{}, storage local",
         server.address()
     );
-    serve(context, &parts, server, shutdown).await
+    Box::pin(serve(context, &parts, server, shutdown)).await
 }
 
 pub(super) async fn bind(context: &Context) -> Result<Server, Failure> {

@@ -1,5 +1,3 @@
-use std::fmt::Write;
-
 use serde::Serialize;
 
 use super::escape::is_hostile;
@@ -24,11 +22,8 @@ fn push_safely(mut safe: String, character: char) -> String {
         safe.push(character);
         return safe;
     }
-    for unit in character.encode_utf16(&mut [0; 2]) {
-        // Writing to a String cannot fail.
-        let _ = write!(safe, "\\u{unit:04x}");
-    }
-    safe
+    let units = character.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+    safe + &units
 }
 
 #[cfg(test)]
