@@ -6,6 +6,7 @@ pub mod clock;
 pub mod cmd;
 pub mod config;
 pub mod domain;
+pub mod history;
 pub mod http;
 pub mod ingest;
 pub mod queue;

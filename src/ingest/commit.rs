@@ -66,7 +66,7 @@ impl Committer {
                 Narrowed::One(group) => {
                     // Guilty only if the store takes other writes: otherwise it is an outage.
                     self.store.probe().await?;
-                    report.fates.push((group, Fate::Refused(why)));
+                    report.fates.push((*group, Fate::Refused(why)));
                 }
             }
         }
@@ -184,7 +184,7 @@ fn record_write(group: &Group, record: Record, expected: Option<Version>) -> Wri
 /// Refused groups, closer to the one that is meant.
 enum Narrowed {
     Apart(Vec<Vec<Group>>),
-    One(Group),
+    One(Box<Group>),
 }
 
 /// The one that the store pointed at apart from the rest, else two halves; one group by its messages.
@@ -201,7 +201,7 @@ fn narrowed(mut groups: Vec<Group>, index: Option<usize>) -> Narrowed {
         Some(group) if group.from.len() > 1 => {
             Narrowed::Apart(group.by_message().into_iter().map(|group| vec![group]).collect())
         }
-        Some(group) => Narrowed::One(group),
+        Some(group) => Narrowed::One(Box::new(group)),
         None => Narrowed::Apart(Vec::new()),
     }
 }

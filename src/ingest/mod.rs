@@ -6,8 +6,8 @@
 //!
 //! What it does not promise: that a message is handled once.
 //!
-//! [`decide`] says what becomes of what (pure, table-tested); [`fold`] joins the facts of a batch by record;
-//! [`commit`] gets them into the store; [`worker`] moves batches through those steps.
+//! `decide` says what becomes of what (pure, table-tested); `fold` joins the facts of a batch by record;
+//! `commit` gets them into the store; `worker` moves batches through those steps.
 
 mod commit;
 mod decide;

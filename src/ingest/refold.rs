@@ -53,10 +53,8 @@ fn folded(facts: &[Fact]) -> Option<Record> {
 async fn replace(store: &dyn Store, key: &Key, stored: Stored, folded: Record) -> Result<bool, StoreError> {
     let text = folded.encode();
     let write = Write::Record { record: folded, text, expected: Some(stored.version), facts: Vec::new() };
-    let written = match store.commit(Arc::new([write])).await?.as_slice() {
-        [Committed::Written(_)] => true,
-        [Committed::Conflict | Committed::BelowFloor] | _ => false,
-    };
+    let answers = store.commit(Arc::new([write])).await?;
+    let written = matches!(answers.as_slice(), [Committed::Written(_)]);
     store.append(std::slice::from_ref(key)).await?;
     Ok(written)
 }

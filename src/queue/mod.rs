@@ -5,7 +5,7 @@
 //! body byte for byte and never expires. It does not promise order or single delivery, and its count of
 //! receives decides nothing: outages and crashes raise it too.
 //!
-//! [`contract`] holds every backend to this.
+//! `tests/it/contract` holds every backend to this.
 
 mod dead_letter;
 mod sqlite;

@@ -1,4 +1,4 @@
-//! The local file: one SQLite database that is queue, store and catalog at once.
+//! The local file: one `SQLite` database that is queue, store and catalog at once.
 //!
 //! One thread writes, so nothing waits for a lock inside the process, and writes that are waiting together
 //! share one transaction (group commit). What was acknowledged survives a power cut: write-ahead log with

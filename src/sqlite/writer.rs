@@ -20,8 +20,10 @@ pub(super) struct Writer {
 struct Job {
     durability: Durability,
     /// Runs inside a transaction, or is told why there is none.
-    act: Box<dyn FnOnce(Result<&Connection, LocalError>) -> Ran + Send>,
+    act: Act,
 }
+
+type Act = Box<dyn FnOnce(Result<&Connection, LocalError>) -> Ran + Send>;
 
 /// A write that was made but not yet committed.
 struct Ran {
@@ -114,7 +116,7 @@ fn commit(connection: &Connection, group: Vec<Job>, path: &Path) {
         let closed = if ran.failed { step("ROLLBACK TO job; RELEASE job") } else { step("RELEASE job") };
         answers.push(ran.answer);
         // A full disk may have ended the whole transaction: then nobody's work stands.
-        broken = broken.or(opened.and(closed).err());
+        broken = broken.or_else(|| opened.and(closed).err());
     }
     let committed = broken.map_or_else(|| connection.execute_batch("COMMIT"), Err);
     let error = committed.err().map(|error| LocalError::new(path, error));

@@ -5,7 +5,7 @@
 //! [`Store::append`] is found by every reader who follows [`Store::changes`], or that reader is told to
 //! start over. It does not promise that one commit is atomic over several records.
 //!
-//! [`contract`] holds every backend to this.
+//! `tests/it/contract` holds every backend to this.
 
 mod sqlite;
 
@@ -145,4 +145,12 @@ pub enum StoreError {
     /// Trying again does not help: damaged file, disk full, no right.
     #[error("the store failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// What is behind it, in words.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
+    }
 }

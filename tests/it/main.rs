@@ -12,3 +12,14 @@ mod http;
 mod merge_laws;
 mod reference;
 mod simulation;
+//! One integration binary: linking is what costs, not running.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a helper that fails has to fail its test; what clippy permits in tests does not reach helpers"
+)]
+
+mod bad_input;
+mod examples;

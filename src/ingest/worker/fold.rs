@@ -1,0 +1,91 @@
+//! The second step: folds what was read by record and commits it. The only one who writes records.
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{Decided, GIVE_BACK, Read};
+use super::{WorkError, Worker, outage};
+use crate::domain::Fact;
+use crate::ingest::commit::{Committer, Report};
+use crate::ingest::decide::{Fate, Reading};
+use crate::ingest::fold::fold;
+use crate::store::StoreError;
+
+pub(super) struct Step<'a> {
+    worker: &'a Worker,
+    stop: &'a CancellationToken,
+    committer: Committer,
+    settle: mpsc::Sender<Decided>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(worker: &'a Worker, stop: &'a CancellationToken, settle: mpsc::Sender<Decided>) -> Self {
+        let committer = Committer::new(worker.store.clone(), worker.settings.cache_bytes);
+        Self { worker, stop, committer, settle }
+    }
+
+    pub(super) async fn run(mut self, mut read: mpsc::Receiver<Read>) -> Result<(), WorkError> {
+        while let Some(batch) = read.recv().await {
+            self.handle(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn handle(&mut self, mut batch: Read) -> Result<(), WorkError> {
+        if batch.ticket.is_late() {
+            self.give_back(batch).await;
+            return Ok(());
+        }
+        let said = batch.readings.iter_mut().enumerate();
+        let groups = fold(said.flat_map(|(at, reading)| facts(reading).into_iter().map(move |fact| (at, fact))));
+        match self.committer.commit(groups).await {
+            Ok(report) => {
+                complain(&report);
+                let decided = Decided::by_fates(batch, &report, self.worker.clock.now());
+                drop(self.settle.send(decided).await);
+                Ok(())
+            }
+            Err(error @ StoreError::Failed(_)) => Err(error.into()),
+            Err(error) => {
+                // What is in hand goes back before the wait, so that it can come again right after.
+                self.give_back(batch).await;
+                self.wait_for_store(error).await
+            }
+        }
+    }
+
+    async fn give_back(&self, batch: Read) {
+        let decided = Decided::all(batch.deliveries, &GIVE_BACK, batch.ticket, self.worker.clock.now());
+        drop(self.settle.send(decided).await);
+    }
+
+    /// An outage is nobody's fault: wait until the store takes a write again.
+    async fn wait_for_store(&self, mut error: StoreError) -> Result<(), WorkError> {
+        let mut wait = outage();
+        while !self.stop.is_cancelled() {
+            tracing::warn!(error = error.cause(), "store: not available, waiting");
+            wait.next(self.stop).await;
+            match self.worker.store.probe().await {
+                Ok(()) => break,
+                Err(failed @ StoreError::Failed(_)) => return Err(failed.into()),
+                Err(again) => error = again,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn facts(reading: &mut Reading) -> Vec<Fact> {
+    match reading {
+        Reading::Facts(facts) => std::mem::take(facts),
+        Reading::Ignored | Reading::Bad(_) => Vec::new(),
+    }
+}
+
+fn complain(report: &Report) {
+    for (group, fate) in &report.fates {
+        if let Fate::Unreadable(why) = fate {
+            tracing::error!(key = %group.key, why, "record {}: left alone, with its messages", group.key);
+        }
+    }
+}

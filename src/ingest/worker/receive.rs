@@ -1,0 +1,145 @@
+//! The first step: takes messages and reads their bodies.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::batch::{Alone, Decided, GIVE_BACK, Read, Ticket};
+use super::{Mode, WorkError, Worker, outage};
+use crate::ingest::decide::{Company, company, given_up, reading};
+use crate::ingest::wait::Wait;
+use crate::queue::{Delivery, Outcome, QueueError};
+
+/// The first wait at an empty queue.
+const FIRST_IDLE: Duration = Duration::from_millis(10);
+
+pub(super) struct Step<'a> {
+    worker: &'a Worker,
+    stop: &'a CancellationToken,
+    permits: Arc<Semaphore>,
+    /// Sending to a step that has ended does nothing: it says itself why it did.
+    fold: mpsc::Sender<Read>,
+    settle: mpsc::Sender<Decided>,
+}
+
+impl<'a> Step<'a> {
+    pub(super) fn new(
+        worker: &'a Worker,
+        stop: &'a CancellationToken,
+        fold: mpsc::Sender<Read>,
+        settle: mpsc::Sender<Decided>,
+    ) -> Self {
+        let permits = Arc::new(Semaphore::new(worker.settings.concurrency));
+        Self { worker, stop, permits, fold, settle }
+    }
+
+    pub(super) async fn run(self, mode: Mode) -> Result<(), WorkError> {
+        let settings = &self.worker.settings;
+        let mut idle = Wait::new(FIRST_IDLE.min(settings.idle), settings.idle);
+        let mut outage = outage();
+        while let Some(permit) = self.permit().await {
+            let deadline = Instant::now() + settings.deadline;
+            match self.worker.queue.receive(settings.lease).await {
+                Ok(deliveries) if deliveries.is_empty() => {
+                    drop(permit);
+                    if mode == Mode::UntilEmpty && self.is_all_done().await? {
+                        break;
+                    }
+                    idle.next(self.stop).await;
+                }
+                Ok(deliveries) => {
+                    idle.reset();
+                    outage.reset();
+                    self.handle(deliveries, deadline, Arc::new(permit)).await?;
+                }
+                Err(QueueError::Unavailable(error)) => {
+                    tracing::warn!(error = error.to_string(), "queue: not available, trying again");
+                    outage.next(self.stop).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// A permit for one more batch in hand; `None` after the stop.
+    async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => None,
+            permit = self.permits.clone().acquire_owned() => permit.ok(),
+        }
+    }
+
+    /// Whether nothing is in hand here and nothing on the queue, visible or leased by others.
+    async fn is_all_done(&self) -> Result<bool, WorkError> {
+        let all = u32::try_from(self.worker.settings.concurrency).unwrap_or(u32::MAX);
+        // The semaphore is never closed; if it were, nothing would be in hand.
+        drop(self.permits.acquire_many(all).await);
+        match self.worker.queue.depth().await {
+            Ok(depth) => Ok(depth.is_empty()),
+            Err(QueueError::Unavailable(_)) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The fresh ones together, then each that may be a killer alone, one after the other.
+    async fn handle(
+        &self,
+        deliveries: Vec<Delivery>,
+        deadline: Instant,
+        permit: Arc<OwnedSemaphorePermit>,
+    ) -> Result<(), WorkError> {
+        let (fresh, lonely): (Vec<_>, Vec<_>) =
+            deliveries.into_iter().partition(|delivery| company(delivery.receives) == Company::Batch);
+        if !fresh.is_empty() {
+            let ticket = Ticket { deadline, alone: None, _permit: permit.clone() };
+            drop(self.fold.send(self.read(fresh, ticket)).await);
+        }
+        for delivery in lonely {
+            let (settled, wait) = oneshot::channel();
+            let late = self.stop.is_cancelled() || Instant::now() > deadline;
+            let decided = if late { Some(GIVE_BACK) } else { self.begin(&delivery).await? };
+            let alone = Some(Alone { counted: decided.is_none(), _settled: settled });
+            let ticket = Ticket { deadline, alone, _permit: permit.clone() };
+            match decided {
+                None => drop(self.fold.send(self.read(vec![delivery], ticket)).await),
+                Some(outcome) => {
+                    let decided = Decided::all(vec![delivery], &outcome, ticket, self.worker.clock.now());
+                    drop(self.settle.send(decided).await);
+                }
+            }
+            // Both ends mean the same: this one is settled or given up, the next one may be tried.
+            drop(wait.await);
+        }
+        Ok(())
+    }
+
+    /// Notes durably that the message is being tried alone. An outcome where it is not to be tried: it was
+    /// tried too often, or that cannot be noted.
+    async fn begin(&self, delivery: &Delivery) -> Result<Option<Outcome>, WorkError> {
+        let queue = &self.worker.queue;
+        let begun = async {
+            let trials = queue.trials(delivery).await?;
+            match given_up(trials) {
+                Some(reason) => Ok(Some(Outcome::Dead { reason, tries: trials })),
+                None => queue.begin_trial(delivery).await.map(|_| None),
+            }
+        };
+        match begun.await {
+            Err(QueueError::Unavailable(_)) => Ok(Some(GIVE_BACK)),
+            Err(error) => Err(error.into()),
+            Ok(outcome) => Ok(outcome),
+        }
+    }
+
+    fn read(&self, deliveries: Vec<Delivery>, ticket: Ticket) -> Read {
+        let decode = |body: &[u8]| (self.worker.decode)(body);
+        let read = |delivery: &Delivery| reading(catch_unwind(AssertUnwindSafe(|| decode(&delivery.body))).ok());
+        Read { readings: deliveries.iter().map(read).collect(), deliveries, ticket }
+    }
+}

@@ -1,0 +1,721 @@
+//! Every file in `example-json/` is a test: what it says is written down here, and a file that is not is a
+//! failure.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use pipetrail::ado::{Beside, Decoded, Decoder, build_facts, timeline_facts};
+use pipetrail::domain::run::{RunFact, Statement};
+use pipetrail::domain::{Fact, Join, Label, Outcome, Record, State, Time};
+
+pub(crate) fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json")
+}
+
+/// The bodies for the queue, by name, sorted.
+pub(crate) fn bodies() -> Vec<(String, Vec<u8>)> {
+    read(&folder())
+}
+
+fn read(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .map(|path| (path.file_name().unwrap().to_str().unwrap().to_owned(), fs::read(&path).unwrap()))
+        .collect();
+    files.sort();
+    files
+}
+
+pub(crate) fn decode(body: &[u8]) -> Decoded {
+    Decoder::default().decode(body).unwrap()
+}
+
+fn beside() -> Beside {
+    Beside {
+        organization: "Fabrikam".to_owned(),
+        project_id: None,
+        project_name: Some("bedrock_gitops".to_owned()),
+        pipeline: 12,
+        pipeline_name: Some("checkout-service".to_owned()),
+    }
+}
+
+fn told(decoded: &Decoded) -> String {
+    match decoded {
+        Decoded::Ignored { event_type } => format!("  ignored: {event_type}\n"),
+        Decoded::Facts(facts) => facts.iter().map(|Fact::Run(fact)| told_fact(fact)).collect(),
+    }
+}
+
+fn told_fact(fact: &RunFact) -> String {
+    let mut out = String::new();
+    let key = &fact.key;
+    writeln!(out, "  {} {}/{}/{} said {}", fact.kind, key.organization, key.pipeline, key.run, fact.said).unwrap();
+    for (label, text) in &fact.labels {
+        writeln!(out, "    {label} = {text}").unwrap();
+    }
+    if let Some((state, says)) = &fact.run {
+        writeln!(out, "    run: {state}{}", told_says(says)).unwrap();
+    }
+    for stage in &fact.stages {
+        let attempt = number(stage.attempt);
+        writeln!(out, "    stage {}{attempt}: {}{}", stage.name, stage.state, told_says(&stage.says)).unwrap();
+    }
+    for job in &fact.jobs {
+        let (stage_attempt, attempt) = (number(job.stage_attempt), number(job.attempt));
+        let says = told_says(&job.says);
+        writeln!(out, "    job {}{stage_attempt} {}{attempt}: {}{says}", job.stage, job.name, job.state).unwrap();
+    }
+    for approval in &fact.approvals {
+        writeln!(out, "    approval {}: {} {:?}", approval.id, approval.status, approval.says.approvers).unwrap();
+        let (stage, attempt) = (approval.says.stage.as_deref().unwrap_or("?"), number(approval.says.attempt));
+        let times = told_time("requested", approval.says.requested) + &told_time("changed", approval.says.changed);
+        writeln!(out, "      stage {stage}{attempt}{times}").unwrap();
+    }
+    out
+}
+
+fn number(attempt: Option<u32>) -> String {
+    attempt.map(|attempt| format!("#{attempt}")).unwrap_or_default()
+}
+
+fn told_says(says: &Statement) -> String {
+    let result = says.result.as_ref().map(|result| format!(" {result}")).unwrap_or_default();
+    let times = [("queued", says.queued), ("started", says.started), ("finished", says.finished)];
+    times.into_iter().fold(result, |out, (what, time)| out + &told_time(what, time))
+}
+
+fn told_time(what: &str, time: Option<Time>) -> String {
+    time.map(|time| format!(", {what} {time}")).unwrap_or_default()
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it holds the snapshot")]
+fn every_file_says_what_is_written_here() {
+    let all: String = bodies().iter().map(|(name, body)| format!("{name}\n{}", told(&decode(body)))).collect();
+    insta::assert_snapshot!(all, @r#"
+    approval_completed.json
+      approvalCompleted fabrikam/12/1203 said 2025-06-12T09:02:17.9902Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        approval 4b0b4a0e-9d7e-4f0c-8a56-1d0e5b7c2f33: approved ["[bedrock_gitops]\\Release managers", "Jon Abebe"]
+          stage Deploy#1, requested 2025-06-12T08:47:04.5633333Z, changed 2025-06-12T09:02:17.2966667Z
+    approval_pending.json
+      approvalPending fabrikam/12/1203 said 2025-06-12T08:47:05.3304Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        requestedFor = Ana Lindqvist
+        approval 4b0b4a0e-9d7e-4f0c-8a56-1d0e5b7c2f33: pending ["[bedrock_gitops]\\Release managers"]
+          stage Deploy#1, requested 2025-06-12T08:47:04.5633333Z, changed 2025-06-12T08:47:04.5633333Z
+    build_completed.json
+      buildCompleted fabrikam/12/1203 said 2025-06-12T09:06:06.1500001Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        reason = individualCI
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: completed succeeded, queued 2025-06-12T08:14:03.2217341Z, started 2025-06-12T08:14:12.4Z, finished 2025-06-12T09:05:58.0133333Z
+    build_completed.on_premises.json
+      buildCompleted defaultcollection/3/77 said 2023-03-01T10:02:49.31Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = warehouse
+        runName = 20230301.3
+        pipelineName = warehouse
+        branch = refs/heads/main
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Mona Okafor
+        reason = manual
+        url = http://tfs.fabrikam.example:8080/tfs/DefaultCollection/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=77
+        run: completed succeeded, queued 2023-03-01T10:00:01Z, started 2023-03-01T10:00:09.2Z, finished 2023-03-01T10:02:40.97Z
+    build_completed.visualstudio.json
+      buildCompleted fabrikam/2/2 said 2016-09-19T13:03:26.4285528Z
+        projectId = be9b3917-87e6-42a4-a549-2bc06a7a878f
+        runName = ConsumerAddressModule_20150407.2
+        pipelineName = ConsumerAddressModule
+        branch = refs/heads/master
+        commit = 600c52d2d5b655caa111abfd863e5a9bd304bb0e
+        requestedFor = Mona Okafor
+        reason = manual
+        run: completed succeeded, started 2015-04-07T18:04:06.83Z, finished 2015-04-07T18:06:10.69Z
+    build_failed.json
+      buildCompleted fabrikam/12/1211 said 2025-06-13T07:24:09.9Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.2
+        pipelineName = checkout-service
+        branch = refs/pull/88/merge
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Jon Abebe
+        reason = pullRequest
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1211
+        run: completed failed, queued 2025-06-13T07:20:44.1Z, started 2025-06-13T07:20:52Z, finished 2025-06-13T07:24:01.6666667Z
+    build_partially_succeeded.json
+      buildCompleted fabrikam/12/1210 said 2025-06-13T06:11:48.6Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.1
+        pipelineName = checkout-service
+        branch = refs/heads/main
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Project Collection Build Service
+        reason = schedule
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1210
+        run: completed partiallySucceeded, queued 2025-06-13T06:00:01.5Z, started 2025-06-13T06:00:09.25Z, finished 2025-06-13T06:11:40.75Z
+    build_stopped.v1.json
+      buildCompleted fabrikam/7/482 said 2019-10-02T22:31:52.8Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.5
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 600c52d2d5b655caa111abfd863e5a9bd304bb0e
+        requestedFor = Jon Abebe
+        reason = manual
+        run: completed canceled, started 2019-10-02T22:30:20.5Z, finished 2019-10-02T22:31:44.3036333Z
+    completed_build.json
+      buildCompleted fabrikam/7/479 said 2019-10-02T19:57:48.7584186Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.2
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 0ffb2ba5cefa3facdbb2c30df42fdb40afd294d8
+        requestedFor = GitHub
+        reason = individualCI
+        run: completed succeeded, started 2019-10-02T19:54:05.5251454Z, finished 2019-10-02T19:57:36.4530107Z
+    get_build_id_api_result.json
+      build fabrikam/7/481 said 2019-10-02T22:00:05.03Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20191002.4
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 8e742f4902221d0efad35b1e9a8cac8550426ba9
+        repository = fabrikam/spartan-app
+        requestedFor = GitHub
+        reason = individualCI
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=481
+        run: completed succeeded, queued 2019-10-02T21:55:50.8795945Z, started 2019-10-02T21:56:04.844615Z, finished 2019-10-02T22:00:04.8462149Z
+    git_push.ignored.json
+      ignored: git.push
+    job_completed.2022.json
+      jobStateChanged fabrikam/8/510 said 2022-11-21T16:42:53.5254422Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20221121.5
+        pipelineName = web-shop
+        commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
+        repository = web-shop
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        run: inProgress, queued 2022-11-21T16:40:02.113Z
+        stage __default: running
+        job __default Compile: completed succeeded, started 2022-11-21T16:40:14.7761408Z, finished 2022-11-21T16:42:52.7761408Z
+    job_completed.json
+      jobStateChanged fabrikam/12/1203 said 2025-06-12T09:04:40.77Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
+        job Deploy#1 Migrate#1: completed succeeded, started 2025-06-12T09:02:25.93Z, finished 2025-06-12T09:04:39.6866667Z
+    job_running.2022.json
+      jobStateChanged fabrikam/8/510 said 2022-11-21T16:40:15.0254422Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20221121.5
+        pipelineName = web-shop
+        commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
+        repository = web-shop
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        run: inProgress, queued 2022-11-21T16:40:02.113Z
+        stage __default: running
+        job __default Compile: running, started 2022-11-21T16:40:14.7761408Z
+    job_running.json
+      jobStateChanged fabrikam/12/1203 said 2025-06-12T09:02:26.61Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
+        job Deploy#1 Migrate#1: running, started 2025-06-12T09:02:25.93Z
+    job_waiting.json
+      jobStateChanged fabrikam/12/1203 said 2025-06-12T09:02:19.1Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
+        job Deploy#1 Migrate#1: waiting
+    run_canceled.json
+      runStateChanged fabrikam/12/1204 said 2025-06-12T10:01:31.5525Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.5
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        requestedFor = Ana Lindqvist
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1204
+        run: completed canceled, queued 2025-06-12T10:00:40.8839Z, finished 2025-06-12T10:01:29.76Z
+    run_canceling.2019.json
+      runStateChanged fabrikam/7/482 said 2019-10-02T22:31:40.9Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.5
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 8e742f4902221d0efad35b1e9a8cac8550426ba9
+        repository = fabrikam/spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=482
+        run: canceling, queued 2019-10-02T22:30:11.1Z
+    run_canceling.json
+      runStateChanged fabrikam/12/1204 said 2025-06-12T10:01:12.05Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.5
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        requestedFor = Ana Lindqvist
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1204
+        run: canceling, queued 2025-06-12T10:00:40.8839Z
+    run_completed.2019.json
+      runStateChanged fabrikam/7/480 said 2019-10-02T20:16:47.3301287Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 3c1b1f6a7d3e4f1d8d4d4b6f0d2a9c5b7e8f9a01
+        repository = fabrikam/spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        run: completed failed, queued 2019-10-02T20:10:21.5601773Z, finished 2019-10-02T20:16:42.1188012Z
+    run_completed.2022.json
+      runStateChanged fabrikam/8/510 said 2022-11-21T16:42:58.683Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20221121.5
+        pipelineName = web-shop
+        commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
+        repository = web-shop
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        run: completed succeeded, queued 2022-11-21T16:40:02.113Z, finished 2022-11-21T16:42:53.9Z
+    run_completed.json
+      runStateChanged fabrikam/12/1203 said 2025-06-12T09:06:02.7741003Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: completed succeeded, queued 2025-06-12T08:14:03.2217341Z, finished 2025-06-12T09:05:58.0133333Z
+        stage Build#1: completed succeeded, started 2025-06-12T08:14:20.1033333Z, finished 2025-06-12T08:17:44.98Z
+        stage Test#2: completed succeeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
+        stage Deploy#1: completed succeeded, started 2025-06-12T09:02:18.8Z, finished 2025-06-12T09:05:57.4733333Z
+    run_completed.on_premises.json
+      runStateChanged defaultcollection/3/78 said 2023-03-02T09:03:25.1234567Z
+        projectName = warehouse
+        runName = 20230302.1
+        pipelineName = warehouse
+        url = http://tfs.fabrikam.example:8080/tfs/DefaultCollection/warehouse/_build/results?buildId=78
+        run: completed succeeded, queued 2023-03-02T09:00:00Z, finished 2023-03-02T09:03:21.5Z
+    run_completed.visualstudio.json
+      runStateChanged fabrikam/9/611 said 2023-03-02T09:03:25.1234567Z
+        projectName = bedrock_gitops
+        runName = 20230302.1
+        pipelineName = warehouse
+        url = https://fabrikam.visualstudio.com/bedrock_gitops/_build/results?buildId=611
+        run: completed succeeded, queued 2023-03-02T09:00:00Z, finished 2023-03-02T09:03:21.5Z
+    run_in_progress.2019.json
+      runStateChanged fabrikam/7/480 said 2019-10-02T20:10:30.0211455Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 3c1b1f6a7d3e4f1d8d4d4b6f0d2a9c5b7e8f9a01
+        repository = fabrikam/spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        run: inProgress, queued 2019-10-02T20:10:21.5601773Z
+    run_in_progress.2022.json
+      runStateChanged fabrikam/8/510 said 2022-11-21T16:40:05.683Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20221121.5
+        pipelineName = web-shop
+        commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
+        repository = web-shop
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        run: inProgress, queued 2022-11-21T16:40:02.113Z
+    run_in_progress.json
+      runStateChanged fabrikam/12/1203 said 2025-06-12T08:14:21.9017722Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Build#1: running, started 2025-06-12T08:14:20.1033333Z
+        stage Test#1: notStarted
+        stage Deploy#1: notStarted
+    stage_completed.2019.json
+      stageStateChanged fabrikam/7/480 said 2019-10-02T20:13:02.4410933Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        stage build: completed succeeded
+    stage_completed.2022.json
+      stageStateChanged fabrikam/8/510 said 2022-11-21T16:42:54.186Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20221121.5
+        pipelineName = web-shop
+        commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
+        repository = web-shop
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        run: completed succeeded, queued 2022-11-21T16:40:02.113Z, finished 2022-11-21T16:42:53.9Z
+        stage __default: completed succeeded
+    stage_completed.json
+      stageStateChanged fabrikam/12/1203 said 2025-06-12T08:47:03.0419Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Test#2: completed succeeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
+    stage_failed.2019.json
+      stageStateChanged fabrikam/7/480 said 2019-10-02T20:16:41.9036Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        stage deploy: completed failed
+    stage_failed.json
+      stageStateChanged fabrikam/12/1203 said 2025-06-12T08:25:11.6061Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Test#1: completed failed, started 2025-06-12T08:17:52.4166667Z, finished 2025-06-12T08:25:10.7133333Z
+    stage_not_started.2019.json
+      stageStateChanged fabrikam/7/480 said 2019-10-02T20:10:31Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        stage deploy: notStarted
+    stage_not_started.json
+      stageStateChanged fabrikam/12/1203 said 2025-06-12T08:14:22.3Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Test#1: notStarted
+    stage_retried.json
+      stageStateChanged fabrikam/12/1203 said 2025-06-12T08:40:32.2Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Test#2: running, started 2025-06-12T08:40:31.5466667Z
+    stage_running.2019.json
+      stageStateChanged fabrikam/7/480 said 2019-10-02T20:14:20.25Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        stage deploy: running
+    stage_running.2022.json
+      stageStateChanged fabrikam/8/510 said 2022-11-21T16:40:09.2Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20221121.5
+        pipelineName = web-shop
+        commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
+        repository = web-shop
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        run: inProgress, queued 2022-11-21T16:40:02.113Z
+        stage __default: running
+    stage_running.json
+      stageStateChanged fabrikam/12/1203 said 2025-06-12T08:17:53.0155Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Test#1: running, started 2025-06-12T08:17:52.4166667Z
+    stage_state_change.json
+      stageStateChanged fabrikam/7/480 said 2019-10-02T20:10:39.1376851Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        stage build: running
+    stage_waiting.2019.json
+      stageStateChanged fabrikam/7/480 said 2019-10-02T20:13:04.7Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.3
+        pipelineName = fabrikam.spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        stage deploy: waiting
+    stage_waiting.json
+      stageStateChanged fabrikam/12/1203 said 2025-06-12T08:47:04.9Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.4
+        pipelineName = checkout-service
+        branch = refs/heads/release/2.4
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Deploy#1: waiting
+    started_build.json
+      runStateChanged fabrikam/7/479 said 2019-10-02T19:54:00.3307136Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20191002.2
+        pipelineName = fabrikam.spartan-app
+        branch = refs/heads/master
+        commit = 0ffb2ba5cefa3facdbb2c30df42fdb40afd294d8
+        repository = fabrikam/spartan-app
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=479
+        run: inProgress, queued 2019-10-02T19:53:51.3940119Z
+    "#);
+}
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "it holds the snapshot")]
+fn every_answer_says_what_is_written_here() {
+    let all: String = read(&folder().join("rest"))
+        .iter()
+        .map(|(name, body)| {
+            let facts = match name.as_str() {
+                "timeline.json" => timeline_facts(&beside(), 1203, body),
+                _ => build_facts(&beside(), body),
+            };
+            format!("{name}\n{}", told(&Decoded::Facts(facts.unwrap())))
+        })
+        .collect();
+    insta::assert_snapshot!(all, @r#"
+    builds_list.json
+      build fabrikam/12/1211 said 2025-06-13T07:24:01.87Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.2
+        pipelineName = checkout-service
+        branch = refs/pull/88/merge
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Jon Abebe
+        reason = pullRequest
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1211
+        run: completed failed, queued 2025-06-13T07:20:44.1Z, started 2025-06-13T07:20:52Z, finished 2025-06-13T07:24:01.6666667Z
+      build fabrikam/12/1212 said 2025-06-13T08:01:00.3Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.3
+        pipelineName = checkout-service
+        branch = refs/heads/main
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        reason = manual
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1212
+        run: completed canceled, queued 2025-06-13T08:00:00Z, started 2025-06-13T08:00:09Z, finished 2025-06-13T08:01:00Z
+      build fabrikam/12/1213 said 2025-06-13T08:10:08.9Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.4
+        pipelineName = checkout-service
+        branch = refs/heads/main
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        reason = manual
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1213
+        run: inProgress, queued 2025-06-13T08:10:00Z, started 2025-06-13T08:10:08.5Z
+      build fabrikam/12/1214 said 2025-06-13T08:12:40Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.5
+        pipelineName = checkout-service
+        branch = refs/heads/main
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        reason = manual
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1214
+        run: canceling, queued 2025-06-13T08:12:00Z, started 2025-06-13T08:12:08.5Z
+      build fabrikam/12/1215 said 2025-06-13T08:15:00.12Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250613.6
+        pipelineName = checkout-service
+        branch = refs/heads/main
+        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repository = checkout-service
+        requestedFor = Ana Lindqvist
+        reason = manual
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1215
+        run: notStarted, queued 2025-06-13T08:15:00Z
+    timeline.json
+      timeline fabrikam/12/1203 said 2025-06-12T09:02:18.8Z
+        projectName = bedrock_gitops
+        pipelineName = checkout-service
+        stage Build#1: completed succeeded, started 2025-06-12T08:14:20.1033333Z, finished 2025-06-12T08:17:44.98Z
+        stage Test#2: completed partiallySucceeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
+        stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
+        stage Smoke#1: notStarted
+        job Build#1 __default#1: completed succeeded, started 2025-06-12T08:14:20.1033333Z, finished 2025-06-12T08:17:44.98Z
+        job Test#2 linux#2: completed succeeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
+        job Test#2 windows#2: completed partiallySucceeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:46:41.5Z
+        job Deploy#1 __default#1: notStarted
+    "#);
+}
+
+#[test]
+fn a_build_is_the_same_alone_in_a_list_and_bare_on_the_queue() {
+    let body = fs::read(folder().join("get_build_id_api_result.json")).unwrap();
+    let alone = build_facts(&beside(), &body).unwrap();
+    let list = format!(r#"{{"count":1,"value":[{}]}}"#, str::from_utf8(&body).unwrap());
+    assert_eq!(build_facts(&beside(), list.as_bytes()).unwrap(), alone);
+    assert_eq!(decode(&body), Decoded::Facts(alone));
+}
+
+#[test]
+fn the_address_does_not_overrule_whom_the_caller_asked() {
+    let body = fs::read(folder().join("get_build_id_api_result.json")).unwrap();
+    let beside = Beside { organization: "Contoso".to_owned(), ..beside() };
+    let [Fact::Run(fact)] = build_facts(&beside, &body).unwrap().try_into().unwrap();
+    assert_eq!(fact.key.organization, "contoso");
+}
+
+#[test]
+fn an_empty_timeline_is_no_fact() {
+    for empty in ["", " \n", "{}", r#"{"records":[]}"#, r#"{"records":null}"#] {
+        assert_eq!(timeline_facts(&beside(), 1, empty.as_bytes()).unwrap(), [], "{empty}");
+    }
+}
+
+#[test]
+fn base64_with_marks_and_breaks_says_the_same() {
+    for (name, body) in bodies() {
+        let raw = decode(&body);
+        let marked = [b"\xef\xbb\xbf".as_slice(), &body, b"\n"].concat();
+        let encoded = STANDARD.encode(&body);
+        let broken = encoded.as_bytes().chunks(76).map(<[u8]>::to_vec).collect::<Vec<_>>().join(b"\r\n".as_slice());
+        let variants = [
+            marked.clone(),
+            STANDARD.encode(&marked).into_bytes(),
+            format!("\u{feff} {encoded}\r\n").into_bytes(),
+            encoded.trim_end_matches('=').as_bytes().to_vec(),
+            broken,
+        ];
+        for variant in variants {
+            assert_eq!(decode(&variant), raw, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_first_runs_of_the_proposal_come_out() {
+    let mut records: Vec<Record> = Vec::new();
+    for (_, body) in bodies() {
+        let Decoded::Facts(facts) = decode(&body) else { continue };
+        for record in facts.iter().map(Record::of) {
+            match records.iter_mut().find(|known| known.key() == record.key()) {
+                Some(known) => known.absorb(record),
+                None => records.push(record),
+            }
+        }
+    }
+    let shown: Vec<_> = records.iter().map(|Record::Run(record)| record.shown()).collect();
+    let run = |id| shown.iter().find(|run| run.key.run == id && run.key.organization == "fabrikam").unwrap();
+    for (id, result, stages) in [
+        (479, Outcome::Succeeded, 0),
+        (480, Outcome::Failed, 2),
+        (481, Outcome::Succeeded, 0),
+        (482, Outcome::Canceled, 0),
+        (510, Outcome::Succeeded, 1),
+        (1203, Outcome::Succeeded, 4),
+        (1204, Outcome::Canceled, 0),
+    ] {
+        let run = run(id);
+        assert_eq!((&run.state, &run.result), (&Some(State::Completed), &Some(result)), "{id}");
+        assert_eq!(run.stages.len(), stages, "{id}");
+    }
+    assert!([479, 480, 481].iter().all(|id| run(*id).key.pipeline == 7));
+}
+
+#[test]
+fn other_names_of_an_organization_are_configured() {
+    let aliases = [("Fabrikam", "Contoso"), ("c12d0eb8-e382-443b-9f9c-c52cba5014c2", "by-id")];
+    let decoder = Decoder::new(aliases.map(|(from, to)| (from.to_owned(), to.to_owned())).into());
+    let organization = |body: &[u8]| match decoder.decode(body).unwrap() {
+        Decoded::Facts(facts) => facts.iter().map(|Fact::Run(fact)| fact.key.organization.clone()).next(),
+        Decoded::Ignored { .. } => None,
+    };
+    let body = fs::read(folder().join("started_build.json")).unwrap();
+    assert_eq!(organization(&body).as_deref(), Some("contoso"));
+    let without_address = br#"{"eventType":"build.complete","createdDate":"2025-01-01T00:00:00Z",
+        "resourceContainers":{"collection":{"id":"C12D0EB8-e382-443b-9f9c-c52cba5014c2"}},
+        "resource":{"id":1,"definition":{"id":2},"status":"completed"}}"#;
+    assert_eq!(organization(without_address).as_deref(), Some("by-id"));
+}
+
+#[test]
+fn ids_come_from_the_links_where_the_fields_are_gone() {
+    let body = |resource: &str| {
+        format!(
+            r#"{{"eventType":"ms.vss-pipelines.run-state-changed-event","createdDate":"2025-01-01T00:00:00","resource":{resource}}}"#
+        )
+    };
+    let resources = [
+        r#"{"run":{"state":"completed","id":0,"url":"https://dev.azure.com/O/p/_apis/Pipelines/7/Runs/479"}}"#,
+        r#"{"runId":"479","run":{"state":"completed"},"pipeline":{"id":"7","url":"https://dev.azure.com/O/p/x"}}"#,
+        r#"{"run":{"state":"completed","_links":{"web":{"href":"https://dev.azure.com/O/p/_build/results?buildId=479"},
+            "pipeline.web":{"href":"https://dev.azure.com/O/p/_build/definition?definitionId=7"}}}}"#,
+    ];
+    for resource in resources {
+        let Decoded::Facts(facts) = decode(body(resource).as_bytes()) else { panic!("ignored") };
+        let Fact::Run(fact) = &facts[0];
+        assert_eq!((fact.key.organization.as_str(), fact.key.pipeline, fact.key.run), ("o", 7, 479), "{resource}");
+        assert!(fact.labels.contains(&(Label::ProjectName, "p".to_owned())), "{:?}", fact.labels);
+    }
+}
