@@ -37,6 +37,8 @@ fn environment() -> Environment {
 /// What the configuration resolves; the commands have the rest.
 fn flags(cli: &Cli) -> Flags {
     let global = cli.global.clone();
+    // The demo never fills the file that the environment names: its history is made up.
+    let demo = matches!(cli.command, Command::Demo(_));
     let (listen, worker) = match &cli.command {
         Command::Up(args) => (args.listen.clone(), args.worker.clone()),
         Command::Demo(args) => (args.listen.clone(), Default::default()),
@@ -50,7 +52,7 @@ fn flags(cli: &Cli) -> Flags {
     };
     Flags {
         config: global.config,
-        data: global.data,
+        data: global.data.or_else(|| demo.then(cmd::throw_away_file)),
         storage: global.storage,
         listen,
         log_format: global.log_format,

@@ -22,6 +22,9 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
     }
     let rows = ask(context, &parts, &get).await?;
     context.output.text(&rows.shown(show.output, context.clock().now())?)?;
+    if let (true, Format::Table | Format::Wide) = (rows.is_empty(), show.output) {
+        context.output.say("nothing matches");
+    }
     Ok(Exit::Done)
 }
 
@@ -118,6 +121,15 @@ fn place(run: &Run) -> String {
 }
 
 impl Rows {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Runs(runs) => runs.is_empty(),
+            Self::Run(_) => false,
+            Self::Pipelines(pipelines) => pipelines.is_empty(),
+            Self::Stages(stages) => stages.is_empty(),
+        }
+    }
+
     fn shown(&self, format: Format, now: Time) -> Result<String, Failure> {
         match format {
             Format::Table => Ok(self.table(Columns::Few, now)),

@@ -3,7 +3,9 @@
 mod backup;
 mod context;
 mod dead_letter;
+mod demo;
 mod enqueue;
+mod examples;
 mod failure;
 mod get;
 mod output;
@@ -15,6 +17,7 @@ mod work;
 use crate::cli::Command;
 
 pub use context::Context;
+pub use demo::throw_away_file;
 pub use failure::{Exit, Failure};
 pub use output::Output;
 
@@ -32,6 +35,6 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,
         Command::Refold(args) => refold::run(context, &args).await,
-        Command::Demo(_) => Err(Failure::usage("the demo is not in this build yet")),
+        Command::Demo(args) => demo::run(context, &args).await,
     }
 }

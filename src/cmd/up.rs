@@ -35,7 +35,7 @@ pub(super) async fn serve(
 ) -> Result<Exit, Failure> {
     let hook = context.config.http.hook.clone();
     let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
-    let stop = shutdown.stop.child_token();
+    let stop = shutdown.stop.clone();
     let serving = stopping(stop.clone(), async {
         let served = server.serve(router, stop.clone()).await;
         served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))
