@@ -49,12 +49,12 @@ fn decoded(raw: &str) -> Result<String, DecodeError> {
     })
 }
 
+/// White space inside is rare, so it is looked for only after a failure.
 fn decode(raw: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    if raw.bytes().any(|byte| byte.is_ascii_whitespace()) {
+    BASE64.decode(raw).or_else(|error| {
         let dense: Vec<u8> = raw.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        return BASE64.decode(dense);
-    }
-    BASE64.decode(raw)
+        if dense.len() == raw.len() { Err(error) } else { BASE64.decode(dense) }
+    })
 }
 
 fn trim(text: &str) -> &str {

@@ -14,18 +14,24 @@ pub(super) fn completed_fact(
     envelope: &Envelope<'_>,
     build: &Build<'_>,
 ) -> Result<RunFact, DecodeError> {
+    let path = "resource.";
+    let run = run_id(build, path)?;
+    let pipeline = pipeline_id(build, path)?;
     let place = place(scope, build)?;
-    let (key, labels) = described(build, place, "resource.")?;
+    let labels = labels(build, &place);
+    let key = RunKey { organization: place.organization, pipeline, run };
     let mut fact = RunFact::new(key, FactKind::BuildCompleted, scope.said);
     fact.labels = labels.into_vec();
     let version = text(envelope.resource_version.as_ref()).unwrap_or_default();
-    fact.run = Some(said(build, scope.said, version).ok_or_else(|| no_status("resource."))?);
+    fact.run = Some(said(build, scope.said, version).ok_or_else(|| no_status(path))?);
     Ok(fact)
 }
 
 /// What a build that came without an envelope says.
 pub(super) fn bare_fact(scope: &Scope<'_>, build: &Build<'_>) -> Result<RunFact, DecodeError> {
-    rest_fact(build, place(scope, build)?, "")
+    let run = run_id(build, "")?;
+    let pipeline = pipeline_id(build, "")?;
+    rest_fact(build, place(scope, build)?, (pipeline, run), "")
 }
 
 /// The facts in an answer of Builds - Get or Builds - List.
@@ -48,23 +54,15 @@ fn beside_fact(beside: &Beside, build: &Build<'_>, path: &str) -> Result<RunFact
     fill_project(&mut place, build);
     place.fill_project_id(beside.project_id.as_deref());
     place.project_name = place.project_name.take().or_else(|| beside.project_name.clone());
-    let mut fact = match id_of_definition(build) {
-        Some(_) => rest_fact(build, place, path)?,
-        None => rest_fact_of(build, place, beside.pipeline()?, path)?,
-    };
+    let pipeline = id_of_definition(build).map_or_else(|| beside.pipeline(), Ok)?;
+    let mut fact = rest_fact(build, place, (pipeline, run_id(build, path)?), path)?;
     if !fact.labels.iter().any(|(label, _)| *label == Label::PipelineName) {
         fact.labels.extend(beside.pipeline_name.clone().map(|name| (Label::PipelineName, name)));
     }
     Ok(fact)
 }
 
-fn rest_fact(build: &Build<'_>, place: Place, path: &str) -> Result<RunFact, DecodeError> {
-    let pipeline = id_of_definition(build).ok_or_else(|| no_pipeline(path))?;
-    rest_fact_of(build, place, pipeline, path)
-}
-
-fn rest_fact_of(build: &Build<'_>, place: Place, pipeline: u64, path: &str) -> Result<RunFact, DecodeError> {
-    let run = id_of_build(build).ok_or_else(|| no_run(path))?;
+fn rest_fact(build: &Build<'_>, place: Place, (pipeline, run): (u64, u64), path: &str) -> Result<RunFact, DecodeError> {
     let labels = labels(build, &place);
     let key = RunKey { organization: place.organization, pipeline, run };
     let spoken = [&build.last_changed_date, &build.finish_time, &build.start_time, &build.queue_time];
@@ -75,19 +73,14 @@ fn rest_fact_of(build: &Build<'_>, place: Place, pipeline: u64, path: &str) -> R
     Ok(fact)
 }
 
-fn described(build: &Build<'_>, place: Place, path: &str) -> Result<(RunKey, Labels), DecodeError> {
-    let run = id_of_build(build).ok_or_else(|| no_run(path))?;
-    let pipeline = id_of_definition(build).ok_or_else(|| no_pipeline(path))?;
-    let labels = labels(build, &place);
-    Ok((RunKey { organization: place.organization, pipeline, run }, labels))
+fn run_id(build: &Build<'_>, path: &str) -> Result<u64, DecodeError> {
+    let missing = || DecodeError::no_id("no_run_id", "id of the build", &format!("{path}id"));
+    id_of_build(build).ok_or_else(missing)
 }
 
-fn no_run(path: &str) -> DecodeError {
-    DecodeError::no_id("no_run_id", "id of the build", &format!("{path}id"))
-}
-
-fn no_pipeline(path: &str) -> DecodeError {
-    DecodeError::no_id("no_pipeline_id", "id of the pipeline", &format!("{path}definition.id"))
+fn pipeline_id(build: &Build<'_>, path: &str) -> Result<u64, DecodeError> {
+    let missing = || DecodeError::no_id("no_pipeline_id", "id of the pipeline", &format!("{path}definition.id"));
+    id_of_definition(build).ok_or_else(missing)
 }
 
 fn no_status(path: &str) -> DecodeError {
@@ -173,6 +166,30 @@ fn said(build: &Build<'_>, said: Time, version: &str) -> Option<(State, Statemen
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Outcome;
+
+    fn verdict(json: &str, version: &str) -> (State, Option<Outcome>) {
+        let build: Build<'_> = serde_json::from_str(json).unwrap();
+        let (state, says) = said(&build, Time::UNKNOWN, version).unwrap();
+        (state, says.result)
+    }
+
+    #[test]
+    fn versions_are_told_apart_by_shape() {
+        let v1 = |word: &str, version| verdict(&format!(r#"{{"status":"{word}"}}"#), version);
+        for version in ["1.0", "1.0-preview.1", ""] {
+            assert_eq!(v1("succeeded", version), (State::Completed, Some(Outcome::Succeeded)), "{version}");
+            assert_eq!(v1("stopped", version), (State::Completed, Some(Outcome::Canceled)), "{version}");
+            assert_eq!(v1("completed", version), (State::Completed, None), "{version}");
+        }
+        let v2 = r#"{"status":"completed","result":"partiallySucceeded"}"#;
+        for version in ["2.0", "2.0-preview.2", ""] {
+            assert_eq!(verdict(v2, version), (State::Completed, Some(Outcome::PartiallySucceeded)), "{version}");
+        }
+        assert_eq!(verdict(r#"{"status":"completed","result":"none"}"#, ""), (State::Completed, None));
+        assert_eq!(v1("cancelling", "2.0"), (State::Canceling, None));
+        assert_eq!(v1("levitating", "2.0"), (State::Other("levitating".to_owned()), None));
+    }
 
     #[test]
     fn source_of_version_one() {

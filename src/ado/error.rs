@@ -34,11 +34,21 @@ impl DecodeError {
 
     /// An id is neither where it should be nor in any of the links.
     pub(super) fn no_id(code: &'static str, what: &str, path: &str) -> Self {
-        Self::new(code, format!("no {what}: if the subscription sends minimal resources, {SEND_ALL}")).at(path)
+        Self::new(code, format!("no {what}{}", hint(path))).at(path)
     }
 
     pub(super) fn no_state(what: &str, path: impl Into<String>) -> Self {
-        Self::new("no_state", format!("no {what}: {SEND_ALL}")).at(path)
+        let path = path.into();
+        Self::new("no_state", format!("no {what}{}", hint(&path))).at(path)
+    }
+}
+
+/// Only events come from a subscription, whose settings may leave out parts of the resource.
+fn hint(path: &str) -> String {
+    if path.starts_with("resource") {
+        format!("; if the subscription sends minimal resources, {SEND_ALL}")
+    } else {
+        String::new()
     }
 }
 
@@ -86,7 +96,7 @@ fn wrong(path: &str, error: &serde_json::Error) -> DecodeError {
     if let Some(found) = message.strip_prefix(NOT_A_TIME) {
         return DecodeError::new("bad_time", found).at(path);
     }
-    DecodeError::new("wrong_type", format!("`{path}` is of the wrong type: {}", bounded(message))).at(path)
+    DecodeError::new("wrong_type", format!("`{path}` cannot be read: {}", bounded(message))).at(path)
 }
 
 /// The parser's message without what it quotes: `invalid type: string "…", expected an id` may hold megabytes.
@@ -125,9 +135,6 @@ mod tests {
     #[test]
     fn quotes_little() {
         let long = format!(r#"[{{"n":"{}"}}]"#, "y, expected ".repeat(100_000));
-        assert_eq!(
-            error(&long).sentence,
-            "`resource.stages[0].n` is of the wrong type: invalid type: string, expected u8"
-        );
+        assert_eq!(error(&long).sentence, "`resource.stages[0].n` cannot be read: invalid type: string, expected u8");
     }
 }

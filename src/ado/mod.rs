@@ -68,8 +68,7 @@ impl Beside {
     }
 
     fn pipeline(&self) -> Result<u64, DecodeError> {
-        let id = Some(self.pipeline).filter(|id| (1..=i64::MAX.unsigned_abs()).contains(id));
-        id.ok_or_else(|| DecodeError::new("no_pipeline_id", "no id of the pipeline"))
+        usable_id(self.pipeline).ok_or_else(|| DecodeError::new("no_pipeline_id", "no id of the pipeline"))
     }
 }
 
@@ -174,6 +173,11 @@ fn foreign(body: &str) -> Option<Decoded> {
     let kind: Kind<'_> = serde_json::from_str(body).ok()?;
     let name = text(kind.event_type.as_ref())?;
     EventType::of(name).is_none().then(|| ignored(name))
+}
+
+/// What can be the id of a run or a pipeline.
+fn usable_id(id: u64) -> Option<u64> {
+    (1..=i64::MAX.unsigned_abs()).contains(&id).then_some(id)
 }
 
 fn no_organization() -> DecodeError {

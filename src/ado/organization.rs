@@ -39,7 +39,8 @@ pub(super) fn address(url: &str) -> Option<Address<'_>> {
             first => first,
         },
     };
-    Some(Address { organization: usable(name)?, project: segments.next().and_then(project) })
+    let organization = usable(&percent_decode_str(name).decode_utf8().ok()?)?;
+    Some(Address { organization, project: segments.next().and_then(project) })
 }
 
 /// The part between `://` and the path, and the path without query and fragment.
@@ -79,13 +80,10 @@ fn strip_end<'t>(text: &'t str, end: &str) -> Option<&'t str> {
 
 /// The canonical form of an organization's name, if it can be one.
 pub(super) fn usable(name: &str) -> Option<String> {
-    let decoded = percent_decode_str(name).decode_utf8().ok()?;
     let forbidden = |c: char| c.is_control() || matches!(c, '/' | '\\' | '#' | '?' | '|');
-    let usable = !decoded.trim().is_empty()
-        && decoded.len() <= LONGEST_NAME
-        && !decoded.starts_with('_')
-        && !decoded.contains(forbidden);
-    usable.then(|| decoded.to_lowercase())
+    let usable =
+        !name.trim().is_empty() && name.len() <= LONGEST_NAME && !name.starts_with('_') && !name.contains(forbidden);
+    usable.then(|| name.to_lowercase())
 }
 
 /// `_apis`, `_build`, `_git` and the like stand where a project would.
@@ -111,12 +109,14 @@ pub(super) fn is_zero_guid(text: &str) -> bool {
 }
 
 /// The number after `marker` in an address, upper or lower case: `/runs/` in `…/Pipelines/7/runs/479`.
+///
+/// The last `marker` counts: a project may be called `runs`.
 pub(super) fn number_after(url: &str, marker: &str) -> Option<u64> {
     let found =
-        url.as_bytes().windows(marker.len()).position(|window| window.eq_ignore_ascii_case(marker.as_bytes()))?;
+        url.as_bytes().windows(marker.len()).rposition(|window| window.eq_ignore_ascii_case(marker.as_bytes()))?;
     let rest = url.get(found.checked_add(marker.len())?..)?;
     let digits = rest.get(..rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len()))?;
-    digits.parse().ok().filter(|id| (1..=i64::MAX.unsigned_abs()).contains(id))
+    super::usable_id(digits.parse().ok()?)
 }
 
 /// Where a run belongs.
@@ -198,6 +198,7 @@ mod tests {
     fn numbers() {
         assert_eq!(number_after("https://x/o/p/_apis/Pipelines/7/Runs/479?x=1", "/runs/"), Some(479));
         assert_eq!(number_after("https://x/o/p/_build/results?BuildId=480&view=logs", "buildid="), Some(480));
+        assert_eq!(number_after("https://x/o/runs/_apis/pipelines/7/runs/479", "/runs/"), Some(479));
         for none in ["", "/runs/", "/runs/0", "/runs/x", "/runs/99999999999999999999", "/runs/9223372036854775808"] {
             assert_eq!(number_after(none, "/runs/"), None, "{none}");
         }

@@ -36,6 +36,7 @@ pub fn timeline_facts(beside: &Beside, run: u64, answer: &[u8]) -> Result<Vec<Fa
     let timeline: Timeline<'_> = parse(&body, "")?;
     let records = timeline.records.unwrap_or_default();
     let records = records.get(..MOST_RECORDS).unwrap_or(&records);
+    let run = super::usable_id(run).ok_or_else(|| DecodeError::new("no_run_id", "no id of the run"))?;
     let key = RunKey { organization: beside.organization()?, pipeline: beside.pipeline()?, run };
     let mut fact = RunFact::new(key, FactKind::Timeline, Time::UNKNOWN);
     fact.labels = labels(beside);

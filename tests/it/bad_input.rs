@@ -320,6 +320,7 @@ fn answers_with_wrong_values() {
     assert_eq!(builds(r#"{"value":[{"id":1,"status":"x"},{"id":{}}]}"#), ("wrong_type", at("value[1].id")));
     assert_eq!(builds(r#"{"value":[{"status":"completed"}]}"#), ("no_run_id", at("value[0].id")));
     assert_eq!(builds(r#"{"value":[{"id":1}]}"#), ("no_state", at("value[0].status")));
+    assert_eq!(failed(timeline_facts(&beside, 0, b"{}")), ("no_run_id", None));
     let nobody = Beside { organization: " ".to_owned(), ..beside.clone() };
     assert_eq!(failed(build_facts(&nobody, br#"{"value":[{"id":1}]}"#)), ("no_organization", None));
 }

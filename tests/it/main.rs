@@ -11,9 +11,14 @@
 
 mod bad_input;
 mod cli;
+mod contract;
 mod examples;
+mod faults;
 mod http;
+mod local;
 mod merge_laws;
 mod process;
 mod reference;
 mod simulation;
+mod support;
+mod worker;

@@ -1,0 +1,128 @@
+//! The local file, from queued to committed and deleted, against bare `SQLite` in the same run.
+//!
+//! `cargo bench --bench drain [-- EVENTS]`: prints events/s of both, their ratio, and the peak of resident memory.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a bench prints, measures time and stops at the unexpected"
+)]
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pipetrail::ado::Decoder;
+use pipetrail::catalog;
+use pipetrail::clock::SystemClock;
+use pipetrail::domain::Time;
+use pipetrail::history::Plan;
+use pipetrail::ingest::{Mode, Settings, Tally, Worker};
+use pipetrail::queue::{Queue, SqliteQueue};
+use pipetrail::sqlite::{LocalFile, Missing};
+use pipetrail::store::SqliteStore;
+use rusqlite::{Connection, params};
+use tokio_util::sync::CancellationToken;
+
+const DEFAULT_EVENTS: usize = 200_000;
+const ROUNDS: usize = 3;
+/// What the comparison does for one message: a lease update, an upsert of this many bytes, a delete.
+const BARE_BYTES: usize = 900;
+const BARE_BATCH: usize = 32;
+
+fn main() {
+    let events = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(DEFAULT_EVENTS);
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    println!("{events} events a round, best and all of {ROUNDS} rounds, events/s");
+    let mut ours = Vec::new();
+    let mut bare = Vec::new();
+    for round in 0..ROUNDS {
+        ours.push(runtime.block_on(drain(&folder.path().join(format!("ours-{round}.db")), events)));
+        bare.push(bare_sqlite(&folder.path().join(format!("bare-{round}.db")), events.min(100_000)));
+    }
+    let best = |all: &[f64]| all.iter().copied().fold(0.0, f64::max);
+    println!("pipetrail    {:>9.0}   {ours:.0?}", best(&ours));
+    println!("bare SQLite  {:>9.0}   {bare:.0?}", best(&bare));
+    println!("ratio        {:>9.2}", best(&ours) / best(&bare));
+    println!("peak memory  {:>9}", peak_memory());
+}
+
+/// Events a second from queued to committed, logged and deleted, with facts, stages and catalog.
+async fn drain(path: &Path, events: usize) -> f64 {
+    let clock = Arc::new(SystemClock);
+    let file = LocalFile::open(path, Missing::Create, clock.clone()).unwrap();
+    let queue = Arc::new(SqliteQueue::new(file.clone()));
+    let store = Arc::new(SqliteStore::open(file, catalog::projection()).await.unwrap());
+    fill(queue.as_ref(), events).await;
+    let decoder = Decoder::default();
+    let worker = Worker::new(queue, store, clock, Arc::new(move |body| decoder.decode(body)), Settings::default());
+    let start = Instant::now();
+    let tally: Tally = worker.run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();
+    let seconds = start.elapsed().as_secs_f64();
+    assert_eq!((usize::try_from(tally.received).unwrap(), tally.poisoned), (events, 0));
+    rate(events, seconds)
+}
+
+async fn fill(queue: &dyn Queue, events: usize) {
+    let from = Time::parse("2025-01-06T00:00:00Z").unwrap().unwrap();
+    let until = from.plus(Duration::from_secs(3_650 * 24 * 3_600));
+    let plan = Plan { runs_per_day: 2_000, ..Plan::new("fabrikam", from, until, 7) };
+    let mut bodies = Vec::new();
+    for event in plan.events().take(events) {
+        bodies.push(event.body);
+        if bodies.len() == 1_000 {
+            queue.put(std::mem::take(&mut bodies)).await.unwrap();
+        }
+    }
+    queue.put(bodies).await.unwrap();
+}
+
+/// What `SQLite` does for one lease update, one upsert and one delete a message, in batches, as durably.
+fn bare_sqlite(path: &Path, messages: usize) -> f64 {
+    let connection = Connection::open(path).unwrap();
+    connection
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+             CREATE TABLE queue (id INTEGER PRIMARY KEY, visible INTEGER, body BLOB);
+             CREATE INDEX queue_visible ON queue (visible, id);
+             CREATE TABLE record (key TEXT PRIMARY KEY, body BLOB) WITHOUT ROWID;",
+        )
+        .unwrap();
+    let body = vec![b'x'; BARE_BYTES];
+    let transaction = connection.unchecked_transaction().unwrap();
+    for id in 0..messages {
+        transaction.execute("INSERT INTO queue VALUES (?1, 0, ?2)", params![id, body]).unwrap();
+    }
+    transaction.commit().unwrap();
+    let start = Instant::now();
+    for first in (0..messages).step_by(BARE_BATCH) {
+        let ids = first..(first + BARE_BATCH).min(messages);
+        let transaction = connection.unchecked_transaction().unwrap();
+        for id in ids.clone() {
+            transaction.prepare_cached("UPDATE queue SET visible = 1 WHERE id = ?1").unwrap().execute([id]).unwrap();
+        }
+        transaction.commit().unwrap();
+        let transaction = connection.unchecked_transaction().unwrap();
+        for id in ids {
+            let upsert = "INSERT INTO record VALUES (?1, ?2) ON CONFLICT (key) DO UPDATE SET body = excluded.body";
+            let key = format!("run|{}", id / 12);
+            transaction.prepare_cached(upsert).unwrap().execute(params![key, body]).unwrap();
+            transaction.prepare_cached("DELETE FROM queue WHERE id = ?1").unwrap().execute([id]).unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    rate(messages, start.elapsed().as_secs_f64())
+}
+
+fn rate(count: usize, seconds: f64) -> f64 {
+    f64::from(u32::try_from(count).unwrap()) / seconds
+}
+
+/// Of this process, as Linux tells it.
+fn peak_memory() -> String {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.map_or_else(|| "not known here".to_owned(), |peak| peak.trim().to_owned())
+}

@@ -1,0 +1,268 @@
+//! The contract of [`Store`]. Each check gets an empty store.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipetrail::domain::run::{RunFact, Statement};
+use pipetrail::domain::{EncodedFact, Fact, FactKind, Join, Key, Outcome, Record, RunKey, State, Time};
+use pipetrail::store::{Committed, Cursor, Store, Version, Write};
+
+use super::Pass;
+
+macro_rules! store_contract {
+    ($make:path) => {
+        $crate::contract::store::store_contract!($make:
+            keeps_a_record_with_its_facts,
+            refuses_to_overwrite_what_it_was_not_shown,
+            answers_each_write_for_itself,
+            keeps_each_fact_once,
+            keeps_facts_that_change_nothing,
+            tells_readers_everything_once_they_follow,
+            tells_a_reader_that_was_away_too_long_to_start_over,
+            misses_no_change_under_many_writers,
+            lists_every_key_once,
+            forgets_what_is_removed_and_says_so,
+            does_not_resurrect_what_is_below_the_floor,
+        );
+    };
+    ($make:path: $($check:ident,)+) => {$(
+        #[tokio::test]
+        async fn $check() {
+            let (_guard, store, pass) = $make().await;
+            $crate::contract::store::$check(store, pass.as_ref()).await;
+        }
+    )+};
+}
+pub(crate) use store_contract;
+
+type Shared = Arc<dyn Store>;
+
+/// `completed` at `second`, or `inProgress` where it is odd.
+fn fact(run: u64, second: u64) -> Fact {
+    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 1 + run % 3, run };
+    let said = Time::UNKNOWN.plus(Duration::from_secs(1_700_000_000 + second));
+    let (state, result) =
+        if second % 2 == 0 { (State::Completed, Some(Outcome::Failed)) } else { (State::InProgress, None) };
+    let finished = state.is_terminal().then_some(said);
+    let mut fact = RunFact::new(key, FactKind::RunStateChanged, said);
+    fact.run = Some((state, Statement { result, finished, ..Statement::at(said) }));
+    Fact::Run(fact)
+}
+
+fn encoded(facts: &[Fact]) -> Vec<EncodedFact> {
+    facts.iter().map(Fact::encode).collect()
+}
+
+fn insert(fact: &Fact) -> Write {
+    let record = Record::of(fact);
+    Write::Record { text: record.encode(), record, expected: None, facts: encoded(std::slice::from_ref(fact)) }
+}
+
+fn update(mut record: Record, version: &Version, fact: &Fact) -> Write {
+    record.absorb(Record::of(fact));
+    let (text, expected) = (record.encode(), Some(version.clone()));
+    Write::Record { record, text, expected, facts: encoded(std::slice::from_ref(fact)) }
+}
+
+async fn commit(store: &Shared, write: Write) -> Committed {
+    let answers = store.commit(Arc::new([write])).await.unwrap();
+    assert_eq!(answers.len(), 1);
+    answers.into_iter().next().unwrap()
+}
+
+async fn written(store: &Shared, write: Write) -> Version {
+    match commit(store, write).await {
+        Committed::Written(Some(version)) => version,
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn load(store: &Shared, key: &Key) -> Option<(Record, Version)> {
+    let stored = store.load(std::slice::from_ref(key)).await.unwrap().remove(0)?;
+    Some((stored.record.unwrap(), stored.version))
+}
+
+pub(crate) async fn keeps_a_record_with_its_facts(store: Shared, _: &dyn Pass) {
+    let (first, second) = (fact(479, 1), fact(479, 2));
+    let key = first.key();
+    assert!(load(&store, &key).await.is_none());
+    let version = written(&store, insert(&first)).await;
+    assert_eq!(load(&store, &key).await.unwrap(), (Record::of(&first), version.clone()));
+    let newer = written(&store, update(Record::of(&first), &version, &second)).await;
+    assert_ne!(newer, version);
+    let (record, stored) = load(&store, &key).await.unwrap();
+    assert_eq!(stored, newer);
+    let mut expected = Record::of(&first);
+    expected.absorb(Record::of(&second));
+    assert_eq!(record, expected);
+    assert_eq!(store.facts(&key).await.unwrap(), [first, second]);
+}
+
+pub(crate) async fn refuses_to_overwrite_what_it_was_not_shown(store: Shared, _: &dyn Pass) {
+    let first = fact(479, 1);
+    let version = written(&store, insert(&first)).await;
+    assert_eq!(commit(&store, insert(&fact(479, 2))).await, Committed::Conflict, "it is there already");
+    written(&store, update(Record::of(&first), &version, &fact(479, 3))).await;
+    let stale = update(Record::of(&first), &version, &fact(479, 4));
+    assert_eq!(commit(&store, stale).await, Committed::Conflict, "somebody else was there");
+    let gone = update(Record::of(&fact(480, 1)), &version, &fact(480, 2));
+    assert_eq!(commit(&store, gone).await, Committed::Conflict, "it is gone");
+    assert_eq!(store.facts(&first.key()).await.unwrap().len(), 2, "a conflict leaves no facts behind");
+}
+
+pub(crate) async fn answers_each_write_for_itself(store: Shared, _: &dyn Pass) {
+    written(&store, insert(&fact(1, 1))).await;
+    let writes: Vec<_> = [4, 1, 7].map(|run| insert(&fact(run, 2))).into();
+    // 1, 4 and 7 share a partition: a backend may refuse them together, but must not claim what it did not do.
+    let answers = store.commit(writes.into()).await.unwrap();
+    assert_eq!(answers.len(), 3);
+    assert_eq!(answers[1], Committed::Conflict);
+    for (run, answer) in [4, 1, 7].into_iter().zip(answers) {
+        let there =
+            load(&store, &fact(run, 2).key()).await.is_some_and(|(record, _)| record == Record::of(&fact(run, 2)));
+        assert_eq!(there, matches!(answer, Committed::Written(_)), "run {run}");
+    }
+}
+
+pub(crate) async fn keeps_each_fact_once(store: Shared, _: &dyn Pass) {
+    let first = fact(479, 1);
+    let version = written(&store, insert(&first)).await;
+    written(&store, update(Record::of(&first), &version, &first)).await;
+    assert_eq!(store.facts(&first.key()).await.unwrap(), [first]);
+}
+
+pub(crate) async fn keeps_facts_that_change_nothing(store: Shared, _: &dyn Pass) {
+    let (early, late) = (fact(479, 1), fact(479, 3));
+    let version = written(&store, insert(&late)).await;
+    let facts = encoded(std::slice::from_ref(&early));
+    assert_eq!(commit(&store, Write::Facts { key: early.key(), facts: facts.clone() }).await, Committed::Written(None));
+    assert_eq!(store.facts(&early.key()).await.unwrap(), [early, late.clone()]);
+    assert_eq!(load(&store, &late.key()).await.unwrap().1, version, "the record was not touched");
+    let nowhere = Write::Facts { key: fact(480, 1).key(), facts };
+    assert_eq!(commit(&store, nowhere).await, Committed::Conflict);
+}
+
+/// Everything after `cursor`, page by page.
+async fn follow(store: &Shared, mut cursor: Cursor) -> (Vec<Key>, Cursor) {
+    let mut keys = Vec::new();
+    loop {
+        let changes = store.changes(&cursor, 3).await.unwrap();
+        assert!(!changes.reset);
+        keys.extend(changes.keys);
+        cursor = changes.cursor;
+        if !changes.more {
+            return (keys, cursor);
+        }
+    }
+}
+
+pub(crate) async fn tells_readers_everything_once_they_follow(store: Shared, _: &dyn Pass) {
+    let key = |run| fact(run, 1).key();
+    store.append(&[key(1)]).await.unwrap();
+    let start = store.changes(&Cursor::default(), 10).await.unwrap();
+    assert!(start.reset, "who has no cursor begins with all keys");
+    assert_eq!(follow(&store, start.cursor.clone()).await.0, []);
+    store.append(&[key(2), key(3)]).await.unwrap();
+    let (keys, middle) = follow(&store, start.cursor.clone()).await;
+    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), BTreeSet::from([key(2), key(3)]));
+    for run in 4..=9 {
+        store.append(&[key(run)]).await.unwrap();
+    }
+    let (keys, end) = follow(&store, middle).await;
+    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), (4..=9).map(key).collect());
+    assert_eq!(follow(&store, end).await.0, []);
+    assert_eq!(follow(&store, start.cursor).await.0.len(), 8, "an old cursor still works");
+}
+
+pub(crate) async fn tells_a_reader_that_was_away_too_long_to_start_over(store: Shared, pass: &dyn Pass) {
+    let key = |run| fact(run, 1).key();
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    store.append(&[key(1)]).await.unwrap();
+    let day = Duration::from_secs(24 * 3600);
+    pass.pass(7 * day).await;
+    store.append(&[key(2)]).await.unwrap();
+    assert_eq!(follow(&store, start.clone()).await.0, [key(1), key(2)], "a week is not too long");
+    let late = follow(&store, start.clone()).await.1;
+    pass.pass(2 * day).await;
+    store.append(&[key(3)]).await.unwrap();
+    assert_eq!(follow(&store, late).await.0, [key(3)]);
+    let changes = store.changes(&start, 10).await.unwrap();
+    assert!(changes.reset, "nine days are");
+    store.append(&[key(4)]).await.unwrap();
+    assert_eq!(follow(&store, changes.cursor).await.0, [key(4)]);
+}
+
+pub(crate) async fn misses_no_change_under_many_writers(store: Shared, _: &dyn Pass) {
+    const WRITERS: u64 = 8;
+    const EACH: u64 = 25;
+    let key = |run| fact(run, 1).key();
+    let mut cursor = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    let write = |writer: u64| {
+        let store = store.clone();
+        async move {
+            for number in 0..EACH {
+                store.append(&[key(writer * EACH + number)]).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        }
+    };
+    let read = async {
+        let mut seen = BTreeSet::new();
+        while seen.len() < usize::try_from(WRITERS * EACH).unwrap() {
+            let (keys, next) = follow(&store, cursor.clone()).await;
+            seen.extend(keys);
+            cursor = next;
+            tokio::task::yield_now().await;
+        }
+    };
+    let writers = async {
+        tokio::join!(write(0), write(1), write(2), write(3), write(4), write(5), write(6), write(7));
+    };
+    let all = async { tokio::join!(writers, read) };
+    tokio::time::timeout(Duration::from_secs(60), all).await.expect("a change was missed");
+}
+
+pub(crate) async fn lists_every_key_once(store: Shared, _: &dyn Pass) {
+    for run in 1..=10 {
+        written(&store, insert(&fact(run, 1))).await;
+    }
+    let mut keys = store.keys(None, 3).await.unwrap();
+    loop {
+        let page = store.keys(keys.last(), 3).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        keys.extend(page);
+    }
+    assert_eq!(keys.len(), 10);
+    assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), (1..=10).map(|run| fact(run, 1).key()).collect());
+}
+
+pub(crate) async fn forgets_what_is_removed_and_says_so(store: Shared, _: &dyn Pass) {
+    let (old, recent, open) = (fact(1, 2), fact(2, 200), fact(3, 3));
+    for fact in [&old, &recent, &open] {
+        written(&store, insert(fact)).await;
+    }
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    let before = old.said().plus(Duration::from_secs(50));
+    let ended = store.ended(before, 10).await.unwrap();
+    assert_eq!(ended, [old.key()], "only what ended, and before");
+    store.remove(&ended).await.unwrap();
+    assert!(load(&store, &old.key()).await.is_none());
+    assert_eq!(store.facts(&old.key()).await.unwrap(), []);
+    assert!(load(&store, &recent.key()).await.is_some() && load(&store, &open.key()).await.is_some());
+    assert_eq!(follow(&store, start).await.0, [old.key()]);
+}
+
+pub(crate) async fn does_not_resurrect_what_is_below_the_floor(store: Shared, _: &dyn Pass) {
+    let alive = fact(1, 1);
+    let version = written(&store, insert(&alive)).await;
+    let floor = alive.said().plus(Duration::from_secs(100));
+    store.raise_floor(floor).await.unwrap();
+    store.raise_floor(alive.said()).await.unwrap();
+    assert_eq!(commit(&store, insert(&fact(2, 99))).await, Committed::BelowFloor, "the floor never sinks");
+    assert!(load(&store, &fact(2, 99).key()).await.is_none());
+    written(&store, insert(&fact(2, 101))).await;
+    written(&store, update(Record::of(&alive), &version, &fact(1, 98))).await;
+}
