@@ -6,7 +6,11 @@ macro_rules! examples {
     };
 }
 
-/// Names and bodies. An answer of the REST API is no event: it is not here.
+/// An answer of the REST API (Builds - Get), which comes without an envelope and so not over the queue.
+pub(super) const BUILD: &[u8] =
+    include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/example-json/get_build_id_api_result.json"));
+
+/// Names and bodies of the events.
 pub(super) const EXAMPLES: &[(&str, &[u8])] = examples![
     "approval_completed.json",
     "approval_pending.json",
