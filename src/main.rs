@@ -23,10 +23,15 @@ fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
     telemetry::start(&config.log, config.color).context("logging cannot start")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the asynchronous runtime cannot start")?;
-    let exit = runtime.block_on(cmd::run(cli.command, &Context::new(config, output)));
+    let exit = runtime.block_on(cmd::run(cli.command, &Context::new(config, output, program())));
     // A forced end does not wait for blocking work.
     runtime.shutdown_timeout(Duration::from_millis(100));
     exit
+}
+
+/// How the program was called.
+fn program() -> String {
+    std::env::args_os().next().map_or_else(|| "pipetrail".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// Read once, here.

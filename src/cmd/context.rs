@@ -18,6 +18,8 @@ use super::{Failure, Output};
 pub struct Context {
     pub config: Config,
     pub output: Output,
+    /// How the program was called: what a person can type again.
+    pub program: String,
     clock: Arc<dyn Clock>,
     tracker: TaskTracker,
 }
@@ -32,8 +34,8 @@ pub(super) struct Parts {
 
 impl Context {
     #[must_use]
-    pub fn new(config: Config, output: Output) -> Self {
-        Self { config, output, clock: Arc::new(SystemClock), tracker: TaskTracker::new() }
+    pub fn new(config: Config, output: Output, program: String) -> Self {
+        Self { config, output, program, clock: Arc::new(SystemClock), tracker: TaskTracker::new() }
     }
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {

@@ -143,25 +143,31 @@ async fn runs(parts: &Parts) -> Result<Vec<Run>, Failure> {
 }
 
 fn next_steps(context: &Context, server: Option<&Server>) -> String {
-    let data = context.config.data.display().to_string();
-    let data = if data.contains(' ') { format!("'{data}'") } else { data };
+    let data = quoted(&context.config.data.display().to_string());
+    let program = quoted(&context.program);
     let mut text = format!(
         "\nThese are the newest runs of two made-up weeks, and those of the examples. The data file is {data}.\n\
          What to type next:\n  \
-         pipetrail get runs --data {data} --result failed --since 7d\n  \
-         pipetrail get run 480 --data {data}\n  \
-         pipetrail get pipelines --data {data} -o wide\n  \
-         pipetrail get runs --data {data} -o json\n"
+         {program} get runs --data {data} --result failed --since 7d\n  \
+         {program} get run 480 --data {data}\n  \
+         {program} get pipelines --data {data} -o wide\n  \
+         {program} get runs --data {data} -o json\n"
     );
     if let Some(server) = server {
         let hook = format!("http://{}/hooks/azure-devops", server.address());
         text.push_str(&format!(
-            "  pipetrail get runs --data {data} --state inProgress --watch\n  \
+            "  {program} get runs --data {data} --state inProgress --watch\n  \
              curl -i {hook} --data-binary @example-json/started_build.json\n\
              Events go on until Ctrl-C.\n"
         ));
     }
     text
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "/._-+:".contains(character);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
 /// Puts events on the queue as they come due.

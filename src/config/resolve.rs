@@ -289,8 +289,10 @@ mod tests {
         assert!(config.http.hook.unwrap().admit(b"u", b"p"));
     }
 
+    type Row = (&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+
     /// Each row: environment, file, the faults in order.
-    const FAULTS: &[(&[(&str, &str)], &str, &[&str])] = &[
+    const FAULTS: &[Row] = &[
         (&[("PIPETRAIL_LISTEN", "abc")], "", &["PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080"]),
         (
             &[("PIPETRAIL_STORAGE", "azure")],

@@ -144,7 +144,7 @@ async fn up_takes_a_hook_and_ends_well_when_asked_to() {
     let mut up = Running::start(shell.command("up --listen 127.0.0.1:0"));
     let line = up.line("listening on ");
     assert!(line.contains("storage local"), "{line}");
-    let address = line.split("http://").nth(1).unwrap().split(|c: char| c == ',' || c == ' ').next().unwrap();
+    let address = line.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
     let client = reqwest::Client::new();
     for name in ["started_build.json", "completed_build.json"] {
         let body = fs::read(examples().join(name)).unwrap();
@@ -176,7 +176,7 @@ async fn the_second_signal_forces_the_end() {
     let shell = Shell::new();
     let mut up = Running::start(shell.command("up --listen 127.0.0.1:0"));
     let line = up.line("listening on ");
-    let address = line.split("http://").nth(1).unwrap().split(|c: char| c == ',' || c == ' ').next().unwrap();
+    let address = line.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
     // A request that stays in flight keeps the process from ending at the first signal.
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let head = "POST /hooks/azure-devops HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
