@@ -120,7 +120,7 @@ async fn tell_of_build(store: &dyn Store) -> Result<(), Failure> {
         if stored.is_none() {
             let record = Record::of(&fact);
             let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
-            store.commit(Arc::new([write])).await?;
+            store.commit(Arc::new(vec![write])).await?;
             store.append(&keys).await?;
         }
     }
