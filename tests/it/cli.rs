@@ -150,7 +150,7 @@ fn with_runs() -> Shell {
             let fact = facts.next().unwrap();
             let record = Record::of(&fact);
             let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
-            store.commit(Arc::new([write])).await.unwrap();
+            store.commit(Arc::new(vec![write])).await.unwrap();
         }
     });
     shell
