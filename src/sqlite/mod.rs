@@ -32,7 +32,7 @@ use writer::Writer;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before they are moved into the file: 32 MiB.
 const CHECKPOINT_PAGES: u32 = 8_192;
-const READERS_KEPT: usize = 4;
+const READERS_KEPT: usize = 2;
 const SCHEMA_VERSION: u32 = 1;
 /// "PTRL": says in the file's header whose file it is.
 const APPLICATION_ID: i32 = 0x5054_524c;
@@ -169,7 +169,7 @@ fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> 
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "mmap_size", 0)?;
     let (synchronous, cache_kib) = match durability {
-        Durability::Full => ("FULL", -12_288),
+        Durability::Full => ("FULL", -8_192),
         Durability::Normal => ("NORMAL", -2_048),
     };
     connection.pragma_update(None, "synchronous", synchronous)?;
@@ -181,7 +181,7 @@ fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "cache_size", -2_048)?;
+    connection.pragma_update(None, "cache_size", -1_024)?;
     Ok(connection)
 }
 
