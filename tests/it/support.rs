@@ -11,7 +11,7 @@ use pipetrail::clock::{Clock, SystemClock};
 use pipetrail::domain::{Join, Key, Record, Time};
 use pipetrail::history::Plan;
 use pipetrail::ingest::{Decode, Mode, Settings, Tally, Worker};
-use pipetrail::queue::{Queue, SqliteQueue};
+use pipetrail::queue::{DeadLetter, DeadLetterFilter, Queue, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{SqliteStore, Store};
 use rand::rngs::SmallRng;
@@ -70,6 +70,16 @@ pub(crate) fn worker(queue: Arc<dyn Queue>, store: Arc<dyn Store>) -> Worker {
 pub(crate) async fn drain(worker: &Worker) -> Tally {
     let done = worker.run(Mode::UntilEmpty, CancellationToken::new());
     tokio::time::timeout(Duration::from_secs(120), done).await.expect("the queue did not get empty").unwrap()
+}
+
+/// Whether the long forms of the tests run: `PIPETRAIL_TEST_ALL=1`.
+#[expect(clippy::disallowed_methods, reason = "how much to test is for the caller's environment to say")]
+pub(crate) fn all_tests() -> bool {
+    std::env::var("PIPETRAIL_TEST_ALL").is_ok_and(|value| value == "1")
+}
+
+pub(crate) async fn dead_letters(queue: &dyn Queue) -> Vec<DeadLetter> {
+    queue.dead_letters(&DeadLetterFilter::default(), None, 10_000).await.unwrap()
 }
 
 /// A folder that is removed at the end, with the path of a data file in it.
