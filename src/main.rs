@@ -1,1 +1,79 @@
-fn main() {}
+//! Parse, configure, log, dispatch, exit.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Parser;
+use pipetrail::cli::{Cli, Command};
+use pipetrail::cmd::{self, Context, Exit, Failure, Output};
+use pipetrail::config::{self, Environment, Flags};
+use pipetrail::telemetry;
+
+fn main() -> ExitCode {
+    // Wrong usage ends here with 2, help and version with 0.
+    let cli = Cli::parse();
+    let output = Output::new();
+    let exit = run(cli, output).unwrap_or_else(|failure| failure.tell(&output));
+    exit.into()
+}
+
+fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
+    let config = config::load(flags(&cli), &environment()).map_err(Failure::Configuration)?;
+    telemetry::start(&config.log, config.color).context("logging cannot start")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the asynchronous runtime cannot start")?;
+    let exit = runtime.block_on(cmd::run(cli.command, &Context::new(config, output, program())));
+    // A forced end does not wait for blocking work.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    exit
+}
+
+/// How the program was called.
+fn program() -> String {
+    std::env::args_os().next().map_or_else(|| "pipetrail".to_owned(), |name| name.to_string_lossy().into_owned())
+}
+
+/// Read once, here.
+fn environment() -> Environment {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect()
+}
+
+/// What the configuration resolves; the commands have the rest.
+fn flags(cli: &Cli) -> Flags {
+    let global = cli.global.clone();
+    // The demo never fills the file that the environment names: its history is made up.
+    let demo = matches!(cli.command, Command::Demo(_));
+    let (listen, worker) = match &cli.command {
+        Command::Up(args) => (args.listen.clone(), args.worker.clone()),
+        Command::Demo(args) => (args.listen.clone(), Default::default()),
+        Command::Work(args) => (None, args.worker.clone()),
+        Command::Enqueue(_)
+        | Command::Get(_)
+        | Command::DeadLetter(_)
+        | Command::Purge(_)
+        | Command::Backup(_)
+        | Command::Refold(_) => Default::default(),
+    };
+    Flags {
+        config: global.config,
+        data: global.data.or_else(|| demo.then(cmd::throw_away_file)),
+        storage: global.storage,
+        listen,
+        log_format: global.log_format,
+        lease: worker.lease,
+        concurrency: worker.concurrency,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn verify_cli() {
+        Cli::command().debug_assert();
+    }
+}

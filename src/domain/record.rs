@@ -50,6 +50,16 @@ pub struct EncodedFact {
     pub text: String,
 }
 
+impl EncodedFact {
+    /// Reads what [`Fact::encode`] gave.
+    ///
+    /// # Errors
+    /// When it is damaged, or of a kind that only a newer program knows.
+    pub fn decode(&self) -> Result<Fact, serde_json::Error> {
+        serde_json::from_str(&self.text)
+    }
+}
+
 /// All that was said about one subject, joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
@@ -83,6 +93,13 @@ impl Record {
     pub fn of(fact: &Fact) -> Self {
         match fact {
             Fact::Run(fact) => Self::Run(RunRecord::of(fact)),
+        }
+    }
+
+    /// Joins what `fact` says, which is about the same subject.
+    pub fn add(&mut self, fact: &Fact) {
+        match (self, fact) {
+            (Self::Run(record), Fact::Run(fact)) => record.add(fact),
         }
     }
 

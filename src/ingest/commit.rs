@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use super::decide::Fate;
-use super::fold::Group;
-use super::recent::Recent;
+use super::fold::{From, Group};
+use super::recent::{Known, Recent};
 use super::wait::Wait;
-use crate::domain::{Change, DecodeRecordError, Join, Key, Record};
+use crate::domain::{Change, DecodeRecordError, EncodedFact, Join, Key, Record};
 use crate::store::{Committed, Store, StoreError, Version, Write};
 
 /// Rounds of load, join, write before conflicts count as an outage: that many lost races are no accident.
@@ -24,15 +24,31 @@ pub(super) struct Committer {
 /// What became of the groups of a batch.
 #[derive(Debug, Default)]
 pub(super) struct Report {
-    pub(super) fates: Vec<(Group, Fate)>,
+    pub(super) fates: Vec<Ended>,
     pub(super) conflicts: u64,
+}
+
+/// A group that found its fate.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) key: Key,
+    pub(super) from: From,
+    pub(super) fate: Fate,
 }
 
 /// What a record is before the write.
 enum Base {
     New,
-    Known(Record, Version),
+    Known(Box<Known>),
     Unreadable(DecodeRecordError),
+}
+
+/// A group whose write is on its way.
+struct Open {
+    key: Key,
+    from: From,
+    /// The record, where it stays as it is.
+    unchanged: Option<Box<Known>>,
 }
 
 /// How one try ended.
@@ -59,14 +75,15 @@ impl Committer {
     pub(super) async fn commit(&mut self, groups: Vec<Group>) -> Result<Report, StoreError> {
         let mut report = Report::default();
         let mut work = vec![groups];
-        while let Some(groups) = work.pop().filter(|groups| !groups.is_empty()) {
+        while let Some(groups) = work.pop() {
             let Tried::Refused { groups, index, why } = self.try_all(groups, &mut report).await? else { continue };
             match narrowed(groups, index) {
                 Narrowed::Apart(parts) => work.extend(parts),
                 Narrowed::One(group) => {
                     // Guilty only if the store takes other writes: otherwise it is an outage.
                     self.store.probe().await?;
-                    report.fates.push((*group, Fate::Refused(why)));
+                    let Group { key, from, .. } = *group;
+                    report.fates.push(Ended { key, from, fate: Fate::Refused(why) });
                 }
             }
         }
@@ -77,46 +94,47 @@ impl Committer {
     async fn try_all(&mut self, mut groups: Vec<Group>, report: &mut Report) -> Result<Tried, StoreError> {
         let mut wait = Wait::new(Duration::from_millis(5), Duration::from_millis(500));
         for round in 0..MOST_ROUNDS {
-            let bases = self.bases(&groups, round > 0).await?;
-            let (open, writes) = plan(groups, bases, report);
-            let answers = match self.store.commit(writes.clone()).await {
-                Ok(answers) => answers,
-                Err(StoreError::Refused { index, source }) => {
-                    return Ok(Tried::Refused { groups: open, index, why: source.to_string() });
-                }
-                Err(error) => {
-                    // It may have been written all the same: what is known of these is no longer sure.
-                    open.iter().for_each(|group| self.recent.forget(&group.key));
-                    return Err(error);
-                }
-            };
-            groups = self.sort_out(open, &writes, answers, report);
             if groups.is_empty() {
                 return Ok(Tried::Done);
             }
-            report.conflicts += u64::try_from(groups.len()).unwrap_or(u64::MAX);
-            wait.next(&CancellationToken::new()).await;
+            if round > 0 {
+                report.conflicts += u64::try_from(groups.len()).unwrap_or(u64::MAX);
+                wait.next(&CancellationToken::new()).await;
+            }
+            let bases = self.bases(&groups, round > 0).await?;
+            let (open, writes) = plan(groups, bases, report);
+            let writes = Arc::new(writes);
+            let answers = self.store.commit(writes.clone()).await;
+            // The store has let go of it by now; where it has not, a copy does.
+            let writes = Arc::unwrap_or_clone(writes);
+            match answers {
+                Ok(answers) => groups = self.sort_out(open, writes, answers, report),
+                Err(StoreError::Refused { index, source }) => {
+                    let groups = open.into_iter().zip(writes).map(|(open, write)| open.again(write)).collect();
+                    return Ok(Tried::Refused { groups, index, why: source.to_string() });
+                }
+                Err(error) => return Err(error),
+            }
         }
         Err(StoreError::Unavailable(format!("{} records are written by others all the time", groups.len()).into()))
     }
 
     /// What each record is now, as far as it is known: nothing is read where a write will tell.
+    ///
+    /// What was known is taken out of the recent ones. It comes back with the write; after an error it is no
+    /// longer sure.
     async fn bases(&mut self, groups: &[Group], after_conflict: bool) -> Result<Vec<Base>, StoreError> {
-        let known: Vec<_> = groups.iter().map(|group| self.recent.get(&group.key)).collect();
-        let unknown: Vec<Key> = groups
-            .iter()
-            .zip(&known)
-            .filter(|(_, known)| known.is_none())
-            .map(|(group, _)| group.key.clone())
-            .collect();
+        let known: Vec<_> = groups.iter().map(|group| self.recent.take(&group.key)).collect();
+        let unknown = groups.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let unknown: Vec<Key> = unknown.map(|(group, _)| group.key.clone()).collect();
         let load = !unknown.is_empty() && (after_conflict || self.store.loads_first());
         let mut loaded = if load { self.store.load(&unknown).await? } else { Vec::new() }.into_iter();
-        let base = |known: Option<(Record, Version)>| match known {
-            Some((record, version)) => Base::Known(record, version),
+        let base = |known: Option<Box<Known>>| match known {
+            Some(known) => Base::Known(known),
             None => match loaded.next().flatten() {
                 None => Base::New,
                 Some(stored) => match stored.record {
-                    Ok(record) => Base::Known(record, stored.version),
+                    Ok(record) => Base::Known(Known::new(record, stored.version, stored.bytes)),
                     Err(error) => Base::Unreadable(error),
                 },
             },
@@ -127,58 +145,73 @@ impl Committer {
     /// Notes what was written; answers the groups that met a conflict.
     fn sort_out(
         &mut self,
-        groups: Vec<Group>,
-        writes: &[Write],
+        open: Vec<Open>,
+        writes: Vec<Write>,
         answers: Vec<Committed>,
         report: &mut Report,
     ) -> Vec<Group> {
         let mut conflicts = Vec::new();
-        for ((group, write), answer) in groups.into_iter().zip(writes).zip(answers) {
-            let fate = match (answer, write) {
-                (Committed::Written(Some(version)), Write::Record { record, text, .. }) => {
-                    self.recent.put(group.key.clone(), record.clone(), version, text.len());
-                    Fate::Applied
-                }
-                (Committed::Written(_), Write::Record { .. } | Write::Facts { .. }) => Fate::Unchanged,
-                (Committed::BelowFloor, Write::Record { .. } | Write::Facts { .. }) => Fate::BelowFloor,
-                (Committed::Conflict, Write::Record { .. } | Write::Facts { .. }) => {
-                    self.recent.forget(&group.key);
-                    conflicts.push(group);
+        for ((open, write), answer) in open.into_iter().zip(writes).zip(answers) {
+            let fate = match answer {
+                Committed::Conflict => {
+                    conflicts.push(open.again(write));
                     continue;
                 }
+                Committed::BelowFloor => Fate::BelowFloor,
+                Committed::Written(version) => self.note(&open.key, write, version, open.unchanged),
             };
-            report.fates.push((group, fate));
+            report.fates.push(Ended { key: open.key, from: open.from, fate });
         }
         conflicts
+    }
+
+    /// Keeps the record for the next event about it.
+    fn note(&mut self, key: &Key, write: Write, version: Option<Version>, unchanged: Option<Box<Known>>) -> Fate {
+        match (write, version) {
+            (Write::Record { record, text, .. }, Some(version)) => {
+                self.recent.put(key.clone(), Known::new(record, version, text.len()));
+                Fate::Applied
+            }
+            (Write::Record { .. } | Write::Facts { .. }, _) => {
+                unchanged.into_iter().for_each(|known| self.recent.put(key.clone(), known));
+                Fate::Unchanged
+            }
+        }
+    }
+}
+
+impl Open {
+    /// The group as it was before its write.
+    fn again(self, write: Write) -> Group {
+        let (Write::Record { facts, .. } | Write::Facts { facts, .. }) = write;
+        Group::again(self.key, facts, self.from)
     }
 }
 
 /// One write a group; groups whose record is not ours to change are reported instead.
-fn plan(groups: Vec<Group>, bases: Vec<Base>, report: &mut Report) -> (Vec<Group>, Arc<[Write]>) {
+fn plan(groups: Vec<Group>, bases: Vec<Base>, report: &mut Report) -> (Vec<Open>, Vec<Write>) {
     let (mut open, mut writes) = (Vec::with_capacity(groups.len()), Vec::with_capacity(groups.len()));
     for (group, base) in groups.into_iter().zip(bases) {
-        let write = match base {
+        let Group { key, delta, facts, from } = group;
+        let (write, unchanged) = match base {
             Base::Unreadable(error) => {
-                report.fates.push((group, Fate::Unreadable(error.to_string())));
+                report.fates.push(Ended { key, from, fate: Fate::Unreadable(error.to_string()) });
                 continue;
             }
-            Base::New => record_write(&group, group.delta.clone(), None),
-            Base::Known(mut record, version) => match record.join(group.delta.clone()) {
-                Change::Changed => record_write(&group, record, Some(version)),
-                Change::Unchanged => {
-                    Write::Facts { key: group.key.clone(), facts: group.facts.iter().cloned().collect() }
-                }
+            Base::New => (record_write(delta, None, facts), None),
+            Base::Known(mut known) => match known.record.join(delta) {
+                Change::Changed => (record_write(known.record, Some(known.version), facts), None),
+                Change::Unchanged => (Write::Facts { key: key.clone(), facts }, Some(known)),
             },
         };
-        open.push(group);
+        open.push(Open { key, from, unchanged });
         writes.push(write);
     }
-    (open, writes.into())
+    (open, writes)
 }
 
-fn record_write(group: &Group, record: Record, expected: Option<Version>) -> Write {
-    let text = record.encode();
-    Write::Record { record, text, expected, facts: group.facts.iter().cloned().collect() }
+fn record_write(record: Record, expected: Option<Version>, facts: Vec<EncodedFact>) -> Write {
+    Write::Record { text: record.encode(), record, expected, facts }
 }
 
 /// Refused groups, closer to the one that is meant.
@@ -198,7 +231,7 @@ fn narrowed(mut groups: Vec<Group>, index: Option<usize>) -> Narrowed {
         return Narrowed::Apart(vec![groups, apart]);
     }
     match groups.pop() {
-        Some(group) if group.from.len() > 1 => {
+        Some(group) if group.from.is_several() => {
             Narrowed::Apart(group.by_message().into_iter().map(|group| vec![group]).collect())
         }
         Some(group) => Narrowed::One(Box::new(group)),

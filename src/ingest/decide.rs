@@ -36,23 +36,24 @@ pub(super) fn given_up(trials: u32) -> Option<Reason> {
 }
 
 /// What a body turned out to be.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
-    Facts(Vec<Fact>),
+    Facts,
     /// Valid, not ours: counted and dropped.
     Ignored,
     /// Final at once: trying again does not make it better.
     Bad(Reason),
 }
 
-/// `None` is a caught panic.
-pub(super) fn reading(decoded: Option<Result<Decoded, DecodeError>>) -> Reading {
-    match decoded {
-        Some(Ok(Decoded::Facts(facts))) => Reading::Facts(facts),
+/// What a body is, with what it says. `None` is a caught panic.
+pub(super) fn reading(decoded: Option<Result<Decoded, DecodeError>>) -> (Reading, Vec<Fact>) {
+    let reading = match decoded {
+        Some(Ok(Decoded::Facts(facts))) => return (Reading::Facts, facts),
         Some(Ok(Decoded::Ignored { .. })) => Reading::Ignored,
         Some(Err(DecodeError { code, sentence, path })) => Reading::Bad(Reason { path, ..Reason::new(code, sentence) }),
         None => Reading::Bad(Reason::new("panic", "the decoder failed on it: please report this with the body")),
-    }
+    };
+    (reading, Vec::new())
 }
 
 /// What became of one record's part of a batch.
@@ -137,13 +138,13 @@ mod tests {
 
     #[test]
     fn a_body_is_facts_or_ignored_or_bad() {
-        assert!(matches!(reading(Some(Ok(Decoded::Facts(Vec::new())))), Reading::Facts(_)));
+        assert_eq!(reading(Some(Ok(Decoded::Facts(Vec::new())))).0, Reading::Facts);
         let ignored = Decoded::Ignored { event_type: "git.push".to_owned() };
-        assert!(matches!(reading(Some(Ok(ignored))), Reading::Ignored));
+        assert_eq!(reading(Some(Ok(ignored))).0, Reading::Ignored);
         let error = DecodeError { code: "not_json", sentence: "x".to_owned(), path: Some("a.b".to_owned()) };
-        let Reading::Bad(reason) = reading(Some(Err(error))) else { panic!("an error is bad") };
+        let Reading::Bad(reason) = reading(Some(Err(error))).0 else { panic!("an error is bad") };
         assert_eq!((reason.code.as_str(), reason.path.as_deref()), ("not_json", Some("a.b")));
-        let Reading::Bad(reason) = reading(None) else { panic!("a panic is bad") };
+        let Reading::Bad(reason) = reading(None).0 else { panic!("a panic is bad") };
         assert_eq!(reason.code, "panic");
     }
 

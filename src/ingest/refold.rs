@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::domain::{Fact, Join, Key, Record};
+use crate::domain::{Fact, Key, Record};
 use crate::store::{Committed, Store, StoreError, Stored, Write};
 
 /// Records that one round looks at.
@@ -44,16 +44,16 @@ pub async fn refold(store: &dyn Store, mend: bool) -> Result<Refolded, StoreErro
 }
 
 fn folded(facts: &[Fact]) -> Option<Record> {
-    facts.iter().map(Record::of).reduce(|mut record, other| {
-        record.absorb(other);
-        record
-    })
+    let (first, rest) = facts.split_first()?;
+    let mut record = Record::of(first);
+    rest.iter().for_each(|fact| record.add(fact));
+    Some(record)
 }
 
 async fn replace(store: &dyn Store, key: &Key, stored: Stored, folded: Record) -> Result<bool, StoreError> {
     let text = folded.encode();
     let write = Write::Record { record: folded, text, expected: Some(stored.version), facts: Vec::new() };
-    let answers = store.commit(Arc::new([write])).await?;
+    let answers = store.commit(Arc::new(vec![write])).await?;
     let written = matches!(answers.as_slice(), [Committed::Written(_)]);
     store.append(std::slice::from_ref(key)).await?;
     Ok(written)

@@ -13,6 +13,8 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 /// Messages that one receive takes at the most, unless their bodies together outgrow [`MOST_BYTES`].
 const BATCH: usize = 1_024;
 const MOST_BYTES: usize = 4 << 20;
+/// So many of them may be messages that come again: they must not keep fresh ones waiting.
+const MOST_RETURNED: usize = 256;
 
 /// A queue in the local file.
 ///
@@ -62,7 +64,7 @@ impl Queue for SqliteQueue {
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {
         let now = self.file.now();
-        let orders: Vec<_> = settlements.iter().map(Order::of).collect();
+        let orders = Order::gathered(&settlements);
         let settled = self.write(move |c| orders.iter().try_for_each(|order| order.carry_out(c, now))).await;
         settled.map_err(|source| SettleError { source, unsettled: settlements })
     }
@@ -89,11 +91,7 @@ impl Queue for SqliteQueue {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         let now = self.file.now().ticks();
-        let ask = "SELECT (SELECT count(*) FROM leases WHERE visible <= ?1), (SELECT count(*) FROM leases WHERE visible > ?1)";
-        Ok(self
-            .file
-            .read(move |c| c.query_row(ask, [now], |row| Ok(Depth { visible: row.get(0)?, leased: row.get(1)? })))
-            .await?)
+        Ok(self.file.read(move |c| depth(c, now)).await?)
     }
 
     async fn probe(&self) -> Result<(), QueueError> {
@@ -146,103 +144,238 @@ fn message(delivery: &Delivery) -> i64 {
 }
 
 fn insert(connection: &Connection, body: &[u8], now: Time) -> rusqlite::Result<()> {
-    connection
-        .prepare_cached("INSERT INTO messages (inserted, body) VALUES (?1, ?2)")?
-        .execute(params![now.ticks(), body])?;
-    let lease = "INSERT INTO leases (id, visible, receives) VALUES (?1, 0, 0)";
-    connection.prepare_cached(lease)?.execute([connection.last_insert_rowid()])?;
+    let insert = "INSERT INTO messages (inserted, body) VALUES (?1, ?2)";
+    connection.prepare_cached(insert)?.execute(params![now.ticks(), body])?;
     Ok(())
 }
 
-fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite::Result<Vec<Delivery>> {
-    let ask = "SELECT l.id, l.receives + 1, m.inserted, m.body FROM leases l JOIN messages m ON m.id = l.id \
-               WHERE l.visible <= ?1 ORDER BY l.visible, l.id LIMIT ?2";
-    let mut visible = connection.prepare_cached(ask)?;
-    let mut rows = visible.query(params![now.ticks(), BATCH])?;
-    let (mut taken, mut bytes) = (Vec::new(), 0);
-    while let Some(row) = rows.next()? {
-        let delivery = delivery(row)?;
-        bytes += delivery.body.len();
-        if bytes > MOST_BYTES && !taken.is_empty() {
-            break;
-        }
-        taken.push(delivery);
-    }
-    let mut lease = connection
-        .prepare_cached("UPDATE leases SET visible = ?2, receives = receives + 1, owner = ?3 WHERE id = ?1")?;
-    for delivery in &taken {
-        lease.execute(params![message(delivery), until.ticks(), owner])?;
-    }
-    Ok(taken)
+/// The first message that was never leased.
+fn fresh(connection: &Connection) -> rusqlite::Result<i64> {
+    let ask = "SELECT value FROM meta WHERE name = 'fresh'";
+    Ok(connection.prepare_cached(ask)?.query_row([], |row| row.get(0)).optional()?.unwrap_or(1))
 }
 
-fn delivery(row: &Row<'_>) -> rusqlite::Result<Delivery> {
-    let (message, receives) = (row.get(0)?, row.get(1)?);
+fn depth(connection: &Connection, now: i64) -> rusqlite::Result<Depth> {
+    let newest: Option<i64> = connection.query_row("SELECT max(id) FROM messages", [], |row| row.get(0))?;
+    let fresh = newest.map_or(0, |newest| newest + 1).saturating_sub(fresh(connection)?).max(0);
+    let ask = "SELECT visible <= ?1, (SELECT count(*) FROM messages WHERE id BETWEEN first AND last) FROM leases";
+    let mut depth = Depth { visible: fresh.unsigned_abs(), leased: 0 };
+    let mut leases = connection.prepare_cached(ask)?;
+    let mut rows = leases.query([now])?;
+    while let Some(row) = rows.next()? {
+        let count: u64 = row.get(1)?;
+        if row.get(0)? { depth.visible += count } else { depth.leased += count }
+    }
+    Ok(depth)
+}
+
+/// What one receive takes.
+struct Taking<'a> {
+    connection: &'a Connection,
+    owner: i64,
+    until: Time,
+    taken: Vec<Delivery>,
+    bytes: usize,
+}
+
+fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite::Result<Vec<Delivery>> {
+    let mut taking = Taking { connection, owner, until, taken: Vec::new(), bytes: 0 };
+    for returned in Lease::run_out(connection, now)? {
+        taking.take_again(&returned)?;
+        if taking.taken.len() >= MOST_RETURNED {
+            break;
+        }
+    }
+    taking.take_fresh()?;
+    Ok(taking.taken)
+}
+
+impl Taking<'_> {
+    fn take_again(&mut self, returned: &Lease) -> rusqlite::Result<()> {
+        let room = MOST_RETURNED.saturating_sub(self.taken.len());
+        match self.take_range(returned.first, returned.last, room, returned.receives + 1)? {
+            Some(last) => {
+                returned.cut(self.connection, returned.first, last)?;
+                self.lease(returned.first, last, returned.receives + 1)
+            }
+            // Its messages are gone, unless there was no room for the first.
+            None if self.taken.is_empty() => returned.cut(self.connection, returned.first, returned.last),
+            None => Ok(()),
+        }
+    }
+
+    fn take_fresh(&mut self) -> rusqlite::Result<()> {
+        let first = fresh(self.connection)?;
+        let room = BATCH.saturating_sub(self.taken.len());
+        if let Some(last) = self.take_range(first, i64::MAX, room, 1)? {
+            let update = "INSERT OR REPLACE INTO meta (name, value) VALUES ('fresh', ?1)";
+            self.connection.prepare_cached(update)?.execute([last + 1])?;
+            self.lease(first, last, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes messages in the order of their ids while there is room; answers the last one.
+    fn take_range(&mut self, first: i64, last: i64, room: usize, receives: u32) -> rusqlite::Result<Option<i64>> {
+        let ask = "SELECT id, inserted, body FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+        let mut messages = self.connection.prepare_cached(ask)?;
+        let mut rows = messages.query(params![first, last, room])?;
+        let mut reached = None;
+        while let Some(row) = rows.next()? {
+            let size = row.get_ref(2)?.as_blob()?.len();
+            if self.bytes + size > MOST_BYTES && !self.taken.is_empty() {
+                break;
+            }
+            self.bytes += size;
+            self.taken.push(delivery(row, receives)?);
+            reached = Some(row.get(0)?);
+        }
+        Ok(reached)
+    }
+
+    fn lease(&self, first: i64, last: i64, receives: u32) -> rusqlite::Result<()> {
+        Lease { first, last, visible: self.until.ticks(), receives, owner: Some(self.owner) }.insert(self.connection)
+    }
+}
+
+fn delivery(row: &Row<'_>, receives: u32) -> rusqlite::Result<Delivery> {
+    let message = row.get(0)?;
     Ok(Delivery {
         id: i64::to_string(&message),
-        body: row.get(3)?,
+        body: row.get(2)?,
         receives,
-        inserted: Time::from_ticks(row.get(2)?),
+        inserted: Time::from_ticks(row.get(1)?),
         receipt: Receipt::Sqlite { message, receives },
     })
 }
 
-/// A settlement without the body, to be sent to the writer: the caller keeps the deliveries until it is done.
+/// A lease on the messages from `first` to `last`.
+struct Lease {
+    first: i64,
+    last: i64,
+    visible: i64,
+    receives: u32,
+    owner: Option<i64>,
+}
+
+impl Lease {
+    /// Those that ran out or were given back, the longest ago first.
+    fn run_out(connection: &Connection, now: Time) -> rusqlite::Result<Vec<Self>> {
+        let ask = "SELECT first, last, visible, receives, owner FROM leases WHERE visible <= ?1 \
+                   ORDER BY visible, first LIMIT ?2";
+        let mut leases = connection.prepare_cached(ask)?;
+        leases.query_map(params![now.ticks(), MOST_RETURNED], Self::read)?.collect()
+    }
+
+    /// Those that still stand on any of these messages.
+    fn standing(connection: &Connection, order: &Order) -> rusqlite::Result<Vec<Self>> {
+        let ask = "SELECT first, last, visible, receives, owner FROM leases \
+                   WHERE first BETWEEN coalesce((SELECT max(first) FROM leases WHERE first <= ?1), ?1) AND ?2 \
+                     AND last >= ?1 AND receives = ?3";
+        let mut leases = connection.prepare_cached(ask)?;
+        leases.query_map(params![order.first, order.last, order.receives], Self::read)?.collect()
+    }
+
+    fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first: row.get(0)?,
+            last: row.get(1)?,
+            visible: row.get(2)?,
+            receives: row.get(3)?,
+            owner: row.get(4)?,
+        })
+    }
+
+    fn insert(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let insert = "INSERT INTO leases (first, last, visible, receives, owner) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let row = params![self.first, self.last, self.visible, self.receives, self.owner];
+        connection.prepare_cached(insert)?.execute(row)?;
+        Ok(())
+    }
+
+    /// Takes the messages from `first` to `last` out of it.
+    fn cut(&self, connection: &Connection, first: i64, last: i64) -> rusqlite::Result<()> {
+        connection.prepare_cached("DELETE FROM leases WHERE first = ?1")?.execute([self.first])?;
+        if self.first < first {
+            Self { last: first - 1, ..*self }.insert(connection)?;
+        }
+        if last < self.last {
+            Self { first: last + 1, ..*self }.insert(connection)?;
+        }
+        Ok(())
+    }
+}
+
+/// Settlements of neighbours with the same outcome, without the bodies: for the writer, while the caller keeps
+/// the deliveries until it is done.
 struct Order {
-    message: i64,
+    first: i64,
+    last: i64,
     receives: u32,
     outcome: Outcome,
 }
 
 impl Order {
-    fn of(settlement: &Settlement) -> Self {
-        let Receipt::Sqlite { message, receives } = settlement.delivery.receipt;
-        Self { message, receives, outcome: settlement.outcome.clone() }
+    fn gathered(settlements: &[Settlement]) -> Vec<Self> {
+        let mut singles: Vec<_> = settlements
+            .iter()
+            .map(|settlement| {
+                let Receipt::Sqlite { message, receives } = settlement.delivery.receipt;
+                (message, receives, &settlement.outcome)
+            })
+            .collect();
+        singles.sort_unstable_by_key(|(message, receives, _)| (*message, *receives));
+        let mut orders: Vec<Self> = Vec::new();
+        for (message, receives, outcome) in singles {
+            match orders.last_mut() {
+                Some(order) if order.last + 1 == message && order.receives == receives && order.outcome == *outcome => {
+                    order.last = message;
+                }
+                _ => orders.push(Self { first: message, last: message, receives, outcome: outcome.clone() }),
+            }
+        }
+        orders
     }
 
     fn carry_out(&self, connection: &Connection, now: Time) -> rusqlite::Result<()> {
-        match &self.outcome {
-            Outcome::Done => self.delete(connection).map(drop),
-            Outcome::Dead { reason, tries } => {
-                if self.is_held(connection)? {
-                    self.bury(connection, reason, *tries, now)?;
-                    self.delete(connection)?;
+        for lease in Lease::standing(connection, self)? {
+            let (first, last) = (self.first.max(lease.first), self.last.min(lease.last));
+            lease.cut(connection, first, last)?;
+            match &self.outcome {
+                Outcome::Done => delete(connection, first, last)?,
+                Outcome::Dead { reason, tries } => {
+                    bury(connection, (first, last), reason, *tries, now)?;
+                    delete(connection, first, last)?;
                 }
-                Ok(())
+                Outcome::Back { after } => {
+                    let visible = now.plus(*after).ticks();
+                    Lease { first, last, visible, receives: self.receives, owner: None }.insert(connection)?;
+                }
             }
-            Outcome::Back { after } => self.give_back(connection, now.plus(*after)),
-        }
-    }
-
-    fn is_held(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        let mut ask = connection.prepare_cached("SELECT 1 FROM leases WHERE id = ?1 AND receives = ?2")?;
-        ask.exists(params![self.message, self.receives])
-    }
-
-    /// Deletes the message if the lease still stands.
-    fn delete(&self, connection: &Connection) -> rusqlite::Result<()> {
-        let mut lease = connection.prepare_cached("DELETE FROM leases WHERE id = ?1 AND receives = ?2")?;
-        if lease.execute(params![self.message, self.receives])? > 0 {
-            connection.prepare_cached("DELETE FROM messages WHERE id = ?1")?.execute([self.message])?;
-            connection.prepare_cached("DELETE FROM trials WHERE id = ?1")?.execute([self.message])?;
         }
         Ok(())
     }
+}
 
-    fn bury(&self, connection: &Connection, reason: &Reason, tries: u32, now: Time) -> rusqlite::Result<()> {
-        let copy = "INSERT OR REPLACE INTO dead_letters (id, code, sentence, path, tries, first_seen, dead, body) \
-                    SELECT id, ?2, ?3, ?4, ?5, inserted, ?6, body FROM messages WHERE id = ?1";
-        let Reason { code, sentence, path } = reason;
-        let row = params![self.message, code, sentence, path, tries, now.ticks()];
-        connection.prepare_cached(copy)?.execute(row)?;
-        Ok(())
-    }
+fn delete(connection: &Connection, first: i64, last: i64) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM messages WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
+    connection.prepare_cached("DELETE FROM trials WHERE id BETWEEN ?1 AND ?2")?.execute([first, last])?;
+    Ok(())
+}
 
-    fn give_back(&self, connection: &Connection, visible: Time) -> rusqlite::Result<()> {
-        let give = "UPDATE leases SET visible = ?3, owner = NULL WHERE id = ?1 AND receives = ?2";
-        connection.prepare_cached(give)?.execute(params![self.message, self.receives, visible.ticks()])?;
-        Ok(())
-    }
+fn bury(
+    connection: &Connection,
+    (first, last): (i64, i64),
+    reason: &Reason,
+    tries: u32,
+    now: Time,
+) -> rusqlite::Result<()> {
+    let copy = "INSERT OR REPLACE INTO dead_letters (id, code, sentence, path, tries, first_seen, dead, body) \
+                SELECT id, ?3, ?4, ?5, ?6, inserted, ?7, body FROM messages WHERE id BETWEEN ?1 AND ?2";
+    let Reason { code, sentence, path } = reason;
+    let row = params![first, last, code, sentence, path, tries, now.ticks()];
+    connection.prepare_cached(copy)?.execute(row)?;
+    Ok(())
 }
 
 fn delete_dead(connection: &Connection, id: i64) -> rusqlite::Result<usize> {

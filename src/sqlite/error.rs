@@ -20,6 +20,7 @@ enum What {
     Foreign,
     Newer { found: u32, known: u32 },
     Stopped,
+    Undone,
 }
 
 impl LocalError {
@@ -51,10 +52,16 @@ impl LocalError {
         Self { path: path.to_owned(), what: What::Stopped }
     }
 
-    /// Whether it may go away by itself: another process holds the file.
+    /// Another write of the same transaction failed.
+    pub(crate) fn undone(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Undone }
+    }
+
+    /// Whether it may go away by itself: another process holds the file, or another write failed.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
+        matches!(self.what, What::Undone)
+            || matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
     /// What the user can do about it, where something can be done.
@@ -67,7 +74,7 @@ impl LocalError {
             What::Exists => Some("name a file that does not exist yet"),
             What::Foreign => Some("name another file with --data"),
             What::Newer { .. } => Some("update pipetrail, or name another file with --data"),
-            What::Io(_) | What::Stopped => None,
+            What::Io(_) | What::Stopped | What::Undone => None,
             What::Sqlite(_) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     Some("end the program that holds the file, or try again")
@@ -89,7 +96,13 @@ impl LocalError {
     fn code(&self) -> Option<ErrorCode> {
         match &self.what {
             What::Sqlite(error) => error.sqlite_error_code(),
-            What::Io(_) | What::Missing | What::Exists | What::Foreign | What::Newer { .. } | What::Stopped => None,
+            What::Io(_)
+            | What::Missing
+            | What::Exists
+            | What::Foreign
+            | What::Newer { .. }
+            | What::Stopped
+            | What::Undone => None,
         }
     }
 }
@@ -106,6 +119,7 @@ impl fmt::Display for LocalError {
                 write!(f, "written by a newer pipetrail (format {found}, this one knows {known})")
             }
             What::Stopped => f.write_str("the writer has stopped"),
+            What::Undone => f.write_str("undone together with another write that failed"),
             What::Sqlite(error) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => f.write_str("locked by another program"),
                 Some(ErrorCode::DiskFull) => f.write_str("the disk is full"),

@@ -1,16 +1,19 @@
--- Bodies stand apart from leases: a lease is written at every receive, and a body in its row would be too.
+-- All times are 100 ns ticks since 1970.
 CREATE TABLE messages (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: a dead letter keeps it
-    inserted INTEGER NOT NULL,            -- all times are 100 ns ticks since 1970
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- without gaps and never given twice: leases are ranges of it
+    inserted INTEGER NOT NULL,
     body BLOB NOT NULL
 );
+-- One row leases a range of messages, so that a receive writes a row and not one a message. Messages from
+-- meta 'fresh' on were never leased and need no row.
 CREATE TABLE leases (
-    id INTEGER PRIMARY KEY,
-    visible INTEGER NOT NULL,             -- 0 until the first receive: no clock can hide a new message
-    receives INTEGER NOT NULL,            -- with the id, names the lease
+    first INTEGER PRIMARY KEY,
+    last INTEGER NOT NULL,
+    visible INTEGER NOT NULL,             -- when the lease runs out
+    receives INTEGER NOT NULL,            -- with the message, names the lease
     owner INTEGER                         -- who holds it
 );
-CREATE INDEX leases_visible ON leases (visible, id);
+CREATE INDEX leases_visible ON leases (visible);
 CREATE TABLE owners (id INTEGER PRIMARY KEY);
 CREATE TABLE trials (id INTEGER PRIMARY KEY, count INTEGER NOT NULL);
 CREATE TABLE dead_letters (
@@ -35,12 +38,14 @@ CREATE TABLE records (
     UNIQUE (partition, row)
 );
 CREATE INDEX records_ended ON records (ended) WHERE ended IS NOT NULL;
+-- Facts are appended; only the narrow index grows in the middle.
 CREATE TABLE facts (
+    id INTEGER PRIMARY KEY,
     record INTEGER NOT NULL,
     said INTEGER NOT NULL,
     name BLOB NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (record, said, name)
-) WITHOUT ROWID;
+    body TEXT NOT NULL
+);
+CREATE UNIQUE INDEX facts_record ON facts (record, said, name);
 CREATE TABLE log (seq INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, keys TEXT NOT NULL);
 CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;

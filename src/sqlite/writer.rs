@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread::JoinHandle;
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -13,7 +14,9 @@ const MOST_IN_A_GROUP: usize = 64;
 
 #[derive(Debug)]
 pub(super) struct Writer {
-    jobs: Sender<Job>,
+    /// Closed to end the thread.
+    jobs: Option<Sender<Job>>,
+    thread: Option<JoinHandle<()>>,
     path: PathBuf,
 }
 
@@ -42,11 +45,11 @@ impl Writer {
     pub(super) fn start(path: &Path, full: Connection, normal: Connection) -> Result<Self, LocalError> {
         let (jobs, queue) = channel();
         let name = path.to_owned();
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("pipetrail-writer".to_owned())
             .spawn(move || serve(&queue, &full, &normal, &name))
             .map_err(|error| LocalError::io(path, error))?;
-        Ok(Self { jobs, path: path.to_owned() })
+        Ok(Self { jobs: Some(jobs), thread: Some(thread), path: path.to_owned() })
     }
 
     pub(super) async fn run<T, F>(&self, durability: Durability, act: F) -> Result<T, LocalError>
@@ -61,15 +64,26 @@ impl Writer {
                 connection.and_then(|connection| act(connection).map_err(|error| LocalError::new(&path, error)));
             let failed = result.is_err();
             let answer = Box::new(move |commit: Option<LocalError>| {
-                let answer = commit.map_or(result, Err);
+                // Its own error says more than that of the commit.
+                let answer = result.and_then(|value| commit.map_or(Ok(value), Err));
                 // Nobody waits any more: the write stands all the same.
                 drop(sender.send(answer));
             });
             Ran { failed, answer }
         });
         let stopped = || LocalError::stopped(&self.path);
-        self.jobs.send(Job { durability, act }).map_err(|_| stopped())?;
+        let jobs = self.jobs.as_ref().ok_or_else(stopped)?;
+        jobs.send(Job { durability, act }).map_err(|_| stopped())?;
         receiver.await.map_err(|_| stopped())?
+    }
+}
+
+/// Waits for the thread, so that the last connection is closed and leaves one whole file behind.
+impl Drop for Writer {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        // Its panic was printed by itself.
+        drop(self.thread.take().map(JoinHandle::join));
     }
 }
 
@@ -99,32 +113,25 @@ fn serve(queue: &Receiver<Job>, full: &Connection, normal: &Connection, path: &P
     }
 }
 
-/// Runs the group in one transaction, each job in a savepoint of its own, and answers all of them after the commit.
+/// Runs the group in one transaction and answers all of them after the commit. One that fails takes the
+/// others with it: what fails here (disk full, damaged file) is nobody's alone, and savepoints cost a fifth.
 fn commit(connection: &Connection, group: Vec<Job>, path: &Path) {
-    let begun = connection.execute_batch("BEGIN IMMEDIATE");
-    if let Err(error) = begun {
-        let error = LocalError::new(path, error);
-        group.into_iter().for_each(|job| ((job.act)(Err(error.clone())).answer)(None));
-        return;
-    }
-    let mut broken = None;
+    let mut begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| LocalError::new(path, error));
     let mut answers = Vec::with_capacity(group.len());
     for job in group {
-        let step = |sql| connection.execute_batch(sql);
-        let opened = step("SAVEPOINT job");
-        let ran = (job.act)(Ok(connection));
-        let closed = if ran.failed { step("ROLLBACK TO job; RELEASE job") } else { step("RELEASE job") };
+        let ran = (job.act)(begun.clone().map(|()| connection));
+        if ran.failed && begun.is_ok() {
+            begun = Err(LocalError::undone(path));
+        }
         answers.push(ran.answer);
-        // A full disk may have ended the whole transaction: then nobody's work stands.
-        broken = broken.or_else(|| opened.and(closed).err());
     }
-    let committed = broken.map_or_else(|| connection.execute_batch("COMMIT"), Err);
-    let error = committed.err().map(|error| LocalError::new(path, error));
-    if error.is_some() && !connection.is_autocommit() {
+    let committed =
+        begun.and_then(|()| connection.execute_batch("COMMIT").map_err(|error| LocalError::new(path, error)));
+    if committed.is_err() && !connection.is_autocommit() {
         // Nothing to be done about a failing rollback: the next BEGIN says so.
         drop(connection.execute_batch("ROLLBACK"));
     }
     for answer in answers {
-        answer(error.clone());
+        answer(committed.as_ref().err().cloned());
     }
 }

@@ -28,7 +28,7 @@ pub trait Store: Send + Sync {
 
     /// Writes each record with its facts if it still has the expected version. One answer a write, in order.
     /// A key may be there once.
-    async fn commit(&self, writes: Arc<[Write]>) -> Result<Vec<Committed>, StoreError>;
+    async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError>;
 
     /// Tells readers that these records changed. Durable once this returns.
     async fn append(&self, keys: &[Key]) -> Result<(), StoreError>;
@@ -61,6 +61,8 @@ pub struct Stored {
     /// Not readable when a newer program wrote it, or when it is damaged: then it is not ours to change.
     pub record: Result<Record, DecodeRecordError>,
     pub version: Version,
+    /// The length of its stored form.
+    pub bytes: usize,
 }
 
 /// Which state of a record this is. Compared, never interpreted.

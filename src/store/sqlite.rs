@@ -87,7 +87,7 @@ impl Store for SqliteStore {
         true
     }
 
-    async fn commit(&self, writes: Arc<[Write]>) -> Result<Vec<Committed>, StoreError> {
+    async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError> {
         // Everything that can be worked out is worked out here, beside the writer.
         let prepared: Vec<_> = writes.iter().map(|write| Prepared::of(write, self.projection.as_ref())).collect();
         self.write(move |c| {
@@ -221,7 +221,11 @@ struct RecordRow {
 
 impl RecordRow {
     fn stored(self, key: &Key) -> Stored {
-        Stored { record: Record::decode(key, &self.body), version: Version(self.version.to_string()) }
+        Stored {
+            record: Record::decode(key, &self.body),
+            version: Version(self.version.to_string()),
+            bytes: self.body.len(),
+        }
     }
 }
 

@@ -1,19 +1,25 @@
-//! One integration binary: linking is what costs, not running.
+//! One integration binary, a module a subject: linking is what costs, not running.
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a helper that fails has to fail its test; what clippy permits in tests does not reach helpers"
 )]
 
 mod bad_input;
+mod cli;
 mod contract;
 mod crash;
 mod examples;
 mod faults;
+mod http;
 mod local;
 mod merge_laws;
+mod process;
+mod reference;
 mod simulation;
 mod support;
 mod worker;

@@ -6,7 +6,7 @@ use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, RunFact};
 use crate::domain::join::join_max;
-use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, entries};
+use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, Time, entries};
 
 /// The join of all that was said about one run.
 ///
@@ -61,25 +61,44 @@ impl RunRecord {
     #[must_use]
     pub fn of(fact: &RunFact) -> Self {
         let mut record = Self::new(fact.key.clone());
-        record.labels =
-            fact.labels.iter().map(|(label, text)| (label.clone(), Said(fact.said, text.clone()))).collect();
+        record.add(fact);
+        record
+    }
+
+    /// Joins what `fact` says, which is about the same run.
+    pub fn add(&mut self, fact: &RunFact) {
+        debug_assert_eq!(self.key, fact.key, "a fact of another run");
+        for (label, text) in &fact.labels {
+            self.add_label(label, fact.said, text);
+        }
         if let Some((state, says)) = &fact.run {
-            record.run.add(fact.kind.speaker_on_run(), state.clone(), says.clone());
+            self.run.add(fact.kind.speaker_on_run(), state.clone(), says.clone());
         }
         for stage in &fact.stages {
-            let attempts = record.stages.entry(stage.name.clone()).or_default();
+            let attempts = self.stages.entry(stage.name.clone()).or_default();
             attempts.add(stage.attempt, fact.kind.speaker_on_stage(), stage.state.clone(), stage.says.clone());
         }
         for job in &fact.jobs {
             let key = JobKey { stage: job.stage.clone(), name: job.name.clone(), stage_attempt: job.stage_attempt };
-            let attempts = record.jobs.entry(key).or_default();
+            let attempts = self.jobs.entry(key).or_default();
             attempts.add(job.attempt, fact.kind.speaker_on_job(), job.state.clone(), job.says.clone());
         }
         for approval in &fact.approvals {
             let said = BTreeMap::from([(approval.status.clone(), approval.says.clone())]);
-            record.approvals.entry(approval.id.clone()).or_default().absorb(said);
+            self.approvals.entry(approval.id.clone()).or_default().absorb(said);
         }
-        record
+    }
+
+    /// Most events repeat the labels: the text is copied only where it wins.
+    fn add_label(&mut self, label: &Label, at: Time, text: &str) {
+        match self.labels.get_mut(label) {
+            Some(Said(said, known)) if (at, text) <= (*said, known.as_str()) => {}
+            Some(Said(said, known)) => {
+                *said = at;
+                text.clone_into(known);
+            }
+            None => drop(self.labels.insert(label.clone(), Said(at, text.to_owned()))),
+        }
     }
 
     #[must_use]

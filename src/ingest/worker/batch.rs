@@ -8,8 +8,9 @@ use tokio::time::Instant;
 
 use crate::domain::{Key, Time};
 use crate::ingest::Tally;
-use crate::ingest::commit::Report;
+use crate::ingest::commit::{Ended, Report};
 use crate::ingest::decide::{Fate, Reading, outcome};
+use crate::ingest::fold::Group;
 use crate::queue::{Delivery, Outcome, Settlement};
 
 /// Visible again at once.
@@ -43,10 +44,12 @@ impl Ticket {
     }
 }
 
-/// A batch that was read, not yet committed.
+/// A batch that was read and folded, not yet committed.
 pub(super) struct Read {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) readings: Vec<Reading>,
+    /// What they say, by record.
+    pub(super) groups: Vec<Group>,
     pub(super) ticket: Ticket,
 }
 
@@ -71,12 +74,12 @@ impl Decided {
 
     /// What becomes of each message, now that everything it says has found its fate.
     pub(super) fn by_fates(batch: Read, report: &Report, now: Time) -> Self {
-        let Read { deliveries, readings, ticket } = batch;
+        let Read { deliveries, readings, ticket, .. } = batch;
         let mut tally = Tally { conflicts: report.conflicts, ..arrived(&deliveries, now) };
         let fates = fates_by_message(report, deliveries.len());
         let settle = |((delivery, reading), fates): ((Delivery, &Reading), &Vec<&Fate>)| {
             let outcome = match reading {
-                Reading::Facts(_) => outcome(fates.iter().copied(), delivery.receives),
+                Reading::Facts => outcome(fates.iter().copied(), delivery.receives),
                 Reading::Ignored => Outcome::Done,
                 Reading::Bad(reason) => Outcome::Dead { reason: reason.clone(), tries: delivery.receives },
             };
@@ -87,8 +90,8 @@ impl Decided {
             Settlement { delivery, outcome }
         };
         let settlements = deliveries.into_iter().zip(&readings).zip(&fates).map(settle).collect();
-        let logged = report.fates.iter().filter(|(_, fate)| fate.is_to_be_logged());
-        Self { settlements, keys: logged.map(|(group, _)| group.key.clone()).collect(), tally, ticket }
+        let logged = report.fates.iter().filter(|ended| ended.fate.is_to_be_logged());
+        Self { settlements, keys: logged.map(|ended| ended.key.clone()).collect(), tally, ticket }
     }
 
     /// Readers could not be told, and a message may only be deleted once they were: gives back what was done.
@@ -108,9 +111,9 @@ impl Decided {
 
 fn fates_by_message(report: &Report, messages: usize) -> Vec<Vec<&Fate>> {
     let mut fates = vec![Vec::new(); messages];
-    for (group, fate) in &report.fates {
-        for message in group.from.keys() {
-            fates.get_mut(*message).into_iter().for_each(|fates| fates.push(fate));
+    for Ended { from, fate, .. } in &report.fates {
+        for message in from.messages() {
+            fates.get_mut(message).into_iter().for_each(|fates| fates.push(fate));
         }
     }
     fates

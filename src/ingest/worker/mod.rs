@@ -1,11 +1,11 @@
 //! The worker's loop: three steps side by side, with a bound on the batches in hand.
 //!
-//! `receive` and read → `fold` and commit → append to the change log, then `settle`. A
+//! `receive`, read and fold → `commit` → append to the change log, then `settle`. A
 //! permit is taken before messages are, so a slow store slows down the receiving. Stopping closes the first
 //! step; the others run dry.
 
 mod batch;
-mod fold;
+mod commit;
 mod receive;
 mod settle;
 
@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use super::tally::Tally;
@@ -74,6 +75,8 @@ pub enum WorkError {
     Queue(#[from] QueueError),
     #[error("the worker stopped")]
     Store(#[from] StoreError),
+    #[error("a step of the worker failed: please report this")]
+    Panic(#[source] JoinError),
     #[error("what was in hand was not done within {} s of the stop: it comes again", .0.as_secs())]
     Drain(Duration),
 }
@@ -113,40 +116,43 @@ impl Worker {
     pub async fn run(&self, mode: Mode, stop: CancellationToken) -> Result<Tally, WorkError> {
         // The steps stop each other when one fails, without stopping the caller's other tasks.
         let stop = stop.child_token();
-        let (to_fold, read) = mpsc::channel(1);
+        let (to_commit, read) = mpsc::channel(1);
         let (to_settle, decided) = mpsc::channel(MOST_DECIDED);
-        let receive = receive::Step::new(self, &stop, to_fold, to_settle.clone());
-        let fold = fold::Step::new(self, &stop, to_settle);
-        let settle = settle::Step::new(self, &stop);
-        let work = async {
-            tokio::join!(
-                stopping(&stop, receive.run(mode)),
-                stopping(&stop, fold.run(read)),
-                stopping(&stop, settle.run(decided)),
-            )
-        };
+        let receive = receive::Step::new(self.clone(), stop.clone(), to_commit, to_settle.clone());
+        let commit = commit::Step::new(self.clone(), stop.clone(), to_settle);
+        let settle = settle::Step::new(self.clone(), stop.clone());
+        // Ended with this future, wherever they are then: what is in hand comes again.
+        let mut steps = JoinSet::new();
+        steps.spawn(async move { receive.run(mode).await.map(|()| Tally::default()) });
+        steps.spawn(async move { commit.run(read).await.map(|()| Tally::default()) });
+        steps.spawn(async move { settle.run(decided).await });
         let too_long = async {
             stop.cancelled().await;
             tokio::time::sleep(self.settings.drain).await;
         };
         tokio::select! {
-            (received, folded, settled) = work => {
-                received.and(folded)?;
-                settled
-            }
+            result = all(&mut steps, &stop) => result,
             () = too_long => Err(WorkError::Drain(self.settings.drain)),
         }
     }
 }
 
-/// Cancels `stop` when the step fails, so that the others end too.
-async fn stopping<T>(
-    stop: &CancellationToken,
-    step: impl Future<Output = Result<T, WorkError>>,
-) -> Result<T, WorkError> {
-    let result = step.await;
-    if result.is_err() {
-        stop.cancel();
+/// Waits for every step; the first failure ends the others and is the answer.
+async fn all(steps: &mut JoinSet<Result<Tally, WorkError>>, stop: &CancellationToken) -> Result<Tally, WorkError> {
+    let mut result = Ok(Tally::default());
+    while let Some(ended) = steps.join_next().await {
+        let ended = ended.unwrap_or_else(|error| Err(WorkError::Panic(error)));
+        if ended.is_err() {
+            stop.cancel();
+        }
+        result = match (result, ended) {
+            (Ok(mut total), Ok(tally)) => {
+                total += tally;
+                Ok(total)
+            }
+            (Err(first), _) => Err(first),
+            (Ok(_), Err(error)) => Err(error),
+        };
     }
     result
 }

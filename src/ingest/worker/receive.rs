@@ -1,4 +1,4 @@
-//! The first step: takes messages and reads their bodies.
+//! The first step: takes messages, reads their bodies and folds what they say by record.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -11,30 +11,31 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Alone, Decided, GIVE_BACK, Read, Ticket};
 use super::{Mode, WorkError, Worker, outage};
 use crate::ingest::decide::{Company, company, given_up, reading};
+use crate::ingest::fold::fold;
 use crate::ingest::wait::Wait;
 use crate::queue::{Delivery, Outcome, QueueError};
 
 /// The first wait at an empty queue.
 const FIRST_IDLE: Duration = Duration::from_millis(10);
 
-pub(super) struct Step<'a> {
-    worker: &'a Worker,
-    stop: &'a CancellationToken,
+pub(super) struct Step {
+    worker: Worker,
+    stop: CancellationToken,
     permits: Arc<Semaphore>,
     /// Sending to a step that has ended does nothing: it says itself why it did.
-    fold: mpsc::Sender<Read>,
+    commit: mpsc::Sender<Read>,
     settle: mpsc::Sender<Decided>,
 }
 
-impl<'a> Step<'a> {
+impl Step {
     pub(super) fn new(
-        worker: &'a Worker,
-        stop: &'a CancellationToken,
-        fold: mpsc::Sender<Read>,
+        worker: Worker,
+        stop: CancellationToken,
+        commit: mpsc::Sender<Read>,
         settle: mpsc::Sender<Decided>,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(worker.settings.concurrency));
-        Self { worker, stop, permits, fold, settle }
+        Self { worker, stop, permits, commit, settle }
     }
 
     pub(super) async fn run(self, mode: Mode) -> Result<(), WorkError> {
@@ -49,7 +50,7 @@ impl<'a> Step<'a> {
                     if mode == Mode::UntilEmpty && self.is_all_done().await? {
                         break;
                     }
-                    idle.next(self.stop).await;
+                    idle.next(&self.stop).await;
                 }
                 Ok(deliveries) => {
                     idle.reset();
@@ -58,7 +59,7 @@ impl<'a> Step<'a> {
                 }
                 Err(QueueError::Unavailable(error)) => {
                     tracing::warn!(error = error.to_string(), "queue: not available, trying again");
-                    outage.next(self.stop).await;
+                    outage.next(&self.stop).await;
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -98,7 +99,7 @@ impl<'a> Step<'a> {
             deliveries.into_iter().partition(|delivery| company(delivery.receives) == Company::Batch);
         if !fresh.is_empty() {
             let ticket = Ticket { deadline, alone: None, _permit: permit.clone() };
-            drop(self.fold.send(self.read(fresh, ticket)).await);
+            drop(self.commit.send(self.read(fresh, ticket)).await);
         }
         for delivery in lonely {
             let (settled, wait) = oneshot::channel();
@@ -107,7 +108,7 @@ impl<'a> Step<'a> {
             let alone = Some(Alone { counted: counted.then(|| delivery.id.clone()), _settled: settled });
             let ticket = Ticket { deadline, alone, _permit: permit.clone() };
             match decided {
-                None => drop(self.fold.send(self.read(vec![delivery], ticket)).await),
+                None => drop(self.commit.send(self.read(vec![delivery], ticket)).await),
                 Some(outcome) => {
                     let decided = Decided::all(vec![delivery], &outcome, ticket, self.worker.clock.now());
                     drop(self.settle.send(decided).await);
@@ -140,8 +141,14 @@ impl<'a> Step<'a> {
     }
 
     fn read(&self, deliveries: Vec<Delivery>, ticket: Ticket) -> Read {
-        let decode = |body: &[u8]| (self.worker.decode)(body);
-        let read = |delivery: &Delivery| reading(catch_unwind(AssertUnwindSafe(|| decode(&delivery.body))).ok());
-        Read { readings: deliveries.iter().map(read).collect(), deliveries, ticket }
+        let decode = |body: &[u8]| catch_unwind(AssertUnwindSafe(|| (self.worker.decode)(body))).ok();
+        let mut readings = Vec::with_capacity(deliveries.len());
+        let facts = deliveries.iter().enumerate().flat_map(|(message, delivery)| {
+            let (reading, facts) = reading(decode(&delivery.body));
+            readings.push(reading);
+            facts.into_iter().map(move |fact| (message, fact))
+        });
+        let groups = fold(facts);
+        Read { deliveries, readings, groups, ticket }
     }
 }

@@ -14,13 +14,13 @@ use crate::ingest::wait::Wait;
 use crate::queue::{Delivery, Outcome, QueueError, Settlement};
 use crate::store::StoreError;
 
-pub(super) struct Step<'a> {
-    worker: &'a Worker,
-    stop: &'a CancellationToken,
+pub(super) struct Step {
+    worker: Worker,
+    stop: CancellationToken,
 }
 
-impl<'a> Step<'a> {
-    pub(super) fn new(worker: &'a Worker, stop: &'a CancellationToken) -> Self {
+impl Step {
+    pub(super) fn new(worker: Worker, stop: CancellationToken) -> Self {
         Self { worker, stop }
     }
 
@@ -51,7 +51,7 @@ impl<'a> Step<'a> {
         if self.stop.is_cancelled() || Instant::now() > deadline {
             return false;
         }
-        wait.next(self.stop).await;
+        wait.next(&self.stop).await;
         true
     }
 

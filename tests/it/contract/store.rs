@@ -43,7 +43,7 @@ fn fact(run: u64, second: u64) -> Fact {
     let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 1 + run % 3, run };
     let said = Time::UNKNOWN.plus(Duration::from_secs(1_700_000_000 + second));
     let (state, result) =
-        if second % 2 == 0 { (State::Completed, Some(Outcome::Failed)) } else { (State::InProgress, None) };
+        if second.is_multiple_of(2) { (State::Completed, Some(Outcome::Failed)) } else { (State::InProgress, None) };
     let finished = state.is_terminal().then_some(said);
     let mut fact = RunFact::new(key, FactKind::RunStateChanged, said);
     fact.run = Some((state, Statement { result, finished, ..Statement::at(said) }));
@@ -66,16 +66,15 @@ fn update(mut record: Record, version: &Version, fact: &Fact) -> Write {
 }
 
 async fn commit(store: &Shared, write: Write) -> Committed {
-    let answers = store.commit(Arc::new([write])).await.unwrap();
+    let answers = store.commit(Arc::new(vec![write])).await.unwrap();
     assert_eq!(answers.len(), 1);
     answers.into_iter().next().unwrap()
 }
 
 async fn written(store: &Shared, write: Write) -> Version {
-    match commit(store, write).await {
-        Committed::Written(Some(version)) => version,
-        other => panic!("{other:?}"),
-    }
+    let answer = commit(store, write).await;
+    let Committed::Written(Some(version)) = answer else { panic!("{answer:?}") };
+    version
 }
 
 async fn load(store: &Shared, key: &Key) -> Option<(Record, Version)> {
@@ -113,9 +112,9 @@ pub(crate) async fn refuses_to_overwrite_what_it_was_not_shown(store: Shared, _:
 
 pub(crate) async fn answers_each_write_for_itself(store: Shared, _: &dyn Pass) {
     written(&store, insert(&fact(1, 1))).await;
-    let writes: Vec<_> = [4, 1, 7].map(|run| insert(&fact(run, 2))).into();
+    let writes = [4, 1, 7].map(|run| insert(&fact(run, 2)));
     // 1, 4 and 7 share a partition: a backend may refuse them together, but must not claim what it did not do.
-    let answers = store.commit(writes.into()).await.unwrap();
+    let answers = store.commit(Arc::new(writes.into())).await.unwrap();
     assert_eq!(answers.len(), 3);
     assert_eq!(answers[1], Committed::Conflict);
     for (run, answer) in [4, 1, 7].into_iter().zip(answers) {

@@ -1,25 +1,23 @@
-//! The second step: folds what was read by record and commits it. The only one who writes records.
+//! The second step: commits what was read. The only one who writes records.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Decided, GIVE_BACK, Read};
 use super::{WorkError, Worker, outage};
-use crate::domain::Fact;
-use crate::ingest::commit::{Committer, Report};
-use crate::ingest::decide::{Fate, Reading};
-use crate::ingest::fold::fold;
+use crate::ingest::commit::{Committer, Ended, Report};
+use crate::ingest::decide::Fate;
 use crate::store::StoreError;
 
-pub(super) struct Step<'a> {
-    worker: &'a Worker,
-    stop: &'a CancellationToken,
+pub(super) struct Step {
+    worker: Worker,
+    stop: CancellationToken,
     committer: Committer,
     settle: mpsc::Sender<Decided>,
 }
 
-impl<'a> Step<'a> {
-    pub(super) fn new(worker: &'a Worker, stop: &'a CancellationToken, settle: mpsc::Sender<Decided>) -> Self {
+impl Step {
+    pub(super) fn new(worker: Worker, stop: CancellationToken, settle: mpsc::Sender<Decided>) -> Self {
         let committer = Committer::new(worker.store.clone(), worker.settings.cache_bytes);
         Self { worker, stop, committer, settle }
     }
@@ -36,9 +34,7 @@ impl<'a> Step<'a> {
             self.give_back(batch).await;
             return Ok(());
         }
-        let said = batch.readings.iter_mut().enumerate();
-        let groups = fold(said.flat_map(|(at, reading)| facts(reading).into_iter().map(move |fact| (at, fact))));
-        match self.committer.commit(groups).await {
+        match self.committer.commit(std::mem::take(&mut batch.groups)).await {
             Ok(report) => {
                 complain(&report);
                 let decided = Decided::by_fates(batch, &report, self.worker.clock.now());
@@ -64,7 +60,7 @@ impl<'a> Step<'a> {
         let mut wait = outage();
         while !self.stop.is_cancelled() {
             tracing::warn!(error = error.cause(), "store: not available, waiting");
-            wait.next(self.stop).await;
+            wait.next(&self.stop).await;
             match self.worker.store.probe().await {
                 Ok(()) => break,
                 Err(failed @ StoreError::Failed(_)) => return Err(failed.into()),
@@ -75,17 +71,10 @@ impl<'a> Step<'a> {
     }
 }
 
-fn facts(reading: &mut Reading) -> Vec<Fact> {
-    match reading {
-        Reading::Facts(facts) => std::mem::take(facts),
-        Reading::Ignored | Reading::Bad(_) => Vec::new(),
-    }
-}
-
 fn complain(report: &Report) {
-    for (group, fate) in &report.fates {
+    for Ended { key, fate, .. } in &report.fates {
         if let Fate::Unreadable(why) = fate {
-            tracing::error!(key = %group.key, why, "record {}: left alone, with its messages", group.key);
+            tracing::error!(%key, why, "record {key}: left alone, with its messages");
         }
     }
 }

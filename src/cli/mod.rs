@@ -1,0 +1,378 @@
+//! The command line, as clap sees it: definitions only. What a value means is decided in
+//! [`config`](crate::config) where a variable or the file may say it too, else in [`cmd`](crate::cmd).
+#![expect(clippy::doc_markdown, reason = "the comments are the help, which is no Markdown")]
+
+mod reference;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::domain::Time;
+
+pub use reference::options_markdown;
+
+/// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
+#[derive(Debug, Parser)]
+#[command(name = "pipetrail", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Flags win over environment variables, those over the configuration file.
+Exit codes: 0 done, 1 failed or not found, 2 wrong usage or configuration, 130 forced to stop.";
+
+/// Options of every command. Their values stay text until the configuration is resolved, so that all its
+/// faults are reported at once.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Global options")]
+pub struct Global {
+    /// The local file with queue and records [env: PIPETRAIL_DATA] [default: pipetrail.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub data: Option<PathBuf>,
+    /// Where queue and records are kept: local [env: PIPETRAIL_STORAGE] [default: local]
+    #[arg(long, global = true, value_name = "KIND")]
+    pub storage: Option<String>,
+    /// The configuration file, TOML [env: PIPETRAIL_CONFIG] [default: pipetrail.toml, if present]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How logs are written to stderr: text or json [env: PIPETRAIL_LOG_FORMAT] [default: text]
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Receive hooks and work on them, in one process with one file
+    Up(Up),
+    /// Show it all: a throw-away file with a believable history and live events
+    Demo(Demo),
+    /// Work on the queue: fold events into runs, set bad messages aside
+    Work(Work),
+    /// Put event files on the queue
+    Enqueue(Enqueue),
+    /// Look at runs, pipelines and stages
+    #[command(subcommand)]
+    Get(Get),
+    /// Look after messages that were set aside
+    #[command(subcommand)]
+    DeadLetter(DeadLetter),
+    /// Remove old runs and dead letters
+    Purge(Purge),
+    /// Copy the local file, also while it is in use
+    Backup(Backup),
+    /// Fold all records anew from their facts
+    Refold(Refold),
+}
+
+#[derive(Debug, Args)]
+pub struct Up {
+    /// The address to receive hooks on [env: PIPETRAIL_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+    #[command(flatten)]
+    pub worker: Worker,
+}
+
+#[derive(Debug, Args)]
+pub struct Work {
+    /// End when nothing is visible or leased any more
+    #[arg(long)]
+    pub until_empty: bool,
+    #[command(flatten)]
+    pub worker: Worker,
+}
+
+/// How the worker works.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Worker {
+    /// How long a message is ours before it comes again; longer than the 60s that a batch may take [default: 120s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub lease: Option<Duration>,
+    /// Batches in flight at once [default: 4]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub concurrency: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// End after the runs were printed
+    #[arg(long)]
+    pub once: bool,
+    /// Which history to make up: the same number gives the same one
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// The address to receive hooks on [env: PIPETRAIL_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
+}
+
+/// Bodies are taken byte for byte and never validated: what is wrong with one shows as a dead letter.
+#[derive(Debug, Args)]
+pub struct Enqueue {
+    /// A file is one event. A directory: its *.json and *.ndjson, sorted. `-` (stdin) and *.ndjson: one event a line
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pub paths: Vec<PathBuf>,
+    /// Store the events base64-encoded, as Azure DevOps puts them on its queue
+    #[arg(long)]
+    pub base64: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Get {
+    /// List runs, the newest first
+    Runs(GetRuns),
+    /// Show one run with its stages, jobs, approvals and timeline
+    Run(GetRun),
+    /// List pipelines with their last runs
+    Pipelines(GetPipelines),
+    /// List the stages of a run, attempt by attempt
+    Stages(GetRun),
+}
+
+#[derive(Debug, Args)]
+pub struct GetRuns {
+    #[command(flatten)]
+    pub filter: Filter,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+/// Which runs.
+#[derive(Debug, Clone, Args)]
+pub struct Filter {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this pipeline
+    #[arg(long, value_name = "ID|NAME")]
+    pub pipeline: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only this branch, with or without refs/heads/
+    #[arg(long, value_name = "REF")]
+    pub branch: Option<String>,
+    /// Only runs in this state, such as inProgress or completed
+    #[arg(long, value_name = "STATE")]
+    pub state: Option<String>,
+    /// Only runs with this result, such as succeeded or failed
+    #[arg(long, value_name = "RESULT")]
+    pub result: Option<String>,
+    /// Only runs of the commit that begins so
+    #[arg(long, value_name = "PREFIX")]
+    pub commit: Option<String>,
+    /// Only runs queued since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct GetRun {
+    /// The run's id, which is also its build's id
+    #[arg(value_name = "ID")]
+    pub run_id: u64,
+    /// The run's organization, where several have a run with this id
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetPipelines {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+/// How to show it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Show {
+    /// What to print; wide is the table with all columns
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
+    pub output: Format,
+    /// Look again every 2 seconds and print what changed, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Table,
+    Wide,
+    Json,
+    Csv,
+}
+
+/// A point in time, or one so long ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Since {
+    Ago(Duration),
+    At(Time),
+}
+
+impl Since {
+    #[must_use]
+    pub fn resolve(self, now: Time) -> Time {
+        match self {
+            Self::Ago(duration) => now.minus(duration),
+            Self::At(time) => time,
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum DeadLetter {
+    /// List dead letters, the latest first
+    List(DeadLetterList),
+    /// Show one dead letter with its body
+    Show(DeadLetterShow),
+    /// Put dead letters back on the queue, with no tries counted
+    Requeue(Requeue),
+    /// Remove dead letters for good
+    Discard(Discard),
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetterList {
+    /// Only those with this reason, such as no_run_id
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+    /// What to print
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ListFormat::Table)]
+    pub output: ListFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListFormat {
+    Table,
+    Json,
+}
+
+#[derive(Debug, Args)]
+pub struct DeadLetterShow {
+    /// The dead letter's id, from the list
+    #[arg(value_name = "ID")]
+    pub id: String,
+    /// What to print; body is the body alone, byte for byte
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = LetterFormat::Text)]
+    pub output: LetterFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LetterFormat {
+    Text,
+    Json,
+    Body,
+}
+
+#[derive(Debug, Args)]
+pub struct Requeue {
+    #[command(flatten)]
+    pub which: Which,
+}
+
+#[derive(Debug, Args)]
+pub struct Discard {
+    #[command(flatten)]
+    pub which: Which,
+    /// Do it: without this only the plan is printed
+    #[arg(long)]
+    pub yes: bool,
+}
+
+/// Which dead letters: one of these has to be said.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// Those with these ids
+    #[arg(value_name = "ID")]
+    pub ids: Vec<String>,
+    /// All of them
+    #[arg(long)]
+    pub all: bool,
+    /// Those with this reason, such as no_run_id
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Purge {
+    #[command(flatten)]
+    pub what: Old,
+    /// Do it: without this only the plan is printed
+    #[arg(long)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = true)]
+pub struct Old {
+    /// Runs that finished longer ago, such as 90d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub older_than: Option<Duration>,
+    /// Dead letters that were set aside longer ago, such as 30d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub dead_letters_older_than: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The copy, a file that does not exist yet
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Refold {
+    /// Change nothing: report the records that differ from their facts, exit 1 if there are any
+    #[arg(long)]
+    pub check: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|_| "not a duration such as 120s or 90d".to_owned())
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(duration) = humantime::parse_duration(text) {
+        return Ok(Since::Ago(duration));
+    }
+    match Time::parse(text) {
+        Ok(Some(time)) => Ok(Since::At(time)),
+        Ok(None) | Err(_) => Err("neither a duration such as 7d nor a time such as 2019-10-02T19:54:00Z".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn verify_cli() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn since_is_a_duration_or_a_time() {
+        assert_eq!(since("7d"), Ok(Since::Ago(Duration::from_secs(7 * 86_400))));
+        assert!(matches!(since("2019-10-02T19:54:00Z"), Ok(Since::At(_))));
+        assert!(since("yesterday").is_err());
+    }
+}

@@ -1,0 +1,160 @@
+use std::collections::BTreeMap;
+
+use super::{Context, Exit, Failure};
+use crate::cli::{self, LetterFormat, ListFormat, Which};
+use crate::queue::{DeadLetterFilter, Queue};
+use crate::sqlite::Missing;
+use crate::view::{self, DeadLetterJson, LetterBody};
+
+/// A page holds bodies of up to 2 MiB each.
+const PAGE: usize = 32;
+
+pub(super) async fn run(context: &Context, command: cli::DeadLetter) -> Result<Exit, Failure> {
+    let parts = context.open(Missing::Fail).await?;
+    let queue = parts.queue.as_ref();
+    match command {
+        cli::DeadLetter::List(args) => list(context, queue, args).await,
+        cli::DeadLetter::Show(args) => show(context, queue, args).await,
+        cli::DeadLetter::Requeue(args) => requeue(context, queue, args.which).await,
+        cli::DeadLetter::Discard(args) => discard(context, queue, args).await,
+    }
+}
+
+async fn list(context: &Context, queue: &dyn Queue, args: cli::DeadLetterList) -> Result<Exit, Failure> {
+    let mut pages = Pages::new(DeadLetterFilter { code: args.reason, ..DeadLetterFilter::default() });
+    match args.output {
+        ListFormat::Table => {
+            let mut letters = Vec::new();
+            while let Some(page) = pages.next(queue).await? {
+                // Only the page that is being read holds its bodies.
+                letters.extend(
+                    page.into_iter().map(|letter| json(crate::queue::DeadLetter { body: Vec::new(), ..letter })),
+                );
+            }
+            context.output.text(&view::dead_letters_table(&letters))?;
+        }
+        ListFormat::Json => {
+            let mut separator = "[\n";
+            while let Some(page) = pages.next(queue).await? {
+                for letter in page {
+                    let letter = view::json(&json(letter))?;
+                    context.output.text(&format!("{separator}  {}", letter.trim_end().replace('\n', "\n  ")))?;
+                    separator = ",\n";
+                }
+            }
+            context.output.text(if separator == ",\n" { "\n]\n" } else { "[]\n" })?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+async fn show(context: &Context, queue: &dyn Queue, args: cli::DeadLetterShow) -> Result<Exit, Failure> {
+    let filter = DeadLetterFilter { ids: Some(vec![args.id.clone()]), ..DeadLetterFilter::default() };
+    let found = queue.dead_letters(&filter, None, 1).await?;
+    let Some(letter) = found.into_iter().next() else { return Err(not_found(&[args.id])) };
+    match args.output {
+        LetterFormat::Text => context.output.text(&view::dead_letter_text(&json(letter)))?,
+        LetterFormat::Json => context.output.text(&view::json(&json(letter))?)?,
+        LetterFormat::Body => context.output.data(&letter.body)?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn requeue(context: &Context, queue: &dyn Queue, which: Which) -> Result<Exit, Failure> {
+    let chosen = choose(queue, which).await?;
+    let mut count = 0;
+    for ids in chosen.ids.chunks(PAGE) {
+        count += queue.requeue(ids).await?;
+    }
+    context.output.say(&format!("requeued {count} {}", plural(count)));
+    Ok(Exit::Done)
+}
+
+async fn discard(context: &Context, queue: &dyn Queue, args: cli::Discard) -> Result<Exit, Failure> {
+    let chosen = choose(queue, args.which).await?;
+    context.output.say(&chosen.plan());
+    if !args.yes && !chosen.ids.is_empty() {
+        return Err(Failure::usage("nothing was discarded yet").hint("add --yes to do it: it cannot be undone"));
+    }
+    let mut count = 0;
+    for ids in chosen.ids.chunks(PAGE) {
+        count += queue.discard(ids).await?;
+    }
+    context.output.say(&format!("discarded {count} {}", plural(count)));
+    Ok(Exit::Done)
+}
+
+/// Dead letters that a command is about.
+struct Chosen {
+    ids: Vec<String>,
+    /// How many there are of each reason.
+    reasons: BTreeMap<String, u64>,
+}
+
+impl Chosen {
+    fn plan(&self) -> String {
+        let reasons: Vec<_> = self.reasons.iter().map(|(code, count)| format!("{count} {code}")).collect();
+        let count = self.ids.len();
+        let detail = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+        format!("to discard: {count} {}{detail}", plural(count))
+    }
+}
+
+/// An id that is not there is an error, and then nothing is done with the others.
+async fn choose(queue: &dyn Queue, which: Which) -> Result<Chosen, Failure> {
+    let wanted = (!which.ids.is_empty()).then_some(which.ids);
+    let mut pages = Pages::new(DeadLetterFilter { ids: wanted.clone(), code: which.reason, dead_before: None });
+    let mut chosen = Chosen { ids: Vec::new(), reasons: BTreeMap::new() };
+    while let Some(page) = pages.next(queue).await? {
+        for letter in page {
+            *chosen.reasons.entry(letter.reason.code).or_default() += 1;
+            chosen.ids.push(letter.id);
+        }
+    }
+    let missing: Vec<_> = wanted.unwrap_or_default().into_iter().filter(|id| !chosen.ids.contains(id)).collect();
+    if missing.is_empty() { Ok(chosen) } else { Err(not_found(&missing)) }
+}
+
+fn not_found(ids: &[String]) -> Failure {
+    let failure = Failure::failed(format!("dead letter {}: not found", ids.join(", ")));
+    failure.hint("`pipetrail dead-letter list` lists them")
+}
+
+/// All that pass a filter, page by page.
+pub(super) struct Pages {
+    filter: DeadLetterFilter,
+    after: Option<String>,
+    ended: bool,
+}
+
+impl Pages {
+    pub(super) fn new(filter: DeadLetterFilter) -> Self {
+        Self { filter, after: None, ended: false }
+    }
+
+    pub(super) async fn next(&mut self, queue: &dyn Queue) -> Result<Option<Vec<crate::queue::DeadLetter>>, Failure> {
+        if self.ended {
+            return Ok(None);
+        }
+        let page = queue.dead_letters(&self.filter, self.after.as_deref(), PAGE).await?;
+        self.after = page.last().map(|letter| letter.id.clone());
+        self.ended = page.is_empty();
+        Ok(Some(page).filter(|page| !page.is_empty()))
+    }
+}
+
+fn json(letter: crate::queue::DeadLetter) -> DeadLetterJson {
+    DeadLetterJson {
+        id: letter.id,
+        reason: letter.reason.to_string(),
+        path: letter.reason.path,
+        tries: letter.tries,
+        first_seen_at: letter.first_seen,
+        dead_at: letter.dead,
+        body: LetterBody::new(letter.body),
+    }
+}
+
+pub(super) fn plural(count: usize) -> &'static str {
+    if count == 1 { "dead letter" } else { "dead letters" }
+}

@@ -1,0 +1,192 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio_util::sync::CancellationToken;
+
+use super::context::Parts;
+use super::examples::{BUILD, EXAMPLES};
+use super::up::{bind, serve};
+use super::work::worker;
+use super::{Context, Exit, Failure};
+use crate::ado::{Beside, build_facts};
+use crate::catalog::{Run, RunFilter};
+use crate::cli;
+use crate::domain::{Record, Time};
+use crate::history::{Event, Plan};
+use crate::http::Server;
+use crate::ingest::Mode;
+use crate::sqlite::Missing;
+use crate::store::{Store, Write};
+use crate::view::{self, Columns};
+
+const ORGANIZATION: &str = "fabrikam";
+const PAST: Duration = Duration::from_secs(14 * 24 * 3_600);
+/// Far enough: nobody watches a demo for longer.
+const FUTURE: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// Events in one put.
+const CHUNK: usize = 500;
+/// Runs of the history that are printed, and those of the examples that always are.
+const NEWEST: u32 = 12;
+const ALWAYS: [u64; 3] = [481, 480, 479];
+
+/// Where the demo keeps its made-up runs, unless told otherwise: a name that no earlier demo had.
+#[must_use]
+pub fn throw_away_file() -> PathBuf {
+    std::env::temp_dir().join(format!("pipetrail-demo-{}", std::process::id())).join("demo.db")
+}
+
+pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Failure> {
+    let shutdown = context.shutdown()?;
+    make_folder(context)?;
+    // Before the history: a port in use should not cost a wait.
+    let server = if args.once { None } else { Some(bind(context).await?) };
+    let parts = context.open(Missing::Create).await?;
+    let now = context.clock().now();
+    let plan = Plan { live_at: now, ..Plan::new(ORGANIZATION, now.minus(PAST), now.plus(FUTURE), args.seed) };
+    let mut events = plan.events();
+    let mut future = Box::pin(fill(context, &parts, &mut events, now, &shutdown.stop));
+    let next = tokio::select! {
+        filled = &mut future => filled?,
+        () = shutdown.force.cancelled() => return Ok(Exit::Forced),
+    };
+    drop(future);
+    if shutdown.stop.is_cancelled() {
+        return Ok(Exit::Done);
+    }
+    let runs = runs(&parts).await?;
+    context.output.text(&view::runs_table(&runs, Columns::Few, now))?;
+    context.output.text(&next_steps(context, server.as_ref()))?;
+    let Some(server) = server else { return Ok(Exit::Done) };
+    tracing::info!("demo: ready, listening on http://{}", server.address());
+    let stop = shutdown.stop.clone();
+    let live = next.into_iter().chain(events);
+    let (served, played) =
+        tokio::join!(Box::pin(serve(context, &parts, server, shutdown)), Box::pin(play(context, &parts, live, stop)),);
+    played?;
+    served
+}
+
+/// The folder is ours alone where it is the throw-away one; its name could be guessed.
+fn make_folder(context: &Context) -> Result<(), Failure> {
+    let file = throw_away_file();
+    if context.config.data != file {
+        return Ok(());
+    }
+    let folder = file.parent().unwrap_or(&file);
+    std::fs::create_dir(folder)
+        .with_context(|| format!("{}: cannot be made", folder.display()))
+        .map_err(|error| Failure::from(error).hint("name a file with --data"))
+}
+
+/// Puts the examples and the history up to now on the queue and works on them. Returns the first event that
+/// is not due yet.
+async fn fill(
+    context: &Context,
+    parts: &Parts,
+    events: &mut impl Iterator<Item = Event>,
+    now: Time,
+    stop: &CancellationToken,
+) -> Result<Option<Event>, Failure> {
+    let queue = parts.queue.as_ref();
+    queue.put(EXAMPLES.iter().map(|(_, body)| body.to_vec()).collect()).await?;
+    let mut chunk = Vec::with_capacity(CHUNK);
+    let mut next = None;
+    for event in events {
+        if event.due > now {
+            next = Some(event);
+            break;
+        }
+        chunk.push(event.body);
+        if chunk.len() == CHUNK {
+            queue.put(std::mem::take(&mut chunk)).await?;
+        }
+    }
+    queue.put(chunk).await?;
+    tell_of_build(parts.store.as_ref()).await?;
+    let worker = worker(context, parts);
+    worker.run(Mode::UntilEmpty, stop.clone()).await.map_err(anyhow::Error::from)?;
+    Ok(next)
+}
+
+/// The example of a REST answer makes statements like an event's, and goes straight to the same merge.
+async fn tell_of_build(store: &dyn Store) -> Result<(), Failure> {
+    let beside = Beside { organization: ORGANIZATION.to_owned(), ..Beside::default() };
+    for fact in build_facts(&beside, BUILD).map_err(anyhow::Error::from)? {
+        let keys = [fact.key()];
+        let stored = store.load(&keys).await?.into_iter().next().flatten();
+        // With a record that is there it was told before: by an earlier demo on this file.
+        if stored.is_none() {
+            let record = Record::of(&fact);
+            let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
+            store.commit(Arc::new(vec![write])).await?;
+            store.append(&keys).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The newest runs, and those that the examples tell of.
+async fn runs(parts: &Parts) -> Result<Vec<Run>, Failure> {
+    parts.catalog.refresh(parts.store.as_ref()).await?;
+    let newest = RunFilter { top: Some(NEWEST), ..RunFilter::default() };
+    let mut runs = parts.catalog.runs(&newest).await?;
+    for id in ALWAYS {
+        if runs.iter().any(|run| run.run_id == id) {
+            continue;
+        }
+        let found = parts.catalog.run(id, Some(ORGANIZATION)).await?;
+        runs.extend(found.into_iter().map(|detail| detail.run));
+    }
+    Ok(runs)
+}
+
+fn next_steps(context: &Context, server: Option<&Server>) -> String {
+    let data = quoted(&context.config.data.display().to_string());
+    let program = quoted(&context.program);
+    let mut text = format!(
+        "\nThese are the newest runs of two made-up weeks, and those of the examples. The data file is {data}.\n\
+         What to type next:\n  \
+         {program} get runs --data {data} --result failed --since 7d\n  \
+         {program} get run 480 --data {data}\n  \
+         {program} get pipelines --data {data} -o wide\n  \
+         {program} get runs --data {data} -o json\n"
+    );
+    if let Some(server) = server {
+        let hook = format!("http://{}/hooks/azure-devops", server.address());
+        text.push_str(&format!(
+            "  {program} get runs --data {data} --state inProgress --watch\n  \
+             curl -i {hook} --data-binary @example-json/started_build.json\n\
+             Events go on until Ctrl-C.\n"
+        ));
+    }
+    text
+}
+
+/// For a shell.
+fn quoted(word: &str) -> String {
+    let plain = |character: char| character.is_alphanumeric() || "/._-+:".contains(character);
+    if word.chars().all(plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// Puts events on the queue as they come due.
+async fn play(
+    context: &Context,
+    parts: &Parts,
+    events: impl Iterator<Item = Event>,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    for event in events {
+        let wait = event.due.since(context.clock().now());
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(wait) => {}
+        }
+        // Trouble is told by those who work on the queue; an event of a demo may be lost.
+        if let Err(error) = parts.queue.put(vec![event.body]).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "demo: an event was lost");
+        }
+    }
+    Ok(())
+}

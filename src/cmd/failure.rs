@@ -1,0 +1,117 @@
+use std::process::ExitCode;
+
+use crate::catalog::CatalogError;
+use crate::config::Faults;
+use crate::queue::QueueError;
+use crate::sqlite::LocalError;
+use crate::store::StoreError;
+
+use super::Output;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done; a stop that was asked for and drained, too.
+    Done,
+    /// Failed, or not found.
+    Failed,
+    /// Wrong usage or configuration.
+    Usage,
+    /// Forced to end.
+    Forced,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Done => Self::SUCCESS,
+            Exit::Failed => Self::from(1),
+            Exit::Usage => Self::from(2),
+            Exit::Forced => Self::from(130),
+        }
+    }
+}
+
+/// What went wrong, for the user, and how the program ends for it.
+#[derive(Debug)]
+pub enum Failure {
+    /// Told with its causes and what to do about it.
+    Told { exit: Exit, error: anyhow::Error, hint: Option<String> },
+    /// The configuration; each fault is told.
+    Configuration(Faults),
+    /// Whoever reads our output has seen enough: no failure at all.
+    BrokenPipe,
+}
+
+impl Failure {
+    /// Exit 1.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::Told { exit: Exit::Failed, error: anyhow::Error::msg(message.into()), hint: None }
+    }
+
+    /// Exit 2.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::Told { exit: Exit::Usage, error: anyhow::Error::msg(message.into()), hint: None }
+    }
+
+    /// Says what to do about it.
+    #[must_use]
+    pub(crate) fn hint(mut self, text: impl Into<String>) -> Self {
+        if let Self::Told { hint, .. } = &mut self {
+            *hint = Some(text.into());
+        }
+        self
+    }
+
+    /// Tells the user, and says how the program ends.
+    #[must_use]
+    pub fn tell(&self, output: &Output) -> Exit {
+        match self {
+            Self::BrokenPipe => Exit::Done,
+            Self::Configuration(Faults(faults)) => {
+                for fault in faults {
+                    output.say(&format!("error: {fault}"));
+                }
+                output.say("hint: `pipetrail --help` lists the options, the README all settings");
+                Exit::Usage
+            }
+            Self::Told { exit, error, hint } => {
+                output.say(&format!("error: {error:#}"));
+                if let Some(hint) = hint.clone().or_else(|| known_hint(error)) {
+                    output.say(&format!("hint: {hint}"));
+                }
+                *exit
+            }
+        }
+    }
+}
+
+/// What those parts know to do about it that know best.
+fn known_hint(error: &anyhow::Error) -> Option<String> {
+    let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
+    let passing = error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(QueueError::Unavailable(_)))
+            || matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))
+    });
+    let again = passing.then_some("try again: nothing that was acknowledged is lost");
+    known.or(again).map(str::to_owned)
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Told { exit: Exit::Failed, error, hint: None }
+    }
+}
+
+/// Errors that say enough by themselves.
+macro_rules! fails {
+    ($($error:ty),+) => {
+        $(impl From<$error> for Failure {
+            fn from(error: $error) -> Self {
+                Self::from(anyhow::Error::from(error))
+            }
+        })+
+    };
+}
+
+fails!(LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);

@@ -1,0 +1,160 @@
+use std::time::Duration;
+
+use super::context::Parts;
+use super::{Context, Exit, Failure};
+use crate::catalog::{Pipeline, Run, RunDetail, RunFilter, Stage};
+use crate::cli::{self, Format, Get};
+use crate::domain::{Key, RunKey, Time};
+use crate::sqlite::Missing;
+use crate::view::{self, Columns, RunJson};
+
+const WATCH_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
+    let show = match &get {
+        Get::Runs(args) => args.show,
+        Get::Run(args) | Get::Stages(args) => args.show,
+        Get::Pipelines(args) => args.show,
+    };
+    let parts = context.open(Missing::Fail).await?;
+    if show.watch {
+        return watch(context, &parts, &get, show.output).await;
+    }
+    let rows = ask(context, &parts, &get).await?;
+    context.output.text(&rows.shown(show.output, context.clock().now())?)?;
+    if let (true, Format::Table | Format::Wide) = (rows.is_empty(), show.output) {
+        context.output.say("nothing matches");
+    }
+    Ok(Exit::Done)
+}
+
+/// Asks again and again. On a terminal the answer is redrawn; elsewhere it is printed when it changed.
+async fn watch(context: &Context, parts: &Parts, get: &Get, format: Format) -> Result<Exit, Failure> {
+    let shutdown = context.shutdown()?;
+    let mut last = None;
+    loop {
+        let rows = ask(context, parts, get).await?;
+        let shown = rows.shown(format, context.clock().now())?;
+        if context.output.is_terminal() {
+            context.output.redraw(&shown)?;
+        } else if last.as_ref() != Some(&rows) {
+            context.output.text(&shown)?;
+        }
+        last = Some(rows);
+        tokio::select! {
+            () = shutdown.stop.cancelled() => return Ok(Exit::Done),
+            () = tokio::time::sleep(WATCH_EVERY) => {}
+        }
+    }
+}
+
+/// What was asked for.
+#[derive(Debug, PartialEq)]
+enum Rows {
+    Runs(Vec<Run>),
+    Run(Box<RunJson>),
+    Pipelines(Vec<Pipeline>),
+    Stages(Vec<Stage>),
+}
+
+async fn ask(context: &Context, parts: &Parts, get: &Get) -> Result<Rows, Failure> {
+    parts.catalog.refresh(parts.store.as_ref()).await?;
+    match get {
+        Get::Runs(args) => {
+            let filter = filter(&args.filter, context.clock().now());
+            Ok(Rows::Runs(parts.catalog.runs(&filter).await?))
+        }
+        Get::Run(args) => {
+            let detail = one(parts, args).await?;
+            let key = RunKey {
+                organization: detail.run.organization.clone(),
+                pipeline: detail.run.pipeline.id,
+                run: detail.run.run_id,
+            };
+            let facts = view::timeline(&parts.store.facts(&Key::Run(key)).await?);
+            Ok(Rows::Run(Box::new(RunJson { detail, facts })))
+        }
+        Get::Pipelines(args) => {
+            let (organization, project) = (args.organization.as_deref(), args.project.as_deref());
+            Ok(Rows::Pipelines(parts.catalog.pipelines(organization, project).await?))
+        }
+        Get::Stages(args) => Ok(Rows::Stages(one(parts, args).await?.run.stages)),
+    }
+}
+
+fn filter(said: &cli::Filter, now: Time) -> RunFilter {
+    let said = said.clone();
+    RunFilter {
+        organization: said.organization,
+        project: said.project,
+        pipeline: said.pipeline,
+        branch: said.branch,
+        state: said.state,
+        result: said.result,
+        commit: said.commit,
+        since: said.since.map(|since| since.resolve(now)),
+        top: (said.top > 0).then_some(said.top),
+    }
+}
+
+async fn one(parts: &Parts, args: &cli::GetRun) -> Result<RunDetail, Failure> {
+    let id = args.run_id;
+    let mut found = parts.catalog.run(id, args.organization.as_deref()).await?;
+    match found.pop() {
+        None => {
+            let failure = Failure::failed(format!("run {id}: not found"));
+            Err(failure.hint("`pipetrail get runs` lists the runs that are known"))
+        }
+        Some(run) if found.is_empty() => Ok(run),
+        Some(run) => {
+            let all = found.iter().chain([&run]).map(|found| place(&found.run)).collect::<Vec<_>>();
+            let failure = Failure::usage(format!("run {id}: there are {}: {}", all.len(), all.join(", ")));
+            Err(failure.hint("say which one with --organization"))
+        }
+    }
+}
+
+fn place(run: &Run) -> String {
+    let project = run.project.as_deref().unwrap_or("-");
+    let pipeline = run.pipeline.name.clone().unwrap_or_else(|| format!("#{}", run.pipeline.id));
+    format!("{}/{project} {pipeline}", run.organization)
+}
+
+impl Rows {
+    fn is_empty(&self) -> bool {
+        match self {
+            Self::Runs(runs) => runs.is_empty(),
+            Self::Run(_) => false,
+            Self::Pipelines(pipelines) => pipelines.is_empty(),
+            Self::Stages(stages) => stages.is_empty(),
+        }
+    }
+
+    fn shown(&self, format: Format, now: Time) -> Result<String, Failure> {
+        match format {
+            Format::Table => Ok(self.table(Columns::Few, now)),
+            Format::Wide => Ok(self.table(Columns::All, now)),
+            Format::Json => Ok(match self {
+                Self::Runs(runs) => view::json(runs)?,
+                Self::Run(run) => view::json(run)?,
+                Self::Pipelines(pipelines) => view::json(pipelines)?,
+                Self::Stages(stages) => view::json(stages)?,
+            }),
+            Format::Csv => Ok(match self {
+                Self::Runs(runs) => view::runs_csv(runs)?,
+                Self::Run(run) => view::run_csv(&run.detail.run)?,
+                Self::Pipelines(pipelines) => view::pipelines_csv(pipelines)?,
+                Self::Stages(stages) => view::stages_csv(stages)?,
+            }),
+        }
+    }
+
+    fn table(&self, columns: Columns, now: Time) -> String {
+        match self {
+            Self::Runs(runs) => view::runs_table(runs, columns, now),
+            Self::Run(run) => view::run_text(run, now),
+            Self::Pipelines(pipelines) => view::pipelines_table(pipelines, columns),
+            Self::Stages(stages) => view::stages_table(stages, now),
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! One file a subcommand: build the parts, call one function, print.
+
+mod backup;
+mod context;
+mod dead_letter;
+mod demo;
+mod enqueue;
+mod examples;
+mod failure;
+mod get;
+mod output;
+mod purge;
+mod refold;
+mod up;
+mod work;
+
+use crate::cli::Command;
+
+pub use context::Context;
+pub use demo::throw_away_file;
+pub use failure::{Exit, Failure};
+pub use output::Output;
+
+/// Does what the command line says.
+///
+/// # Errors
+/// What to tell the user, and the exit code.
+pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        Command::Up(_) => up::run(context).await,
+        Command::Work(args) => work::run(context, &args).await,
+        Command::Enqueue(args) => enqueue::run(context, &args).await,
+        Command::Get(args) => get::run(context, args).await,
+        Command::DeadLetter(args) => dead_letter::run(context, args).await,
+        Command::Purge(args) => purge::run(context, &args).await,
+        Command::Backup(args) => backup::run(context, &args).await,
+        Command::Refold(args) => refold::run(context, &args).await,
+        Command::Demo(args) => demo::run(context, &args).await,
+    }
+}

@@ -1,0 +1,87 @@
+use super::dead_letter::{Pages, plural};
+use super::{Context, Exit, Failure};
+use crate::cli;
+use crate::domain::Time;
+use crate::queue::{DeadLetterFilter, Queue};
+use crate::sqlite::Missing;
+use crate::store::Store;
+use crate::view::moment;
+
+/// Records removed at once.
+const STEP: usize = 500;
+/// Up to here the plan counts exactly.
+const COUNTED: usize = 100_000;
+
+pub(super) async fn run(context: &Context, args: &cli::Purge) -> Result<Exit, Failure> {
+    let parts = context.open(Missing::Fail).await?;
+    let now = context.clock().now();
+    let runs_before = args.what.older_than.map(|age| now.minus(age));
+    let letters_before = args.what.dead_letters_older_than.map(|age| now.minus(age));
+    if !args.yes {
+        return plan(context, parts.queue.as_ref(), parts.store.as_ref(), runs_before, letters_before).await;
+    }
+    if let Some(before) = runs_before {
+        let count = purge_runs(parts.store.as_ref(), before).await?;
+        context.output.say(&format!("purged {count} {} that finished before {}", runs(count), moment(before)));
+    }
+    if let Some(before) = letters_before {
+        let count = purge_letters(parts.queue.as_ref(), before).await?;
+        context.output.say(&format!("purged {count} {} from before {}", plural(count), moment(before)));
+    }
+    Ok(Exit::Done)
+}
+
+async fn plan(
+    context: &Context,
+    queue: &dyn Queue,
+    store: &dyn Store,
+    runs_before: Option<Time>,
+    letters_before: Option<Time>,
+) -> Result<Exit, Failure> {
+    if let Some(before) = runs_before {
+        let count = store.ended(before, COUNTED).await?.len();
+        let more = if count == COUNTED { " or more" } else { "" };
+        let (noun, before) = (runs(count), moment(before));
+        context.output.say(&format!("to purge: {count}{more} {noun} that finished before {before}, with their facts"));
+    }
+    if let Some(before) = letters_before {
+        let count = letters(queue, before).await?.len();
+        context.output.say(&format!("to purge: {count} {} from before {}", plural(count), moment(before)));
+    }
+    Err(Failure::usage("nothing was purged yet").hint("add --yes to do it: it cannot be undone"))
+}
+
+/// The floor first: what was said before it cannot bring back a run that is about to go.
+async fn purge_runs(store: &dyn Store, before: Time) -> Result<usize, Failure> {
+    store.raise_floor(before).await?;
+    let mut count = 0;
+    loop {
+        let keys = store.ended(before, STEP).await?;
+        if keys.is_empty() {
+            return Ok(count);
+        }
+        store.remove(&keys).await?;
+        count += keys.len();
+    }
+}
+
+async fn purge_letters(queue: &dyn Queue, before: Time) -> Result<usize, Failure> {
+    let mut count = 0;
+    for ids in letters(queue, before).await?.chunks(STEP) {
+        count += queue.discard(ids).await?;
+    }
+    Ok(count)
+}
+
+async fn letters(queue: &dyn Queue, before: Time) -> Result<Vec<String>, Failure> {
+    let mut pages = Pages::new(DeadLetterFilter { dead_before: Some(before), ..DeadLetterFilter::default() });
+    let mut ids = Vec::new();
+    while let Some(page) = pages.next(queue).await? {
+        ids.extend(page.into_iter().map(|letter| letter.id));
+    }
+    Ok(ids)
+}
+
+fn runs(count: usize) -> &'static str {
+    if count == 1 { "run" } else { "runs" }
+}

@@ -1,0 +1,63 @@
+use std::sync::Arc;
+
+use super::context::Parts;
+use super::{Context, Exit, Failure};
+use crate::ado::Decoder;
+use crate::cli;
+use crate::config::{BATCH_DEADLINE, Config};
+use crate::ingest::{Decode, Mode, Settings, Tally, Worker};
+use crate::sqlite::Missing;
+
+pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Failure> {
+    // Who starts a worker first may wait for events; who wants to drain a file has one.
+    let (mode, missing) = match args.until_empty {
+        true => (Mode::UntilEmpty, Missing::Fail),
+        false => (Mode::Forever, Missing::Create),
+    };
+    let shutdown = context.shutdown()?;
+    let parts = context.open(missing).await?;
+    tracing::info!(data = %context.config.data.display(), "working, storage local");
+    let worker = worker(context, &parts);
+    let working = worker.run(mode, shutdown.stop);
+    tokio::select! {
+        worked = working => {
+            context.output.say(&summary(&worked.map_err(anyhow::Error::from)?));
+            Ok(Exit::Done)
+        }
+        () = shutdown.force.cancelled() => Ok(Exit::Forced),
+    }
+}
+
+pub(super) fn worker(context: &Context, parts: &Parts) -> Worker {
+    let decoder = Decoder::new(context.config.organizations.clone());
+    let decode: Decode = Arc::new(move |body| decoder.decode(body));
+    Worker::new(parts.queue.clone(), parts.store.clone(), context.clock(), decode, settings(&context.config))
+}
+
+fn settings(config: &Config) -> Settings {
+    Settings {
+        lease: config.work.lease,
+        deadline: BATCH_DEADLINE,
+        concurrency: usize::from(config.work.concurrency),
+        ..Settings::default()
+    }
+}
+
+/// What was done, without what did not happen: `received 40: applied 38, ignored 1, poisoned 1`.
+pub(super) fn summary(tally: &Tally) -> String {
+    let parts = [
+        ("applied", tally.applied),
+        ("unchanged", tally.unchanged),
+        ("ignored", tally.ignored),
+        ("poisoned", tally.poisoned),
+        ("retried", tally.retried),
+        ("given back", tally.given_back),
+        ("conflicts", tally.conflicts),
+        ("below the floor", tally.below_floor),
+    ];
+    let said: Vec<_> =
+        parts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{word} {count}")).collect();
+    let colon = if said.is_empty() { "" } else { ": " };
+    let hint = if tally.poisoned > 0 { "; `pipetrail dead-letter list` shows what was set aside" } else { "" };
+    format!("received {}{colon}{}{hint}", tally.received, said.join(", "))
+}

@@ -1,0 +1,85 @@
+//! The configuration file, read key by key so that one fault does not hide the next.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::{Fault, SETTINGS};
+
+/// What the file says: text by key, and the table of organizations.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    /// The file's name, for faults.
+    pub(super) name: String,
+    pub(super) values: BTreeMap<String, String>,
+    pub(super) organizations: BTreeMap<String, String>,
+}
+
+const ORGANIZATIONS: &str = "organizations";
+
+impl File {
+    pub(super) fn parse(name: &str, text: &str, faults: &mut Vec<Fault>) -> Self {
+        let mut file = Self { name: name.to_owned(), ..Self::default() };
+        let table: Table = match text.parse() {
+            Ok(table) => table,
+            Err(error) => {
+                faults.push(file.fault_in_syntax(text, &error));
+                return file;
+            }
+        };
+        for (key, value) in table {
+            file.read(&key, &value, faults);
+        }
+        file
+    }
+
+    pub(super) fn source(&self, key: &str) -> String {
+        format!("{}: {key}", self.name)
+    }
+
+    fn read(&mut self, key: &str, value: &Value, faults: &mut Vec<Fault>) {
+        if key == ORGANIZATIONS {
+            return match value.as_table() {
+                Some(aliases) => self.read_organizations(aliases, faults),
+                None => faults.push(self.fault(key, "must be a table of names")),
+            };
+        }
+        if !SETTINGS.iter().any(|setting| setting.key == Some(key)) {
+            return faults.push(self.fault(key, &format!("is not a known key; known are {}", known_keys())));
+        }
+        match value.as_str() {
+            Some(value) => {
+                self.values.insert(key.to_owned(), value.to_owned());
+            }
+            None => faults.push(self.fault(key, "must be text in quotes")),
+        }
+    }
+
+    fn read_organizations(&mut self, aliases: &Table, faults: &mut Vec<Fault>) {
+        for (alias, canonical) in aliases {
+            match canonical.as_str() {
+                Some(canonical) => {
+                    self.organizations.insert(alias.to_lowercase(), canonical.to_lowercase());
+                }
+                None => faults.push(self.fault(&format!("{ORGANIZATIONS}.{alias}"), "must be text in quotes")),
+            }
+        }
+    }
+
+    fn fault(&self, key: &str, says: &str) -> Fault {
+        Fault { source_name: self.source(key), says: says.to_owned() }
+    }
+
+    /// The error's own text quotes the line, which may hold a password: only its place and message are said.
+    fn fault_in_syntax(&self, text: &str, error: &toml::de::Error) -> Fault {
+        let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+        let line = before.matches('\n').count() + 1;
+        let source_name = format!("{} line {line}", self.name);
+        Fault { source_name, says: format!("not TOML: {}", error.message().replace('\n', ", ")) }
+    }
+}
+
+fn known_keys() -> String {
+    let keys = SETTINGS.iter().filter_map(|setting| setting.key);
+    keys.chain([ORGANIZATIONS]).collect::<Vec<_>>().join(", ")
+}

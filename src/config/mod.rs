@@ -1,0 +1,164 @@
+//! Flags over environment over file, resolved once into a [`Config`], or all faults at once.
+//!
+//! The environment is a map that is passed in: nothing else reads it. An empty variable counts as not
+//! set, as compose files leave them. A key in the file that is not known is a fault, since a setting that
+//! is silently ignored (a password!) is worse than a program that does not start.
+
+mod credentials;
+mod file;
+mod resolve;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use credentials::HookCredentials;
+pub use resolve::{Flags, load, resolve};
+
+/// The environment: variable to value.
+pub type Environment = BTreeMap<String, OsString>;
+
+/// A batch has to be done within this time, and so a lease has to be longer.
+pub const BATCH_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What the program runs by.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The local file.
+    pub data: PathBuf,
+    pub storage: Storage,
+    pub http: HttpConfig,
+    pub log: LogConfig,
+    pub work: WorkConfig,
+    /// Whether terminals may get colours.
+    pub color: bool,
+    /// Other names of organizations (ids, former names), each with the canonical one. Lower case.
+    pub organizations: BTreeMap<String, String>,
+}
+
+/// Where queue and records are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Storage {
+    Local,
+}
+
+#[derive(Debug, Clone)]
+pub struct HttpConfig {
+    pub listen: SocketAddr,
+    /// What incoming hooks have to show. `None` only where `listen` is loopback.
+    pub hook: Option<HookCredentials>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    pub format: LogFormat,
+    /// Directives in the form of `RUST_LOG`.
+    pub filter: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkConfig {
+    /// Longer than [`BATCH_DEADLINE`].
+    pub lease: Duration,
+    /// Batches in flight at once, at least 1.
+    pub concurrency: u16,
+}
+
+/// One thing that is wrong with the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{source_name}: {says}")]
+pub struct Fault {
+    /// The flag, the variable, or the file with its key.
+    pub source_name: String,
+    pub says: String,
+}
+
+/// All that is wrong with the configuration; never empty.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the configuration has {} faults", .0.len())]
+pub struct Faults(pub Vec<Fault>);
+
+/// A setting, for the reference. Tests compare it with the command line and with what is read.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting {
+    pub variable: &'static str,
+    pub key: Option<&'static str>,
+    pub flag: Option<&'static str>,
+    pub default: Option<&'static str>,
+    pub meaning: &'static str,
+}
+
+/// Every setting that a variable can make.
+pub const SETTINGS: &[Setting] = &[
+    Setting {
+        variable: "PIPETRAIL_CONFIG",
+        key: None,
+        flag: Some("--config"),
+        default: Some("pipetrail.toml"),
+        meaning: "The configuration file, TOML; the default is read if it is present",
+    },
+    Setting {
+        variable: "PIPETRAIL_DATA",
+        key: Some("data"),
+        flag: Some("--data"),
+        default: Some("pipetrail.db"),
+        meaning: "The local file with queue and records",
+    },
+    Setting {
+        variable: "PIPETRAIL_STORAGE",
+        key: Some("storage"),
+        flag: Some("--storage"),
+        default: Some("local"),
+        meaning: "Where queue and records are kept: `local`",
+    },
+    Setting {
+        variable: "PIPETRAIL_LISTEN",
+        key: Some("listen"),
+        flag: Some("--listen"),
+        default: Some("127.0.0.1:8080"),
+        meaning: "The address to receive hooks on; any but loopback needs a hook user and password",
+    },
+    Setting {
+        variable: "PIPETRAIL_HOOK_USER",
+        key: Some("hook_user"),
+        flag: None,
+        default: None,
+        meaning: "The user name that incoming hooks must show (basic authentication)",
+    },
+    Setting {
+        variable: "PIPETRAIL_HOOK_PASSWORD",
+        key: Some("hook_password"),
+        flag: None,
+        default: None,
+        meaning: "The password that incoming hooks must show",
+    },
+    Setting {
+        variable: "PIPETRAIL_LOG_FORMAT",
+        key: Some("log_format"),
+        flag: Some("--log-format"),
+        default: Some("text"),
+        meaning: "How logs are written to stderr: `text` or `json`",
+    },
+    Setting {
+        variable: "RUST_LOG",
+        key: None,
+        flag: None,
+        default: Some("info"),
+        meaning: "Which logs are written, such as `debug` or `pipetrail::ingest=debug`",
+    },
+    Setting {
+        variable: "NO_COLOR",
+        key: None,
+        flag: None,
+        default: None,
+        meaning: "Anything: no colours. Nothing is said by colour alone",
+    },
+];

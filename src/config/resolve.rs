@@ -1,0 +1,362 @@
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use super::file::File;
+use super::{
+    BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
+    WorkConfig,
+};
+
+const DEFAULT_FILE: &str = "pipetrail.toml";
+const DEFAULT_DATA: &str = "pipetrail.db";
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+const DEFAULT_LOG_FILTER: &str = "info";
+const DEFAULT_LEASE: Duration = Duration::from_secs(120);
+const DEFAULT_CONCURRENCY: u16 = 4;
+
+/// What the command line says; `None` where it is silent.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    pub config: Option<PathBuf>,
+    pub data: Option<PathBuf>,
+    pub storage: Option<String>,
+    pub listen: Option<String>,
+    pub log_format: Option<String>,
+    pub lease: Option<Duration>,
+    pub concurrency: Option<u16>,
+}
+
+/// Reads the file that flags or environment name, or the default one if it is there, and resolves.
+///
+/// # Errors
+/// All faults of flags, environment and file.
+pub fn load(flags: Flags, environment: &Environment) -> Result<Config, Faults> {
+    let named = named_file(&flags, environment);
+    let (source, path) = named.clone().unwrap_or_else(|| (DEFAULT_FILE.to_owned(), PathBuf::from(DEFAULT_FILE)));
+    match std::fs::read_to_string(&path) {
+        Ok(text) => resolve(flags, environment, Some((&path, &text))),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => resolve(flags, environment, None),
+        Err(error) => {
+            let fault = Fault { source_name: source, says: format!("`{}` cannot be read: {error}", path.display()) };
+            let mut faults = vec![fault];
+            if let Err(Faults(others)) = resolve(flags, environment, None) {
+                faults.extend(others);
+            }
+            Err(Faults(faults))
+        }
+    }
+}
+
+fn named_file(flags: &Flags, environment: &Environment) -> Option<(String, PathBuf)> {
+    let by_flag = flags.config.clone().map(|path| ("--config".to_owned(), path));
+    by_flag.or_else(|| {
+        let value = environment.get("PIPETRAIL_CONFIG").filter(|value| !value.is_empty())?;
+        Some(("PIPETRAIL_CONFIG".to_owned(), PathBuf::from(value)))
+    })
+}
+
+/// Resolves flags over environment over the text of a file. Pure.
+///
+/// # Errors
+/// All faults at once.
+pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &str)>) -> Result<Config, Faults> {
+    let mut faults = Vec::new();
+    let file = match file {
+        Some((path, text)) => File::parse(&path.display().to_string(), text, &mut faults),
+        None => File::default(),
+    };
+    let mut sources = Sources { environment, file: &file, faults };
+    let data = sources.path(flags.data, "PIPETRAIL_DATA", "data").unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+    let storage = sources.text(flags.storage.map(|value| ("--storage", value)), "PIPETRAIL_STORAGE", "storage");
+    let storage = sources.parse(storage, Storage::Local, parse_storage);
+    let http = http(&mut sources, flags.listen);
+    let format = flags.log_format.map(|value| ("--log-format", value));
+    let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
+    let format = sources.parse(format, LogFormat::Text, parse_log_format);
+    let filter = sources.variable("RUST_LOG");
+    let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
+    let work = work(&mut sources, flags.lease, flags.concurrency);
+    let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
+    let log = LogConfig { format, filter };
+    if sources.faults.is_empty() {
+        Ok(Config { data, storage, http, log, work, color, organizations: file.organizations.clone() })
+    } else {
+        Err(Faults(sources.faults))
+    }
+}
+
+fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
+    let said = sources.text(flag.map(|value| ("--listen", value)), "PIPETRAIL_LISTEN", "listen");
+    let source_name = said.as_ref().map(|said| said.source_name.clone());
+    let default = SocketAddr::from(([127, 0, 0, 1], 8080));
+    let faults_before = sources.faults.len();
+    let listen = sources.parse(said, default, parse_address);
+    let hook = hook(sources);
+    let asked = sources.has_hook_settings();
+    if !listen.ip().is_loopback() && !asked && sources.faults.len() == faults_before {
+        let says = format!(
+            "{listen} can be reached from other machines: set PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD, or \
+             listen on {DEFAULT_LISTEN}"
+        );
+        sources.faults.push(Fault { source_name: source_name.unwrap_or_default(), says });
+    }
+    HttpConfig { listen, hook }
+}
+
+/// The user is a fault to leave out, too: a password that nobody asks for would be a lock without a door.
+fn hook(sources: &mut Sources<'_>) -> Option<HookCredentials> {
+    let user = sources.text(None, "PIPETRAIL_HOOK_USER", "hook_user");
+    let password = sources.text(None, "PIPETRAIL_HOOK_PASSWORD", "hook_password");
+    let (lonely, missing) = match (user, password) {
+        (Some(user), Some(password)) => {
+            if user.value.contains(':') {
+                let says = "must not hold a colon: basic authentication ends the user name there".to_owned();
+                sources.faults.push(Fault { source_name: user.source_name, says });
+                return None;
+            }
+            return Some(HookCredentials::new(user.value, SecretString::from(password.value)));
+        }
+        (None, None) => return None,
+        (Some(user), None) => (user, "PIPETRAIL_HOOK_PASSWORD"),
+        (None, Some(password)) => (password, "PIPETRAIL_HOOK_USER"),
+    };
+    sources.faults.push(Fault { source_name: lonely.source_name, says: format!("needs {missing} beside it") });
+    None
+}
+
+fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<u16>) -> WorkConfig {
+    let lease = lease.unwrap_or(DEFAULT_LEASE);
+    if lease <= BATCH_DEADLINE {
+        let says = format!(
+            "{} is too short: a batch may take {}, and its messages would come again meanwhile",
+            humantime::format_duration(lease),
+            humantime::format_duration(BATCH_DEADLINE),
+        );
+        sources.faults.push(Fault { source_name: "--lease".to_owned(), says });
+    }
+    WorkConfig { lease, concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY) }
+}
+
+/// A value with where it came from.
+struct Sourced {
+    source_name: String,
+    value: String,
+}
+
+/// Looks in flag, environment and file, in this order, and collects faults.
+struct Sources<'a> {
+    environment: &'a Environment,
+    file: &'a File,
+    faults: Vec<Fault>,
+}
+
+impl Sources<'_> {
+    fn text(&mut self, flag: Option<(&str, String)>, variable: &str, key: &str) -> Option<Sourced> {
+        if let Some((flag, value)) = flag {
+            return Some(Sourced { source_name: flag.to_owned(), value });
+        }
+        self.variable(variable).or_else(|| {
+            let value = self.file.values.get(key)?.clone();
+            Some(Sourced { source_name: self.file.source(key), value })
+        })
+    }
+
+    fn variable(&mut self, variable: &str) -> Option<Sourced> {
+        let value = self.set(variable)?;
+        match value.to_str() {
+            Some(value) => Some(Sourced { source_name: variable.to_owned(), value: value.to_owned() }),
+            None => {
+                self.faults.push(Fault { source_name: variable.to_owned(), says: "is not UTF-8".to_owned() });
+                None
+            }
+        }
+    }
+
+    /// A path need not be UTF-8.
+    fn path(&self, flag: Option<PathBuf>, variable: &str, key: &str) -> Option<PathBuf> {
+        flag.or_else(|| self.set(variable).map(PathBuf::from)).or_else(|| self.file.values.get(key).map(PathBuf::from))
+    }
+
+    fn set(&self, variable: &str) -> Option<&OsString> {
+        self.environment.get(variable).filter(|value| !value.is_empty())
+    }
+
+    fn has_hook_settings(&self) -> bool {
+        ["PIPETRAIL_HOOK_USER", "PIPETRAIL_HOOK_PASSWORD"].iter().any(|variable| self.set(variable).is_some())
+            || ["hook_user", "hook_password"].iter().any(|key| self.file.values.contains_key(*key))
+    }
+
+    fn parse<T>(&mut self, said: Option<Sourced>, default: T, parse: fn(&str) -> Result<T, String>) -> T {
+        let Some(said) = said else { return default };
+        match parse(&said.value) {
+            Ok(value) => value,
+            Err(says) => {
+                self.faults.push(Fault { source_name: said.source_name, says });
+                default
+            }
+        }
+    }
+}
+
+fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let text_or_ip = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    let parsed = text_or_ip.as_deref().unwrap_or(text).parse();
+    parsed.map_err(|_| format!("`{text}` is not an address such as {DEFAULT_LISTEN}"))
+}
+
+fn parse_storage(text: &str) -> Result<Storage, String> {
+    match text {
+        "local" => Ok(Storage::Local),
+        "azure" => Err("storage `azure` is not available yet: use `local`".to_owned()),
+        other => Err(format!("`{other}` is not a storage: use `local`")),
+    }
+}
+
+fn parse_log_format(text: &str) -> Result<LogFormat, String> {
+    match text {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => Err(format!("`{other}` is neither `text` nor `json`")),
+    }
+}
+
+fn parse_filter(text: &str) -> Result<String, String> {
+    match tracing_subscriber::EnvFilter::try_new(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(format!("`{text}` is not a log filter such as info or pipetrail=debug")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(pairs: &[(&str, &str)]) -> Environment {
+        pairs.iter().map(|(key, value)| ((*key).to_owned(), OsString::from(value))).collect()
+    }
+
+    fn resolved(flags: Flags, pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, Vec<String>> {
+        let path = Path::new("pipetrail.toml");
+        resolve(flags, &environment(pairs), file.map(|text| (path, text)))
+            .map_err(|Faults(faults)| faults.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn defaults() {
+        let config = resolved(Flags::default(), &[], None).unwrap();
+        assert_eq!(config.data, Path::new("pipetrail.db"));
+        assert_eq!(config.http.listen.to_string(), DEFAULT_LISTEN);
+        assert!(config.http.hook.is_none());
+        assert_eq!(config.log, LogConfig { format: LogFormat::Text, filter: "info".to_owned() });
+        assert!(config.color);
+    }
+
+    #[test]
+    fn flags_win_over_environment_and_that_over_the_file() {
+        let file = "data = 'file.db'\nlisten = '127.0.0.1:1'\nlog_format = 'json'";
+        let flags = Flags { data: Some("flag.db".into()), ..Flags::default() };
+        let environment = [("PIPETRAIL_DATA", "variable.db"), ("PIPETRAIL_LISTEN", "127.0.0.1:2")];
+        let config = resolved(flags, &environment, Some(file)).unwrap();
+        assert_eq!(config.data, Path::new("flag.db"));
+        assert_eq!(config.http.listen.port(), 2);
+        assert_eq!(config.log.format, LogFormat::Json);
+    }
+
+    #[test]
+    fn an_empty_variable_is_not_set() {
+        let config = resolved(Flags::default(), &[("PIPETRAIL_DATA", ""), ("NO_COLOR", "")], None).unwrap();
+        assert_eq!(config.data, Path::new("pipetrail.db"));
+        assert!(config.color);
+        assert!(!resolved(Flags::default(), &[("NO_COLOR", "1")], None).unwrap().color);
+    }
+
+    #[test]
+    fn organizations_are_lower_case() {
+        let config = resolved(Flags::default(), &[], Some("[organizations]\nFabrikam-Old = 'Fabrikam'")).unwrap();
+        assert_eq!(config.organizations.get("fabrikam-old").map(String::as_str), Some("fabrikam"));
+    }
+
+    #[test]
+    fn hooks_with_credentials_may_come_from_anywhere() {
+        let pairs =
+            [("PIPETRAIL_LISTEN", "0.0.0.0:80"), ("PIPETRAIL_HOOK_USER", "u"), ("PIPETRAIL_HOOK_PASSWORD", "p")];
+        let config = resolved(Flags::default(), &pairs, None).unwrap();
+        assert!(config.http.hook.unwrap().admit(b"u", b"p"));
+    }
+
+    type Row = (&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
+
+    /// Each row: environment, file, the faults in order.
+    const FAULTS: &[Row] = &[
+        (&[("PIPETRAIL_LISTEN", "abc")], "", &["PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080"]),
+        (
+            &[("PIPETRAIL_STORAGE", "azure")],
+            "",
+            &["PIPETRAIL_STORAGE: storage `azure` is not available yet: use `local`"],
+        ),
+        (&[], "storage = 'tape'", &["pipetrail.toml: storage: `tape` is not a storage: use `local`"]),
+        (&[("PIPETRAIL_LOG_FORMAT", "xml")], "", &["PIPETRAIL_LOG_FORMAT: `xml` is neither `text` nor `json`"]),
+        (&[("RUST_LOG", "a=b=c")], "", &["RUST_LOG: `a=b=c` is not a log filter such as info or pipetrail=debug"]),
+        (&[("PIPETRAIL_HOOK_USER", "u")], "", &["PIPETRAIL_HOOK_USER: needs PIPETRAIL_HOOK_PASSWORD beside it"]),
+        (&[], "hook_password = 'p'", &["pipetrail.toml: hook_password: needs PIPETRAIL_HOOK_USER beside it"]),
+        (
+            &[("PIPETRAIL_HOOK_USER", "a:b"), ("PIPETRAIL_HOOK_PASSWORD", "p")],
+            "",
+            &["PIPETRAIL_HOOK_USER: must not hold a colon: basic authentication ends the user name there"],
+        ),
+        (
+            &[],
+            "listen = '0.0.0.0:8080'",
+            &["pipetrail.toml: listen: 0.0.0.0:8080 can be reached from other machines: set PIPETRAIL_HOOK_USER and \
+               PIPETRAIL_HOOK_PASSWORD, or listen on 127.0.0.1:8080"],
+        ),
+        (
+            &[],
+            "a = 1\nlisten = 8080\n= 'secret'",
+            &["pipetrail.toml line 3: not TOML: unquoted keys cannot be empty, expected letters, numbers, `-`, `_`"],
+        ),
+        (
+            &[("PIPETRAIL_LISTEN", "abc"), ("PIPETRAIL_STORAGE", "tape")],
+            "data = 1\nliste = 'x'\n[organizations]\na = 1",
+            &[
+                "pipetrail.toml: data: must be text in quotes",
+                "pipetrail.toml: liste: is not a known key; known are data, storage, listen, hook_user, hook_password, \
+                 log_format, organizations",
+                "pipetrail.toml: organizations.a: must be text in quotes",
+                "PIPETRAIL_STORAGE: `tape` is not a storage: use `local`",
+                "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",
+            ],
+        ),
+    ];
+
+    #[test]
+    fn all_faults_at_once_each_with_its_source() {
+        for (pairs, file, expected) in FAULTS {
+            assert_eq!(resolved(Flags::default(), pairs, Some(file)).unwrap_err(), *expected, "{pairs:?} {file}");
+        }
+    }
+
+    #[test]
+    fn a_lease_must_outlast_a_batch() {
+        let lease = |seconds| Flags { lease: Some(Duration::from_secs(seconds)), ..Flags::default() };
+        assert!(resolved(lease(61), &[], None).is_ok());
+        let faults = resolved(lease(60), &[], None).unwrap_err();
+        assert_eq!(
+            faults,
+            ["--lease: 1m is too short: a batch may take 1m, and its messages would come again meanwhile"]
+        );
+    }
+
+    #[test]
+    fn a_named_file_that_is_missing_is_a_fault_beside_the_others() {
+        let flags = Flags { config: Some("/nonexistent/x.toml".into()), ..Flags::default() };
+        let Faults(faults) = load(flags, &environment(&[("PIPETRAIL_LISTEN", "abc")])).unwrap_err();
+        assert_eq!(faults.len(), 2);
+        assert_eq!(faults[0].source_name, "--config");
+    }
+}

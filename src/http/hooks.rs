@@ -1,0 +1,89 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::timeout;
+
+use super::body::{self, BodyError};
+use super::{App, MAX_BODY, Problem};
+use crate::config::HookCredentials;
+
+const TRY_AGAIN: &str = "The event could not be stored; try again.";
+
+/// `POST /hooks/azure-devops`: what the Web Hooks consumer of Azure DevOps posts. 202 once it is durable.
+pub(crate) async fn azure_devops(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<StatusCode, Problem> {
+    if app.hook.as_ref().is_some_and(|credentials| !is_admitted(credentials, &headers)) {
+        tracing::warn!("hook: refused, its user name or password is wrong");
+        return Err(Problem::unauthorized());
+    }
+    // Held until the body is handed on: this bounds the memory that bodies take.
+    let _room = match timeout(app.limits.admission, app.room.acquire()).await {
+        Ok(Ok(room)) => room,
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(bodies = app.limits.bodies, "hook: no room, too many bodies in flight");
+            return Err(Problem::unavailable("Too many events at once; try again."));
+        }
+    };
+    let body = read(&app, body).await?;
+    put(&app, body).await
+}
+
+async fn read(app: &App, body: Body) -> Result<Vec<u8>, Problem> {
+    match timeout(app.limits.body, body::read(body, MAX_BODY)).await {
+        Ok(Ok(body)) => Ok(body),
+        Ok(Err(BodyError::TooLarge(limit))) => {
+            tracing::warn!(limit_bytes = limit, "hook: refused, its body is too large");
+            Err(Problem::too_large())
+        }
+        Ok(Err(error @ BodyError::BrokeOff(_))) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "hook: not received");
+            Err(Problem::unavailable("The body did not come to its end; try again."))
+        }
+        Err(_) => {
+            let limit_ms = app.limits.body.as_millis();
+            tracing::warn!(limit_ms, "hook: not received, its body came too slowly");
+            Err(Problem::unavailable("The body came too slowly; try again."))
+        }
+    }
+}
+
+/// A put that ran out of time may still have worked: then the event comes twice, which changes nothing.
+async fn put(app: &App, body: Vec<u8>) -> Result<StatusCode, Problem> {
+    let bytes = body.len();
+    match timeout(app.limits.backend, app.queue.put(vec![body])).await {
+        Ok(Ok(())) => {
+            tracing::debug!(bytes, "hook: queued");
+            Ok(StatusCode::ACCEPTED)
+        }
+        Ok(Err(error)) => {
+            tracing::error!(error = &error as &dyn std::error::Error, "hook: not queued");
+            Err(Problem::unavailable(TRY_AGAIN))
+        }
+        Err(_) => {
+            tracing::error!(limit_ms = app.limits.backend.as_millis(), "hook: not queued in time");
+            Err(Problem::unavailable(TRY_AGAIN))
+        }
+    }
+}
+
+/// Whether the header holds the credentials, as RFC 7617 writes them. What cannot be read is compared, too.
+fn is_admitted(credentials: &HookCredentials, headers: &HeaderMap) -> bool {
+    let shown = headers.get(AUTHORIZATION).and_then(|header| basic(header.as_bytes())).unwrap_or_default();
+    let colon = shown.iter().position(|byte| *byte == b':').unwrap_or(shown.len());
+    let (user, password) = shown.split_at(colon);
+    credentials.admit(user, password.get(1..).unwrap_or_default())
+}
+
+fn basic(header: &[u8]) -> Option<Vec<u8>> {
+    let (scheme, encoded) = header.split_at_checked(6)?;
+    if !scheme.eq_ignore_ascii_case(b"basic ") {
+        return None;
+    }
+    STANDARD.decode(encoded.trim_ascii()).ok()
+}

@@ -1,0 +1,25 @@
+//! From catalog rows to what people and programs read. Pure: no input, no output, no clock.
+//!
+//! All text that came with events is hostile: a branch may hold an escape sequence that rewrites the
+//! terminal's window, or a bidirectional override that turns a line around. Tables escape such
+//! characters; JSON writes them as `\u` escapes, which mean the same to a program.
+
+mod csv;
+mod dead_letter;
+mod escape;
+mod json;
+mod run;
+mod runs;
+mod table;
+mod time;
+mod timeline;
+
+pub use csv::{pipelines_csv, run_csv, runs_csv, stages_csv};
+pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
+pub use escape::{escaped, escaped_lines};
+pub use json::json;
+pub use run::{RunJson, run_text};
+pub use runs::{pipelines_table, runs_table, stages_table};
+pub use table::Columns;
+pub use time::{duration, moment};
+pub use timeline::{TimelineEntry, timeline};

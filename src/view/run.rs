@@ -1,0 +1,107 @@
+use serde::Serialize;
+
+use crate::catalog::{Approval, Job, RunDetail};
+use crate::domain::{Outcome, Time};
+
+use super::runs::{branch, elapsed, pipeline_name, run_duration, stages_table, time};
+use super::table::{UNKNOWN, or_unknown, table};
+use super::{TimelineEntry, escaped, moment};
+
+/// A run with everything that is known of it, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RunJson {
+    #[serde(flatten)]
+    pub detail: RunDetail,
+    pub facts: Vec<TimelineEntry>,
+}
+
+/// A run for people: what it is, then its stages, jobs, approvals and timeline.
+#[must_use]
+pub fn run_text(run: &RunJson, now: Time) -> String {
+    let mut text = head(&run.detail, now);
+    let mut section = |title: &str, empty: bool, table: String| {
+        if !empty {
+            text.push_str(&format!("\n{title}\n{table}"));
+        }
+    };
+    let detail = &run.detail;
+    section("Stages", detail.run.stages.is_empty(), stages_table(&detail.run.stages, now));
+    section("Jobs", detail.jobs.is_empty(), jobs_table(&detail.jobs, now));
+    section("Approvals", detail.approvals.is_empty(), approvals_table(&detail.approvals));
+    section("Timeline", run.facts.is_empty(), timeline_table(&run.facts));
+    text
+}
+
+fn head(detail: &RunDetail, now: Time) -> String {
+    let run = &detail.run;
+    let outcome = match (run.state.as_deref(), run.result.as_deref()) {
+        (Some(state), Some(result)) => format!("{state}, {result}"),
+        (state, result) => or_unknown(state.or(result)),
+    };
+    let pipeline = match &run.pipeline.name {
+        Some(name) => format!("{name} (#{})", run.pipeline.id),
+        None => pipeline_name(&run.pipeline),
+    };
+    let rows = [
+        ("Run", format!("{} {}", run.run_id, run.name.as_deref().unwrap_or_default())),
+        ("State", outcome),
+        ("Pipeline", pipeline),
+        ("Project", format!("{}/{}", run.organization, run.project.as_deref().unwrap_or(UNKNOWN))),
+        ("Branch", branch(run.branch.as_deref())),
+        ("Commit", or_unknown(run.commit.as_deref())),
+        ("Repository", or_unknown(run.repository.as_deref())),
+        ("Reason", or_unknown(run.reason.as_deref())),
+        ("Requested for", or_unknown(run.requested_for.as_deref())),
+        ("Queued", time(run.queued_at)),
+        ("Started", time(run.started_at)),
+        ("Finished", time(run.finished_at)),
+        ("Duration", run_duration(run, now)),
+        ("URL", or_unknown(run.url.as_deref())),
+    ];
+    rows.iter().map(|(label, value)| format!("{label:<14} {}\n", escaped(value.trim_end()))).collect()
+}
+
+fn jobs_table(jobs: &[Job], now: Time) -> String {
+    let header = ["STAGE", "JOB", "ATTEMPT", "STATE", "RESULT", "STARTED", "DURATION"];
+    let rows = jobs.iter().map(|job| {
+        let stage_attempt = job.stage_attempt.map(|attempt| format!(" #{attempt}")).unwrap_or_default();
+        vec![
+            format!("{}{stage_attempt}", job.stage),
+            job.name.clone(),
+            job.attempt.to_string(),
+            or_unknown(job.state.as_deref()),
+            or_unknown(job.result.as_deref()),
+            time(job.started_at),
+            elapsed(job.state.as_deref(), job.started_at, job.finished_at, now),
+        ]
+    });
+    table(&header, rows)
+}
+
+fn approvals_table(approvals: &[Approval]) -> String {
+    let header = ["STAGE", "STATUS", "REQUESTED", "DECIDED", "APPROVERS", "ID"];
+    let rows = approvals.iter().map(|approval| {
+        vec![
+            or_unknown(approval.stage.as_deref()),
+            approval.status.clone(),
+            time(approval.requested_at),
+            time(approval.decided_at),
+            or_unknown(Some(&approval.approvers.join(", "))),
+            approval.id.clone(),
+        ]
+    });
+    table(&header, rows)
+}
+
+fn timeline_table(facts: &[TimelineEntry]) -> String {
+    let rows = facts.iter().map(|entry| {
+        vec![
+            moment(entry.said_at),
+            entry.kind.to_string(),
+            entry.subject.clone(),
+            entry.state.clone(),
+            or_unknown(entry.result.as_ref().map(Outcome::as_str)),
+        ]
+    });
+    table(&["SAID", "KIND", "SUBJECT", "STATE", "RESULT"], rows)
+}

@@ -1,0 +1,412 @@
+//! The command line, as a shell sees it: one snapshot holds exit code, stdout and stderr.
+//!
+//! `INSTA_UPDATE=always cargo test --test it cli` takes the snapshots anew.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use pipetrail::catalog;
+use pipetrail::clock::ManualClock;
+use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
+use pipetrail::domain::{ApprovalStatus, Fact, FactKind, Label, Outcome, Record, RunKey, State, Time};
+use pipetrail::queue::{self, Queue, Reason, Settlement, SqliteQueue};
+use pipetrail::sqlite::{LocalFile, Missing};
+use pipetrail::store::{SqliteStore, Store, Write};
+
+/// A directory of its own, with nothing of the caller's environment.
+struct Shell {
+    folder: tempfile::TempDir,
+    environment: Vec<(&'static str, &'static str)>,
+}
+
+impl Shell {
+    fn new() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    fn with(mut self, name: &'static str, value: &'static str) -> Self {
+        self.environment.push((name, value));
+        self
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipetrail"));
+        command.args(line.split_whitespace()).current_dir(self.path()).env_clear().envs(self.environment.clone());
+        command
+    }
+
+    /// What a shell would show of it.
+    fn run(&self, line: &str) -> String {
+        self.shown(line, &self.command(line).stdin(Stdio::null()).output().unwrap())
+    }
+
+    fn run_with_stdin(&self, line: &str, stdin: &[u8]) -> String {
+        let mut command = self.command(line);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin).unwrap();
+        self.shown(line, &child.wait_with_output().unwrap())
+    }
+
+    fn shown(&self, line: &str, output: &Output) -> String {
+        let mut text = format!("$ pipetrail {line}\nexit {}\n", output.status.code().unwrap());
+        for (name, bytes) in [("stdout", &output.stdout), ("stderr", &output.stderr)] {
+            let said = String::from_utf8(bytes.clone()).unwrap();
+            text.push_str(&format!("--- {name}\n{}", said.replace(self.path().to_str().unwrap(), "[folder]")));
+        }
+        text
+    }
+}
+
+fn at(text: &str) -> Time {
+    Time::parse(text).unwrap().unwrap()
+}
+
+fn says(said: Time, result: Option<Outcome>, started: Option<Time>, finished: Option<Time>) -> Statement {
+    Statement { result, queued: Some(at("2019-10-02T19:54:00.3307136Z")), started, finished, ..Statement::at(said) }
+}
+
+/// A finished run with everything that a run may have, under a hostile branch.
+fn finished_run() -> Vec<Fact> {
+    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
+    let (start, end) = (at("2019-10-02T19:54:05Z"), at("2019-10-02T19:57:36.5Z"));
+    let mut fact = RunFact::new(key, FactKind::RunStateChanged, at("2019-10-02T19:57:37Z"));
+    fact.labels = vec![
+        (Label::RunName, "20191002.2".to_owned()),
+        (Label::ProjectName, "Fiber".to_owned()),
+        (Label::PipelineName, "hello-service".to_owned()),
+        (Label::Branch, "refs/heads/x\u{1b}[2J\u{202e}y".to_owned()),
+        (Label::Commit, "0123456789abcdef0123456789abcdef01234567".to_owned()),
+        (Label::Repository, "hello".to_owned()),
+        (Label::RequestedFor, "Grace, \"Amazing\"".to_owned()),
+        (Label::Reason, "individualCI".to_owned()),
+        (Label::Url, "https://dev.azure.com/fabrikam/Fiber/_build/results?buildId=479".to_owned()),
+    ];
+    let succeeded = says(fact.said, Some(Outcome::Succeeded), Some(start), Some(end));
+    fact.run = Some((State::Completed, succeeded.clone()));
+    let stage = |name: &str, attempt, result| StageSaid {
+        name: name.to_owned(),
+        attempt: Some(attempt),
+        state: State::Completed,
+        says: Statement { result: Some(result), ..succeeded.clone() },
+    };
+    fact.stages = vec![
+        stage("Build", 1, Outcome::Failed),
+        stage("Build", 2, Outcome::Succeeded),
+        stage("Test", 1, Outcome::Skipped),
+    ];
+    fact.jobs = vec![JobSaid {
+        stage: "Build".to_owned(),
+        stage_attempt: Some(2),
+        name: "__default".to_owned(),
+        attempt: Some(1),
+        state: State::Completed,
+        says: succeeded,
+    }];
+    fact.approvals = vec![ApprovalSaid {
+        id: "a1".to_owned(),
+        status: ApprovalStatus::Approved,
+        says: ApprovalStatement {
+            said: fact.said,
+            stage: Some("Test".to_owned()),
+            attempt: Some(1),
+            requested: Some(start),
+            changed: Some(end),
+            approvers: vec!["Ada".to_owned(), "Grace".to_owned()],
+        },
+    }];
+    vec![Fact::Run(fact)]
+}
+
+/// A run of which next to nothing is known.
+fn bare_run(organization: &str, run: u64) -> Vec<Fact> {
+    let key = RunKey { organization: organization.to_owned(), pipeline: 8, run };
+    vec![Fact::Run(RunFact::new(key, FactKind::RunStateChanged, at("2019-10-02T19:54:00Z")))]
+}
+
+const ZULU: &str = "2019-10-03T00:00:00Z";
+
+fn open(shell: &Shell) -> LocalFile {
+    let clock = Arc::new(ManualClock::at(at(ZULU)));
+    LocalFile::open(&shell.path().join("pipetrail.db"), Missing::Create, clock).unwrap()
+}
+
+/// A file with three runs.
+fn with_runs() -> Shell {
+    let shell = Shell::new();
+    block_on(async {
+        let store = SqliteStore::open(open(&shell), catalog::projection()).await.unwrap();
+        for facts in [finished_run(), bare_run("contoso", 479), bare_run("contoso", 5)] {
+            let mut facts = facts.into_iter();
+            let fact = facts.next().unwrap();
+            let record = Record::of(&fact);
+            let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
+            store.commit(Arc::new(vec![write])).await.unwrap();
+        }
+    });
+    shell
+}
+
+/// A file with three dead letters, one of them not UTF-8.
+fn with_dead_letters() -> Shell {
+    let shell = Shell::new();
+    block_on(async {
+        let queue = SqliteQueue::new(open(&shell));
+        let bodies: [&[u8]; 3] = [b"not json \x1b[2J\n", b"\xff\x00", b"{\"eventType\":\"x\"}"];
+        for (body, code) in bodies.into_iter().zip(["not_json", "not_utf8", "no_run_id"]) {
+            queue.put(vec![body.to_vec()]).await.unwrap();
+            let delivery = queue.receive(Duration::from_secs(120)).await.unwrap().pop().unwrap();
+            let path = (code == "no_run_id").then(|| "resource.run.id".to_owned());
+            let reason = Reason { path, ..Reason::new(code, "a sentence for people") };
+            let outcome = queue::Outcome::Dead { reason, tries: 1 };
+            queue.settle(vec![Settlement { delivery, outcome }]).await.unwrap();
+        }
+    });
+    shell
+}
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(future)
+}
+
+/// Several lines with their outcomes, in one snapshot.
+fn session(shell: &Shell, lines: &[&str]) -> String {
+    lines.iter().map(|line| shell.run(line)).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn help() {
+    let commands = [
+        "",
+        "up",
+        "demo",
+        "work",
+        "enqueue",
+        "get",
+        "get runs",
+        "get run",
+        "get pipelines",
+        "get stages",
+        "dead-letter",
+        "dead-letter list",
+        "dead-letter show",
+        "dead-letter requeue",
+        "dead-letter discard",
+        "purge",
+        "backup",
+        "refold",
+    ];
+    let shell = Shell::new();
+    for command in commands {
+        let name = format!("help {command}").trim_end().replace([' ', '-'], "_");
+        assert_snapshot!(name, shell.run(format!("{command} --help").trim_start()));
+    }
+}
+
+#[test]
+fn wrong_usage() {
+    let lines = [
+        "",
+        "gt runs",
+        "get run x",
+        "get runs --since yesterday",
+        "get runs -o xml",
+        "enqueue",
+        "dead-letter discard",
+        "dead-letter requeue --all 1",
+        "purge --yes",
+        "work --concurrency 0",
+    ];
+    assert_snapshot!(session(&Shell::new(), &lines));
+}
+
+#[test]
+fn wrong_configuration() {
+    let shell = Shell::new()
+        .with("PIPETRAIL_LISTEN", "abc")
+        .with("PIPETRAIL_STORAGE", "azure")
+        .with("PIPETRAIL_HOOK_PASSWORD", "s3cret");
+    fs::write(shell.path().join("pipetrail.toml"), "liste = '127.0.0.1:1'\nhook_password = 's3cret'").unwrap();
+    assert_snapshot!(session(&shell, &["up", "get runs --config other.toml", "work --lease 30s --log-format xml"]));
+}
+
+#[test]
+fn missing_and_unusable_files() {
+    let shell = Shell::new();
+    fs::write(shell.path().join("text.db"), "this is a text and no database at all").unwrap();
+    let lines = [
+        "get runs",
+        "get runs --data text.db",
+        "up --data no/such/folder/x.db --listen 127.0.0.1:0",
+        "dead-letter list",
+        "enqueue missing.json",
+        "backup copy.db",
+    ];
+    assert_snapshot!(session(&shell, &lines));
+}
+
+#[test]
+fn get_runs() {
+    let shell = with_runs();
+    let lines = [
+        "get runs",
+        "get runs -o wide",
+        "get runs -o json",
+        "get runs -o csv",
+        "get runs --top 1 --organization contoso",
+        "get runs --branch nothing",
+        "get runs --branch nothing -o json",
+        "get runs --commit 0123 --state completed --result succeeded --project fiber --pipeline 7 --top 0",
+        "get runs --since 2019-10-02T19:54:00Z --top 1",
+    ];
+    assert_snapshot!(session(&shell, &lines));
+}
+
+#[test]
+fn get_run() {
+    let lines = [
+        "get run 479",
+        "get run 479 --organization fabrikam",
+        "get run 479 --organization fabrikam -o json",
+        "get run 479 --organization fabrikam -o csv",
+        "get run 5 --organization contoso",
+        "get run 4711",
+    ];
+    assert_snapshot!(session(&with_runs(), &lines));
+}
+
+#[test]
+fn get_pipelines_and_stages() {
+    let lines = [
+        "get pipelines",
+        "get pipelines -o wide",
+        "get pipelines -o json --organization fabrikam",
+        "get pipelines -o csv",
+        "get stages 479 --organization fabrikam",
+        "get stages 479 --organization fabrikam -o json",
+        "get stages 479 --organization fabrikam -o csv",
+    ];
+    assert_snapshot!(session(&with_runs(), &lines));
+}
+
+#[test]
+fn dead_letters() {
+    let shell = with_dead_letters();
+    let lines = [
+        "dead-letter list",
+        "dead-letter list -o json",
+        "dead-letter list --reason no_run_id",
+        "dead-letter list --reason nothing -o json",
+        "dead-letter show 1",
+        "dead-letter show 1 -o json",
+        "dead-letter show 99",
+        "dead-letter discard 1 99 --yes",
+        "dead-letter discard --all",
+        "dead-letter discard --reason not_json --yes",
+        "dead-letter requeue --reason no_run_id",
+        "dead-letter requeue --all",
+        "dead-letter list",
+        "dead-letter discard --all --yes",
+    ];
+    assert_snapshot!(session(&shell, &lines));
+}
+
+#[test]
+fn a_dead_letters_body_comes_back_byte_for_byte() {
+    let shell = with_dead_letters();
+    let list = shell.command("dead-letter list --reason not_utf8 -o json").output().unwrap();
+    let letters: serde_json::Value = serde_json::from_slice(&list.stdout).unwrap();
+    let id = letters[0]["id"].as_str().unwrap();
+    let body = shell.command(&format!("dead-letter show {id} -o body")).output().unwrap();
+    assert_eq!(body.stdout, b"\xff\x00");
+}
+
+#[test]
+fn enqueue() {
+    let shell = Shell::new();
+    let folder = shell.path().join("events");
+    fs::create_dir_all(folder.join("further")).unwrap();
+    fs::create_dir(shell.path().join("none")).unwrap();
+    for (name, text) in [("b.json", "{}"), ("a.json", "rubbish"), ("c.ndjson", "1\n\n2\n"), ("d.txt", "x")] {
+        fs::write(folder.join(name), text).unwrap();
+    }
+    fs::write(folder.join("further/e.json"), "{}").unwrap();
+    fs::write(shell.path().join("large.json"), vec![b'x'; 2 * 1024 * 1024 + 1]).unwrap();
+    fs::write(shell.path().join("large.ndjson"), [b"1\n".as_slice(), &[b'x'; 3 * 1024 * 1024], b"\n2"].concat())
+        .unwrap();
+    let lines = [
+        "enqueue events",
+        "enqueue --base64 events/b.json events/c.ndjson",
+        "enqueue large.json large.ndjson",
+        "enqueue events/b.json nowhere.json",
+        "enqueue none",
+    ];
+    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{}");
+    assert_snapshot!(session(&shell, &lines) + "\n" + &piped);
+    let queue = SqliteQueue::new(open(&shell));
+    let mut bodies: Vec<_> = block_on(queue.receive(Duration::from_secs(120))).unwrap();
+    bodies.sort_by_key(|delivery| delivery.id.parse::<u64>().unwrap_or_default());
+    let bodies: Vec<_> = bodies.iter().map(|delivery| String::from_utf8_lossy(&delivery.body).into_owned()).collect();
+    assert_eq!(bodies, ["{}", "{}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
+}
+
+#[test]
+fn purge_wants_yes() {
+    let lines = ["purge --older-than 90d --dead-letters-older-than 1h", "purge --older-than 90d --yes", "get runs"];
+    let shell = with_runs();
+    // The limits move with the clock.
+    assert_snapshot!(without_times(&session(&shell, &lines)));
+}
+
+/// Every time such as `2019-10-02 19:57:36Z` becomes `[time]`.
+fn without_times(text: &str) -> String {
+    let shape = "dddd-dd-dd dd:dd:ddZ";
+    let is_time = |text: &str| {
+        text.len() == shape.len()
+            && text.chars().zip(shape.chars()).all(|(c, form)| if form == 'd' { c.is_ascii_digit() } else { c == form })
+    };
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
+        if rest.get(..shape.len()).is_some_and(is_time) {
+            shown.push_str("[time]");
+            rest = &rest[shape.len()..];
+        } else {
+            shown.push(first);
+            rest = &rest[first.len_utf8()..];
+        }
+    }
+    shown
+}
+
+#[test]
+fn backup_copies_once() {
+    let shell = with_runs();
+    assert_snapshot!(session(&shell, &["backup copy.db", "backup copy.db", "get runs --top 1 --data copy.db -o csv"]));
+}
+
+#[test]
+fn a_port_in_use_is_one_line() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let shown = Shell::new().run(&format!("up --listen {address}"));
+    assert_snapshot!(shown.replace(&address, "[address]"));
+}
+
+#[test]
+fn a_broken_pipe_is_success() {
+    let shell = with_runs();
+    let mut child = shell.command("get runs -o json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+}
