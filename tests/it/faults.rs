@@ -209,8 +209,14 @@ impl Faults {
                 Err(E::unavailable(act, fault))
             }
             Some(fault @ Fault::AnswerLost) => {
-                work.await?;
-                self.count(act, fault);
+                match work.await {
+                    Ok(_) => self.count(act, fault),
+                    Err(error) => {
+                        // It did not act: the next one does.
+                        self.next(act, fault);
+                        return Err(error);
+                    }
+                }
                 Err(E::unavailable(act, fault))
             }
             Some(fault @ Fault::Silence) => {
@@ -263,7 +269,7 @@ impl FaultyStore {
     /// Another writer, who is quicker with one of these and ends before it tells readers.
     async fn race(&self, writes: &[Write]) -> Result<(), StoreError> {
         let Some(write) = writes.iter().find(|write| matches!(write, Write::Record { .. })) else { return Ok(()) };
-        let answers = self.inner.commit(Arc::new([write.clone()])).await?;
+        let answers = self.inner.commit(Arc::new(vec![write.clone()])).await?;
         if matches!(answers.as_slice(), [Committed::Written(_)]) {
             self.faults.count(Act::Commit, Fault::Conflict);
         }
@@ -281,7 +287,7 @@ impl Store for FaultyStore {
         self.inner.loads_first()
     }
 
-    async fn commit(&self, writes: Arc<[Write]>) -> Result<Vec<Committed>, StoreError> {
+    async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError> {
         let fault = self.faults.draw(Act::Commit);
         let work = async {
             if let Some(refusal) = self.faults.refusal(&writes) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use pipetrail::clock::SystemClock;
 use pipetrail::domain::{Fact, Key, Record};
 use pipetrail::ingest::{Decode, Mode, Settings, Tally, WorkError, Worker, refold};
-use pipetrail::queue::DeadLetter;
+use pipetrail::queue::{DeadLetter, Outcome, Settlement};
 use pipetrail::store::{Cursor, Store};
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
@@ -30,6 +30,9 @@ async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
     };
     assert!(tokio::time::timeout(LIMIT, wait).await.is_ok(), "{what}: not within {LIMIT:?}");
 }
+
+/// Code and body of a dead letter.
+type DeadBody = (String, Vec<u8>);
 
 /// A local file with faults before it.
 struct Rig {
@@ -77,7 +80,8 @@ impl Rig {
             stop.cancel();
         };
         let work = async { tokio::join!(worker.run(Mode::Forever, stop.clone()), meanwhile).0 };
-        tokio::time::timeout(LIMIT * 2, work).await.expect("the worker did not stop")
+        let Ok(result) = tokio::time::timeout(LIMIT * 2, work).await else { panic!("the worker did not stop") };
+        result
     }
 
     fn raw(&self) -> Connection {
@@ -93,9 +97,25 @@ impl Rig {
         self.number("SELECT coalesce(sum(count), 0) FROM trials")
     }
 
-    /// As if every message had been delivered so often.
-    fn set_receives(&self, receives: u32) {
-        self.raw().execute("UPDATE leases SET receives = ?1", [receives]).unwrap();
+    /// Has every message delivered so often and given back, with so many attempts that left no outcome.
+    async fn age(&self, receives: u32, trials: u32) {
+        let queue = &self.local.queue;
+        for round in 0..receives {
+            let mut settlements = Vec::new();
+            loop {
+                let taken = queue.receive(Duration::from_secs(60)).await.unwrap();
+                if taken.is_empty() {
+                    break;
+                }
+                let back = |delivery| Settlement { delivery, outcome: Outcome::Back { after: Duration::ZERO } };
+                settlements.extend(taken.into_iter().map(back));
+            }
+            let attempts = if round == 0 { trials } else { 0 };
+            for (settlement, _) in settlements.iter().flat_map(|one| (0..attempts).map(move |attempt| (one, attempt))) {
+                queue.begin_trial(&settlement.delivery).await.unwrap();
+            }
+            queue.settle(settlements).await.unwrap();
+        }
     }
 
     async fn dead(&self) -> Vec<DeadLetter> {
@@ -103,7 +123,7 @@ impl Rig {
     }
 
     /// Codes and bodies of the dead letters, in some order that is always the same.
-    async fn dead_bodies(&self) -> Vec<(String, Vec<u8>)> {
+    async fn dead_bodies(&self) -> Vec<DeadBody> {
         let mut dead: Vec<_> = self.dead().await.into_iter().map(|letter| (letter.reason.code, letter.body)).collect();
         dead.sort();
         dead
@@ -167,7 +187,7 @@ fn busiest(bodies: &[Vec<u8>]) -> Key {
 }
 
 /// What is left when everything about `key` is refused: the dead letters and the records.
-fn without(sent: &[Vec<u8>], key: &Key) -> (Vec<(String, Vec<u8>)>, BTreeMap<Key, Record>) {
+fn without(sent: &[Vec<u8>], key: &Key) -> (Vec<DeadBody>, BTreeMap<Key, Record>) {
     let about = sent.iter().filter(|body| is_about(body, key));
     let mut dead: Vec<_> = about.map(|body| ("store_refused".to_owned(), body.clone())).collect();
     dead.sort();
@@ -393,9 +413,11 @@ mod under_faults {
         let how = if seed.is_multiple_of(2) { Fault::Refused } else { Fault::RefusedUnnamed };
         rig.store.refuse(how, move |write| write.key() == refused);
         rig.store.most_writes(12);
-        rig.put(&sent).await;
         // Some have been through outages before.
-        rig.raw().execute("UPDATE leases SET receives = 10 WHERE id % 20 = 0", []).unwrap();
+        let (old, fresh) = sent.split_at(30);
+        rig.put(old).await;
+        rig.age(10, 0).await;
+        rig.put(fresh).await;
         rig.drain().await;
         let (dead, records) = without(&sent, &key);
         assert_eq!(rig.dead_bodies().await, dead, "seed {seed}");
@@ -446,8 +468,8 @@ mod under_faults {
         for _ in 0..7 {
             if rig.is_empty().await {
                 rig.put(&sent).await;
+                rig.age(3, 0).await;
             }
-            rig.set_receives(10);
             begin(&rig);
             let asked = rig.queue.asked(Act::BeginTrial);
             let played = || rig.store.played_in_all() + rig.queue.played_in_all();
@@ -458,7 +480,6 @@ mod under_faults {
         }
         rig.store.back();
         rig.queue.back();
-        rig.set_receives(10);
         rig.drain().await;
         rig.assert_complete(&sent).await;
     }
@@ -638,7 +659,7 @@ mod what_may_kill {
             let rig = Rig::new().await;
             let sent = bodies(20);
             rig.put(&sent).await;
-            rig.set_receives(received);
+            rig.age(received, 0).await;
             rig.drain().await;
             assert_eq!(rig.queue.asked(Act::BeginTrial), trials, "{received} receives before");
             rig.assert_complete(&sent).await;
@@ -649,9 +670,10 @@ mod what_may_kill {
     async fn is_tried_after_the_fresh_ones_and_counted_before() {
         let mut rig = Rig::new().await;
         let sent = bodies(40);
-        rig.put(&sent).await;
-        rig.raw().execute("UPDATE leases SET receives = 3 WHERE id <= 20", []).unwrap();
-        let seen: Arc<Mutex<Vec<(Vec<u8>, i64)>>> = Arc::default();
+        rig.put(&sent[..20]).await;
+        rig.age(3, 0).await;
+        rig.put(&sent[20..]).await;
+        let seen = Arc::new(Mutex::new(Vec::<(Vec<u8>, i64)>::new()));
         let (sound, raw, see) = (decode(), Mutex::new(rig.raw()), seen.clone());
         rig.decode = Arc::new(move |body| {
             let ask = "SELECT coalesce(sum(count), 0) FROM trials";
@@ -672,8 +694,7 @@ mod what_may_kill {
             let mut rig = Rig::new().await;
             let sent = bodies(1);
             rig.put(&sent).await;
-            rig.set_receives(8);
-            rig.raw().execute("INSERT INTO trials (id, count) SELECT id, ?1 FROM leases", [attempts]).unwrap();
+            rig.age(8, attempts).await;
             let (sound, called) = (decode(), Arc::new(AtomicBool::new(false)));
             let call = called.clone();
             rig.decode = Arc::new(move |body| {
