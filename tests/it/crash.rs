@@ -10,7 +10,9 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use rusqlite::Connection;
 
-use crate::support::{Local, all_tests, assert_same, bodies, dead_letters, disordered, folded, folder, stored};
+use crate::support::{
+    Local, all_tests, assert_same, assert_told, bodies, dead_letters, disordered, folded, folder, stored,
+};
 
 /// No process may take longer.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -111,7 +113,9 @@ async fn a_worker_that_is_killed_again_and_again_loses_and_poisons_nothing() {
     let local = Local::open(&path).await;
     assert!(local.queue.depth().await.unwrap().is_empty());
     assert_eq!(dead_letters(local.queue.as_ref()).await, []);
-    assert_same(&stored(local.store.as_ref()).await, &folded(&sent));
+    let expected = folded(&sent);
+    assert_same(&stored(local.store.as_ref()).await, &expected);
+    assert_told(local.store.as_ref(), &expected).await;
 }
 
 #[tokio::test]

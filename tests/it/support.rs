@@ -1,6 +1,6 @@
 //! What several tests need: a local file, bodies, and the truth to compare with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use pipetrail::history::Plan;
 use pipetrail::ingest::{Decode, Mode, Settings, Tally, Worker};
 use pipetrail::queue::{DeadLetter, DeadLetterFilter, Queue, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
-use pipetrail::store::{SqliteStore, Store};
+use pipetrail::store::{Cursor, SqliteStore, Store};
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -151,4 +151,26 @@ pub(crate) fn assert_same(found: &BTreeMap<Key, Record>, expected: &BTreeMap<Key
         .collect();
     assert!(differ.is_empty(), "{} of {} records differ: {:?}", differ.len(), expected.len(), differ.first());
     assert_eq!(found.len(), expected.len());
+}
+
+/// The keys in the change log.
+pub(crate) async fn told(store: &dyn Store) -> BTreeSet<Key> {
+    let mut cursor: Cursor = serde_json::from_str("[0]").unwrap();
+    let mut keys = BTreeSet::new();
+    loop {
+        let changes = store.changes(&cursor, 100).await.unwrap();
+        assert!(!changes.reset);
+        keys.extend(changes.keys);
+        if !changes.more {
+            return keys;
+        }
+        cursor = changes.cursor;
+    }
+}
+
+/// Readers can know of each of these records.
+pub(crate) async fn assert_told(store: &dyn Store, records: &BTreeMap<Key, Record>) {
+    let told = told(store).await;
+    let untold = records.keys().filter(|key| !told.contains(key)).count();
+    assert_eq!(untold, 0, "of {} records are not in the change log", records.len());
 }

@@ -10,13 +10,14 @@ use pipetrail::clock::SystemClock;
 use pipetrail::domain::{Fact, Key, Record};
 use pipetrail::ingest::{Decode, Mode, Settings, Tally, WorkError, Worker, refold};
 use pipetrail::queue::{DeadLetter, Outcome, Settlement};
-use pipetrail::store::{Cursor, Store};
+use pipetrail::store::Cursor;
 use rusqlite::Connection;
 use tokio_util::sync::CancellationToken;
 
 use crate::faults::{Act, Fault, Faults, FaultyQueue, FaultyStore};
 use crate::support::{
-    Local, all_tests, assert_same, bodies, dead_letters, decode, disordered, drain, folded, folder, quick, stored, time,
+    Local, all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, drain, folded, folder, quick,
+    stored, time, told,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -133,7 +134,6 @@ impl Rig {
         self.local.queue.depth().await.unwrap().is_empty()
     }
 
-    /// The keys in the change log.
     async fn told(&self) -> BTreeSet<Key> {
         told(self.local.store.as_ref()).await
     }
@@ -143,28 +143,12 @@ impl Rig {
         assert!(self.is_empty().await, "{:?}", self.local.queue.depth().await);
         assert_eq!(self.number("SELECT count(*) FROM trials"), 0);
         assert_same(&stored(self.local.store.as_ref()).await, expected);
-        let told = self.told().await;
-        let untold: Vec<_> = expected.keys().filter(|key| !told.contains(key)).collect();
-        assert!(untold.is_empty(), "{} records are not in the change log", untold.len());
+        assert_told(self.local.store.as_ref(), expected).await;
     }
 
     async fn assert_complete(&self, sent: &[Vec<u8>]) {
         self.assert_holds(&folded(sent)).await;
         assert_eq!(self.dead().await, []);
-    }
-}
-
-async fn told(store: &dyn Store) -> BTreeSet<Key> {
-    let mut cursor: Cursor = serde_json::from_str("[0]").unwrap();
-    let mut keys = BTreeSet::new();
-    loop {
-        let changes = store.changes(&cursor, 100).await.unwrap();
-        assert!(!changes.reset);
-        keys.extend(changes.keys);
-        if !changes.more {
-            return keys;
-        }
-        cursor = changes.cursor;
     }
 }
 
