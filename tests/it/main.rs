@@ -12,6 +12,7 @@
 mod bad_input;
 mod cli;
 mod contract;
+mod crash;
 mod examples;
 mod faults;
 mod http;

@@ -1,6 +1,6 @@
 //! What several tests need: a local file, bodies, and the truth to compare with.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use pipetrail::clock::{Clock, SystemClock};
 use pipetrail::domain::{Join, Key, Record, Time};
 use pipetrail::history::Plan;
 use pipetrail::ingest::{Decode, Mode, Settings, Tally, Worker};
-use pipetrail::queue::{Queue, SqliteQueue};
+use pipetrail::queue::{DeadLetter, DeadLetterFilter, Queue, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
-use pipetrail::store::{SqliteStore, Store};
+use pipetrail::store::{Cursor, SqliteStore, Store};
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
@@ -70,6 +70,16 @@ pub(crate) fn worker(queue: Arc<dyn Queue>, store: Arc<dyn Store>) -> Worker {
 pub(crate) async fn drain(worker: &Worker) -> Tally {
     let done = worker.run(Mode::UntilEmpty, CancellationToken::new());
     tokio::time::timeout(Duration::from_secs(120), done).await.expect("the queue did not get empty").unwrap()
+}
+
+/// Whether the long forms of the tests run: `PIPETRAIL_TEST_ALL=1`.
+#[expect(clippy::disallowed_methods, reason = "how much to test is for the caller's environment to say")]
+pub(crate) fn all_tests() -> bool {
+    std::env::var("PIPETRAIL_TEST_ALL").is_ok_and(|value| value == "1")
+}
+
+pub(crate) async fn dead_letters(queue: &dyn Queue) -> Vec<DeadLetter> {
+    queue.dead_letters(&DeadLetterFilter::default(), None, 10_000).await.unwrap()
 }
 
 /// A folder that is removed at the end, with the path of a data file in it.
@@ -141,4 +151,26 @@ pub(crate) fn assert_same(found: &BTreeMap<Key, Record>, expected: &BTreeMap<Key
         .collect();
     assert!(differ.is_empty(), "{} of {} records differ: {:?}", differ.len(), expected.len(), differ.first());
     assert_eq!(found.len(), expected.len());
+}
+
+/// The keys in the change log.
+pub(crate) async fn told(store: &dyn Store) -> BTreeSet<Key> {
+    let mut cursor: Cursor = serde_json::from_str("[0]").unwrap();
+    let mut keys = BTreeSet::new();
+    loop {
+        let changes = store.changes(&cursor, 100).await.unwrap();
+        assert!(!changes.reset);
+        keys.extend(changes.keys);
+        if !changes.more {
+            return keys;
+        }
+        cursor = changes.cursor;
+    }
+}
+
+/// Readers can know of each of these records.
+pub(crate) async fn assert_told(store: &dyn Store, records: &BTreeMap<Key, Record>) {
+    let told = told(store).await;
+    let untold = records.keys().filter(|key| !told.contains(key)).count();
+    assert_eq!(untold, 0, "of {} records are not in the change log", records.len());
 }

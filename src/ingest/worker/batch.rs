@@ -27,8 +27,8 @@ pub(super) struct Ticket {
 
 /// What a lonely message has more.
 pub(super) struct Alone {
-    /// Whether this attempt was counted: if it ends without an outcome of its own, the count is taken back.
-    pub(super) counted: bool,
+    /// The message, if this attempt was counted: if it ends without an outcome of its own, the count is taken back.
+    pub(super) counted: Option<String>,
     /// Dropped when the message is settled or given up.
     pub(super) _settled: oneshot::Sender<()>,
 }
@@ -36,6 +36,11 @@ pub(super) struct Alone {
 impl Ticket {
     pub(super) fn is_late(&self) -> bool {
         Instant::now() > self.deadline
+    }
+
+    /// The message whose lonely attempt was counted.
+    pub(super) fn counted(&self) -> Option<&str> {
+        self.alone.as_ref()?.counted.as_deref()
     }
 }
 
@@ -87,6 +92,20 @@ impl Decided {
         let settlements = deliveries.into_iter().zip(&readings).zip(&fates).map(settle).collect();
         let logged = report.fates.iter().filter(|ended| ended.fate.is_to_be_logged());
         Self { settlements, keys: logged.map(|ended| ended.key.clone()).collect(), tally, ticket }
+    }
+
+    /// Readers could not be told, and a message may only be deleted once they were: gives back what was done.
+    pub(super) fn keep(&mut self) {
+        let done = self.settlements.iter_mut().filter(|settlement| settlement.outcome == Outcome::Done);
+        let kept = done.map(|settlement| settlement.outcome = GIVE_BACK).count();
+        self.tally = Tally {
+            given_back: self.tally.given_back + length(kept),
+            applied: 0,
+            unchanged: 0,
+            ignored: 0,
+            below_floor: 0,
+            ..self.tally
+        };
     }
 }
 

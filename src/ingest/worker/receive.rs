@@ -104,8 +104,8 @@ impl Step {
         for delivery in lonely {
             let (settled, wait) = oneshot::channel();
             let late = self.stop.is_cancelled() || Instant::now() > deadline;
-            let decided = if late { Some(GIVE_BACK) } else { self.begin(&delivery).await? };
-            let alone = Some(Alone { counted: decided.is_none(), _settled: settled });
+            let (decided, counted) = if late { (Some(GIVE_BACK), false) } else { self.begin(&delivery).await? };
+            let alone = Some(Alone { counted: counted.then(|| delivery.id.clone()), _settled: settled });
             let ticket = Ticket { deadline, alone, _permit: permit.clone() };
             match decided {
                 None => drop(self.commit.send(self.read(vec![delivery], ticket)).await),
@@ -121,20 +121,22 @@ impl Step {
     }
 
     /// Notes durably that the message is being tried alone. An outcome where it is not to be tried: it was
-    /// tried too often, or that cannot be noted.
-    async fn begin(&self, delivery: &Delivery) -> Result<Option<Outcome>, WorkError> {
+    /// tried too often, or that cannot be noted. And whether this attempt is noted.
+    async fn begin(&self, delivery: &Delivery) -> Result<(Option<Outcome>, bool), WorkError> {
         let queue = &self.worker.queue;
-        let begun = async {
-            let trials = queue.trials(delivery).await?;
-            match given_up(trials) {
-                Some(reason) => Ok(Some(Outcome::Dead { reason, tries: trials })),
-                None => queue.begin_trial(delivery).await.map(|_| None),
-            }
+        let trials = match queue.trials(delivery).await {
+            Ok(trials) => trials,
+            Err(QueueError::Unavailable(_)) => return Ok((Some(GIVE_BACK), false)),
+            Err(error) => return Err(error.into()),
         };
-        match begun.await {
-            Err(QueueError::Unavailable(_)) => Ok(Some(GIVE_BACK)),
+        if let Some(reason) = given_up(trials) {
+            return Ok((Some(Outcome::Dead { reason, tries: trials }), false));
+        }
+        match queue.begin_trial(delivery).await {
+            Ok(_) => Ok((None, true)),
+            // It may be noted all the same, and one note too few harms nobody.
+            Err(QueueError::Unavailable(_)) => Ok((Some(GIVE_BACK), true)),
             Err(error) => Err(error.into()),
-            Ok(outcome) => Ok(outcome),
         }
     }
 

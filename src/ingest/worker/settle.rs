@@ -6,7 +6,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Decided, GIVE_BACK};
+use super::batch::Decided;
 use super::{MOST_DECIDED, WorkError, Worker, outage};
 use crate::domain::Key;
 use crate::ingest::Tally;
@@ -31,10 +31,13 @@ impl Step {
             let deadline = batches.iter().map(|batch| batch.ticket.deadline).min().unwrap_or_else(Instant::now);
             let keys: BTreeSet<Key> = batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.keys)).collect();
             let logged = self.log(&keys.into_iter().collect::<Vec<_>>(), deadline).await?;
+            if !logged {
+                batches.iter_mut().for_each(Decided::keep);
+            }
             self.take_back(&batches, deadline).await?;
-            let settlements = batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.settlements));
-            let settlements = settlements.map(|settlement| unless_unlogged(settlement, logged)).collect();
-            self.settle(settlements, deadline).await?;
+            let settlements = batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.settlements)).collect();
+            let unsettled = self.settle(settlements, deadline).await?;
+            self.take_back_unsettled(&batches, &unsettled, deadline).await?;
             for batch in batches.drain(..) {
                 report(&batch.tally);
                 total += batch.tally;
@@ -69,12 +72,29 @@ impl Step {
 
     /// A lonely attempt that ends with giving back had an outcome: it is not to count.
     async fn take_back(&self, batches: &[Decided], deadline: Instant) -> Result<(), WorkError> {
-        let counted = |batch: &&Decided| batch.ticket.alone.as_ref().is_some_and(|alone| alone.counted);
+        let counted = |batch: &&Decided| batch.ticket.counted().is_some();
         let settlements = batches.iter().filter(counted).flat_map(|batch| &batch.settlements);
         for Settlement { delivery, outcome } in settlements {
             match outcome {
                 Outcome::Back { .. } => self.end_trial(delivery, deadline).await?,
                 Outcome::Done | Outcome::Dead { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// So did one whose outcome the queue did not take.
+    async fn take_back_unsettled(
+        &self,
+        batches: &[Decided],
+        unsettled: &[Settlement],
+        deadline: Instant,
+    ) -> Result<(), WorkError> {
+        let counted: BTreeSet<_> = batches.iter().filter_map(|batch| batch.ticket.counted()).collect();
+        for Settlement { delivery, outcome } in unsettled {
+            let is_open = matches!(outcome, Outcome::Done | Outcome::Dead { .. });
+            if is_open && counted.contains(delivery.id.as_str()) {
+                self.end_trial(delivery, deadline).await?;
             }
         }
         Ok(())
@@ -96,11 +116,11 @@ impl Step {
         }
     }
 
-    /// Settles; what cannot be settled in time comes again by itself.
-    async fn settle(&self, mut open: Vec<Settlement>, deadline: Instant) -> Result<(), WorkError> {
+    /// Settles. What cannot be settled in time comes again by itself, and is returned.
+    async fn settle(&self, mut open: Vec<Settlement>, deadline: Instant) -> Result<Vec<Settlement>, WorkError> {
         let mut wait = outage();
         loop {
-            let Err(failed) = self.worker.queue.settle(open).await else { return Ok(()) };
+            let Err(failed) = self.worker.queue.settle(open).await else { return Ok(Vec::new()) };
             match failed.source {
                 error @ QueueError::Failed(_) => return Err(error.into()),
                 QueueError::Unavailable(error) => {
@@ -109,17 +129,9 @@ impl Step {
             }
             open = failed.unsettled;
             if !self.again(&mut wait, deadline).await {
-                return Ok(());
+                return Ok(open);
             }
         }
-    }
-}
-
-/// A message may only be deleted once readers were told.
-fn unless_unlogged(settlement: Settlement, logged: bool) -> Settlement {
-    match settlement.outcome {
-        Outcome::Done if !logged => Settlement { outcome: GIVE_BACK, ..settlement },
-        Outcome::Done | Outcome::Dead { .. } | Outcome::Back { .. } => settlement,
     }
 }
 
