@@ -1,4 +1,29 @@
-//! Pipetrail follows every Azure DevOps pipeline run.
+//! Pipetrail follows every Azure DevOps pipeline run from the hook event that announces it to the answer that a
+//! person asks for.
+//!
+//! ```text
+//! service hooks ──> Queue ──> worker: decode ─> merge ─> commit ─> log ─> Store ──changes──> Catalog
+//! web hooks ─ HTTP ─┘   └──> dead letters                                                      │
+//!                                                                        command line, watchers
+//! ```
+//!
+//! Data flows one way, and each arrow is one module's job. In the order of the flow:
+//!
+//! | module | its part |
+//! |---|---|
+//! | [`http`] | takes in what Azure DevOps posts |
+//! | [`queue`] | keeps messages and dead letters |
+//! | [`ado`] | reads the service's JSON into facts: the room for a new event |
+//! | [`domain`] | what is said about a run, joined; what follows from it. Pure |
+//! | [`ingest`] | the worker: what becomes of each message |
+//! | [`store`] | records, their facts, and the log of what changed |
+//! | [`catalog`] | the read model: every reader asks here |
+//! | [`view`] | from the catalog's rows to what people read. Pure |
+//! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
+//!
+//! Beside them: [`sqlite`] (the local file), [`history`] (a made-up one, for demo and tests), [`clock`],
+//! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
+
 pub mod ado;
 pub mod catalog;
 pub mod cli;

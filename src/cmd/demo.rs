@@ -1,24 +1,21 @@
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
 use super::context::Parts;
-use super::examples::{BUILD, EXAMPLES};
+use super::examples::EXAMPLES;
 use super::up::{bind, serve};
 use super::work::worker;
 use super::{Context, Exit, Failure};
-use crate::ado::{Beside, build_facts};
 use crate::catalog::{Run, RunFilter};
 use crate::cli;
-use crate::domain::{Record, Time};
+use crate::domain::Time;
 use crate::history::{Event, Plan};
 use crate::http::Server;
 use crate::ingest::Mode;
 use crate::sqlite::Missing;
-use crate::store::{Store, Write};
 use crate::view::{self, Columns};
 
 const ORGANIZATION: &str = "fabrikam";
@@ -104,27 +101,9 @@ async fn fill(
         }
     }
     queue.put(chunk).await?;
-    tell_of_build(parts.store.as_ref()).await?;
     let worker = worker(context, parts);
     worker.run(Mode::UntilEmpty, stop.clone()).await.map_err(anyhow::Error::from)?;
     Ok(next)
-}
-
-/// The example of a REST answer makes statements like an event's, and goes straight to the same merge.
-async fn tell_of_build(store: &dyn Store) -> Result<(), Failure> {
-    let beside = Beside { organization: ORGANIZATION.to_owned(), ..Beside::default() };
-    for fact in build_facts(&beside, BUILD).map_err(anyhow::Error::from)? {
-        let keys = [fact.key()];
-        let stored = store.load(&keys).await?.into_iter().next().flatten();
-        // With a record that is there it was told before: by an earlier demo on this file.
-        if stored.is_none() {
-            let record = Record::of(&fact);
-            let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
-            store.commit(Arc::new(vec![write])).await?;
-            store.append(&keys).await?;
-        }
-    }
-    Ok(())
 }
 
 /// The newest runs, and those that the examples tell of.

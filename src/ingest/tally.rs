@@ -1,4 +1,3 @@
-use std::fmt;
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -39,19 +38,5 @@ impl AddAssign for Tally {
         self.conflicts += other.conflicts;
         self.below_floor += other.below_floor;
         self.lag = self.lag.max(other.lag);
-    }
-}
-
-/// For people: what is zero and no news is left out.
-impl fmt::Display for Tally {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { received, applied, unchanged, ignored, poisoned, .. } = self;
-        write!(
-            f,
-            "{received} received: {applied} applied, {unchanged} unchanged, {ignored} ignored, {poisoned} set aside"
-        )?;
-        let rest =
-            [(self.given_back, "given back"), (self.below_floor, "about purged runs"), (self.conflicts, "conflicts")];
-        rest.iter().filter(|(count, _)| *count > 0).try_for_each(|(count, what)| write!(f, ", {count} {what}"))
     }
 }

@@ -1,5 +1,7 @@
 //! What a body that is not as it should be gets: row by row, and by brute force.
 
+use std::collections::BTreeSet;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pipetrail::ado::{Beside, DecodeError, Decoded, Decoder, build_facts, timeline_facts};
@@ -169,9 +171,21 @@ fn each_row_of_the_table() {
         ("no id of the approval", without(APPROVAL, "/resource/approval/id"), "no_state", Some("resource.approval.id")),
         ("no status of the build", without(BUILD, "/resource/status"), "no_state", Some("resource.status")),
     ];
+    let mut seen = BTreeSet::new();
     for (what, body, code, path) in rows {
         assert_eq!(outcome(&body), (code.to_owned(), path.map(str::to_owned)), "{what}");
+        seen.insert(code.to_owned());
     }
+    seen.retain(|code| code != "facts" && code != "ignored");
+    assert_eq!(seen, codes_of_the_readme());
+}
+
+/// The codes in the last column of the README's table.
+fn codes_of_the_readme() -> BTreeSet<String> {
+    let readme = include_str!("../../README.md");
+    let table = readme.split("## Bad input").nth(1).unwrap().split("\n## ").next().unwrap();
+    let cells = table.lines().filter(|line| line.starts_with('|')).filter_map(|line| line.split('|').rev().nth(1));
+    cells.filter_map(|cell| cell.trim().strip_prefix('`')?.strip_suffix('`')).map(str::to_owned).collect()
 }
 
 #[test]

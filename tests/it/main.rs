@@ -9,6 +9,7 @@
     reason = "a helper that fails has to fail its test; what clippy permits in tests does not reach helpers"
 )]
 
+mod architecture;
 mod bad_input;
 mod cli;
 mod contract;
