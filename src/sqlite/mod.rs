@@ -45,12 +45,22 @@ pub enum Missing {
 }
 
 /// How sure a write is once it is acknowledged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Durability {
+    /// Survives a killed process; a power cut may undo it, unless something was written with
+    /// [`Durability::Full`] since: the log is durable up to its end or not at all.
+    Normal,
     /// Survives a power cut.
     Full,
-    /// Survives a killed process; a power cut may undo it.
-    Normal,
+}
+
+impl Durability {
+    fn synchronous(self) -> &'static str {
+        match self {
+            Self::Normal => "NORMAL",
+            Self::Full => "FULL",
+        }
+    }
 }
 
 /// An open local file. Cheap to clone; the last clone closes it.
@@ -76,12 +86,11 @@ impl LocalFile {
         if missing == Missing::Fail && !path.exists() {
             return Err(LocalError::missing(path));
         }
-        let full = connect(path, Durability::Full).map_err(fail)?;
-        migrate(&full, path)?;
-        let normal = connect(path, Durability::Normal).map_err(fail)?;
+        let connection = connect(path).map_err(fail)?;
+        migrate(&connection, path)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
-            writer: Writer::start(path, full, normal)?,
+            writer: Writer::start(path, connection)?,
             readers: Mutex::default(),
             owner: OnceCell::new(),
             clock,
@@ -159,7 +168,7 @@ impl LocalFile {
     }
 }
 
-fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> {
+fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -168,12 +177,8 @@ fn connect(path: &Path, durability: Durability) -> rusqlite::Result<Connection> 
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "mmap_size", 0)?;
-    let (synchronous, cache_kib) = match durability {
-        Durability::Full => ("FULL", -8_192),
-        Durability::Normal => ("NORMAL", -2_048),
-    };
-    connection.pragma_update(None, "synchronous", synchronous)?;
-    connection.pragma_update(None, "cache_size", cache_kib)?;
+    connection.pragma_update(None, "synchronous", Durability::Full.synchronous())?;
+    connection.pragma_update(None, "cache_size", -8_192)?;
     Ok(connection)
 }
 

@@ -42,12 +42,12 @@ impl std::fmt::Debug for Job {
 }
 
 impl Writer {
-    pub(super) fn start(path: &Path, full: Connection, normal: Connection) -> Result<Self, LocalError> {
+    pub(super) fn start(path: &Path, connection: Connection) -> Result<Self, LocalError> {
         let (jobs, queue) = channel();
         let name = path.to_owned();
         let thread = std::thread::Builder::new()
             .name("pipetrail-writer".to_owned())
-            .spawn(move || serve(&queue, &full, &normal, &name))
+            .spawn(move || serve(&queue, &connection, &name))
             .map_err(|error| LocalError::io(path, error))?;
         Ok(Self { jobs: Some(jobs), thread: Some(thread), path: path.to_owned() })
     }
@@ -87,29 +87,17 @@ impl Drop for Writer {
     }
 }
 
-fn serve(queue: &Receiver<Job>, full: &Connection, normal: &Connection, path: &Path) {
-    let mut next = queue.recv().ok();
-    while let Some(first) = next.take() {
-        let durability = first.durability;
+fn serve(queue: &Receiver<Job>, connection: &Connection, path: &Path) {
+    let mut set = None;
+    while let Ok(first) = queue.recv() {
         let mut group = vec![first];
-        while group.len() < MOST_IN_A_GROUP {
-            match queue.try_recv() {
-                Ok(job) if job.durability == durability => group.push(job),
-                Ok(job) => {
-                    next = Some(job);
-                    break;
-                }
-                Err(_) => break,
-            }
+        group.extend(queue.try_iter().take(MOST_IN_A_GROUP - 1));
+        let durability = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Full);
+        if set != Some(durability) {
+            // One connection for both: with two, each would have to forget what it knows when the other writes.
+            set = connection.pragma_update(None, "synchronous", durability.synchronous()).is_ok().then_some(durability);
         }
-        let connection = match durability {
-            Durability::Full => full,
-            Durability::Normal => normal,
-        };
         commit(connection, group, path);
-        if next.is_none() {
-            next = queue.recv().ok();
-        }
     }
 }
 
