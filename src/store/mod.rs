@@ -30,7 +30,8 @@ pub trait Store: Send + Sync {
     /// A key may be there once.
     async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError>;
 
-    /// Tells readers that these records changed. Durable once this returns.
+    /// Tells readers that these records changed. Once this returns, nothing that is written later, here or on the
+    /// queue, survives without it.
     async fn append(&self, keys: &[Key]) -> Result<(), StoreError>;
 
     /// What changed after `cursor`, at most about `limit` keys.

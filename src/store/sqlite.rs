@@ -102,7 +102,8 @@ impl Store for SqliteStore {
             return Ok(());
         }
         let (entry, now) = (log_entry(keys), self.file.now());
-        self.write(move |c| append(c, &entry, now)).await
+        // Whatever makes a later write durable, such as the deletion of a message, makes this one durable too.
+        Ok(self.file.write(Durability::Normal, move |c| append(c, &entry, now)).await?)
     }
 
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {

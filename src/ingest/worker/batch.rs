@@ -44,6 +44,12 @@ impl Ticket {
     }
 }
 
+/// A batch as it came off the queue.
+pub(super) struct Received {
+    pub(super) deliveries: Vec<Delivery>,
+    pub(super) ticket: Ticket,
+}
+
 /// A batch that was read and folded, not yet committed.
 pub(super) struct Read {
     pub(super) deliveries: Vec<Delivery>,

@@ -1,4 +1,4 @@
-//! The second step: commits what was read. The only one who writes records.
+//! The third step: commits what was read. The only one who writes records.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;

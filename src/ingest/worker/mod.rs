@@ -1,11 +1,12 @@
-//! The worker's loop: three steps side by side, with a bound on the batches in hand.
+//! The worker's loop: four steps side by side, with a bound on the batches in hand.
 //!
-//! `receive`, read and fold → `commit` → append to the change log, then `settle`. A
+//! `receive` → `read` and fold → `commit` → append to the change log, then `settle`. A
 //! permit is taken before messages are, so a slow store slows down the receiving. Stopping closes the first
 //! step; the others run dry.
 
 mod batch;
 mod commit;
+mod read;
 mod receive;
 mod settle;
 
@@ -52,7 +53,7 @@ impl Default for Settings {
         Self {
             lease: Duration::from_secs(120),
             deadline: Duration::from_secs(60),
-            concurrency: 3,
+            concurrency: 4,
             idle: Duration::from_millis(500),
             drain: Duration::from_secs(30),
             cache_bytes: 6 << 20,
@@ -116,14 +117,17 @@ impl Worker {
     pub async fn run(&self, mode: Mode, stop: CancellationToken) -> Result<Tally, WorkError> {
         // The steps stop each other when one fails, without stopping the caller's other tasks.
         let stop = stop.child_token();
+        let (to_read, received) = mpsc::channel(1);
         let (to_commit, read) = mpsc::channel(1);
         let (to_settle, decided) = mpsc::channel(MOST_DECIDED);
-        let receive = receive::Step::new(self.clone(), stop.clone(), to_commit, to_settle.clone());
+        let receive = receive::Step::new(self.clone(), stop.clone(), to_read, to_settle.clone());
+        let reader = read::Step::new(self.clone(), to_commit);
         let commit = commit::Step::new(self.clone(), stop.clone(), to_settle);
         let settle = settle::Step::new(self.clone(), stop.clone());
         // Ended with this future, wherever they are then: what is in hand comes again.
         let mut steps = JoinSet::new();
         steps.spawn(async move { receive.run(mode).await.map(|()| Tally::default()) });
+        steps.spawn(async move { reader.run(received).await.map(|()| Tally::default()) });
         steps.spawn(async move { commit.run(read).await.map(|()| Tally::default()) });
         steps.spawn(async move { settle.run(decided).await });
         let too_long = async {

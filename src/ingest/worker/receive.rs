@@ -1,6 +1,5 @@
-//! The first step: takes messages, reads their bodies and folds what they say by record.
+//! The first step: takes messages.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,10 +7,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::batch::{Alone, Decided, GIVE_BACK, Read, Ticket};
+use super::batch::{Alone, Decided, GIVE_BACK, Received, Ticket};
 use super::{Mode, WorkError, Worker, outage};
-use crate::ingest::decide::{Company, company, given_up, reading};
-use crate::ingest::fold::fold;
+use crate::ingest::decide::{Company, company, given_up};
 use crate::ingest::wait::Wait;
 use crate::queue::{Delivery, Outcome, QueueError};
 
@@ -23,7 +21,7 @@ pub(super) struct Step {
     stop: CancellationToken,
     permits: Arc<Semaphore>,
     /// Sending to a step that has ended does nothing: it says itself why it did.
-    commit: mpsc::Sender<Read>,
+    read: mpsc::Sender<Received>,
     settle: mpsc::Sender<Decided>,
 }
 
@@ -31,11 +29,11 @@ impl Step {
     pub(super) fn new(
         worker: Worker,
         stop: CancellationToken,
-        commit: mpsc::Sender<Read>,
+        read: mpsc::Sender<Received>,
         settle: mpsc::Sender<Decided>,
     ) -> Self {
         let permits = Arc::new(Semaphore::new(worker.settings.concurrency));
-        Self { worker, stop, permits, commit, settle }
+        Self { worker, stop, permits, read, settle }
     }
 
     pub(super) async fn run(self, mode: Mode) -> Result<(), WorkError> {
@@ -99,7 +97,7 @@ impl Step {
             deliveries.into_iter().partition(|delivery| company(delivery.receives) == Company::Batch);
         if !fresh.is_empty() {
             let ticket = Ticket { deadline, alone: None, _permit: permit.clone() };
-            drop(self.commit.send(self.read(fresh, ticket)).await);
+            drop(self.read.send(Received { deliveries: fresh, ticket }).await);
         }
         for delivery in lonely {
             let (settled, wait) = oneshot::channel();
@@ -108,7 +106,7 @@ impl Step {
             let alone = Some(Alone { counted: counted.then(|| delivery.id.clone()), _settled: settled });
             let ticket = Ticket { deadline, alone, _permit: permit.clone() };
             match decided {
-                None => drop(self.commit.send(self.read(vec![delivery], ticket)).await),
+                None => drop(self.read.send(Received { deliveries: vec![delivery], ticket }).await),
                 Some(outcome) => {
                     let decided = Decided::all(vec![delivery], &outcome, ticket, self.worker.clock.now());
                     drop(self.settle.send(decided).await);
@@ -138,17 +136,5 @@ impl Step {
             Err(QueueError::Unavailable(_)) => Ok((Some(GIVE_BACK), true)),
             Err(error) => Err(error.into()),
         }
-    }
-
-    fn read(&self, deliveries: Vec<Delivery>, ticket: Ticket) -> Read {
-        let decode = |body: &[u8]| catch_unwind(AssertUnwindSafe(|| (self.worker.decode)(body))).ok();
-        let mut readings = Vec::with_capacity(deliveries.len());
-        let facts = deliveries.iter().enumerate().flat_map(|(message, delivery)| {
-            let (reading, facts) = reading(decode(&delivery.body));
-            readings.push(reading);
-            facts.into_iter().map(move |fact| (message, fact))
-        });
-        let groups = fold(facts);
-        Read { deliveries, readings, groups, ticket }
     }
 }
