@@ -83,7 +83,12 @@ fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
 
 fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     let id = upsert_run(connection, run)?;
-    remove_parts(connection, id)?;
+    // Stages may go: attempts without numbers make way for numbered ones. So may jobs, but never all of them;
+    // approvals stay.
+    connection.prepare_cached("DELETE FROM stages WHERE run = ?1")?.execute([id])?;
+    if !run.jobs.is_empty() {
+        connection.prepare_cached("DELETE FROM jobs WHERE run = ?1")?.execute([id])?;
+    }
     run.stages.iter().try_for_each(|stage| insert_stage(connection, id, stage))?;
     (0_i64..).zip(&run.jobs).try_for_each(|(position, job)| insert_job(connection, id, position, job))?;
     run.approvals.iter().try_for_each(|approval| insert_approval(connection, id, approval))?;
@@ -161,7 +166,7 @@ fn insert_job(connection: &Connection, run: i64, position: i64, job: &ShownJob) 
 }
 
 fn insert_approval(connection: &Connection, run: i64, approval: &ShownApproval) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO approvals (run, id, status, stage, stage_attempt, requested, decided, approvers) \
+    let insert = "INSERT OR REPLACE INTO approvals (run, id, status, stage, stage_attempt, requested, decided, approvers) \
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     connection.prepare_cached(insert)?.execute(params![
         run,

@@ -17,7 +17,7 @@ const DEFAULT_DATA: &str = "pipetrail.db";
 const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_LOG_FILTER: &str = "info";
 const DEFAULT_LEASE: Duration = Duration::from_secs(120);
-const DEFAULT_CONCURRENCY: u16 = 4;
+const DEFAULT_CONCURRENCY: u16 = 3;
 
 /// What the command line says; `None` where it is silent.
 #[derive(Debug, Clone, Default)]

@@ -31,7 +31,7 @@ use writer::Writer;
 /// How long a write waits for another process before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before they are moved into the file: 32 MiB.
-const CHECKPOINT_PAGES: u32 = 4_096;
+const CHECKPOINT_PAGES: u32 = 8_192;
 const READERS_KEPT: usize = 2;
 const SCHEMA_VERSION: u32 = 1;
 /// "PTRL": says in the file's header whose file it is.
@@ -172,8 +172,7 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
-    // Both before the first table, or they have no effect. Two events of the usual size fit a page of 8 KiB.
-    connection.pragma_update(None, "page_size", 8_192)?;
+    // Before the first table, or it has no effect.
     connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;

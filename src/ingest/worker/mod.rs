@@ -53,7 +53,7 @@ impl Default for Settings {
         Self {
             lease: Duration::from_secs(120),
             deadline: Duration::from_secs(60),
-            concurrency: 4,
+            concurrency: 3,
             idle: Duration::from_millis(500),
             drain: Duration::from_secs(30),
             cache_bytes: 6 << 20,
