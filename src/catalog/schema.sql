@@ -21,7 +21,6 @@ CREATE TABLE runs (
     UNIQUE (run, organization, pipeline)
 );
 CREATE INDEX runs_pipeline ON runs (organization, pipeline, run);
-CREATE INDEX runs_commit ON runs (commit_id);
 CREATE TABLE stages (
     run INTEGER NOT NULL,
     name TEXT NOT NULL,

@@ -29,7 +29,7 @@ CREATE TABLE dead_letters (
 CREATE INDEX dead_letters_dead ON dead_letters (dead, id);
 
 CREATE TABLE records (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice: a version names it, and a purged record may come anew
     partition TEXT NOT NULL,
     row TEXT NOT NULL,
     version INTEGER NOT NULL,

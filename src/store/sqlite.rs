@@ -196,8 +196,10 @@ impl Name {
     }
 
     fn load(&self, connection: &Connection) -> rusqlite::Result<Option<RecordRow>> {
-        let ask = "SELECT version, body FROM records WHERE partition = ?1 AND row = ?2";
-        let row = |row: &rusqlite::Row<'_>| Ok(RecordRow { version: row.get(0)?, body: row.get(1)? });
+        let ask = "SELECT id, version, body FROM records WHERE partition = ?1 AND row = ?2";
+        let row = |row: &rusqlite::Row<'_>| {
+            Ok(RecordRow { place: Place { id: row.get(0)?, version: row.get(1)? }, body: row.get(2)? })
+        };
         connection.prepare_cached(ask)?.query_row([&self.partition, &self.row], row).optional()
     }
 
@@ -216,17 +218,13 @@ impl Name {
 }
 
 struct RecordRow {
-    version: i64,
+    place: Place,
     body: String,
 }
 
 impl RecordRow {
     fn stored(self, key: &Key) -> Stored {
-        Stored {
-            record: Record::decode(key, &self.body),
-            version: Version(self.version.to_string()),
-            bytes: self.body.len(),
-        }
+        Stored { record: Record::decode(key, &self.body), version: self.place.into(), bytes: self.body.len() }
     }
 }
 
@@ -238,7 +236,7 @@ struct Prepared {
 
 struct PreparedRecord {
     ended: Option<i64>,
-    expected: Option<i64>,
+    expected: Option<Place>,
     step: Step,
 }
 
@@ -248,8 +246,7 @@ impl Prepared {
             Write::Facts { .. } => None,
             Write::Record { record, expected, .. } => Some(PreparedRecord {
                 ended: record.ended().map(Time::ticks),
-                // A version that is none of ours fits no row: a conflict, as it should be.
-                expected: expected.as_ref().map(|version| version.0.parse().unwrap_or(-1)),
+                expected: expected.as_ref().map(Place::of),
                 step: projection.apply(record),
             }),
         };
@@ -257,23 +254,45 @@ impl Prepared {
     }
 
     fn carry_out(self, write: &Write, connection: &Connection, floor: Time) -> rusqlite::Result<Committed> {
-        let found = self.name.id(connection)?;
         let Self { name, record } = self;
-        let (id, version) = match (write, &record, found) {
-            (Write::Facts { .. }, _, Some(id)) => (id, None),
-            (Write::Record { text, .. }, Some(record), found) => match (record.expected, found) {
-                (None, None) if is_below(write, floor) => return Ok(Committed::BelowFloor),
-                (None, None) => (record.insert(connection, &name, text)?, Some(1)),
-                (Some(expected), Some(id)) if record.update(connection, id, expected, text)? => {
-                    (id, Some(expected + 1))
-                }
-                (None | Some(_), None | Some(_)) => return Ok(Committed::Conflict),
+        let place = match (write, &record) {
+            (Write::Record { text, .. }, Some(record)) => match record.expected {
+                Some(expected) => record.update(connection, &name, expected, text)?,
+                None if is_below(write, floor) && name.id(connection)?.is_none() => return Ok(Committed::BelowFloor),
+                None => record.insert(connection, &name, text)?,
             },
-            (Write::Facts { .. } | Write::Record { .. }, _, _) => return Ok(Committed::Conflict),
+            (Write::Facts { .. } | Write::Record { .. }, _) => name.id(connection)?.map(|id| Place { id, version: 0 }),
         };
-        insert_facts(connection, id, write.facts())?;
-        record.map_or(Ok(()), |record| (record.step)(connection))?;
-        Ok(Committed::Written(version.map(|version: i64| Version(version.to_string()))))
+        let Some(place) = place else { return Ok(Committed::Conflict) };
+        insert_facts(connection, place.id, write.facts())?;
+        match record {
+            None => Ok(Committed::Written(None)),
+            Some(record) => {
+                (record.step)(connection)?;
+                Ok(Committed::Written(Some(place.into())))
+            }
+        }
+    }
+}
+
+/// Where a record stands and which state of it: what a [`Version`] says here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    id: i64,
+    version: i64,
+}
+
+impl From<Place> for Version {
+    fn from(place: Place) -> Self {
+        Self(format!("{}.{}", place.id, place.version))
+    }
+}
+
+impl Place {
+    /// A version that is none of ours fits no row: a conflict, as it should be.
+    fn of(version: &Version) -> Self {
+        let parts = version.0.split_once('.').and_then(|(id, version)| Some((id.parse().ok()?, version.parse().ok()?)));
+        parts.map_or(Self { id: -1, version: -1 }, |(id, version)| Self { id, version })
     }
 }
 
@@ -288,14 +307,22 @@ fn insert_facts(connection: &Connection, record: i64, facts: &[EncodedFact]) -> 
 }
 
 impl PreparedRecord {
-    fn insert(&self, connection: &Connection, name: &Name, text: &str) -> rusqlite::Result<i64> {
-        let insert = "INSERT INTO records (partition, row, version, ended, body) VALUES (?1, ?2, 1, ?3, ?4)";
-        connection.prepare_cached(insert)?.insert(params![name.partition, name.row, self.ended, text])
+    /// `None` where the record is there already.
+    fn insert(&self, connection: &Connection, name: &Name, text: &str) -> rusqlite::Result<Option<Place>> {
+        let insert = "INSERT INTO records (partition, row, version, ended, body) VALUES (?1, ?2, 1, ?3, ?4) \
+                      ON CONFLICT (partition, row) DO NOTHING RETURNING id";
+        let row = params![name.partition, name.row, self.ended, text];
+        let id = connection.prepare_cached(insert)?.query_row(row, |row| row.get(0)).optional()?;
+        Ok(id.map(|id| Place { id, version: 1 }))
     }
 
-    fn update(&self, connection: &Connection, id: i64, expected: i64, text: &str) -> rusqlite::Result<bool> {
-        let update = "UPDATE records SET version = version + 1, ended = ?3, body = ?4 WHERE id = ?1 AND version = ?2";
-        Ok(connection.prepare_cached(update)?.execute(params![id, expected, self.ended, text])? > 0)
+    /// `None` where the record is not what was expected.
+    fn update(&self, connection: &Connection, name: &Name, at: Place, text: &str) -> rusqlite::Result<Option<Place>> {
+        let update = "UPDATE records SET version = version + 1, ended = ?5, body = ?6 \
+                      WHERE id = ?1 AND version = ?2 AND partition = ?3 AND row = ?4";
+        let row = params![at.id, at.version, name.partition, name.row, self.ended, text];
+        let updated = connection.prepare_cached(update)?.execute(row)? > 0;
+        Ok(updated.then_some(Place { version: at.version + 1, ..at }))
     }
 }
 

@@ -15,6 +15,7 @@ macro_rules! store_contract {
         $crate::contract::store::store_contract!($make:
             keeps_a_record_with_its_facts,
             refuses_to_overwrite_what_it_was_not_shown,
+            takes_a_record_made_anew_for_another,
             answers_each_write_for_itself,
             keeps_each_fact_once,
             keeps_facts_that_change_nothing,
@@ -108,6 +109,17 @@ pub(crate) async fn refuses_to_overwrite_what_it_was_not_shown(store: Shared, _:
     let gone = update(Record::of(&fact(480, 1)), &version, &fact(480, 2));
     assert_eq!(commit(&store, gone).await, Committed::Conflict, "it is gone");
     assert_eq!(store.facts(&first.key()).await.unwrap().len(), 2, "a conflict leaves no facts behind");
+}
+
+pub(crate) async fn takes_a_record_made_anew_for_another(store: Shared, _: &dyn Pass) {
+    let (old, new) = (fact(479, 2), fact(479, 3));
+    let version = written(&store, insert(&old)).await;
+    store.remove(&[old.key()]).await.unwrap();
+    let stale = || update(Record::of(&old), &version, &fact(479, 4));
+    assert_eq!(commit(&store, stale()).await, Committed::Conflict, "it was purged meanwhile");
+    written(&store, insert(&new)).await;
+    assert_eq!(commit(&store, stale()).await, Committed::Conflict, "another one is in its place");
+    assert_eq!(load(&store, &new.key()).await.unwrap().0, Record::of(&new));
 }
 
 pub(crate) async fn answers_each_write_for_itself(store: Shared, _: &dyn Pass) {
