@@ -16,10 +16,14 @@ const TABLES: [&str; 5] = ["runs", "stages", "jobs", "approvals", "names"];
 pub(super) struct Tables;
 
 impl Projection for Tables {
-    fn prepare(&self, connection: &Connection) -> rusqlite::Result<bool> {
+    fn is_current(&self, connection: &Connection) -> rusqlite::Result<bool> {
         let ask = "SELECT value FROM meta WHERE name = 'catalog_version'";
         let version: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
-        if version == Some(VERSION) {
+        Ok(version == Some(VERSION))
+    }
+
+    fn prepare(&self, connection: &Connection) -> rusqlite::Result<bool> {
+        if self.is_current(connection)? {
             return Ok(false);
         }
         for table in TABLES {

@@ -60,7 +60,7 @@ async fn purge_runs(store: &dyn Store, before: Time) -> Result<usize, Failure> {
         if keys.is_empty() {
             return Ok(count);
         }
-        store.remove(&keys).await?;
+        store.remove(&keys, before).await?;
         count += keys.len();
     }
 }

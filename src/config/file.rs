@@ -17,6 +17,11 @@ pub(super) struct File {
 
 const ORGANIZATIONS: &str = "organizations";
 
+/// Whether it can stand in a record's key.
+fn is_a_name(text: &str) -> bool {
+    !text.trim().is_empty() && !text.contains(|c: char| c.is_control() || "/\\#?|".contains(c))
+}
+
 impl File {
     pub(super) fn parse(name: &str, text: &str, faults: &mut Vec<Fault>) -> Self {
         let mut file = Self { name: name.to_owned(), ..Self::default() };
@@ -58,8 +63,12 @@ impl File {
     fn read_organizations(&mut self, aliases: &Table, faults: &mut Vec<Fault>) {
         for (alias, canonical) in aliases {
             match canonical.as_str() {
-                Some(canonical) => {
-                    self.organizations.insert(alias.to_lowercase(), canonical.to_lowercase());
+                Some(canonical) if is_a_name(canonical) => {
+                    self.organizations.insert(alias.clone(), canonical.to_owned());
+                }
+                Some(_) => {
+                    let says = "must be a name: not empty, without / \\ # ? | and control characters";
+                    faults.push(self.fault(&format!("{ORGANIZATIONS}.{alias}"), says));
                 }
                 None => faults.push(self.fault(&format!("{ORGANIZATIONS}.{alias}"), "must be text in quotes")),
             }

@@ -276,9 +276,13 @@ mod tests {
     }
 
     #[test]
-    fn organizations_are_lower_case() {
-        let config = resolved(Flags::default(), &[], Some("[organizations]\nFabrikam-Old = 'Fabrikam'")).unwrap();
-        assert_eq!(config.organizations.get("fabrikam-old").map(String::as_str), Some("fabrikam"));
+    fn organizations_are_names() {
+        let resolve = |name: &str| resolved(Flags::default(), &[], Some(&format!("[organizations]\nold = {name}")));
+        let config = resolve("'Fabrikam'").unwrap();
+        assert_eq!(config.organizations.get("old").map(String::as_str), Some("Fabrikam"));
+        for unusable in ["''", "'a/b'", "'a|b'", "\"a\\nb\"", "7"] {
+            assert!(resolve(unusable).is_err(), "{unusable}");
+        }
     }
 
     #[test]

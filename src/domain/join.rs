@@ -46,19 +46,43 @@ pub trait Join: Sized {
 /// Join by key.
 impl<K: Ord, V: Join> Join for BTreeMap<K, V> {
     fn join(&mut self, other: Self) -> Change {
-        let mut change = Change::Unchanged;
-        for (key, value) in other {
-            let this = match self.entry(key) {
-                Entry::Vacant(entry) => {
-                    entry.insert(value);
-                    Change::Changed
-                }
-                Entry::Occupied(mut entry) => entry.get_mut().join(value),
-            };
-            change = change.or(this);
-        }
-        change
+        join_greatest(self, other, usize::MAX)
     }
+}
+
+/// The place of `key` in a map of at most `most` entries, which keeps those with the greatest keys; `None` where it has
+/// none. Hostile events must not make a record grow without end, and a cut by the order of the keys is a join too: no
+/// value and no order of arrival changes which entries stay.
+pub(crate) fn place<K: Ord, V: Default>(map: &mut BTreeMap<K, V>, key: K, most: usize) -> Option<&mut V> {
+    if map.len() >= most && !map.contains_key(&key) {
+        if map.first_key_value().is_some_and(|(least, _)| key < *least) {
+            return None;
+        }
+        map.pop_first();
+    }
+    Some(map.entry(key).or_default())
+}
+
+/// Join by key, of at most `most` entries: see [`place`].
+pub(crate) fn join_greatest<K: Ord, V: Join>(this: &mut BTreeMap<K, V>, other: BTreeMap<K, V>, most: usize) -> Change {
+    let mut change = Change::Unchanged;
+    for (key, value) in other {
+        let too_small = this.len() >= most && this.first_key_value().is_some_and(|(least, _)| key < *least);
+        if too_small {
+            continue;
+        }
+        change = change.or(match this.entry(key) {
+            Entry::Occupied(mut known) => known.get_mut().join(value),
+            Entry::Vacant(place) => {
+                place.insert(value);
+                Change::Changed
+            }
+        });
+        if this.len() > most {
+            this.pop_first();
+        }
+    }
+    change
 }
 
 /// Replaces `this` by `other` when `other` is greater: the join of a total order.
@@ -89,5 +113,51 @@ impl Join for serde_json::Value {
             *self = other;
         }
         Change::of(greater)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Map = BTreeMap<u8, Said<u8>>;
+
+    fn map(entries: &[(u8, u8)]) -> Map {
+        let mut map = Map::new();
+        for (key, value) in entries {
+            let entry = Map::from([(*key, Said(Time::UNKNOWN, *value))]);
+            map = joined(map, entry);
+        }
+        map
+    }
+
+    fn joined(mut this: Map, other: Map) -> Map {
+        let before = this.clone();
+        let change = join_greatest(&mut this, other, 3);
+        assert_eq!(change, Change::of(this != before));
+        this
+    }
+
+    #[test]
+    fn the_greatest_entries_stay_in_any_order_and_grouping() {
+        let entries = [(1, 9), (5, 1), (4, 2), (5, 3), (2, 7), (3, 3), (4, 1), (9, 0)];
+        let whole = map(&entries);
+        assert_eq!(whole.keys().copied().collect::<Vec<_>>(), [4, 5, 9]);
+        assert_eq!(whole.get(&5), Some(&Said(Time::UNKNOWN, 3)));
+        for at in 0..entries.len() {
+            let (one, two) = entries.split_at(at);
+            assert_eq!(joined(map(one), map(two)), whole);
+            assert_eq!(joined(map(two), map(one)), whole);
+        }
+        assert_eq!(joined(whole.clone(), map(&entries)), whole);
+    }
+
+    #[test]
+    fn a_place_is_given_only_to_the_greatest() {
+        let mut map: BTreeMap<u8, u8> = BTreeMap::from([(4, 1), (5, 1)]);
+        assert_eq!(place(&mut map, 3, 2), None);
+        assert_eq!(place(&mut map, 4, 2), Some(&mut 1));
+        assert_eq!(place(&mut map, 6, 2), Some(&mut 0));
+        assert_eq!(map.keys().copied().collect::<Vec<_>>(), [5, 6]);
     }
 }

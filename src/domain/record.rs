@@ -96,6 +96,13 @@ impl Record {
         }
     }
 
+    /// Takes over the parts of `other` that only a newer program understands: no fact known here makes them.
+    pub fn keep_unknown(&mut self, other: &Self) {
+        match (self, other) {
+            (Self::Run(record), Self::Run(other)) => record.keep_unknown(other),
+        }
+    }
+
     /// Joins what `fact` says, which is about the same subject.
     pub fn add(&mut self, fact: &Fact) {
         match (self, fact) {
@@ -103,11 +110,12 @@ impl Record {
         }
     }
 
-    /// When the subject was over, if it is: what retention counts from.
+    /// When the last was said of the subject, if it is over: what retention counts from. Not the finish alone: the
+    /// word on it comes later, and must not bring back what was purged.
     #[must_use]
     pub fn ended(&self) -> Option<Time> {
         match self {
-            Self::Run(record) => record.shown().finished,
+            Self::Run(record) => record.ended(),
         }
     }
 

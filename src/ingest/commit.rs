@@ -195,7 +195,11 @@ fn plan(groups: Vec<Group>, bases: Vec<Base>, report: &mut Report) -> (Vec<Open>
         let Group { key, delta, facts, from } = group;
         let (write, unchanged) = match base {
             Base::Unreadable(error) => {
-                report.fates.push(Ended { key, from, fate: Fate::Unreadable(error.to_string()) });
+                let fate = match &error {
+                    DecodeRecordError::Newer { .. } => Fate::Newer(error.to_string()),
+                    DecodeRecordError::Damaged(_) => Fate::Damaged(error.to_string()),
+                };
+                report.fates.push(Ended { key, from, fate });
                 continue;
             }
             Base::New => (record_write(delta, None, facts), None),

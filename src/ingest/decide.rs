@@ -66,8 +66,10 @@ pub(super) enum Fate {
     BelowFloor,
     /// The store will not have it, and takes other writes.
     Refused(String),
-    /// The stored record is for a newer program, or damaged: not ours to change.
-    Unreadable(String),
+    /// The stored record is for a newer program: not ours to change.
+    Newer(String),
+    /// The stored record cannot be read by anybody.
+    Damaged(String),
 }
 
 impl Fate {
@@ -76,7 +78,7 @@ impl Fate {
     pub(super) fn is_to_be_logged(&self) -> bool {
         match self {
             Self::Applied | Self::Unchanged => true,
-            Self::BelowFloor | Self::Refused(_) | Self::Unreadable(_) => false,
+            Self::BelowFloor | Self::Refused(_) | Self::Newer(_) | Self::Damaged(_) => false,
         }
     }
 }
@@ -90,7 +92,11 @@ pub(super) fn outcome<'a>(fates: impl Iterator<Item = &'a Fate>, tries: u32) -> 
                 let reason = Reason::new("store_refused", format!("the store refused what it says: {why}"));
                 return Outcome::Dead { reason, tries };
             }
-            Fate::Unreadable(_) => outcome = Outcome::Back { after: LEFT_FOR },
+            Fate::Damaged(why) => {
+                let sentence = format!("{why}: run `pipetrail refold`, then requeue this message");
+                return Outcome::Dead { reason: Reason::new("record_damaged", sentence), tries };
+            }
+            Fate::Newer(_) => outcome = Outcome::Back { after: LEFT_FOR },
             Fate::Applied | Fate::Unchanged | Fate::BelowFloor => {}
         }
     }
@@ -118,7 +124,8 @@ mod tests {
     #[test]
     fn what_becomes_of_a_message() {
         let refused = || Fate::Refused("400".to_owned());
-        let unreadable = || Fate::Unreadable("newer".to_owned());
+        let newer = || Fate::Newer("newer".to_owned());
+        let damaged = || Fate::Damaged("damaged".to_owned());
         let code = |outcome| match outcome {
             Outcome::Done => "done".to_owned(),
             Outcome::Back { after } => format!("back {}", after.as_secs()),
@@ -128,8 +135,9 @@ mod tests {
             (vec![], "done"),
             (vec![Fate::Applied], "done"),
             (vec![Fate::Unchanged, Fate::BelowFloor], "done"),
-            (vec![Fate::Applied, unreadable()], "back 60"),
-            (vec![unreadable(), refused(), Fate::Applied], "store_refused 2"),
+            (vec![Fate::Applied, newer()], "back 60"),
+            (vec![newer(), damaged()], "record_damaged 2"),
+            (vec![newer(), refused(), Fate::Applied], "store_refused 2"),
         ];
         for (fates, expected) in table {
             assert_eq!(code(outcome(fates.iter(), 2)), expected, "{fates:?}");

@@ -11,10 +11,10 @@ use crate::domain::Time;
 use crate::sqlite::{Durability, LocalError, LocalFile};
 
 /// Messages that one receive takes at the most, unless their bodies together outgrow [`MOST_BYTES`].
-const BATCH: i64 = 1_024;
+const BATCH: usize = 1_024;
 const MOST_BYTES: usize = 4 << 20;
 /// So many of them may be messages that come again: they must not keep fresh ones waiting.
-const MOST_RETURNED: i64 = 256;
+const MOST_RETURNED: usize = 256;
 
 /// A queue in the local file.
 ///
@@ -52,24 +52,14 @@ impl Queue for SqliteQueue {
         self.write(move |c| bodies.iter().try_for_each(|body| insert(c, body, now))).await
     }
 
-    /// The lease is the writer's work, reading the bodies is not: the writer is what everybody waits for.
     async fn receive(&self, lease: Duration) -> Result<Vec<Delivery>, QueueError> {
         let owner = self.file.owner().await?.id;
         let now = self.file.now();
-        let taken = self.file.write(Durability::Normal, move |c| take(c, owner, now, now.plus(lease))).await?;
-        if taken.is_empty() {
-            return Ok(Vec::new());
-        }
-        let (deliveries, rest) = self.file.read(move |c| read(c, &taken)).await?;
-        if !rest.is_empty() {
-            let hand_back = move |c: &Connection| rest.iter().try_for_each(|rest| rest.hand_back(c));
-            self.file.write(Durability::Normal, hand_back).await?;
-        }
-        Ok(deliveries)
+        Ok(self.file.write(Durability::Normal, move |c| take(c, owner, now, now.plus(lease))).await?)
     }
 
     fn batch(&self) -> usize {
-        usize::try_from(BATCH).unwrap_or(usize::MAX)
+        BATCH
     }
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {
@@ -179,49 +169,73 @@ fn depth(connection: &Connection, now: i64) -> rusqlite::Result<Depth> {
     Ok(depth)
 }
 
-/// Leases up to [`BATCH`] messages, without looking at them.
-fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite::Result<Vec<Lease>> {
-    let lease = |first, last, receives| Lease { first, last, visible: until.ticks(), receives, owner: Some(owner) };
-    let (mut taken, mut room) = (Vec::new(), MOST_RETURNED);
+/// What one receive takes.
+struct Taking<'a> {
+    connection: &'a Connection,
+    owner: i64,
+    until: Time,
+    taken: Vec<Delivery>,
+    bytes: usize,
+}
+
+fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite::Result<Vec<Delivery>> {
+    let mut taking = Taking { connection, owner, until, taken: Vec::new(), bytes: 0 };
     for returned in Lease::run_out(connection, now)? {
-        let last = returned.last.min(returned.first.saturating_add(room - 1));
-        returned.cut(connection, returned.first, last)?;
-        taken.push(lease(returned.first, last, returned.receives + 1));
-        room -= last - returned.first + 1;
-        if room <= 0 {
+        taking.take_again(&returned)?;
+        if taking.taken.len() >= MOST_RETURNED {
             break;
         }
     }
-    let first = fresh(connection)?;
-    let newest: Option<i64> =
-        connection.prepare_cached("SELECT max(id) FROM messages")?.query_row([], |row| row.get(0))?;
-    let last = newest.unwrap_or(0).min(first.saturating_add(BATCH - MOST_RETURNED + room - 1));
-    if last >= first {
-        let update = "INSERT OR REPLACE INTO meta (name, value) VALUES ('fresh', ?1)";
-        connection.prepare_cached(update)?.execute([last + 1])?;
-        taken.push(lease(first, last, 1));
-    }
-    taken.iter().try_for_each(|lease| lease.insert(connection))?;
-    Ok(taken)
+    taking.take_fresh()?;
+    Ok(taking.taken)
 }
 
-/// The messages under these leases, as far as their bodies fit a batch, and what of the leases is left over.
-fn read(connection: &Connection, taken: &[Lease]) -> rusqlite::Result<(Vec<Delivery>, Vec<Lease>)> {
-    let ask = "SELECT id, inserted, body FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id";
-    let mut messages = connection.prepare_cached(ask)?;
-    let (mut deliveries, mut rest, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for lease in taken {
-        let mut rows = messages.query(params![lease.first, lease.last])?;
-        while let Some(row) = rows.next()? {
-            bytes += row.get_ref(2)?.as_blob()?.len();
-            if bytes > MOST_BYTES && !deliveries.is_empty() {
-                rest.push(Lease { first: row.get(0)?, ..*lease });
-                break;
+impl Taking<'_> {
+    fn take_again(&mut self, returned: &Lease) -> rusqlite::Result<()> {
+        let room = MOST_RETURNED.saturating_sub(self.taken.len());
+        match self.take_range(returned.first, returned.last, room, returned.receives + 1)? {
+            Some(last) => {
+                returned.cut(self.connection, returned.first, last)?;
+                self.lease(returned.first, last, returned.receives + 1)
             }
-            deliveries.push(delivery(row, lease.receives)?);
+            // Its messages are gone, unless there was no room for the first.
+            None if self.taken.is_empty() => returned.cut(self.connection, returned.first, returned.last),
+            None => Ok(()),
         }
     }
-    Ok((deliveries, rest))
+
+    fn take_fresh(&mut self) -> rusqlite::Result<()> {
+        let first = fresh(self.connection)?;
+        let room = BATCH.saturating_sub(self.taken.len());
+        if let Some(last) = self.take_range(first, i64::MAX, room, 1)? {
+            let update = "INSERT OR REPLACE INTO meta (name, value) VALUES ('fresh', ?1)";
+            self.connection.prepare_cached(update)?.execute([last + 1])?;
+            self.lease(first, last, 1)?;
+        }
+        Ok(())
+    }
+
+    /// Takes messages in the order of their ids while there is room; answers the last one.
+    fn take_range(&mut self, first: i64, last: i64, room: usize, receives: u32) -> rusqlite::Result<Option<i64>> {
+        let ask = "SELECT id, inserted, body FROM messages WHERE id BETWEEN ?1 AND ?2 ORDER BY id LIMIT ?3";
+        let mut messages = self.connection.prepare_cached(ask)?;
+        let mut rows = messages.query(params![first, last, room])?;
+        let mut reached = None;
+        while let Some(row) = rows.next()? {
+            let size = row.get_ref(2)?.as_blob()?.len();
+            if self.bytes + size > MOST_BYTES && !self.taken.is_empty() {
+                break;
+            }
+            self.bytes += size;
+            self.taken.push(delivery(row, receives)?);
+            reached = Some(row.get(0)?);
+        }
+        Ok(reached)
+    }
+
+    fn lease(&self, first: i64, last: i64, receives: u32) -> rusqlite::Result<()> {
+        Lease { first, last, visible: self.until.ticks(), receives, owner: Some(self.owner) }.insert(self.connection)
+    }
 }
 
 fn delivery(row: &Row<'_>, receives: u32) -> rusqlite::Result<Delivery> {
@@ -254,12 +268,12 @@ impl Lease {
     }
 
     /// Those that still stand on any of these messages.
-    fn standing(connection: &Connection, first: i64, last: i64, receives: u32) -> rusqlite::Result<Vec<Self>> {
+    fn standing(connection: &Connection, order: &Order) -> rusqlite::Result<Vec<Self>> {
         let ask = "SELECT first, last, visible, receives, owner FROM leases \
                    WHERE first BETWEEN coalesce((SELECT max(first) FROM leases WHERE first <= ?1), ?1) AND ?2 \
                      AND last >= ?1 AND receives = ?3";
         let mut leases = connection.prepare_cached(ask)?;
-        leases.query_map(params![first, last, receives], Self::read)?.collect()
+        leases.query_map(params![order.first, order.last, order.receives], Self::read)?.collect()
     }
 
     fn read(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -276,16 +290,6 @@ impl Lease {
         let insert = "INSERT INTO leases (first, last, visible, receives, owner) VALUES (?1, ?2, ?3, ?4, ?5)";
         let row = params![self.first, self.last, self.visible, self.receives, self.owner];
         connection.prepare_cached(insert)?.execute(row)?;
-        Ok(())
-    }
-
-    /// Makes its messages visible again, as if they had not been received.
-    fn hand_back(&self, connection: &Connection) -> rusqlite::Result<()> {
-        for standing in Self::standing(connection, self.first, self.last, self.receives)? {
-            let (first, last) = (self.first.max(standing.first), self.last.min(standing.last));
-            standing.cut(connection, first, last)?;
-            Self { first, last, visible: 0, receives: self.receives - 1, owner: None }.insert(connection)?;
-        }
         Ok(())
     }
 
@@ -334,7 +338,7 @@ impl Order {
     }
 
     fn carry_out(&self, connection: &Connection, now: Time) -> rusqlite::Result<()> {
-        for lease in Lease::standing(connection, self.first, self.last, self.receives)? {
+        for lease in Lease::standing(connection, self)? {
             let (first, last) = (self.first.max(lease.first), self.last.min(lease.last));
             lease.cut(connection, first, last)?;
             match &self.outcome {

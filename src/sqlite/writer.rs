@@ -93,18 +93,22 @@ fn serve(queue: &Receiver<Job>, connection: &Connection, path: &Path) {
         let mut group = vec![first];
         group.extend(queue.try_iter().take(MOST_IN_A_GROUP - 1));
         let durability = group.iter().map(|job| job.durability).max().unwrap_or(Durability::Full);
-        if set != Some(durability) {
-            // One connection for both: with two, each would have to forget what it knows when the other writes.
-            set = connection.pragma_update(None, "synchronous", durability.synchronous()).is_ok().then_some(durability);
-        }
-        commit(connection, group, path);
+        // One connection for both: with two, each would have to forget what it knows when the other writes.
+        let set_now = if set == Some(durability) { Ok(()) } else { set_to(connection, durability) };
+        set = set_now.is_ok().then_some(durability);
+        commit(connection, group, set_now, path);
     }
+}
+
+fn set_to(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", durability.synchronous())
 }
 
 /// Runs the group in one transaction and answers all of them after the commit. One that fails takes the
 /// others with it: what fails here (disk full, damaged file) is nobody's alone, and savepoints cost a fifth.
-fn commit(connection: &Connection, group: Vec<Job>, path: &Path) {
-    let mut begun = connection.execute_batch("BEGIN IMMEDIATE").map_err(|error| LocalError::new(path, error));
+fn commit(connection: &Connection, group: Vec<Job>, ready: rusqlite::Result<()>, path: &Path) {
+    let begun = ready.and_then(|()| connection.execute_batch("BEGIN IMMEDIATE"));
+    let mut begun = begun.map_err(|error| LocalError::new(path, error));
     let mut answers = Vec::with_capacity(group.len());
     for job in group {
         let ran = (job.act)(begun.clone().map(|()| connection));

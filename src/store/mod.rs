@@ -52,8 +52,9 @@ pub trait Store: Send + Sync {
     /// Raises the floor: facts said before it create no record any more.
     async fn raise_floor(&self, floor: Time) -> Result<(), StoreError>;
 
-    /// Removes these records with their facts, and appends their keys to the change log.
-    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError>;
+    /// Removes those of these records that still ended before `before`, with their facts, and appends all the keys to
+    /// the change log. A run that was taken up again meanwhile stays.
+    async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError>;
 }
 
 /// A record as the store holds it.

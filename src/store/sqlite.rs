@@ -18,6 +18,9 @@ const LOG_PRUNED_AT_ONCE: u32 = 16;
 ///
 /// Given in from outside, so that the store knows nothing of the read model's tables.
 pub trait Projection: Debug + Send + Sync {
+    /// Whether its tables are ready.
+    fn is_current(&self, connection: &Connection) -> rusqlite::Result<bool>;
+
     /// Makes its tables ready. Whether they are empty and want every record.
     fn prepare(&self, connection: &Connection) -> rusqlite::Result<bool>;
 
@@ -45,9 +48,12 @@ impl SqliteStore {
     /// When the file cannot be written.
     pub async fn open(file: LocalFile, projection: Arc<dyn Projection>) -> Result<Self, StoreError> {
         let fresh = projection.clone();
-        // One transaction: no commit can come in between and be overwritten by what it replaced.
-        file.write(Durability::Full, move |c| if fresh.prepare(c)? { project_all(c, fresh.as_ref()) } else { Ok(()) })
-            .await?;
+        let looked = projection.clone();
+        if !file.read(move |c| looked.is_current(c)).await? {
+            // One transaction: no commit can come in between and be overwritten by what it replaced.
+            let prepare = move |c: &Connection| if fresh.prepare(c)? { project_all(c, fresh.as_ref()) } else { Ok(()) };
+            file.write(Durability::Full, prepare).await?;
+        }
         Ok(Self { file, projection })
     }
 
@@ -113,8 +119,7 @@ impl Store for SqliteStore {
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
         let Name { partition, row } = after.map_or_else(Name::first, Name::of);
-        let ask =
-            "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) ORDER BY partition, row LIMIT ?3";
+        let ask = "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) AND partition GLOB 'run|*' ORDER BY partition, row LIMIT ?3";
         self.read(move |c| keys(c, ask, params![partition, row, limit])).await
     }
 
@@ -139,7 +144,8 @@ impl Store for SqliteStore {
     }
 
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let ask = "SELECT partition, row FROM records WHERE ended < ?1 ORDER BY ended LIMIT ?2";
+        let ask =
+            "SELECT partition, row FROM records WHERE ended < ?1 AND partition GLOB 'run|*' ORDER BY ended LIMIT ?2";
         self.read(move |c| keys(c, ask, params![before.ticks(), limit])).await
     }
 
@@ -150,13 +156,14 @@ impl Store for SqliteStore {
         Ok(())
     }
 
-    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
+    async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
         let (entry, now) = (log_entry(keys), self.file.now());
         let gone: Vec<_> = keys.iter().map(|key| (Name::of(key), self.projection.remove(key))).collect();
         self.write(move |c| {
             for (name, step) in gone {
-                name.remove(c)?;
-                step(c)?;
+                if name.remove(c, before)? {
+                    step(c)?;
+                }
             }
             append(c, &entry, now)?;
             // Gives the pages back to the file system, in steps that do not hold the writer for long.
@@ -208,12 +215,16 @@ impl Name {
         connection.prepare_cached(ask)?.query_row([&self.partition, &self.row], |row| row.get(0)).optional()
     }
 
-    fn remove(&self, connection: &Connection) -> rusqlite::Result<()> {
-        if let Some(id) = self.id(connection)? {
+    /// Whether there was such a record, and it ended before.
+    fn remove(&self, connection: &Connection, before: Time) -> rusqlite::Result<bool> {
+        let remove = "DELETE FROM records WHERE partition = ?1 AND row = ?2 AND ended < ?3 RETURNING id";
+        let mut remove = connection.prepare_cached(remove)?;
+        let gone = remove.query_row(params![self.partition, self.row, before.ticks()], |row| row.get::<_, i64>(0));
+        let gone = gone.optional()?;
+        if let Some(id) = gone {
             connection.prepare_cached("DELETE FROM facts WHERE record = ?1")?.execute([id])?;
-            connection.prepare_cached("DELETE FROM records WHERE id = ?1")?.execute([id])?;
         }
-        Ok(())
+        Ok(gone.is_some())
     }
 }
 
@@ -374,7 +385,8 @@ fn keys(connection: &Connection, ask: &str, values: &[&dyn rusqlite::ToSql]) -> 
     let mut rows = rows.query(values)?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
-        // A key of a kind that a newer program wrote is not for this one.
+        // Kinds that only a newer program knows are left out by the question: a page of nothing but those would
+        // look like the end.
         keys.extend(Key::from_parts(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?));
     }
     Ok(keys)

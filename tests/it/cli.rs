@@ -254,6 +254,26 @@ fn missing_and_unusable_files() {
     assert_snapshot!(session(&shell, &lines));
 }
 
+/// One line, exit 1, and the file is as it was when the trouble is over.
+#[test]
+fn a_file_that_is_locked_or_damaged_is_one_line() {
+    let shell = with_runs();
+    let data = shell.path().join("pipetrail.db");
+    let before = session(&shell, &["get runs -o json"]);
+    let other = rusqlite::Connection::open(&data).unwrap();
+    other.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE; UPDATE meta SET value = value").unwrap();
+    let said = session(&shell, &["work --until-empty"]);
+    assert!(said.contains("locked by another program") && said.contains("hint:"), "{said}");
+    other.execute_batch("ROLLBACK").unwrap();
+    drop(other);
+    assert_eq!(session(&shell, &["get runs -o json"]), before);
+    let mut bytes = fs::read(&data).unwrap();
+    bytes[100..].fill(0xa5);
+    fs::write(&data, &bytes).unwrap();
+    let said = session(&shell, &["get runs"]);
+    assert!(said.contains("damaged") && said.contains("hint:") && !said.contains("panicked"), "{said}");
+}
+
 #[test]
 fn get_runs() {
     let shell = with_runs();

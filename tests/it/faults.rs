@@ -329,8 +329,8 @@ impl Store for FaultyStore {
         self.inner.raise_floor(floor).await
     }
 
-    async fn remove(&self, keys: &[Key]) -> Result<(), StoreError> {
-        self.inner.remove(keys).await
+    async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
+        self.inner.remove(keys, before).await
     }
 }
 

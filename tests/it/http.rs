@@ -222,6 +222,16 @@ async fn only_both_user_and_password_let_a_hook_in() {
 }
 
 #[tokio::test]
+async fn without_credentials_no_web_page_may_post() {
+    let bench = Bench::sound().await;
+    for origin in ["https://evil.example", "http://127.0.0.1:8080", "null"] {
+        let response = bench.hook("{}").header("origin", origin).send().await.unwrap();
+        assert_eq!(problem(response).await.0, 401, "{origin}");
+    }
+    assert!(bench.queued().await.is_empty());
+}
+
+#[tokio::test]
 async fn other_methods_and_addresses_are_said_in_words() {
     let bench = Bench::sound().await;
     let response = bench.get("/hooks/azure-devops").await;

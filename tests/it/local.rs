@@ -140,8 +140,9 @@ async fn a_replica_shows_what_the_store_says_after_each_refresh() {
         replica.refresh(local.store.as_ref()).await.unwrap();
         assert_eq!(replica.runs(&all).await.unwrap(), local.catalog.runs(&all).await.unwrap());
     }
-    let ended = local.store.ended(pipetrail::clock::SystemClock.now(), 5).await.unwrap();
-    local.store.remove(&ended).await.unwrap();
+    let now = pipetrail::clock::SystemClock.now();
+    let ended = local.store.ended(now, 5).await.unwrap();
+    local.store.remove(&ended, now).await.unwrap();
     replica.refresh(local.store.as_ref()).await.unwrap();
     let runs = replica.runs(&all).await.unwrap();
     assert_eq!(runs, local.catalog.runs(&all).await.unwrap());

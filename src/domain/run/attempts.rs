@@ -6,10 +6,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::claims::{Claims, LATE, Statement, earliest};
+use crate::domain::join::{join_greatest, place};
 use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
 
 /// How many statements without an attempt number are kept: the greatest by time said, stubs last.
 const MOST_UNNUMBERED: usize = 16;
+/// How many numbered attempts are kept: the latest.
+const MOST_NUMBERED: usize = 100;
 
 /// What is known of the attempts of one stage or job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +25,7 @@ pub(crate) struct Attempts {
 
 impl Join for Attempts {
     fn join(&mut self, other: Self) -> Change {
-        let numbered = self.numbered.join(other.numbered);
+        let numbered = join_greatest(&mut self.numbered, other.numbered, MOST_NUMBERED);
         numbered.or(self.unnumbered.join(other.unnumbered))
     }
 }
@@ -30,7 +33,11 @@ impl Join for Attempts {
 impl Attempts {
     pub(crate) fn add(&mut self, attempt: Option<u32>, speaker: Speaker, state: State, says: Statement) {
         match attempt {
-            Some(number) => self.numbered.entry(number).or_default().add(speaker, state, says),
+            Some(number) => {
+                if let Some(claims) = place(&mut self.numbered, number, MOST_NUMBERED) {
+                    claims.add(speaker, state, says);
+                }
+            }
             None => self.unnumbered.absorb(Unnumbered(BTreeSet::from([Observation { says, state, speaker }]))),
         }
     }

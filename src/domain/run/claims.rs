@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::join::join_greatest;
 use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
 
 /// One whole statement of one speaker about a subject in one state.
@@ -53,6 +54,9 @@ pub(crate) const SAME_COMPLETION: Duration = Duration::from_secs(1);
 /// earlier one was only late. The longest lag seen between a finish and its event is 12 s.
 pub(crate) const LATE: Duration = Duration::from_secs(15);
 
+/// Speakers and states are few, but an unknown state is kept as it came, and anybody can make one up.
+const MOST_CLAIMS: usize = 48;
+
 /// The latest statement of each speaker in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -60,7 +64,7 @@ pub(crate) struct Claims(#[serde(with = "entries")] BTreeMap<(Speaker, State), S
 
 impl Join for Claims {
     fn join(&mut self, other: Self) -> Change {
-        self.0.join(other.0)
+        join_greatest(&mut self.0, other.0, MOST_CLAIMS)
     }
 }
 

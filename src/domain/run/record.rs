@@ -5,13 +5,19 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, RunFact};
-use crate::domain::join::join_max;
+use crate::domain::join::{join_greatest, join_max, place};
 use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, Time, entries};
+
+/// What one run may have at the most: far beyond any real one.
+const MOST_STAGES: usize = 1_000;
+const MOST_JOBS: usize = 4_000;
+const MOST_APPROVALS: usize = 1_000;
 
 /// The join of all that was said about one run.
 ///
 /// Nothing here is a decision: what is shown follows from it by [`RunRecord::shown`]. Entries that this
-/// version does not know stay in it and are written back.
+/// version does not know (speakers, states, labels, whole parts) stay in it and are written back; a new field
+/// inside an entry would not, so it has to raise [`RunRecord::VERSION`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     v: u32,
@@ -65,6 +71,10 @@ impl RunRecord {
         record
     }
 
+    pub(crate) fn keep_unknown(&mut self, other: &Self) {
+        self.unknown.absorb(other.unknown.clone());
+    }
+
     /// Joins what `fact` says, which is about the same run.
     pub fn add(&mut self, fact: &RunFact) {
         debug_assert_eq!(self.key, fact.key, "a fact of another run");
@@ -75,17 +85,18 @@ impl RunRecord {
             self.run.add(fact.kind.speaker_on_run(), state.clone(), says.clone());
         }
         for stage in &fact.stages {
-            let attempts = self.stages.entry(stage.name.clone()).or_default();
+            let Some(attempts) = place(&mut self.stages, stage.name.clone(), MOST_STAGES) else { continue };
             attempts.add(stage.attempt, fact.kind.speaker_on_stage(), stage.state.clone(), stage.says.clone());
         }
         for job in &fact.jobs {
             let key = JobKey { stage: job.stage.clone(), name: job.name.clone(), stage_attempt: job.stage_attempt };
-            let attempts = self.jobs.entry(key).or_default();
+            let Some(attempts) = place(&mut self.jobs, key, MOST_JOBS) else { continue };
             attempts.add(job.attempt, fact.kind.speaker_on_job(), job.state.clone(), job.says.clone());
         }
         for approval in &fact.approvals {
             let said = BTreeMap::from([(approval.status.clone(), approval.says.clone())]);
-            self.approvals.entry(approval.id.clone()).or_default().absorb(said);
+            let Some(known) = place(&mut self.approvals, approval.id.clone(), MOST_APPROVALS) else { continue };
+            known.absorb(said);
         }
     }
 
@@ -114,9 +125,9 @@ impl Join for RunRecord {
         join_max(&mut self.v, other.v)
             .or(self.labels.join(other.labels))
             .or(self.run.join(other.run))
-            .or(self.stages.join(other.stages))
-            .or(self.jobs.join(other.jobs))
-            .or(self.approvals.join(other.approvals))
+            .or(join_greatest(&mut self.stages, other.stages, MOST_STAGES))
+            .or(join_greatest(&mut self.jobs, other.jobs, MOST_JOBS))
+            .or(join_greatest(&mut self.approvals, other.approvals, MOST_APPROVALS))
             .or(self.unknown.join(other.unknown))
     }
 }

@@ -71,6 +71,14 @@ pub struct ShownApproval {
 }
 
 impl RunRecord {
+    /// When the last was said of the run, if it is completed.
+    pub(crate) fn ended(&self) -> Option<Time> {
+        let shown = self.shown();
+        let completed = shown.state.is_some_and(|state| state.is_terminal());
+        let said = self.run.statements().map(|says| says.said.max(says.finish())).max();
+        completed.then_some(said).flatten()
+    }
+
     /// Weighs the statements of the record.
     #[must_use]
     pub fn shown(&self) -> ShownRun {

@@ -73,8 +73,8 @@ impl Step {
 
 fn complain(report: &Report) {
     for Ended { key, fate, .. } in &report.fates {
-        if let Fate::Unreadable(why) = fate {
-            tracing::error!(%key, why, "record {key}: left alone, with its messages");
+        if let Fate::Newer(why) | Fate::Damaged(why) = fate {
+            tracing::error!(%key, why, "record {key}: left alone");
         }
     }
 }

@@ -53,7 +53,7 @@ impl Step {
                 Ok(deliveries) => {
                     idle.reset();
                     outage.reset();
-                    self.handle(deliveries, deadline, Arc::new(permit)).await?;
+                    self.handle(deliveries, deadline, permit).await?;
                 }
                 Err(QueueError::Unavailable(error)) => {
                     tracing::warn!(error = error.to_string(), "queue: not available, trying again");
@@ -74,11 +74,14 @@ impl Step {
         }
     }
 
+    fn all_permits(&self) -> u32 {
+        u32::try_from(self.worker.settings.concurrency).unwrap_or(u32::MAX)
+    }
+
     /// Whether nothing is in hand here and nothing on the queue, visible or leased by others.
     async fn is_all_done(&self) -> Result<bool, WorkError> {
-        let all = u32::try_from(self.worker.settings.concurrency).unwrap_or(u32::MAX);
         // The semaphore is never closed; if it were, nothing would be in hand.
-        drop(self.permits.acquire_many(all).await);
+        drop(self.permits.acquire_many(self.all_permits()).await);
         match self.worker.queue.depth().await {
             Ok(depth) => Ok(depth.is_empty()),
             Err(QueueError::Unavailable(_)) => Ok(false),
@@ -91,20 +94,28 @@ impl Step {
         &self,
         deliveries: Vec<Delivery>,
         deadline: Instant,
-        permit: Arc<OwnedSemaphorePermit>,
+        permit: OwnedSemaphorePermit,
     ) -> Result<(), WorkError> {
         let (fresh, lonely): (Vec<_>, Vec<_>) =
             deliveries.into_iter().partition(|delivery| company(delivery.receives) == Company::Batch);
-        if !fresh.is_empty() {
-            let ticket = Ticket { deadline, alone: None, _permit: permit.clone() };
+        if fresh.is_empty() {
+            drop(permit);
+        } else {
+            let ticket = Ticket { deadline, alone: None, _permit: Arc::new(permit) };
             drop(self.read.send(Received { deliveries: fresh, ticket }).await);
         }
+        if lonely.is_empty() {
+            return Ok(());
+        }
+        // Alone is alone: with anything else in hand, its crash would count against the lonely one.
+        let Ok(all) = self.permits.clone().acquire_many_owned(self.all_permits()).await else { return Ok(()) };
+        let all = Arc::new(all);
         for delivery in lonely {
             let (settled, wait) = oneshot::channel();
             let late = self.stop.is_cancelled() || Instant::now() > deadline;
             let (decided, counted) = if late { (Some(GIVE_BACK), false) } else { self.begin(&delivery).await? };
             let alone = Some(Alone { counted: counted.then(|| delivery.id.clone()), _settled: settled });
-            let ticket = Ticket { deadline, alone, _permit: permit.clone() };
+            let ticket = Ticket { deadline, alone, _permit: all.clone() };
             match decided {
                 None => drop(self.read.send(Received { deliveries: vec![delivery], ticket }).await),
                 Some(outcome) => {
