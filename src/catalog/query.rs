@@ -101,8 +101,8 @@ impl Conditions {
             wanted
                 .add("r.branch IN (?, 'refs/heads/' || ?)", [Value::Text(branch.clone()), Value::Text(branch.clone())]);
         }
-        wanted.add_text("r.state = ?", filter.state.clone());
-        wanted.add_text("r.result = ?", filter.result.clone());
+        wanted.add_text("r.state = ? COLLATE NOCASE", filter.state.clone());
+        wanted.add_text("r.result = ? COLLATE NOCASE", filter.result.clone());
         if let Some(commit) = &filter.commit {
             let (from, to) = (commit.to_lowercase(), format!("{}\u{10ffff}", commit.to_lowercase()));
             wanted.add("r.commit_id >= ? AND r.commit_id < ?", [Value::Text(from), Value::Text(to)]);

@@ -5,7 +5,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::catalog::{self, Catalog};
 use crate::clock::{Clock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, LogFormat};
 use crate::queue::{Queue, SqliteQueue};
 use crate::shutdown::Shutdown;
 use crate::sqlite::{LocalFile, Missing};
@@ -40,6 +40,14 @@ impl Context {
 
     pub(super) fn clock(&self) -> Arc<dyn Clock> {
         Arc::clone(&self.clock)
+    }
+
+    /// Says what was done; as a log line where logs are for programs, so that stderr stays one JSON a line.
+    pub(super) fn report(&self, text: &str) {
+        match self.config.log.format {
+            LogFormat::Text => self.output.say(text),
+            LogFormat::Json => tracing::info!("{text}"),
+        }
     }
 
     /// From now on a signal asks to stop, and only the second one ends the process.

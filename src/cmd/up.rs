@@ -60,6 +60,6 @@ async fn stopping<T>(stop: CancellationToken, part: impl Future<Output = T>) -> 
 fn ended(context: &Context, served: Result<(), Failure>, worked: Result<Tally, Failure>) -> Result<Exit, Failure> {
     let tally = worked?;
     served?;
-    context.output.say(&summary(&tally));
+    context.report(&summary(&tally));
     Ok(Exit::Done)
 }

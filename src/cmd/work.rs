@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
     let working = worker.run(mode, shutdown.stop);
     tokio::select! {
         worked = working => {
-            context.output.say(&summary(&worked.map_err(anyhow::Error::from)?));
+            context.report(&summary(&worked.map_err(anyhow::Error::from)?));
             Ok(Exit::Done)
         }
         () = shutdown.force.cancelled() => Ok(Exit::Forced),

@@ -67,6 +67,8 @@ pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, hook: Option<HookCre
     let app = App { queue, store, hook, limits, room: Arc::new(Semaphore::new(limits.bodies)) };
     Router::new()
         .route("/hooks/azure-devops", post(hooks::azure_devops))
+        // An address typed with a slash at its end must not cost a subscription its events.
+        .route("/hooks/azure-devops/", post(hooks::azure_devops))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(problem::method_not_allowed)

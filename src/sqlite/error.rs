@@ -16,6 +16,7 @@ enum What {
     Sqlite(Arc<rusqlite::Error>),
     Io(Arc<std::io::Error>),
     Missing,
+    Folder,
     Exists,
     Foreign,
     Newer { found: u32, known: u32 },
@@ -34,6 +35,10 @@ impl LocalError {
 
     pub(crate) fn missing(path: &Path) -> Self {
         Self { path: path.to_owned(), what: What::Missing }
+    }
+
+    pub(crate) fn folder(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Folder }
     }
 
     pub(crate) fn exists(path: &Path) -> Self {
@@ -72,7 +77,7 @@ impl LocalError {
                 "put events on it first (`pipetrail enqueue`), run `pipetrail demo`, or name another file with --data",
             ),
             What::Exists => Some("name a file that does not exist yet"),
-            What::Foreign => Some("name another file with --data"),
+            What::Foreign | What::Folder => Some("name another file with --data"),
             What::Newer { .. } => Some("update pipetrail, or name another file with --data"),
             What::Io(_) | What::Stopped | What::Undone => None,
             What::Sqlite(_) => match self.code() {
@@ -97,6 +102,7 @@ impl LocalError {
         match &self.what {
             What::Sqlite(error) => error.sqlite_error_code(),
             What::Io(_)
+            | What::Folder
             | What::Missing
             | What::Exists
             | What::Foreign
@@ -114,6 +120,7 @@ impl fmt::Display for LocalError {
             What::Io(error) => write!(f, "{error}"),
             What::Missing => f.write_str("the data file does not exist"),
             What::Exists => f.write_str("the file exists already"),
+            What::Folder => f.write_str("this is a folder, not a data file"),
             What::Foreign => f.write_str("this is a database of another program"),
             What::Newer { found, known } => {
                 write!(f, "written by a newer pipetrail (format {found}, this one knows {known})")

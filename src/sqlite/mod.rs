@@ -86,6 +86,9 @@ impl LocalFile {
         if missing == Missing::Fail && !path.exists() {
             return Err(LocalError::missing(path));
         }
+        if path.is_dir() {
+            return Err(LocalError::folder(path));
+        }
         let connection = connect(path).map_err(fail)?;
         migrate(&connection, path)?;
         Ok(Self(Arc::new(Inner {
@@ -286,6 +289,9 @@ mod tests {
         let path = folder.path().join("a.db");
         let said = |missing| LocalFile::open(&path, missing, Arc::new(SystemClock)).unwrap_err().to_string();
         assert!(said(Missing::Fail).contains("does not exist"));
+        std::fs::create_dir(&path).unwrap();
+        assert!(said(Missing::Create).contains("a folder"));
+        std::fs::remove_dir(&path).unwrap();
         std::fs::write(&path, "this is not a database, it is a text of some length").unwrap();
         assert!(said(Missing::Create).contains("not a database"), "{}", said(Missing::Create));
         std::fs::remove_file(&path).unwrap();

@@ -234,6 +234,8 @@ async fn without_credentials_no_web_page_may_post() {
 #[tokio::test]
 async fn other_methods_and_addresses_are_said_in_words() {
     let bench = Bench::sound().await;
+    let response = bench.get("/hooks/azure-devops/").await;
+    assert_eq!(problem(response).await.0, 405, "a slash at the end does no harm");
     let response = bench.get("/hooks/azure-devops").await;
     assert_eq!(response.headers()["allow"], "POST");
     assert_eq!(problem(response).await.0, 405);
