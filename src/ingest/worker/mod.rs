@@ -56,7 +56,7 @@ impl Default for Settings {
             concurrency: 3,
             idle: Duration::from_millis(500),
             drain: Duration::from_secs(30),
-            cache_bytes: 6 << 20,
+            cache_bytes: 3 << 20,
         }
     }
 }
