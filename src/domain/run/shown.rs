@@ -73,8 +73,8 @@ pub struct ShownApproval {
 impl RunRecord {
     /// When the last was said of the run, if it is completed.
     pub(crate) fn ended(&self) -> Option<Time> {
-        let shown = self.shown();
-        let completed = shown.state.is_some_and(|state| state.is_terminal());
+        let state = self.verdict(&self.shown_stages()).state;
+        let completed = state.is_some_and(|state| state.is_terminal());
         let said = self.run.statements().map(|says| says.said.max(says.finish())).max();
         completed.then_some(said).flatten()
     }
@@ -83,8 +83,7 @@ impl RunRecord {
     #[must_use]
     pub fn shown(&self) -> ShownRun {
         let stages = self.shown_stages();
-        let retried = stages.iter().filter(|stage| stage.attempt >= 2).filter_map(|stage| stage.started).max();
-        let verdict = Verdict::of(&self.run, retried);
+        let verdict = self.verdict(&stages);
         let label = |label: Label| self.labels.get(&label).map(|Said(_, text)| text.clone());
         ShownRun {
             key: self.key().clone(),
@@ -107,6 +106,11 @@ impl RunRecord {
             jobs: self.shown_jobs(),
             approvals: self.shown_approvals(),
         }
+    }
+
+    fn verdict(&self, stages: &[ShownStage]) -> Verdict {
+        let retried = stages.iter().filter(|stage| stage.attempt >= 2).filter_map(|stage| stage.started).max();
+        Verdict::of(&self.run, retried)
     }
 
     fn shown_stages(&self) -> Vec<ShownStage> {
