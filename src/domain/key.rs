@@ -1,13 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// Names a run everywhere: run ids and pipeline ids are sequences of the organization.
 ///
 /// The pipeline is part of the key because it is part of the partition key on Azure Table Storage, and
 /// keys must come from the event alone. Ids are at most [`i64::MAX`], the largest that a table holds.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RunKey {
     /// Canonical: lower case.
     pub organization: String,

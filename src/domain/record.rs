@@ -5,8 +5,7 @@ use super::run::{RunFact, RunRecord};
 use super::{Change, Join, Key, Time};
 
 /// One statement in short form, of any kind.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "about", rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
     Run(RunFact),
 }
@@ -28,14 +27,26 @@ impl Fact {
         }
     }
 
-    /// The form in which it is stored.
+    /// The form in which it is stored, beside the key of its record.
     #[must_use]
     pub fn encode(&self) -> EncodedFact {
-        let text = json(self);
+        let text = match self {
+            Self::Run(fact) => json(fact),
+        };
         let digest = Sha256::digest(text.as_bytes());
         let mut name = [0; 16];
         name.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         EncodedFact { said: self.said(), name, text }
+    }
+
+    /// Reads the text that [`Fact::encode`] gave for a fact about `key`.
+    ///
+    /// # Errors
+    /// When it is damaged, or of a form that only a newer program knows.
+    pub fn decode(key: &Key, text: &str) -> Result<Self, serde_json::Error> {
+        match key {
+            Key::Run(key) => Ok(Self::Run(RunFact { key: key.clone(), ..serde_json::from_str(text)? })),
+        }
     }
 }
 
@@ -48,16 +59,6 @@ pub struct EncodedFact {
     pub name: [u8; 16],
     /// JSON.
     pub text: String,
-}
-
-impl EncodedFact {
-    /// Reads what [`Fact::encode`] gave.
-    ///
-    /// # Errors
-    /// When it is damaged, or of a kind that only a newer program knows.
-    pub fn decode(&self) -> Result<Fact, serde_json::Error> {
-        serde_json::from_str(&self.text)
-    }
 }
 
 /// All that was said about one subject, joined.
@@ -137,7 +138,7 @@ impl Record {
             return Err(DecodeRecordError::Newer { found: v, known: RunRecord::VERSION });
         }
         match key {
-            Key::Run(_) => serde_json::from_str(text).map(Self::Run).map_err(DecodeRecordError::Damaged),
+            Key::Run(key) => RunRecord::decode(key, text).map(Self::Run).map_err(DecodeRecordError::Damaged),
         }
     }
 }
@@ -184,7 +185,7 @@ mod tests {
     #[test]
     fn facts_and_records_come_back_equal() {
         let (fact, record) = (fact(), Record::of(&fact()));
-        assert_eq!(serde_json::from_str::<Fact>(&fact.encode().text).unwrap(), fact);
+        assert_eq!(Fact::decode(&fact.key(), &fact.encode().text).unwrap(), fact);
         assert_eq!(Record::decode(&fact.key(), &record.encode()).unwrap(), record);
     }
 
@@ -192,15 +193,16 @@ mod tests {
     fn what_a_later_version_added_is_preserved() {
         let text = edited(|record| {
             record["tests"] = serde_json::json!({"passed": 3});
-            record["labels"]["mood"] = serde_json::json!([5, "sunny"]);
-            record["run"].as_array_mut().unwrap().push(serde_json::json!([["oracle", "dreaming"], {"said": 7}]));
+            record["labels"].as_array_mut().unwrap().push(serde_json::json!([5, {"mood": "sunny"}]));
+            let oracle = serde_json::json!([["oracle", "dreaming"], [7, null, null, null, null]]);
+            record["run"].as_array_mut().unwrap().push(oracle);
             record["approvals"] = serde_json::json!({"a": {"deferred": {"said": 7}}});
         });
         let key = fact().key();
         let mut record = Record::decode(&key, &text).unwrap();
         assert_eq!(record.join(Record::of(&fact())), Change::Unchanged);
         assert_eq!(record, Record::decode(&key, &record.encode()).unwrap());
-        for kept in ["\"passed\":3", "[5,\"sunny\"]", "[[\"oracle\",\"dreaming\"],{\"said\":7}]"] {
+        for kept in ["\"passed\":3", "[5,{\"mood\":\"sunny\"}]", "[[\"oracle\",\"dreaming\"],[7,"] {
             assert!(record.encode().contains(kept), "{kept}");
         }
         let mut other = Record::of(&fact());
@@ -232,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_damaged_record_is_an_error() {
-        for text in ["", "{}", "[]", "{\"v\":1}", "{\"v\":1,\"key\":7}"] {
+        for text in ["", "{}", "[]", "{\"v\":1,\"run\":7}"] {
             assert!(matches!(Record::decode(&fact().key(), text), Err(DecodeRecordError::Damaged(_))), "{text}");
         }
     }

@@ -32,7 +32,8 @@ impl Group {
     /// Made again from what was to be written.
     #[expect(clippy::expect_used, reason = "a fact lost here would be lost for good: better the worker stops")]
     pub(super) fn again(key: Key, facts: Vec<EncodedFact>, from: From) -> Self {
-        let read = facts.iter().map(|fact| fact.decode().expect("what was encoded here can be read here"));
+        let read =
+            facts.iter().map(|fact| Fact::decode(&key, &fact.text).expect("what was encoded here can be read here"));
         let delta = read.fold(None, add_to).expect("a group has facts");
         Self { key, delta, facts, from }
     }

@@ -133,7 +133,7 @@ impl Store for SqliteStore {
                 .collect::<rusqlite::Result<Vec<String>>>()
         });
         let damaged = |error| StoreError::Failed(Box::new(error));
-        texts.await?.iter().map(|text| serde_json::from_str(text).map_err(damaged)).collect()
+        texts.await?.iter().map(|text| Fact::decode(key, text).map_err(damaged)).collect()
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

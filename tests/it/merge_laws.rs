@@ -209,7 +209,7 @@ proptest! {
         prop_assert_eq!(&decoded, &record);
         prop_assert_eq!(decoded.encode(), record.encode());
         for fact in facts.into_iter().map(Fact::Run) {
-            prop_assert_eq!(serde_json::from_str::<Fact>(&fact.encode().text).unwrap(), fact);
+            prop_assert_eq!(Fact::decode(&fact.key(), &fact.encode().text).unwrap(), fact);
         }
     }
 

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::join::join_greatest;
 use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
@@ -9,18 +9,30 @@ use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
 /// One whole statement of one speaker about a subject in one state.
 ///
 /// An absent field says nothing: it is never a statement that there is no such thing.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+///
+/// Stored as `[said, result, queued, started, finished]`: a record holds a dozen of these, and names would be a
+/// quarter of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Statement {
     /// When it was said, by the service's clock.
     pub said: Time,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Outcome>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queued: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub started: Option<Time>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished: Option<Time>,
+}
+
+impl Serialize for Statement {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.said, &self.result, self.queued, self.started, self.finished).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Statement {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (said, result, queued, started, finished) = Deserialize::deserialize(deserializer)?;
+        Ok(Self { said, result, queued, started, finished })
+    }
 }
 
 impl Statement {

@@ -7,6 +7,8 @@ use crate::domain::{ApprovalStatus, Change, FactKind, Join, Label, RunKey, Speak
 /// What one event or REST answer says about a run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunFact {
+    /// Stored beside it.
+    #[serde(skip)]
     pub key: RunKey,
     pub kind: FactKind,
     /// The event's `createdDate`; for REST the `lastChangedDate`, else the finish, start or queue time.

@@ -21,8 +21,10 @@ const MOST_APPROVALS: usize = 1_000;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     v: u32,
+    /// Stored beside it.
+    #[serde(skip)]
     key: RunKey,
-    #[serde(default)]
+    #[serde(default, with = "labels")]
     pub(super) labels: BTreeMap<Label, Said<String>>,
     #[serde(default)]
     pub(super) run: Claims,
@@ -44,6 +46,36 @@ pub(super) struct JobKey {
     pub(super) stage_attempt: Option<u32>,
 }
 
+/// Labels by the time when they were said, as one event says most of them: `[[said, {label: text}]]`.
+mod labels {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::domain::{Label, Said, Time};
+
+    pub(super) fn serialize<S: Serializer>(
+        labels: &BTreeMap<Label, Said<String>>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let mut by_time: BTreeMap<Time, BTreeMap<&Label, &str>> = BTreeMap::new();
+        for (label, Said(said, text)) in labels {
+            by_time.entry(*said).or_default().insert(label, text);
+        }
+        serializer.collect_seq(by_time)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<Label, Said<String>>, D::Error> {
+        let by_time = Vec::<(Time, BTreeMap<Label, String>)>::deserialize(deserializer)?;
+        let labels = by_time
+            .into_iter()
+            .flat_map(|(said, labels)| labels.into_iter().map(move |(label, text)| (label, Said(said, text))));
+        Ok(labels.collect())
+    }
+}
+
 impl RunRecord {
     /// The version of the stored form. A record with a greater one is not for this program.
     pub const VERSION: u32 = 1;
@@ -61,6 +93,10 @@ impl RunRecord {
             approvals: BTreeMap::new(),
             unknown: BTreeMap::new(),
         }
+    }
+
+    pub(crate) fn decode(key: &RunKey, text: &str) -> serde_json::Result<Self> {
+        Ok(Self { key: key.clone(), ..serde_json::from_str(text)? })
     }
 
     /// The record of nothing but `fact`.
