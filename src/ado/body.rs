@@ -6,16 +6,7 @@
 
 use std::borrow::Cow;
 
-use base64::Engine;
-use base64::alphabet::STANDARD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
 use super::error::{DecodeError, is_json};
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The JSON object in a body that is raw or base64. Byte order marks and white space around it, and
 /// white space inside base64, are no part of it.
@@ -35,7 +26,8 @@ pub(super) fn text(body: &[u8]) -> Result<Cow<'_, str>, DecodeError> {
 }
 
 fn decoded(raw: &str) -> Result<String, DecodeError> {
-    let bytes = decode(raw).map_err(|_| DecodeError::new("not_base64", "neither a JSON object nor base64"))?;
+    let bytes = base64_simd::forgiving_decode_to_vec(raw.as_bytes())
+        .map_err(|_| DecodeError::new("not_base64", "neither a JSON object nor base64"))?;
     let text =
         String::from_utf8(bytes).map_err(|_| DecodeError::new("not_utf8", "what the base64 holds is not UTF-8"))?;
     let trimmed = trim(&text);
@@ -46,14 +38,6 @@ fn decoded(raw: &str) -> Result<String, DecodeError> {
         "" => empty(),
         json if is_json(json) => not_an_object(),
         _ => DecodeError::new("not_json", "what the base64 holds is not JSON"),
-    })
-}
-
-/// White space inside is rare, so it is looked for only after a failure.
-fn decode(raw: &str) -> Result<Vec<u8>, base64::DecodeError> {
-    BASE64.decode(raw).or_else(|error| {
-        let dense: Vec<u8> = raw.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-        if dense.len() == raw.len() { Err(error) } else { BASE64.decode(dense) }
     })
 }
 

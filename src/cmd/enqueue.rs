@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Context, Exit, Failure, Output};
@@ -221,7 +220,7 @@ impl Intake {
 
     async fn add(&mut self, body: Vec<u8>) -> Result<(), Failure> {
         self.progress.advance(body.len());
-        let body = if self.base64 { STANDARD.encode(body).into_bytes() } else { body };
+        let body = if self.base64 { STANDARD.encode_type(body) } else { body };
         self.chunk_bytes += body.len();
         self.chunk.push(body);
         if self.chunk.len() >= CHUNK_BODIES || self.chunk_bytes >= CHUNK_BYTES { self.flush().await } else { Ok(()) }

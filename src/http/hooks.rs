@@ -2,8 +2,7 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use tokio::time::timeout;
 
 use super::body::{self, BodyError};
@@ -90,5 +89,5 @@ fn basic(header: &[u8]) -> Option<Vec<u8>> {
     if !scheme.eq_ignore_ascii_case(b"basic ") {
         return None;
     }
-    STANDARD.decode(encoded.trim_ascii()).ok()
+    STANDARD.decode_to_vec(encoded.trim_ascii()).ok()
 }

@@ -7,12 +7,14 @@
 //!
 //! `tests/it/contract` holds every backend to this.
 
+mod buffers;
 mod dead_letter;
 mod sqlite;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 
 use crate::domain::Time;
 
@@ -24,6 +26,9 @@ pub use sqlite::SqliteQueue;
 pub trait Queue: Send + Sync {
     /// Appends the bodies. They are durable once this returns.
     async fn put(&self, bodies: Vec<Vec<u8>>) -> Result<(), QueueError>;
+
+    /// Whether [`Queue::settle`] knows the bodies by itself, so that they may be let go of once they are read.
+    fn keeps_bodies(&self) -> bool;
 
     /// Takes up to [`Queue::batch`] messages that are visible, each for the time of `lease`.
     async fn receive(&self, lease: Duration) -> Result<Vec<Delivery>, QueueError>;
@@ -72,7 +77,7 @@ pub trait Queue: Send + Sync {
 pub struct Delivery {
     /// Names the message: the same at every delivery.
     pub id: String,
-    pub body: Vec<u8>,
+    pub body: Bytes,
     /// How often it was delivered, this time included. Crashes and outages raise it: it never poisons.
     pub receives: u32,
     /// When it was put on the queue.

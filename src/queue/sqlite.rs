@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::buffers::Buffers;
 use super::{
     DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError, Settlement,
 };
@@ -11,8 +13,8 @@ use crate::domain::Time;
 use crate::sqlite::{Durability, LocalError, LocalFile};
 
 /// Messages that one receive takes at the most, unless their bodies together outgrow [`MOST_BYTES`].
-const BATCH: usize = 1_024;
-const MOST_BYTES: usize = 4 << 20;
+const BATCH: usize = 1_536;
+const MOST_BYTES: usize = 5 << 20;
 /// So many of them may be messages that come again: they must not keep fresh ones waiting.
 const MOST_RETURNED: usize = 256;
 
@@ -22,12 +24,13 @@ const MOST_RETURNED: usize = 256;
 #[derive(Debug, Clone)]
 pub struct SqliteQueue {
     file: LocalFile,
+    buffers: Buffers,
 }
 
 impl SqliteQueue {
     #[must_use]
     pub fn new(file: LocalFile) -> Self {
-        Self { file }
+        Self { file, buffers: Buffers::default() }
     }
 
     async fn write<T, F>(&self, act: F) -> Result<T, QueueError>
@@ -47,6 +50,10 @@ impl From<LocalError> for QueueError {
 
 #[async_trait]
 impl Queue for SqliteQueue {
+    fn keeps_bodies(&self) -> bool {
+        true
+    }
+
     async fn put(&self, bodies: Vec<Vec<u8>>) -> Result<(), QueueError> {
         let now = self.file.now();
         self.write(move |c| bodies.iter().try_for_each(|body| insert(c, body, now))).await
@@ -55,7 +62,8 @@ impl Queue for SqliteQueue {
     async fn receive(&self, lease: Duration) -> Result<Vec<Delivery>, QueueError> {
         let owner = self.file.owner().await?.id;
         let now = self.file.now();
-        Ok(self.file.write(Durability::Normal, move |c| take(c, owner, now, now.plus(lease))).await?)
+        let buffers = self.buffers.clone();
+        Ok(self.file.write(Durability::Normal, move |c| take(c, &buffers, owner, now, now.plus(lease))).await?)
     }
 
     fn batch(&self) -> usize {
@@ -174,12 +182,26 @@ struct Taking<'a> {
     connection: &'a Connection,
     owner: i64,
     until: Time,
-    taken: Vec<Delivery>,
-    bytes: usize,
+    taken: Vec<Taken>,
+    /// All of them in one piece.
+    bodies: Vec<u8>,
 }
 
-fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite::Result<Vec<Delivery>> {
-    let mut taking = Taking { connection, owner, until, taken: Vec::new(), bytes: 0 };
+struct Taken {
+    message: i64,
+    receives: u32,
+    inserted: Time,
+    body: Range<usize>,
+}
+
+fn take(
+    connection: &Connection,
+    buffers: &Buffers,
+    owner: i64,
+    now: Time,
+    until: Time,
+) -> rusqlite::Result<Vec<Delivery>> {
+    let mut taking = Taking { connection, owner, until, taken: Vec::new(), bodies: buffers.take() };
     for returned in Lease::run_out(connection, now)? {
         taking.take_again(&returned)?;
         if taking.taken.len() >= MOST_RETURNED {
@@ -187,7 +209,7 @@ fn take(connection: &Connection, owner: i64, now: Time, until: Time) -> rusqlite
         }
     }
     taking.take_fresh()?;
-    Ok(taking.taken)
+    Ok(taking.deliveries(buffers))
 }
 
 impl Taking<'_> {
@@ -222,31 +244,34 @@ impl Taking<'_> {
         let mut rows = messages.query(params![first, last, room])?;
         let mut reached = None;
         while let Some(row) = rows.next()? {
-            let size = row.get_ref(2)?.as_blob()?.len();
-            if self.bytes + size > MOST_BYTES && !self.taken.is_empty() {
+            let (message, body) = (row.get(0)?, row.get_ref(2)?.as_blob()?);
+            let start = self.bodies.len();
+            if start + body.len() > MOST_BYTES && !self.taken.is_empty() {
                 break;
             }
-            self.bytes += size;
-            self.taken.push(delivery(row, receives)?);
-            reached = Some(row.get(0)?);
+            self.bodies.extend_from_slice(body);
+            let body = start..self.bodies.len();
+            self.taken.push(Taken { message, receives, inserted: Time::from_ticks(row.get(1)?), body });
+            reached = Some(message);
         }
         Ok(reached)
+    }
+
+    fn deliveries(self, buffers: &Buffers) -> Vec<Delivery> {
+        let bodies = buffers.share(self.bodies);
+        let delivery = |Taken { message, receives, inserted, body }| Delivery {
+            id: i64::to_string(&message),
+            body: bodies.slice(body),
+            receives,
+            inserted,
+            receipt: Receipt::Sqlite { message, receives },
+        };
+        self.taken.into_iter().map(delivery).collect()
     }
 
     fn lease(&self, first: i64, last: i64, receives: u32) -> rusqlite::Result<()> {
         Lease { first, last, visible: self.until.ticks(), receives, owner: Some(self.owner) }.insert(self.connection)
     }
-}
-
-fn delivery(row: &Row<'_>, receives: u32) -> rusqlite::Result<Delivery> {
-    let message = row.get(0)?;
-    Ok(Delivery {
-        id: i64::to_string(&message),
-        body: row.get(2)?,
-        receives,
-        inserted: Time::from_ticks(row.get(1)?),
-        receipt: Receipt::Sqlite { message, receives },
-    })
 }
 
 /// A lease on the messages from `first` to `last`.

@@ -1,5 +1,4 @@
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::STANDARD;
 use serde::{Serialize, Serializer};
 
 use crate::domain::Time;
@@ -39,7 +38,7 @@ impl LetterBody {
     pub fn new(body: Vec<u8>) -> Self {
         match String::from_utf8(body) {
             Ok(text) => Self::Text(text),
-            Err(error) => Self::Base64(STANDARD.encode(error.as_bytes())),
+            Err(error) => Self::Base64(STANDARD.encode_to_string(error.as_bytes())),
         }
     }
 }

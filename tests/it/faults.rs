@@ -361,6 +361,10 @@ impl FaultyQueue {
 
 #[async_trait]
 impl Queue for FaultyQueue {
+    fn keeps_bodies(&self) -> bool {
+        self.inner.keeps_bodies()
+    }
+
     async fn put(&self, bodies: Vec<Vec<u8>>) -> Result<(), QueueError> {
         self.inner.put(bodies).await
     }

@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use super::batch::{Read, Received};
@@ -28,7 +29,7 @@ impl Step {
         Ok(())
     }
 
-    fn read(&self, Received { deliveries, ticket }: Received) -> Read {
+    fn read(&self, Received { mut deliveries, ticket }: Received) -> Read {
         let decode = |body: &[u8]| catch_unwind(AssertUnwindSafe(|| (self.worker.decode)(body))).ok();
         let mut readings = Vec::with_capacity(deliveries.len());
         let facts = deliveries.iter().enumerate().flat_map(|(message, delivery)| {
@@ -37,6 +38,9 @@ impl Step {
             facts.into_iter().map(move |fact| (message, fact))
         });
         let groups = fold(facts);
+        if self.worker.queue.keeps_bodies() {
+            deliveries.iter_mut().for_each(|delivery| delivery.body = Bytes::new());
+        }
         Read { deliveries, readings, groups, ticket }
     }
 }

@@ -65,12 +65,17 @@ impl Step {
         Ok(())
     }
 
-    /// A permit for one more batch in hand; `None` after the stop.
+    /// A permit for one more batch in hand, once the one before it is being read: bodies are the most of what a
+    /// batch takes of memory. `None` after the stop.
     async fn permit(&self) -> Option<OwnedSemaphorePermit> {
+        let permit = async {
+            drop(self.read.reserve().await);
+            self.permits.clone().acquire_owned().await.ok()
+        };
         tokio::select! {
             biased;
             () = self.stop.cancelled() => None,
-            permit = self.permits.clone().acquire_owned() => permit.ok(),
+            permit = permit => permit,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use bytes::Bytes;
 use pipetrail::queue::{DeadLetterFilter, Delivery, Outcome, Queue, Reason, Settlement};
 
 use super::Pass;
@@ -75,7 +76,7 @@ pub(crate) async fn delivers_every_body_byte_for_byte(queue: &dyn Queue, _: &dyn
     bodies.push(format!("{{\"text\":\"{}\"}}", "x".repeat(40_000)).into_bytes());
     queue.put(bodies.clone()).await.unwrap();
     let found: BTreeSet<_> = take_all(queue).await.into_iter().map(|delivery| delivery.body).collect();
-    assert_eq!(found, bodies.into_iter().collect());
+    assert_eq!(found, bodies.into_iter().map(Bytes::from).collect());
 }
 
 pub(crate) async fn hides_what_is_leased_until_the_lease_runs_out(queue: &dyn Queue, pass: &dyn Pass) {
@@ -166,7 +167,7 @@ pub(crate) async fn sets_aside_byte_for_byte(queue: &dyn Queue, pass: &dyn Pass)
     assert!(queue.depth().await.unwrap().is_empty());
     let letters = queue.dead_letters(&DeadLetterFilter::default(), None, 10).await.unwrap();
     let [letter] = letters.as_slice() else { panic!("one dead letter: {letters:?}") };
-    assert_eq!((&letter.reason, letter.tries, &letter.body), (&reason, 4, &body));
+    assert_eq!((&letter.reason, letter.tries, letter.body.as_slice()), (&reason, 4, &*body));
     assert_eq!(letter.first_seen, inserted);
     assert!(letter.dead >= inserted);
 }
