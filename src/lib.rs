@@ -21,10 +21,11 @@
 //! | [`view`] | from the catalog's rows to what people read. Pure |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
 //!
-//! Beside them: [`sqlite`] (the local file), [`history`] (a made-up one, for demo and tests), [`clock`],
+//! Beside them: [`sqlite`] (the local file), [`azure`] (the storage account), [`history`] (a made-up one, for demo and tests), [`clock`],
 //! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
 
 pub mod ado;
+pub mod azure;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -1,0 +1,104 @@
+use std::fmt;
+
+use azure_core::error::{Error, ErrorKind};
+
+/// What a service answered, or why it did not: without addresses, which may hold a signature, and without bodies.
+#[derive(Debug)]
+pub struct AzureError {
+    /// Of the HTTP answer; `None` where there was none.
+    status: Option<u16>,
+    /// As in Microsoft's lists of [error codes](https://learn.microsoft.com/en-us/rest/api/storageservices/status-and-error-codes2).
+    code: Option<String>,
+    says: String,
+    /// The operation of a transaction that failed.
+    index: Option<usize>,
+}
+
+impl AzureError {
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    #[must_use]
+    pub fn is(&self, code: &str) -> bool {
+        self.code.as_deref() == Some(code)
+    }
+
+    /// Which operation of a transaction failed, counted from 0.
+    #[must_use]
+    pub fn index(&self) -> Option<usize> {
+        self.index
+    }
+
+    /// Whether the service will never take this request: it is wrong (400) or too large (413).
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.status, Some(400 | 413))
+    }
+
+    /// Whether somebody else was there first: the entity exists, is another one by now, or is gone.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        match self.status {
+            Some(409) => self.is("EntityAlreadyExists"),
+            Some(412) => true,
+            Some(404) => self.is("ResourceNotFound"),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for AzureError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(status) = self.status {
+            write!(f, "{status} ")?;
+        }
+        if let Some(code) = &self.code {
+            write!(f, "{code}: ")?;
+        }
+        f.write_str(&self.says)
+    }
+}
+
+impl std::error::Error for AzureError {}
+
+impl From<Error> for AzureError {
+    fn from(error: Error) -> Self {
+        let ErrorKind::HttpResponse { status, error_code } = error.kind() else {
+            return Self { status: None, code: None, says: root(&error), index: None };
+        };
+        let message = error.as_http_error().and_then(|answer| answer.error_message()).unwrap_or_default();
+        let (index, message) = numbered(message);
+        // The rest is an id of the request and a time.
+        let says = message.lines().next().filter(|line| !line.is_empty()).unwrap_or("the service gave no reason");
+        let code = error_code.clone().filter(|code| !code.is_empty());
+        Self { status: Some(u16::from(*status)), code, says: says.to_owned(), index }
+    }
+}
+
+/// What is at the bottom of it. What is above repeats the whole address.
+fn root(error: &Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(deeper) = cause.source() {
+        cause = deeper;
+    }
+    cause.to_string()
+}
+
+/// `3:The entity exists` is about the operation 3 of a transaction.
+fn numbered(message: &str) -> (Option<usize>, &str) {
+    let split = message.split_once(':').and_then(|(number, rest)| Some((number.parse().ok()?, rest)));
+    split.map_or((None, message), |(number, rest)| (Some(number), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operations_number_is_split_off() {
+        assert_eq!(numbered("3:The entity exists."), (Some(3), "The entity exists."));
+        assert_eq!(numbered("The value: 3"), (None, "The value: 3"));
+    }
+}
