@@ -64,22 +64,47 @@ impl fmt::Debug for Services {
     }
 }
 
-const CONNECT: Duration = Duration::from_secs(5);
-/// The services end a request after 30 s at the latest.
-const REQUEST: Duration = Duration::from_secs(35);
+/// How long a request may take.
+#[derive(Debug, Clone, Copy)]
+pub struct TimeOuts {
+    pub connect: Duration,
+    pub request: Duration,
+    /// So many times a request is tried again.
+    pub retries: u32,
+    /// And for so long.
+    pub retry_for: Duration,
+}
+
+/// Enough for a connection that broke or a moment of too much load. An outage is for the worker to sit out, which
+/// knows how long its leases last.
+impl Default for TimeOuts {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(5),
+            // The services end a request after 30 s at the latest.
+            request: Duration::from_secs(35),
+            retries: 3,
+            retry_for: Duration::from_secs(10),
+        }
+    }
+}
+
 /// A server that lets go of idle connections first would make requests fail: Azurite does after 5 s.
 const IDLE: Duration = Duration::from_secs(4);
-/// So many times a request is tried again, within [`RETRY_FOR`]: enough for a connection that broke. An outage is
-/// for the worker to sit out, which knows how long its leases last.
-const RETRIES: u32 = 3;
-const RETRY_FOR: Duration = Duration::from_secs(10);
 
 impl Services {
     /// # Errors
     /// When the credential is not one, or no HTTP client can be made.
     pub fn new(account: &Account) -> Result<Self, AccountError> {
+        Self::with_time_outs(account, TimeOuts::default())
+    }
+
+    /// # Errors
+    /// As [`Services::new`].
+    pub fn with_time_outs(account: &Account, time_outs: TimeOuts) -> Result<Self, AccountError> {
         let credentials = credentials(account)?;
-        let http = reqwest::Client::builder().connect_timeout(CONNECT).timeout(REQUEST).pool_idle_timeout(IDLE).build();
+        let http = reqwest::Client::builder().connect_timeout(time_outs.connect).timeout(time_outs.request);
+        let http = http.pool_idle_timeout(IDLE).build();
         let http = http.map_err(|source| AccountError { says: "cannot make an HTTP client", source: source.into() })?;
         let http: Arc<dyn HttpClient> = Arc::new(http);
         let location = |endpoint: &str| CloudLocation::Custom {
@@ -89,8 +114,8 @@ impl Services {
         let queues = QueueServiceClientBuilder::with_location(location(&account.queue_endpoint), credentials.clone());
         let tables = TableServiceClientBuilder::with_location(location(&account.table_endpoint), credentials);
         Ok(Self {
-            queues: queues.client_options(options(http.clone())).build(),
-            tables: tables.client_options(options(http)).build(),
+            queues: queues.client_options(options(http.clone(), time_outs)).build(),
+            tables: tables.client_options(options(http, time_outs)).build(),
         })
     }
 
@@ -105,8 +130,9 @@ impl Services {
     }
 }
 
-fn options(http: Arc<dyn HttpClient>) -> ClientOptions {
-    let retry = ExponentialRetryOptions::default().max_retries(RETRIES).max_total_elapsed(RETRY_FOR);
+fn options(http: Arc<dyn HttpClient>, time_outs: TimeOuts) -> ClientOptions {
+    let retry =
+        ExponentialRetryOptions::default().max_retries(time_outs.retries).max_total_elapsed(time_outs.retry_for);
     let mut options = ClientOptions::new(TransportOptions::new(http)).retry(RetryOptions::exponential(retry));
     options.per_call_policies_mut().push(Arc::new(batch::WellFormed));
     // Inside the retries, so that a transaction that met a busy server is tried again like any other request.

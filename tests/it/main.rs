@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod azure_guards;
 mod bad_input;
 mod cli;
 mod contract;
