@@ -55,7 +55,7 @@ impl Policy for FailedPart {
     }
 }
 
-async fn go_on(context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
+pub(super) async fn go_on(context: &Context, request: &mut Request, next: &[Arc<dyn Policy>]) -> PolicyResult {
     match next.split_first() {
         Some((policy, rest)) => policy.send(context, request, rest).await,
         None => Err(Error::message(ErrorKind::Other, "a policy of ours stands last")),

@@ -6,6 +6,7 @@
 //! never print what was sent, an address with its signature, or a body ([`AzureError`]).
 
 mod batch;
+mod count;
 mod error;
 
 use std::fmt;
@@ -114,8 +115,8 @@ impl Services {
         let queues = QueueServiceClientBuilder::with_location(location(&account.queue_endpoint), credentials.clone());
         let tables = TableServiceClientBuilder::with_location(location(&account.table_endpoint), credentials);
         Ok(Self {
-            queues: queues.client_options(options(http.clone(), time_outs)).build(),
-            tables: tables.client_options(options(http, time_outs)).build(),
+            queues: queues.client_options(options("queue", http.clone(), time_outs)).build(),
+            tables: tables.client_options(options("table", http, time_outs)).build(),
         })
     }
 
@@ -130,12 +131,13 @@ impl Services {
     }
 }
 
-fn options(http: Arc<dyn HttpClient>, time_outs: TimeOuts) -> ClientOptions {
+fn options(service: &'static str, http: Arc<dyn HttpClient>, time_outs: TimeOuts) -> ClientOptions {
     let retry =
         ExponentialRetryOptions::default().max_retries(time_outs.retries).max_total_elapsed(time_outs.retry_for);
     let mut options = ClientOptions::new(TransportOptions::new(http)).retry(RetryOptions::exponential(retry));
     options.per_call_policies_mut().push(Arc::new(batch::WellFormed));
     // Inside the retries, so that a transaction that met a busy server is tried again like any other request.
+    options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));
     options.per_retry_policies_mut().push(Arc::new(batch::FailedPart));
     options
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -60,6 +61,12 @@ pub(crate) struct App {
     hook: Option<HookCredentials>,
     limits: Limits,
     room: Arc<Semaphore>,
+}
+
+/// `GET /metrics`: what `render` gives, in the text format of Prometheus. To be merged with other routes.
+pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
+    let answer = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], render()) };
+    Router::new().route("/metrics", get(answer))
 }
 
 /// All routes.

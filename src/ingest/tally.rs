@@ -1,6 +1,10 @@
 use std::ops::AddAssign;
 use std::time::Duration;
 
+use metrics::{counter, histogram};
+
+use crate::telemetry::prometheus;
+
 /// What became of messages, counted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Tally {
@@ -24,6 +28,29 @@ pub struct Tally {
     pub below_floor: u64,
     /// How long the oldest message had been on the queue.
     pub lag: Duration,
+}
+
+impl Tally {
+    /// Adds a batch to what Prometheus reads.
+    pub(super) fn count(&self) {
+        let outcomes = [
+            ("applied", self.applied),
+            ("unchanged", self.unchanged),
+            ("ignored", self.ignored),
+            ("poisoned", self.poisoned),
+            ("given_back", self.given_back),
+            ("below_floor", self.below_floor),
+        ];
+        for (outcome, count) in outcomes {
+            counter!(prometheus::MESSAGES, "outcome" => outcome).increment(count);
+        }
+        counter!(prometheus::RETRIED).increment(self.retried);
+        counter!(prometheus::CONFLICTS).increment(self.conflicts);
+        if self.received > 0 {
+            histogram!(prometheus::LAG).record(self.lag);
+            histogram!(prometheus::BATCH).record(u32::try_from(self.received).unwrap_or(u32::MAX));
+        }
+    }
 }
 
 impl AddAssign for Tally {

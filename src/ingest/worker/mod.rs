@@ -115,6 +115,8 @@ impl Worker {
     /// # Errors
     /// When queue or store fail for good, or what is in hand takes longer than [`Settings::drain`].
     pub async fn run(&self, mode: Mode, stop: CancellationToken) -> Result<Tally, WorkError> {
+        // A counter that is not there until something happens cannot be told from a program that does not count.
+        Tally::default().count();
         // The steps stop each other when one fails, without stopping the caller's other tasks.
         let stop = stop.child_token();
         let (to_read, received) = mpsc::channel(1);

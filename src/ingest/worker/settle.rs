@@ -135,6 +135,7 @@ impl Step {
     }
 }
 
+/// One line, and the same for Prometheus.
 fn report(tally: &Tally) {
     let Tally { received, applied, unchanged, ignored, poisoned, retried, given_back, conflicts, below_floor, lag } =
         tally;
@@ -152,4 +153,5 @@ fn report(tally: &Tally) {
         lag_ms,
         "batch settled"
     );
+    tally.count();
 }

@@ -1,4 +1,6 @@
-//! Logs on stderr, as text for people or JSON lines for machines. Never a payload's body.
+//! Logs on stderr, as text for people or JSON lines for machines, never a payload's body; and what is counted.
+
+pub mod prometheus;
 
 use std::io::IsTerminal;
 
