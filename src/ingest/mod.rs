@@ -16,8 +16,10 @@ mod recent;
 mod refold;
 mod tally;
 mod wait;
+mod watch;
 mod worker;
 
 pub use refold::{Refolded, refold};
 pub use tally::Tally;
+pub use watch::Watch;
 pub use worker::{Decode, Mode, Settings, WorkError, Worker};

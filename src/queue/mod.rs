@@ -53,6 +53,9 @@ pub trait Queue: Send + Sync {
     /// Messages on the queue, visible or leased.
     async fn depth(&self) -> Result<Depth, QueueError>;
 
+    /// What somebody who watches over the queue has to know. Not for every second: it may have to count.
+    async fn survey(&self) -> Result<Survey, QueueError>;
+
     /// Whether the queue can do its work now.
     async fn probe(&self) -> Result<(), QueueError>;
 
@@ -117,6 +120,15 @@ pub struct Depth {
     pub leased: u64,
 }
 
+/// How the queue is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Survey {
+    pub depth: Depth,
+    /// When the message that waits longest was put on the queue.
+    pub oldest: Option<Time>,
+    pub dead_letters: u64,
+}
+
 impl Depth {
     #[must_use]
     pub fn is_empty(self) -> bool {
@@ -133,6 +145,14 @@ pub enum QueueError {
     /// Trying again does not help: damaged file, disk full, no right.
     #[error("the queue failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl QueueError {
+    /// What is behind it, in words.
+    #[must_use]
+    pub fn cause(&self) -> String {
+        std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
+    }
 }
 
 /// Settling failed; the deliveries are handed back to the caller.

@@ -7,7 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::buffers::Buffers;
 use super::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError, Settlement,
+    DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError,
+    Settlement, Survey,
 };
 use crate::domain::Time;
 use crate::sqlite::{Durability, LocalError, LocalFile};
@@ -100,6 +101,19 @@ impl Queue for SqliteQueue {
     async fn depth(&self) -> Result<Depth, QueueError> {
         let now = self.file.now().ticks();
         Ok(self.file.read(move |c| depth(c, now)).await?)
+    }
+
+    async fn survey(&self) -> Result<Survey, QueueError> {
+        let now = self.file.now().ticks();
+        let oldest = "SELECT inserted FROM messages ORDER BY id LIMIT 1";
+        let survey = move |c: &Connection| {
+            Ok(Survey {
+                depth: depth(c, now)?,
+                oldest: c.query_row(oldest, [], |row| row.get(0)).optional()?.map(Time::from_ticks),
+                dead_letters: c.query_row("SELECT count(*) FROM dead_letters", [], |row| row.get(0))?,
+            })
+        };
+        Ok(self.file.read(survey).await?)
     }
 
     async fn probe(&self) -> Result<(), QueueError> {

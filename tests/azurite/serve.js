@@ -60,7 +60,8 @@ function start(service) {
   worker.on("exit", () => {
     if (stopping) return;
     const variable = `AZURITE_${service.toUpperCase()}_PORT`;
-    fail(said.includes("EADDRINUSE") ? `port ${port} is taken; ${variable} names another` : `${service} ended: ${said}`);
+    if (said.includes("EADDRINUSE")) fail(`port ${port} is taken; ${variable} names another`);
+    fail(`${service} ended: ${said}`);
   });
   return new Promise((resolve) => {
     worker.stdout.on("data", (data) => String(data).includes("successfully") && resolve(worker));

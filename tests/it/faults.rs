@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use pipetrail::domain::{Fact, Key, Time};
-use pipetrail::queue::{DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement};
+use pipetrail::queue::{
+    DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
+};
 use pipetrail::store::{Changes, Committed, Cursor, Store, StoreError, Stored, Write};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
@@ -417,6 +419,10 @@ impl Queue for FaultyQueue {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         self.faults.play(Act::Depth, self.inner.depth()).await
+    }
+
+    async fn survey(&self) -> Result<Survey, QueueError> {
+        self.inner.survey().await
     }
 
     async fn probe(&self) -> Result<(), QueueError> {

@@ -12,7 +12,7 @@ use pipetrail::clock::SystemClock;
 use pipetrail::config::HookCredentials;
 use pipetrail::http::{Limits, MAX_BODY, Server, router};
 use pipetrail::queue::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, SqliteQueue,
+    DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, SqliteQueue, Survey,
 };
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{SqliteStore, Store};
@@ -81,6 +81,10 @@ impl Queue for Troubled {
 
     async fn depth(&self) -> Result<Depth, QueueError> {
         self.queue.depth().await
+    }
+
+    async fn survey(&self) -> Result<Survey, QueueError> {
+        self.queue.survey().await
     }
 
     async fn probe(&self) -> Result<(), QueueError> {

@@ -27,6 +27,7 @@ macro_rules! queue_contract {
             requeues_with_no_tries,
             discards_for_good,
             filters_and_pages_dead_letters,
+            knows_how_it_is,
         );
     };
     ($make:path: $($check:ident,)+) => {$(
@@ -233,4 +234,21 @@ pub(crate) async fn filters_and_pages_dead_letters(queue: &dyn Queue, pass: &dyn
         paged.extend(page);
     }
     assert_eq!(paged, all);
+}
+
+pub(crate) async fn knows_how_it_is(queue: &dyn Queue, pass: &dyn Pass) {
+    let survey = queue.survey().await.unwrap();
+    assert!(survey.depth.is_empty());
+    assert_eq!((survey.oldest, survey.dead_letters), (None, 0));
+    queue.put(texts(2)).await.unwrap();
+    for delivery in take_all(queue).await {
+        settle(queue, delivery, dead("bad")).await;
+    }
+    queue.put(texts(1)).await.unwrap();
+    pass.pass(Duration::from_secs(1)).await;
+    queue.put(texts(1)).await.unwrap();
+    let survey = queue.survey().await.unwrap();
+    assert_eq!((survey.depth.visible > 0, survey.depth.leased, survey.dead_letters), (true, 0, 2));
+    let first = take_all(queue).await.iter().map(|delivery| delivery.inserted).min();
+    assert_eq!(survey.oldest, first);
 }

@@ -1,0 +1,80 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use metrics::gauge;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::domain::Time;
+use crate::queue::{Queue, Survey};
+use crate::telemetry::prometheus;
+
+/// On Azure a message that waits for 7 days is gone, so that somebody has to hear of it well before.
+const LONG_WAIT: Duration = Duration::from_secs(5 * 24 * 3600);
+
+/// Looks at the queue now and then, and tells those who watch over it.
+#[expect(missing_debug_implementations, reason = "a queue has none")]
+pub struct Watch {
+    pub queue: Arc<dyn Queue>,
+    pub clock: Arc<dyn Clock>,
+    pub every: Duration,
+}
+
+impl Watch {
+    /// Looks until the stop.
+    pub async fn run(&self, stop: CancellationToken) {
+        loop {
+            match self.queue.survey().await {
+                Ok(survey) => tell(survey, self.clock.now()),
+                Err(error) => tracing::warn!(error = error.cause(), "queue: cannot be looked at"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(self.every) => {}
+            }
+        }
+    }
+}
+
+fn tell(survey: Survey, now: Time) {
+    let waits = survey.oldest.map(|inserted| now.since(inserted)).unwrap_or_default();
+    gauge!(prometheus::QUEUE, "state" => "visible").set(float(survey.depth.visible));
+    gauge!(prometheus::QUEUE, "state" => "leased").set(float(survey.depth.leased));
+    gauge!(prometheus::OLDEST).set(waits.as_secs_f64());
+    gauge!(prometheus::DEAD_LETTERS).set(float(survey.dead_letters));
+    if waits > LONG_WAIT {
+        let hours = waits.as_secs() / 3600;
+        tracing::warn!(hours, "a message waits for long: Azure removes those of 7 days, with or without a worker");
+    }
+}
+
+/// A gauge is a float, which holds no count of messages wrong that anybody can have.
+fn float(count: u64) -> f64 {
+    u32::try_from(count).unwrap_or(u32::MAX).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use metrics_exporter_prometheus::PrometheusBuilder;
+
+    use super::*;
+    use crate::queue::Depth;
+
+    #[test]
+    fn what_waits_is_told() {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let inserted = Time::from_ticks(0);
+        let depth = Depth { visible: 3, leased: 2 };
+        let survey = Survey { depth, oldest: Some(inserted), dead_letters: 1 };
+        metrics::with_local_recorder(&recorder, || tell(survey, inserted.plus(Duration::from_secs(90))));
+        let text = recorder.handle().render();
+        for line in [
+            "pipetrail_queue_messages{state=\"visible\"} 3",
+            "pipetrail_queue_messages{state=\"leased\"} 2",
+            "pipetrail_queue_oldest_message_age_seconds 90",
+            "pipetrail_dead_letters 1",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
+    }
+}
