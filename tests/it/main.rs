@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod azurite;
 mod bad_input;
 mod cli;
 mod contract;

@@ -1,13 +1,14 @@
 //! The program as a process: from events to runs, signals, a port.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use crate::support::lines;
 
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -94,13 +95,6 @@ impl Running {
         }
         panic!("it does not end");
     }
-}
-
-fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
-    let (send, lines) = mpsc::channel();
-    let pipe = BufReader::new(pipe);
-    std::thread::spawn(move || pipe.lines().map_while(Result::ok).for_each(|line| send.send(line).unwrap_or(())));
-    lines
 }
 
 /// A test that fails leaves no process behind.

@@ -1,8 +1,9 @@
-//! What several tests need: a local file, bodies, and the truth to compare with.
+//! What several tests need: a local file, bodies, what a process says, and the truth to compare with.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use pipetrail::ado::{Decoded, Decoder};
@@ -91,6 +92,14 @@ pub(crate) fn folder() -> (tempfile::TempDir, PathBuf) {
 
 pub(crate) fn time(text: &str) -> Time {
     Time::parse(text).unwrap().unwrap()
+}
+
+/// What a process says, line by line, as it comes.
+pub(crate) fn lines(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (send, lines) = mpsc::channel();
+    let pipe = BufReader::new(pipe);
+    std::thread::spawn(move || pipe.lines().map_while(Result::ok).for_each(|line| send.send(line).unwrap_or(())));
+    lines
 }
 
 /// So many events of a believable history.
