@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod azure_store;
 mod azurite;
 mod bad_input;
 mod cli;
