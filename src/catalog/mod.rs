@@ -8,6 +8,7 @@ mod apply;
 mod query;
 mod rows;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::Key;
@@ -63,6 +64,11 @@ impl Catalog {
     #[must_use]
     pub fn replica(file: LocalFile) -> Self {
         Self { file, kept: Kept::ByFollowing }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Catches up with the store: costs what changed since the last time, or everything when the change log

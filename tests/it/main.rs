@@ -12,6 +12,7 @@
 mod architecture;
 mod azure_guards;
 mod azure_queue;
+mod azure_store;
 mod azurite;
 mod bad_input;
 mod cli;
