@@ -66,9 +66,8 @@ impl AzureError {
                 Some("check the key, or the signature and when it ends, and this machine's clock")
             }
             Some(401 | 403) => Some(
-                "this needs the roles Storage Queue Data Contributor and Storage Table Data Contributor on the account, or \
-                 a signature for queue and table that may read, add, create, update, process and delete; a firewall of \
-                 the account answers so, too",
+                "check the key or the signature; an identity needs the roles Storage Queue Data Contributor and Storage \
+                 Table Data Contributor on the account; a firewall of the account answers so, too",
             ),
             Some(404) if self.is("QueueNotFound") || self.is("TableNotFound") => {
                 Some("`pipetrail work` makes queue and table; PIPETRAIL_QUEUE and PIPETRAIL_TABLE name them")
@@ -121,13 +120,13 @@ impl From<Error> for AzureError {
     }
 }
 
-/// What is at the bottom of it. What is above repeats the whole address.
+/// What is at the bottom of it, in one line. What is above repeats the whole address.
 fn root(error: &Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    cause.to_string().replace('\n', "; ")
 }
 
 /// `3:The entity exists` is about the operation 3 of a transaction.
@@ -139,6 +138,33 @@ fn numbered(message: &str) -> (Option<usize>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answered(status: u16, code: &str) -> AzureError {
+        AzureError {
+            place: Some("queue `q`".to_owned()),
+            status: Some(status),
+            code: Some(code.to_owned()),
+            says: "no".to_owned(),
+            index: None,
+            no_token: false,
+        }
+    }
+
+    #[test]
+    fn says_where_it_was() {
+        assert_eq!(answered(404, "QueueNotFound").to_string(), "queue `q`: 404 QueueNotFound: no");
+    }
+
+    #[test]
+    fn hints_tell_a_wrong_key_from_a_missing_right() {
+        let hint = |status, code| answered(status, code).hint().unwrap_or_default();
+        assert!(hint(403, "AuthenticationFailed").contains("clock"));
+        assert!(hint(403, "AuthorizationPermissionMismatch").contains("Storage Table Data Contributor"));
+        assert!(hint(404, "TableNotFound").contains("`pipetrail work`"));
+        assert_eq!(answered(500, "InternalError").hint(), None);
+        assert!(answered(403, "AuthorizationPermissionMismatch").is_missing_right());
+        assert!(!answered(403, "AuthenticationFailed").is_missing_right());
+    }
 
     #[test]
     fn an_operations_number_is_split_off() {

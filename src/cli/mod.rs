@@ -123,7 +123,7 @@ pub struct Enqueue {
     /// A file is one event. A directory: its *.json and *.ndjson, sorted. `-` (stdin) and *.ndjson: one event a line
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub paths: Vec<PathBuf>,
-    /// Store the events base64-encoded, as Azure DevOps puts them on its queue
+    /// Store the events base64-encoded, as Azure DevOps puts them on its queue; on Azure they always are
     #[arg(long)]
     pub base64: bool,
 }
@@ -349,7 +349,7 @@ pub struct Refold {
     pub check: bool,
 }
 
-/// It makes nothing; only the store is written to, as a test.
+/// Makes neither queue nor table nor data file. The store is written to, as a test.
 #[derive(Debug, Args)]
 pub struct Check {
     /// What to print

@@ -1,6 +1,5 @@
 use serde::Serialize;
 
-use super::dead_letter::plural;
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::cli::{self, CheckFormat};
@@ -86,12 +85,14 @@ async fn catalog(context: &Context, parts: &Parts) -> Result<String, Failure> {
     catalog.refresh(parts.store.as_ref()).await?;
     let pipelines = catalog.pipelines(None, None).await?;
     let runs: u64 = pipelines.iter().map(|pipeline| pipeline.runs).sum();
-    Ok(format!("{}: up to date, {runs} runs of {} pipelines", catalog.path().display(), pipelines.len()))
+    Ok(format!("{}: up to date, runs: {runs}, pipelines: {}", catalog.path().display(), pipelines.len()))
 }
 
 fn dead_letters(count: u64) -> String {
-    let hint = if count > 0 { ": `pipetrail dead-letter list`" } else { "" };
-    format!("{count} {}{hint}", plural(usize::try_from(count).unwrap_or(usize::MAX)))
+    match count {
+        0 => "none".to_owned(),
+        count => format!("{count}, `pipetrail dead-letter list` shows them"),
+    }
 }
 
 fn line(finding: &Finding) -> String {

@@ -74,6 +74,14 @@ impl Failure {
         }
     }
 
+    /// Whether it may go away by itself.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Told { error, .. } => passes(error),
+            Self::Configuration(_) | Self::BrokenPipe => false,
+        }
+    }
+
     /// Its text and what to do about it, for a line of a report.
     pub(crate) fn in_words(&self) -> (String, Option<String>) {
         match self {
@@ -109,13 +117,16 @@ impl Failure {
 /// What those parts know to do about it that know best.
 fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
-    let passing = error.chain().any(|cause| {
-        matches!(cause.downcast_ref(), Some(QueueError::Unavailable(_)))
-            || matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))
-    });
-    let again = passing.then_some("try again: nothing that was acknowledged is lost");
+    let again = passes(error).then_some("try again: nothing that was acknowledged is lost");
     let azure = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>().and_then(AzureError::hint));
     known.or(azure).or(again).map(str::to_owned)
+}
+
+fn passes(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        matches!(cause.downcast_ref(), Some(QueueError::Unavailable(_)))
+            || matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))
+    })
 }
 
 impl From<anyhow::Error> for Failure {

@@ -5,7 +5,6 @@ use super::{Context, Exit, Failure};
 use crate::catalog::{Catalog, Pipeline, Run, RunDetail, RunFilter, Stage};
 use crate::cli::{self, Format, Get};
 use crate::domain::{Key, RunKey, Time};
-use crate::sqlite::Missing;
 use crate::view::{self, Columns, RunJson};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -16,7 +15,7 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Run(args) | Get::Stages(args) => args.show,
         Get::Pipelines(args) => args.show,
     };
-    let parts = context.open(Missing::Fail).await?;
+    let parts = Parts::open_to_look(context).await?;
     let mut reader = Reader { catalog: parts.catalog(context)?, parts };
     if show.watch {
         return watch(context, &mut reader, &get, show.output).await;
@@ -52,14 +51,22 @@ async fn watch(context: &Context, reader: &mut Reader, get: &Get, format: Format
     let shutdown = context.shutdown()?;
     let mut last = None;
     loop {
-        let rows = reader.ask(context, get).await?;
-        let shown = rows.shown(format, context.clock().now())?;
-        if context.output.is_terminal() {
-            context.output.redraw(&shown)?;
-        } else if last.as_ref() != Some(&rows) {
-            context.output.text(&shown)?;
+        match reader.ask(context, get).await {
+            Ok(rows) => {
+                let shown = rows.shown(format, context.clock().now())?;
+                if context.output.is_terminal() {
+                    context.output.redraw(&shown)?;
+                } else if last.as_ref() != Some(&rows) {
+                    context.output.text(&shown)?;
+                }
+                last = Some(rows);
+            }
+            // Once it could be reached, an outage is waited out.
+            Err(failure) if last.is_some() && failure.is_passing() => {
+                context.report(&format!("{}; looking again", failure.in_words().0));
+            }
+            Err(failure) => return Err(failure),
         }
-        last = Some(rows);
         tokio::select! {
             () = shutdown.stop.cancelled() => return Ok(Exit::Done),
             () = tokio::time::sleep(WATCH_EVERY) => {}

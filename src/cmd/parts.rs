@@ -105,18 +105,15 @@ fn on_azure(
 /// an outage later on is sat out.
 async fn make(context: &Context, azure: &AzureConfig) -> Result<(), Failure> {
     let (queue, store) = on_azure(context, azure, TimeOuts::at_start())?;
-    if let Err(error) = queue.create().await {
-        // Who may not make them may still use them.
-        if !is_forbidden(&error) || queue.probe().await.is_err() {
-            return Err(error.into());
-        }
+    // Who may not make them may still use them.
+    match queue.create().await {
+        Err(error) if !is_forbidden(&error) || queue.probe().await.is_err() => return Err(error.into()),
+        Ok(()) | Err(_) => {}
     }
-    if let Err(error) = store.create().await {
-        if !is_forbidden(&error) || store.probe().await.is_err() {
-            return Err(error.into());
-        }
+    match store.create().await {
+        Err(error) if !is_forbidden(&error) || store.probe().await.is_err() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
     }
-    Ok(())
 }
 
 fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
