@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::azurite::{ACCOUNT, Azurite, unique};
+use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
 use crate::support::lines;
 
 const LIMIT: Duration = Duration::from_secs(60);
@@ -263,4 +263,50 @@ async fn up_takes_a_hook() {
     }
     up.kill().unwrap();
     up.wait().unwrap();
+}
+
+/// A signature for all queues and tables of the emulator's account.
+/// <https://learn.microsoft.com/en-us/rest/api/storageservices/create-account-sas#construct-the-signature-string>
+fn signature(permissions: &str) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+    let (version, expiry) = ("2019-12-12", "2099-01-01T00:00:00Z");
+    let signed = format!("{ACCOUNT}\n{permissions}\nqt\nsco\n\n{expiry}\n\n\n{version}\n");
+    let code = STANDARD.encode(hmac(&STANDARD.decode(KEY).unwrap(), signed.as_bytes()));
+    let code = percent_encoding::utf8_percent_encode(&code, percent_encoding::NON_ALPHANUMERIC);
+    format!("?sv={version}&ss=qt&srt=sco&sp={permissions}&se={expiry}&sig={code}")
+}
+
+/// HMAC-SHA256 (RFC 2104) with a key of one block.
+fn hmac(key: &[u8], text: &[u8]) -> Vec<u8> {
+    use sha2::{Digest, Sha256};
+    assert_eq!(key.len(), 64);
+    let pad = |byte: u8| key.iter().map(|key| key ^ byte).collect::<Vec<_>>();
+    let inner = Sha256::digest([&pad(0x36), text].concat());
+    Sha256::digest([pad(0x5c).as_slice(), inner.as_slice()].concat()).to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signature_is_enough_and_what_it_forbids_is_said() {
+    let azurite = Azurite::start().await;
+    let owner = Shell::azure().await;
+    let signed = |permissions: &str| {
+        let shell = Shell { environment: owner.environment.clone(), ..Shell::local() };
+        let cache = shell.folder.path().to_str().unwrap().to_owned();
+        let shell = shell.with("XDG_CACHE_HOME", &cache).with("AZURE_STORAGE_CONNECTION_STRING", "");
+        let shell = shell.with("AZURE_STORAGE_QUEUE_ENDPOINT", &azurite.queue_endpoint());
+        let shell = shell.with("AZURE_STORAGE_TABLE_ENDPOINT", &azurite.table_endpoint());
+        shell.with("AZURE_STORAGE_ACCOUNT", ACCOUNT).with("AZURE_STORAGE_SAS_TOKEN", &signature(permissions))
+    };
+    let worker = signed("rwdlacup");
+    worker.run(&format!("enqueue {}", examples()));
+    worker.run("work --until-empty");
+    let runs = worker.json("get runs --top 0");
+    assert!(runs.as_array().unwrap().len() > 10);
+    // Who may only read can ask, and not work.
+    let reader = signed("rl");
+    assert_eq!(reader.json("get runs --top 0"), runs);
+    let (code, said) = reader.said("work --until-empty");
+    assert!(code == Some(1) && said.contains("403") && said.contains("check the key or the signature"), "{said}");
+    assert!(!said.contains("sig="), "{said}");
 }
