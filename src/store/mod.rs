@@ -7,6 +7,7 @@
 //!
 //! `tests/it/contract` holds every backend to this.
 
+mod azure_table;
 mod sqlite;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use async_trait::async_trait;
 
 use crate::domain::{DecodeRecordError, EncodedFact, Fact, Key, Record, Time};
 
+pub use azure_table::AzureTableStore;
 pub use sqlite::{Projection, SqliteStore, Step};
 
 /// Records, facts, change log.
@@ -37,7 +39,7 @@ pub trait Store: Send + Sync {
     /// What changed after `cursor`, at most about `limit` keys.
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError>;
 
-    /// Every record's key, in key order, those after `after`, at most `limit`: for a rebuild.
+    /// Every record's key, in an order of the store's own, those after `after`, at most `limit`: for a rebuild.
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError>;
 
     /// The facts of a record in the order in which they were said.

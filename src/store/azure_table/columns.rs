@@ -1,0 +1,68 @@
+//! What other tools can read of a record beside its stored form: Power BI, Excel, any client of tables.
+//!
+//! Output only. Nothing here is read back but `ended`, which tells a purge where to look.
+
+use chrono::Datelike;
+
+use super::entity::NewEntity;
+use crate::domain::run::ShownRun;
+use crate::domain::{Outcome, Record, Said, State, Time};
+
+/// The column that tells when the last was said of what is over, in ticks.
+pub(super) const ENDED: &str = "ended";
+
+/// A column holds no more of a text: a name that is longer must not make the record too large to store.
+const MOST_CHARACTERS: usize = 1_024;
+
+/// Adds the columns of what the record shows.
+pub(super) fn add(entity: NewEntity, record: &Record) -> NewEntity {
+    let entity = match record {
+        Record::Run(record) => run(entity, &record.shown()),
+    };
+    record.ended().into_iter().fold(entity, |entity, ended| entity.integer(ENDED, ended.ticks()))
+}
+
+fn run(entity: NewEntity, run: &ShownRun) -> NewEntity {
+    let name = |said: &Option<Said<String>>| said.as_ref().map(|Said(_, name)| name.clone());
+    let texts = [
+        ("organization", Some(run.key.organization.clone())),
+        ("project", name(&run.project_name)),
+        ("pipeline", name(&run.pipeline_name)),
+        ("name", run.name.clone()),
+        ("state", run.state.as_ref().map(|state: &State| state.as_str().to_owned())),
+        ("result", run.result.as_ref().map(|result: &Outcome| result.as_str().to_owned())),
+        ("branch", run.branch.clone()),
+        ("commit", run.commit.clone()),
+        ("repository", run.repository.clone()),
+        ("requestedFor", run.requested_for.clone()),
+    ];
+    let times = [("queuedAt", run.queued), ("startedAt", run.started), ("finishedAt", run.finished)];
+    let entity = [("pipelineId", run.key.pipeline), ("runId", run.key.run)]
+        .into_iter()
+        .fold(entity, |entity, (column, id)| entity.integer(column, i64::try_from(id).unwrap_or(i64::MAX)));
+    let texts = texts.into_iter().filter_map(|(column, text)| Some((column, text?)));
+    let entity = texts.fold(entity, |entity, (column, text)| {
+        entity.text(column, &text.chars().take(MOST_CHARACTERS).collect::<String>())
+    });
+    let times = times.into_iter().filter_map(|(column, time)| Some((column, date_time(time?)?)));
+    times.fold(entity, |entity, (column, time)| entity.typed(column, time, "Edm.DateTime"))
+}
+
+/// With all seven digits, and only where the type can hold it.
+fn date_time(time: Time) -> Option<String> {
+    let utc = time.to_utc();
+    let fits = (1601..=9999).contains(&utc.year());
+    fits.then(|| format!("{}.{:07}Z", utc.format("%Y-%m-%dT%H:%M:%S"), time.ticks().rem_euclid(10_000_000)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_seven_digits() {
+        let time = |text| Time::parse(text).unwrap().unwrap();
+        assert_eq!(date_time(time("2019-10-02T19:54:00.33Z")).as_deref(), Some("2019-10-02T19:54:00.3300000Z"));
+        assert_eq!(date_time(Time::from_ticks(i64::MAX)), None);
+    }
+}

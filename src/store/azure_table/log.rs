@@ -1,0 +1,336 @@
+//! The change log: gap-free, so that a reader can miss nothing, and a refresh costs what changed.
+//!
+//! Four partitions, `log|0` to `log|3`. Row `s{sequence}` holds the keys of one append, row `~head` the last sequence;
+//! it sorts last, so that one question answers both. An append is one transaction: the head goes on by one if it still
+//! is where it was seen, and the next row is there. Either both or none, so the sequences have no gaps, and no clock is
+//! asked. Where somebody else was first, another partition may do.
+//!
+//! A request that was answered too late may append its keys twice, which costs readers a look and nothing else.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use rand::Rng;
+use tokio::sync::oneshot;
+
+use super::entity::{Entity, NewEntity};
+use super::table::{MOST_OPERATIONS, Operation, Table};
+use crate::azure::AzureError;
+use crate::clock::Clock;
+use crate::domain::{Key, Time};
+use crate::store::{Changes, Cursor, StoreError};
+
+const SHARDS: usize = 4;
+const HEAD: &str = "~head";
+const SEQUENCE: &str = "sequence";
+const AT: &str = "at";
+/// So many bytes of keys stand in a row, which may have 1 MiB, in UTF-16.
+const MOST_KEYS: usize = 200_000;
+/// Lost races after which the log counts as not available.
+const MOST_TRIES: u32 = 50;
+/// So many rows of a shard are read at once: each may hold many keys.
+const MOST_ROWS: usize = 32;
+/// How long readers may be away before they have to start over.
+const KEPT: Duration = Duration::from_secs(8 * 24 * 3600);
+/// How often old rows are looked for in a shard.
+const PRUNED_EVERY: Duration = Duration::from_secs(3600);
+
+#[derive(Debug)]
+pub(super) struct Log {
+    table: Table,
+    clock: Arc<dyn Clock>,
+    /// Appends that wait for the one in flight.
+    waiting: Mutex<Vec<Waiting>>,
+    /// Held while an append is in flight.
+    place: tokio::sync::Mutex<Place>,
+}
+
+/// The log could not be written; one failure may have many callers.
+type Appended = Result<(), Arc<AppendError>>;
+
+#[derive(Debug, thiserror::Error)]
+enum AppendError {
+    #[error(transparent)]
+    Azure(#[from] AzureError),
+    #[error("others append to the change log all the time")]
+    Busy,
+    #[error("the append to the change log was given up")]
+    GivenUp,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    keys: Vec<Key>,
+    done: oneshot::Sender<Appended>,
+}
+
+/// Where the next append goes: where the last one went.
+#[derive(Debug)]
+struct Place {
+    shard: usize,
+    /// The head of that shard; `None` where it has to be read.
+    head: Option<Head>,
+    pruned: [Option<Time>; SHARDS],
+}
+
+#[derive(Debug, Clone, Default)]
+struct Head {
+    sequence: u64,
+    /// `None` where nothing was appended yet.
+    etag: Option<String>,
+}
+
+impl Log {
+    pub(super) fn new(table: Table, clock: Arc<dyn Clock>) -> Self {
+        let place = Place { shard: rand::rng().random_range(0..SHARDS), head: None, pruned: [None; SHARDS] };
+        Self { table, clock, waiting: Mutex::default(), place: tokio::sync::Mutex::new(place) }
+    }
+
+    /// Appends these keys, together with those of others who wait meanwhile.
+    pub(super) async fn append(&self, keys: &[Key]) -> Result<(), StoreError> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let (done, mut answer) = oneshot::channel();
+        self.waiting().push(Waiting { keys: keys.to_vec(), done });
+        let mut place = self.place.lock().await;
+        let group = std::mem::take(&mut *self.waiting());
+        // Nobody waits where another took our keys along: then the answer is there.
+        if !group.is_empty() {
+            let keys: Vec<Key> = group.iter().flat_map(|waiting| waiting.keys.iter().cloned()).collect();
+            let result = self.write(&mut place, &keys).await.map_err(Arc::new);
+            // Who does not listen any more has given up.
+            group.into_iter().for_each(|waiting| drop(waiting.done.send(result.clone())));
+        }
+        drop(place);
+        let answer = answer.try_recv().unwrap_or_else(|_| Err(Arc::new(AppendError::GivenUp)));
+        answer.map_err(|error| StoreError::Unavailable(Box::new(error)))
+    }
+
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn write(&self, place: &mut Place, keys: &[Key]) -> Result<(), AppendError> {
+        for entry in entries(keys) {
+            self.write_entry(place, &entry).await?;
+        }
+        // What is old stays a while longer when this fails: the keys are in the log.
+        if let Err(error) = self.prune(place).await {
+            tracing::debug!(%error, "old rows of the change log were not removed");
+        }
+        Ok(())
+    }
+
+    async fn write_entry(&self, place: &mut Place, entry: &str) -> Result<(), AppendError> {
+        for _ in 0..MOST_TRIES {
+            // Taken out: it is not sure any more if this fails or is given up.
+            let head = match place.head.take() {
+                Some(head) => head,
+                None => self.head(place.shard).await?,
+            };
+            match self.table.transact(&partition(place.shard), &self.next(place.shard, &head, entry)).await {
+                Ok(etags) => {
+                    let etag = etags.into_iter().next().flatten().map(|etag| etag.to_string());
+                    place.head = etag.map(|etag| Head { sequence: head.sequence + 1, etag: Some(etag) });
+                    return Ok(());
+                }
+                Err(error) if error.is_conflict() => place.shard = rand::rng().random_range(0..SHARDS),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(AppendError::Busy)
+    }
+
+    async fn head(&self, shard: usize) -> Result<Head, AzureError> {
+        let row = self.table.get(&partition(shard), HEAD, None).await?;
+        Ok(row.map(|row| Head { sequence: sequence_of(&row), etag: Some(row.etag) }).unwrap_or_default())
+    }
+
+    /// The head goes on by one, and its row is there.
+    fn next(&self, shard: usize, head: &Head, entry: &str) -> [Operation; 2] {
+        let (partition, sequence) = (partition(shard), head.sequence + 1);
+        let entity = NewEntity::new(&partition, HEAD).integer(SEQUENCE, signed(sequence)).json();
+        let to_head = match head.etag.clone() {
+            None => Operation::Insert { entity },
+            Some(etag) => Operation::Replace { row: HEAD.to_owned(), entity, etag },
+        };
+        let row = NewEntity::new(&partition, &row(sequence)).integer(AT, self.clock.now().ticks()).body(entry);
+        [to_head, Operation::Insert { entity: row.json() }]
+    }
+
+    /// Removes rows that are too old, the oldest first and nothing behind one that is kept. Each time only so many as
+    /// one transaction takes, and again with the next append while there are more.
+    async fn prune(&self, place: &mut Place) -> Result<(), AzureError> {
+        let (now, shard) = (self.clock.now(), place.shard);
+        let Some(pruned) = place.pruned.get_mut(shard) else { return Ok(()) };
+        if pruned.is_some_and(|pruned| now.since(pruned) < PRUNED_EVERY) {
+            return Ok(());
+        }
+        let partition = partition(shard);
+        let filter = format!("PartitionKey eq '{partition}' and RowKey lt '{HEAD}'");
+        let oldest = self.table.rows(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
+        let limit = now.minus(KEPT).ticks();
+        let old = oldest.into_iter().take_while(|row| row.integer(AT).is_none_or(|at| at < limit));
+        let old: Vec<_> = old.map(|Entity { row, .. }| Operation::Delete { row, etag: None }).collect();
+        if old.len() < MOST_OPERATIONS {
+            *pruned = Some(now);
+        }
+        if !old.is_empty() {
+            match self.table.transact(&partition, &old).await {
+                // A conflict is another process that does the same.
+                Err(error) if !error.is_conflict() => return Err(error),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// What changed after `cursor`, in all shards.
+    pub(super) async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, AzureError> {
+        let after: Option<[u64; SHARDS]> = cursor.0.as_slice().try_into().ok();
+        if let Some(after) = after {
+            let limit = limit.div_ceil(SHARDS);
+            let parts = after.iter().enumerate().map(|(shard, after)| self.part(shard, *after, limit));
+            let parts: Option<Vec<Part>> = try_join_all(parts).await?.into_iter().collect();
+            if let Some(parts) = parts {
+                return Ok(joined(parts));
+            }
+        }
+        let heads = try_join_all((0..SHARDS).map(|shard| self.head(shard))).await?;
+        let cursor = Cursor(heads.into_iter().map(|head| head.sequence).collect());
+        Ok(Changes { keys: Vec::new(), cursor, more: false, reset: true })
+    }
+
+    async fn part(&self, shard: usize, after: u64, limit: usize) -> Result<Option<Part>, AzureError> {
+        let filter = format!("PartitionKey eq '{}' and RowKey gt '{}'", partition(shard), row(after));
+        // One more for the head.
+        let rows = self.table.rows(filter, None, limit.min(MOST_ROWS) + 1).await?;
+        Ok(Part::of(&rows, after, limit))
+    }
+}
+
+/// What changed in one shard.
+#[derive(Debug, PartialEq)]
+struct Part {
+    keys: Vec<Key>,
+    reached: u64,
+    more: bool,
+}
+
+impl Part {
+    /// Reads rows behind `after`; `None` where they do not follow it.
+    fn of(rows: &[Entity], after: u64, limit: usize) -> Option<Self> {
+        let mut part = Self { keys: Vec::new(), reached: after, more: true };
+        for row in rows {
+            if row.row == HEAD {
+                part.more = false;
+                // All rows are gone, or the whole log is a new one.
+                return (sequence_of(row) == part.reached).then_some(part);
+            }
+            if part.keys.len() >= limit {
+                return Some(part);
+            }
+            if row.row != self::row(part.reached + 1) {
+                return None;
+            }
+            part.reached += 1;
+            part.keys.extend(row.body().lines().filter_map(|key| key.parse().ok()));
+        }
+        // A shard without a head was never written.
+        part.more = part.reached > after;
+        (part.more || after == 0).then_some(part)
+    }
+}
+
+fn joined(parts: Vec<Part>) -> Changes {
+    let more = parts.iter().any(|part| part.more);
+    let cursor = Cursor(parts.iter().map(|part| part.reached).collect());
+    Changes { keys: parts.into_iter().flat_map(|part| part.keys).collect(), cursor, more, reset: false }
+}
+
+/// The keys as texts of one a line, each text short enough for a row: no key holds a line end.
+fn entries(keys: &[Key]) -> Vec<String> {
+    let mut entries: Vec<String> = Vec::new();
+    for key in keys.iter().map(Key::to_string) {
+        match entries.last_mut() {
+            Some(entry) if entry.len() + key.len() < MOST_KEYS => {
+                entry.push('\n');
+                entry.push_str(&key);
+            }
+            Some(_) | None => entries.push(key),
+        }
+    }
+    entries
+}
+
+fn partition(shard: usize) -> String {
+    format!("log|{shard}")
+}
+
+fn row(sequence: u64) -> String {
+    format!("s{sequence:019}")
+}
+
+fn sequence_of(head: &Entity) -> u64 {
+    head.integer(SEQUENCE).and_then(|sequence| u64::try_from(sequence).ok()).unwrap_or_default()
+}
+
+fn signed(sequence: u64) -> i64 {
+    i64::try_from(sequence).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::RunKey;
+
+    fn key(run: u64) -> Key {
+        Key::Run(RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run })
+    }
+
+    fn entity(new: NewEntity) -> Entity {
+        serde_json::from_str(new.json().get()).unwrap()
+    }
+
+    fn entry(sequence: u64) -> Entity {
+        entity(NewEntity::new("log|0", &row(sequence)).body(&key(sequence).to_string()))
+    }
+
+    fn head(sequence: u64) -> Entity {
+        entity(NewEntity::new("log|0", HEAD).integer(SEQUENCE, signed(sequence)))
+    }
+
+    fn part(keys: &[u64], reached: u64, more: bool) -> Option<Part> {
+        Some(Part { keys: keys.iter().copied().map(key).collect(), reached, more })
+    }
+
+    #[test]
+    fn what_follows_is_read_and_what_does_not_is_a_gap() {
+        assert_eq!(Part::of(&[entry(4), entry(5), head(5)], 3, 10), part(&[4, 5], 5, false));
+        assert_eq!(Part::of(&[entry(4), entry(5), head(5)], 3, 1), part(&[4], 4, true));
+        assert_eq!(Part::of(&[entry(4)], 3, 1), part(&[4], 4, true));
+        assert_eq!(Part::of(&[head(3)], 3, 10), part(&[], 3, false));
+        assert_eq!(Part::of(&[], 0, 10), part(&[], 0, false), "a shard that was never written");
+        assert_eq!(Part::of(&[entry(5), head(5)], 3, 10), None);
+        assert_eq!(Part::of(&[entry(4), entry(6), head(6)], 3, 10), None);
+        assert_eq!(Part::of(&[head(5)], 3, 10), None, "all rows are gone");
+        assert_eq!(Part::of(&[head(2)], 3, 10), None, "the log is a new one");
+        assert_eq!(Part::of(&[], 3, 10), None, "the log is gone");
+    }
+
+    #[test]
+    fn many_keys_are_several_rows() {
+        let keys: Vec<Key> = (1..=10_000).map(key).collect();
+        let entries = entries(&keys);
+        assert!(entries.len() > 1 && entries.iter().all(|entry| entry.len() <= MOST_KEYS));
+        let found: Vec<Key> = entries.iter().flat_map(|entry| entry.lines()).map(|key| key.parse().unwrap()).collect();
+        assert_eq!(found, keys);
+    }
+
+    #[test]
+    fn the_head_sorts_last() {
+        assert!(row(u64::MAX).as_str() < HEAD);
+    }
+}

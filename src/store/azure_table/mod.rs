@@ -1,0 +1,209 @@
+//! The store in a table of Azure Storage.
+//!
+//! | partition | row | what |
+//! |---|---|---|
+//! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ... and columns for other tools |
+//! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
+//! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
+//! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
+//!
+//! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity holds
+//! 1 MiB in UTF-16, so a stored form beyond some 500,000 characters is refused: the bounds of the merge keep records far
+//! below.
+//!
+//! Facts are read together with a record only. Facts alone, which a worker's write or a purge may leave behind at a
+//! crash or in a race, are never seen and do no harm.
+
+mod columns;
+mod commit;
+mod entity;
+mod floor;
+mod log;
+mod name;
+mod purge;
+mod table;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use self::entity::{Entity, NewEntity};
+use self::floor::{Floor, META};
+use self::log::Log;
+use self::name::Name;
+use self::table::Table;
+use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Version, Write};
+use crate::azure::{AzureError, Services};
+use crate::clock::Clock;
+use crate::domain::{Fact, Key, Record, Time};
+
+const LOADS_AT_ONCE: usize = 16;
+const TRANSACTIONS_AT_ONCE: usize = 8;
+
+/// A store in a table; any number of processes may use it.
+#[derive(Debug)]
+pub struct AzureTableStore {
+    table: Table,
+    floor: Floor,
+    log: Log,
+    clock: Arc<dyn Clock>,
+}
+
+impl AzureTableStore {
+    #[must_use]
+    pub fn new(services: &Services, table: &str, clock: Arc<dyn Clock>) -> Self {
+        let table = Table::new(services.table(table));
+        Self {
+            floor: Floor::new(table.clone(), clock.clone()),
+            log: Log::new(table.clone(), clock.clone()),
+            table,
+            clock,
+        }
+    }
+
+    /// Makes the table if it is not there.
+    ///
+    /// # Errors
+    /// When the service cannot be reached or does not allow it.
+    pub async fn create(&self) -> Result<(), StoreError> {
+        Ok(self.table.create().await?)
+    }
+
+    async fn row(&self, name: Name, columns: Option<&'static str>) -> Result<Option<Entity>, AzureError> {
+        self.table.get(&name.partition, &name.record(), columns).await
+    }
+
+    /// The answer of a write that needs no transaction: its record has to be there and is not, or the other way round.
+    async fn answer(&self, write: &Write) -> Result<Option<Committed>, AzureError> {
+        let there = |name| async { Ok::<_, AzureError>(self.row(name, Some("RowKey")).await?.is_some()) };
+        match write {
+            // No upsert can ask for another row to be there without changing that one's version.
+            Write::Facts { key, .. } if !there(Name::of(key)).await? => Ok(Some(Committed::Conflict)),
+            Write::Record { record, expected: None, facts, .. } => {
+                let floor = self.floor.get().await?;
+                if !facts.iter().all(|fact| fact.said < floor) {
+                    return Ok(None);
+                }
+                let there = there(Name::of(&record.key())).await?;
+                Ok(Some(if there { Committed::Conflict } else { Committed::BelowFloor }))
+            }
+            Write::Facts { .. } | Write::Record { .. } => Ok(None),
+        }
+    }
+
+    /// The keys of these rows, those left out that only a newer program knows.
+    async fn some_keys(&self, filter: String, limit: usize) -> Result<Vec<Key>, AzureError> {
+        let rows = self.table.rows(filter, Some("PartitionKey,RowKey"), limit).await?;
+        Ok(rows.iter().filter_map(|row| name::key(&row.partition, &row.row)).collect())
+    }
+}
+
+impl From<AzureError> for StoreError {
+    fn from(error: AzureError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+#[async_trait]
+impl Store for AzureTableStore {
+    async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
+        let rows: Vec<_> = keys.iter().map(|key| self.row(Name::of(key), None)).collect();
+        let rows: Vec<_> = stream::iter(rows).buffered(LOADS_AT_ONCE).try_collect().await?;
+        Ok(keys.iter().zip(rows).map(|(key, row)| row.map(|row| stored(key, row))).collect())
+    }
+
+    fn loads_first(&self) -> bool {
+        false
+    }
+
+    async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError> {
+        let known: Vec<_> = writes.iter().map(|write| self.answer(write)).collect();
+        let known: Vec<_> = stream::iter(known).buffered(LOADS_AT_ONCE).try_collect().await?;
+        let open = writes.iter().enumerate().zip(&known).filter(|(_, known)| known.is_none()).map(|(write, _)| write);
+        let plans = commit::plans(open);
+        let parts: Vec<_> = plans
+            .into_iter()
+            .map(|(partition, plan)| async move { plan.carry_out(&self.table, &partition).await })
+            .collect();
+        let parts: Vec<_> = stream::iter(parts).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
+        let mut answers = joined(parts)?;
+        // None is left without an answer; the caller would look again.
+        let answer = |(index, known): (usize, Option<Committed>)| {
+            known.or_else(|| answers.remove(&index)).unwrap_or(Committed::Conflict)
+        };
+        Ok(known.into_iter().enumerate().map(answer).collect())
+    }
+
+    async fn append(&self, keys: &[Key]) -> Result<(), StoreError> {
+        self.log.append(keys).await
+    }
+
+    async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
+        Ok(self.log.changes(cursor, limit).await?)
+    }
+
+    async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let Some(after) = after else { return Ok(self.some_keys(name::RECORDS.to_owned(), limit).await?) };
+        let mut keys = Vec::new();
+        for filter in name::records_after(&Name::of(after)) {
+            if keys.len() < limit {
+                keys.extend(self.some_keys(filter, limit - keys.len()).await?);
+            }
+        }
+        Ok(keys)
+    }
+
+    async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
+        let rows = self.table.rows(Name::of(key).all_facts(), None, usize::MAX).await?;
+        let damaged = |error| StoreError::Failed(Box::new(error));
+        rows.iter().map(|row| Fact::decode(key, &row.body()).map_err(damaged)).collect()
+    }
+
+    async fn probe(&self) -> Result<(), StoreError> {
+        let row = "probe";
+        let entity = NewEntity::new(META, row).integer("at", self.clock.now().ticks());
+        Ok(self.table.put(META, row, entity).await?)
+    }
+
+    /// Looks at every record: no index leads to those that ended, and only a purge asks.
+    async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
+        let filter = format!("{} and {} lt {}L", name::RECORDS, columns::ENDED, before.ticks());
+        Ok(self.some_keys(filter, limit).await?)
+    }
+
+    /// Another process may take up to 30 s to notice.
+    async fn raise_floor(&self, floor: Time) -> Result<(), StoreError> {
+        Ok(self.floor.raise(floor).await?)
+    }
+
+    async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
+        let removals: Vec<_> =
+            keys.iter().map(|key| async move { purge::remove(&self.table, &Name::of(key), before).await }).collect();
+        let removals: Vec<_> = stream::iter(removals).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
+        // Some are gone even where others failed, and nobody would list them again.
+        self.log.append(keys).await?;
+        Ok(removals.into_iter().collect::<Result<(), _>>()?)
+    }
+}
+
+fn stored(key: &Key, row: Entity) -> Stored {
+    let text = row.body();
+    Stored { record: Record::decode(key, &text), version: Version(row.etag), bytes: text.len() }
+}
+
+/// The answers of all partitions. A refusal comes first: the caller can do something about it.
+fn joined(
+    parts: Vec<Result<BTreeMap<usize, Committed>, StoreError>>,
+) -> Result<BTreeMap<usize, Committed>, StoreError> {
+    let (mut answers, mut failed) = (BTreeMap::new(), None);
+    for part in parts {
+        match part {
+            Ok(part) => answers.extend(part),
+            Err(refused @ StoreError::Refused { .. }) => return Err(refused),
+            Err(error) => failed = Some(error),
+        }
+    }
+    failed.map_or(Ok(answers), Err)
+}

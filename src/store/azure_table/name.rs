@@ -1,0 +1,119 @@
+//! Where things stand in the table.
+//!
+//! A table's key holds no `/ \ # ?` and no control characters, and `%`, `+`, quotes and spaces trouble clients.
+//! Organizations on premises have a slash between host and collection. So a partition key is written as in an address,
+//! with `~` in the place of `%`. All else in a key is our own: digits, small letters, `|`.
+
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+
+use crate::domain::{EncodedFact, Key};
+
+/// All that is not ASCII is written in this way too.
+const ESCAPED: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'&')
+    .add(b'\'')
+    .add(b'+')
+    .add(b'/')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}')
+    .add(b'~');
+
+/// The rows of one record: its own, and those of its facts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Name {
+    pub(super) partition: String,
+    number: String,
+}
+
+impl Name {
+    pub(super) fn of(key: &Key) -> Self {
+        let escaped = utf8_percent_encode(&key.partition(), ESCAPED).to_string().replace('%', "~");
+        Self { partition: escaped, number: key.row() }
+    }
+
+    /// The row of the record.
+    pub(super) fn record(&self) -> String {
+        format!("r|{}", self.number)
+    }
+
+    /// The row of a fact: rows sort in the order in which facts were said.
+    pub(super) fn fact(&self, fact: &EncodedFact) -> String {
+        let name = u128::from_be_bytes(fact.name);
+        format!("f|{}|{:019}|{name:032x}", self.number, fact.said.ticks())
+    }
+
+    /// All facts of the record: `}` follows `|`.
+    pub(super) fn all_facts(&self) -> String {
+        let Self { partition, number } = self;
+        format!("PartitionKey eq '{partition}' and RowKey gt 'f|{number}|' and RowKey lt 'f|{number}}}'")
+    }
+}
+
+/// The key of the record that stands there; `None` where no record does, or one of a kind that only a newer program
+/// knows.
+pub(super) fn key(partition: &str, row: &str) -> Option<Key> {
+    let partition = partition.replace('~', "%");
+    let partition = percent_decode_str(&partition).decode_utf8().ok()?;
+    Key::from_parts(&partition, row.strip_prefix("r|")?).ok()
+}
+
+/// The rows of records, those of facts and other things left out.
+pub(super) const RECORDS: &str =
+    "PartitionKey ge 'run|' and PartitionKey lt 'run}' and RowKey ge 'r|' and RowKey lt 'r}'";
+
+/// The rows of records behind this one, in the table's order. Two questions: one with an `or` scans the table from its
+/// beginning.
+pub(super) fn records_after(Name { partition, number }: &Name) -> [String; 2] {
+    [
+        format!("PartitionKey eq '{partition}' and RowKey gt 'r|{number}' and RowKey lt 'r}}'"),
+        format!("PartitionKey gt '{partition}' and PartitionKey lt 'run}}' and RowKey ge 'r|' and RowKey lt 'r}}'"),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{RunKey, Time};
+
+    fn run(organization: &str) -> Key {
+        Key::Run(RunKey { organization: organization.to_owned(), pipeline: 7, run: 479 })
+    }
+
+    #[test]
+    fn any_organization_comes_back() {
+        for organization in ["fabrikam", "srv's/col#1?", "a b+c%20~2f", "b\u{fc}ro|\\x", "\u{1}\u{7f}\u{85}"] {
+            let name = Name::of(&run(organization));
+            let allowed = |c: char| c.is_ascii_alphanumeric() || "|~-._!#$()*,:;=@[]".contains(c) && c != '#';
+            assert!(name.partition.chars().all(allowed), "{}", name.partition);
+            assert_eq!(key(&name.partition, &name.record()), Some(run(organization)));
+        }
+        assert_eq!(Name::of(&run("fabrikam")).partition, "run|fabrikam|7");
+        assert_eq!(Name::of(&run("srv/col")).partition, "run|srv~2Fcol|7");
+    }
+
+    #[test]
+    fn what_is_no_record_has_no_key() {
+        for (partition, row) in [("log|0", "~head"), ("run|x|7", "f|1|2|3"), ("run|~ff|7", "r|1"), ("new|x", "r|1")] {
+            assert_eq!(key(partition, row), None, "{partition} {row}");
+        }
+    }
+
+    #[test]
+    fn facts_sort_as_they_were_said() {
+        let name = Name::of(&run("fabrikam"));
+        let fact = |said, byte| EncodedFact { said: Time::from_ticks(said), name: [byte; 16], text: String::new() };
+        let rows = [fact(9, 2), fact(10, 0), fact(10, 1)].map(|fact| name.fact(&fact));
+        assert!(rows.is_sorted(), "{rows:?}");
+        assert_eq!(rows[0], format!("f|9223372036854775328|0000000000000000009|{}", "02".repeat(16)));
+    }
+}
