@@ -29,7 +29,7 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'~');
 
 /// The rows of one record: its own, and those of its facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     pub(super) partition: String,
     number: String,
@@ -50,6 +50,12 @@ impl Name {
     pub(super) fn fact(&self, fact: &EncodedFact) -> String {
         let name = u128::from_be_bytes(fact.name);
         format!("f|{}|{:019}|{name:032x}", self.number, fact.said.ticks())
+    }
+
+    /// The records from this one to `last`, both of one partition.
+    pub(super) fn records_to(&self, last: &Self) -> String {
+        let Self { partition, number } = self;
+        format!("PartitionKey eq '{partition}' and RowKey ge 'r|{number}' and RowKey le 'r|{}'", last.number)
     }
 
     /// All facts of the record: `}` follows `|`.
