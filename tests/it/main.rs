@@ -10,7 +10,9 @@
 )]
 
 mod architecture;
+mod azure;
 mod azure_guards;
+mod azure_queue;
 mod azure_store;
 mod azurite;
 mod bad_input;
@@ -23,6 +25,7 @@ mod http;
 mod local;
 mod merge_laws;
 mod process;
+mod proxy;
 mod reference;
 mod simulation;
 mod support;
