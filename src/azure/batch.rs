@@ -17,7 +17,9 @@ use serde::Deserialize;
 use super::address::escaped;
 
 /// Rewrites a transaction's body, which the SDK gives bare line feeds and no closing mark: CRLF and `--` at its end.
-/// Addresses in it are [`escaped`].
+/// Addresses in it are [`escaped`], and [inserts][insert] do not ask for their entity back, which the SDK does.
+///
+/// [insert]: https://learn.microsoft.com/en-us/rest/api/storageservices/insert-entity
 #[derive(Debug)]
 pub(super) struct WellFormed;
 
@@ -79,6 +81,9 @@ fn well_formed(body: &str) -> String {
             text.push_str(line);
         }
         text.push_str("\r\n");
+        if line.starts_with("POST ") && line.ends_with(" HTTP/1.1") {
+            text.push_str("Prefer: return-no-content\r\n");
+        }
     }
     if !text.ends_with("--\r\n") {
         text.truncate(text.trim_end().len());
@@ -143,6 +148,15 @@ mod tests {
         let expected = "--batch_1\r\nContent-Type: multipart/mixed\r\n\r\n--changeset_2\r\n\r\nPUT http://x/t(PartitionKey='a%7Cb') HTTP/1.1\r\n\r\n{\"a\":\"b|\\nc\"}\r\n--changeset_2--\r\n--batch_1--\r\n";
         assert_eq!(well_formed(body), expected);
         assert_eq!(well_formed(expected), expected, "once is enough");
+    }
+
+    #[test]
+    fn an_insert_does_not_ask_for_its_entity_back() {
+        let sent = well_formed("POST http://x/t HTTP/1.1\nAccept: x\n\n{}\n--batch_1\n");
+        assert!(
+            sent.starts_with("POST http://x/t HTTP/1.1\r\nPrefer: return-no-content\r\nAccept: x\r\n\r\n{}"),
+            "{sent}"
+        );
     }
 
     #[test]
