@@ -82,6 +82,8 @@ impl Table {
 struct Between {
     requests: Arc<AtomicUsize>,
     to_lose: Arc<AtomicUsize>,
+    /// After so many requests it lets none through.
+    allowed: Arc<AtomicUsize>,
     service: String,
     client: reqwest::Client,
 }
@@ -91,7 +93,13 @@ impl Between {
         let endpoint = Azurite::start().await.table_endpoint();
         let service = endpoint.trim_end_matches(&format!("/{ACCOUNT}")).to_owned();
         let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(4)).build().unwrap();
-        let between = Self { requests: Arc::default(), to_lose: Arc::default(), service, client };
+        let between = Self {
+            requests: Arc::default(),
+            to_lose: Arc::default(),
+            allowed: Arc::new(usize::MAX.into()),
+            service,
+            client,
+        };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = services(format!("http://{}/{ACCOUNT}", listener.local_addr().unwrap()));
         let router = Router::new().fallback(Self::pass_on).with_state(between.clone());
@@ -102,6 +110,9 @@ impl Between {
 
     async fn pass_on(State(between): State<Self>, request: Request) -> Response<Body> {
         between.requests.fetch_add(1, Ordering::Relaxed);
+        if between.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            return Response::builder().status(403).header("x-ms-request-id", "1").body(Body::empty()).unwrap();
+        }
         let (head, body) = request.into_parts();
         let url = format!("{}{}", between.service, head.uri);
         let body = to_bytes(body, usize::MAX).await.unwrap();
@@ -484,4 +495,26 @@ async fn workers_fold_into_it_what_a_replica_then_shows() {
     replica.refresh(store.as_ref()).await.unwrap();
     let all = RunFilter::default();
     assert_eq!(replica.runs(&all).await.unwrap(), local.catalog.runs(&all).await.unwrap());
+}
+
+#[tokio::test]
+async fn readers_hear_of_what_a_purge_removed_before_it_broke_off() {
+    let table = Table::create().await;
+    let store = table.store();
+    let fact = completed(run(1), 1);
+    written(store.as_ref(), insert(std::slice::from_ref(&fact))).await;
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    let (between, services) = Between::start().await;
+    // The record, its facts, the transaction.
+    between.allowed.store(3, Ordering::Relaxed);
+    let keys = [fact.key()];
+    assert!(table.store_by(&services).remove(&keys, at(100)).await.is_err());
+    assert!(load(store.as_ref(), &fact.key()).await.is_none());
+    assert_eq!(store.keys(None, 10).await.unwrap(), []);
+    assert_eq!(store.changes(&start, 10).await.unwrap().keys, []);
+    assert_eq!(store.ended(at(100), 10).await.unwrap(), keys, "there is something left to do");
+    store.remove(&keys, at(100)).await.unwrap();
+    assert_eq!(store.changes(&start, 10).await.unwrap().keys, keys);
+    assert_eq!(store.ended(at(100), 10).await.unwrap(), []);
+    assert!(table.rows("run|fabrikam|7").await.is_empty());
 }

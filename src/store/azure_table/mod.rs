@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ... and columns for other tools |
 //! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
+//! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
 //! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
 //!
@@ -97,6 +98,16 @@ impl AzureTableStore {
         }
     }
 
+    /// Does it for all of them, whatever becomes of the others.
+    async fn each<F>(&self, keys: &[Key], act: impl Fn(Name) -> F) -> Result<(), AzureError>
+    where
+        F: Future<Output = Result<(), AzureError>>,
+    {
+        let all: Vec<_> = keys.iter().map(|key| act(Name::of(key))).collect();
+        let all: Vec<_> = stream::iter(all).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
+        all.into_iter().collect()
+    }
+
     /// The keys of these rows, those left out that only a newer program knows.
     async fn some_keys(&self, filter: String, limit: usize) -> Result<Vec<Key>, AzureError> {
         let rows = self.table.rows(filter, Some("PartitionKey,RowKey"), limit).await?;
@@ -171,7 +182,7 @@ impl Store for AzureTableStore {
 
     /// Looks at every record: no index leads to those that ended, and only a purge asks.
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let filter = format!("{} and {} lt {}L", name::RECORDS, columns::ENDED, before.ticks());
+        let filter = format!("{} and {} lt {}L", name::RECORDS_AND_REMOVED, columns::ENDED, before.ticks());
         Ok(self.some_keys(filter, limit).await?)
     }
 
@@ -181,12 +192,11 @@ impl Store for AzureTableStore {
     }
 
     async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
-        let removals: Vec<_> =
-            keys.iter().map(|key| async move { purge::remove(&self.table, &Name::of(key), before).await }).collect();
-        let removals: Vec<_> = stream::iter(removals).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
-        // Some are gone even where others failed, and nobody would list them again.
+        let removed = self.each(keys, |name| async move { purge::remove(&self.table, &name, before).await }).await;
+        // Some are gone even where others failed.
         self.log.append(keys).await?;
-        Ok(removals.into_iter().collect::<Result<(), _>>()?)
+        let forgotten = self.each(keys, |name| async move { purge::forget(&self.table, &name).await }).await;
+        Ok(removed.and(forgotten)?)
     }
 }
 
