@@ -11,4 +11,9 @@ use async_trait::async_trait;
 #[async_trait]
 pub(crate) trait Pass: Send + Sync {
     async fn pass(&self, duration: Duration);
+
+    /// How long a lease is that a check sees run out: short where the waits are real.
+    fn lease(&self) -> Duration {
+        Duration::from_secs(30)
+    }
 }

@@ -8,7 +8,8 @@ use pipetrail::queue::{DeadLetterFilter, Delivery, Outcome, Queue, Reason, Settl
 
 use super::Pass;
 
-const LEASE: Duration = Duration::from_secs(30);
+/// For what is to stay leased to the end of a check, however slow the machine is.
+const LONG: Duration = Duration::from_secs(600);
 
 /// Runs `$check(queue, pass)` as a test of its own for each check, on what `$make` opens.
 macro_rules! queue_contract {
@@ -45,10 +46,10 @@ fn texts(count: usize) -> Vec<Vec<u8>> {
 }
 
 /// Receives until nothing is visible.
-async fn take_all(queue: &dyn Queue) -> Vec<Delivery> {
+async fn take_all(queue: &dyn Queue, lease: Duration) -> Vec<Delivery> {
     let mut all = Vec::new();
     loop {
-        let some = queue.receive(LEASE).await.unwrap();
+        let some = queue.receive(lease).await.unwrap();
         if some.is_empty() {
             return all;
         }
@@ -57,8 +58,8 @@ async fn take_all(queue: &dyn Queue) -> Vec<Delivery> {
     }
 }
 
-async fn take_one(queue: &dyn Queue) -> Delivery {
-    let mut all = take_all(queue).await;
+async fn take_one(queue: &dyn Queue, lease: Duration) -> Delivery {
+    let mut all = take_all(queue, lease).await;
     assert_eq!(all.len(), 1);
     all.remove(0)
 }
@@ -76,56 +77,56 @@ pub(crate) async fn delivers_every_body_byte_for_byte(queue: &dyn Queue, _: &dyn
     bodies.push("{\"text\":\"ä & < > \\\" ' ]]> 🚀\"}".as_bytes().to_vec());
     bodies.push(format!("{{\"text\":\"{}\"}}", "x".repeat(40_000)).into_bytes());
     queue.put(bodies.clone()).await.unwrap();
-    let found: BTreeSet<_> = take_all(queue).await.into_iter().map(|delivery| delivery.body).collect();
+    let found: BTreeSet<_> = take_all(queue, LONG).await.into_iter().map(|delivery| delivery.body).collect();
     assert_eq!(found, bodies.into_iter().map(Bytes::from).collect());
 }
 
 pub(crate) async fn hides_what_is_leased_until_the_lease_runs_out(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
-    let first = take_one(queue).await;
+    let first = take_one(queue, pass.lease()).await;
     assert_eq!(first.receives, 1);
-    pass.pass(LEASE / 2).await;
-    assert!(take_all(queue).await.is_empty());
+    pass.pass(pass.lease() / 2).await;
+    assert!(take_all(queue, LONG).await.is_empty());
     let depth = queue.depth().await.unwrap();
     assert_eq!((depth.visible, depth.leased), (0, 1));
-    pass.pass(LEASE).await;
-    let second = take_one(queue).await;
+    pass.pass(pass.lease()).await;
+    let second = take_one(queue, LONG).await;
     assert_eq!((second.id, second.receives, second.body), (first.id, 2, first.body));
 }
 
 pub(crate) async fn forgets_what_is_done(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(3)).await.unwrap();
-    let all = take_all(queue).await;
+    let all = take_all(queue, pass.lease()).await;
     let done = all.into_iter().map(|delivery| Settlement { delivery, outcome: Outcome::Done }).collect();
     queue.settle(done).await.unwrap();
     assert!(queue.depth().await.unwrap().is_empty());
-    pass.pass(LEASE * 2).await;
-    assert!(take_all(queue).await.is_empty());
+    pass.pass(pass.lease() * 2).await;
+    assert!(take_all(queue, LONG).await.is_empty());
 }
 
 pub(crate) async fn shows_again_what_is_given_back(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
-    let delivery = take_one(queue).await;
+    let delivery = take_one(queue, LONG).await;
     settle(queue, delivery, Outcome::Back { after: Duration::ZERO }).await;
-    let again = take_one(queue).await;
-    settle(queue, again, Outcome::Back { after: LEASE }).await;
-    assert!(take_all(queue).await.is_empty());
-    pass.pass(LEASE * 2).await;
-    assert_eq!(take_one(queue).await.receives, 3);
+    let again = take_one(queue, LONG).await;
+    settle(queue, again, Outcome::Back { after: pass.lease() }).await;
+    assert!(take_all(queue, LONG).await.is_empty());
+    pass.pass(pass.lease() * 2).await;
+    assert_eq!(take_one(queue, LONG).await.receives, 3);
 }
 
 pub(crate) async fn hands_back_what_is_dropped(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(2)).await.unwrap();
-    drop(take_all(queue).await);
-    pass.pass(LEASE * 2).await;
-    assert_eq!(take_all(queue).await.len(), 2);
+    drop(take_all(queue, pass.lease()).await);
+    pass.pass(pass.lease() * 2).await;
+    assert_eq!(take_all(queue, LONG).await.len(), 2);
 }
 
 pub(crate) async fn takes_a_stale_lease_for_no_error(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
-    let stale = take_one(queue).await;
-    pass.pass(LEASE * 2).await;
-    let held = take_one(queue).await;
+    let stale = take_one(queue, pass.lease()).await;
+    pass.pass(pass.lease() * 2).await;
+    let held = take_one(queue, LONG).await;
     settle(queue, stale, Outcome::Done).await;
     assert_eq!(queue.depth().await.unwrap().leased, 1, "who holds the lease decides");
     settle(queue, held, Outcome::Done).await;
@@ -134,7 +135,7 @@ pub(crate) async fn takes_a_stale_lease_for_no_error(queue: &dyn Queue, pass: &d
 
 pub(crate) async fn leases_to_one_receiver_at_a_time(queue: &dyn Queue, _: &dyn Pass) {
     queue.put(texts(200)).await.unwrap();
-    let (a, b, c) = tokio::join!(take_all(queue), take_all(queue), take_all(queue));
+    let (a, b, c) = tokio::join!(take_all(queue, LONG), take_all(queue, LONG), take_all(queue, LONG));
     let ids: Vec<_> = [a, b, c].into_iter().flatten().map(|delivery| delivery.id).collect();
     assert_eq!(ids.len(), 200);
     assert_eq!(ids.into_iter().collect::<BTreeSet<_>>().len(), 200);
@@ -142,11 +143,11 @@ pub(crate) async fn leases_to_one_receiver_at_a_time(queue: &dyn Queue, _: &dyn 
 
 pub(crate) async fn counts_trials_until_an_outcome(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
-    let delivery = take_one(queue).await;
+    let delivery = take_one(queue, pass.lease()).await;
     assert_eq!(queue.trials(&delivery).await.unwrap(), 0);
     assert_eq!(queue.begin_trial(&delivery).await.unwrap(), 1);
-    pass.pass(LEASE * 2).await;
-    let again = take_one(queue).await;
+    pass.pass(pass.lease() * 2).await;
+    let again = take_one(queue, LONG).await;
     assert_eq!(queue.begin_trial(&again).await.unwrap(), 2);
     queue.end_trial(&again).await.unwrap();
     assert_eq!(queue.trials(&again).await.unwrap(), 1);
@@ -158,13 +159,13 @@ pub(crate) async fn counts_trials_until_an_outcome(queue: &dyn Queue, pass: &dyn
 pub(crate) async fn sets_aside_byte_for_byte(queue: &dyn Queue, pass: &dyn Pass) {
     let body = b" {\"broken\": \r\n ".to_vec();
     queue.put(vec![body.clone()]).await.unwrap();
-    let delivery = take_one(queue).await;
+    let delivery = take_one(queue, pass.lease()).await;
     let inserted = delivery.inserted;
     let body = delivery.body.clone();
     let reason = Reason { path: Some("resource.run.id".to_owned()), ..Reason::new("no_run_id", "no id of the run") };
     settle(queue, delivery, Outcome::Dead { reason: reason.clone(), tries: 4 }).await;
-    pass.pass(LEASE * 2).await;
-    assert!(take_all(queue).await.is_empty());
+    pass.pass(pass.lease() * 2).await;
+    assert!(take_all(queue, LONG).await.is_empty());
     assert!(queue.depth().await.unwrap().is_empty());
     let letters = queue.dead_letters(&DeadLetterFilter::default(), None, 10).await.unwrap();
     let [letter] = letters.as_slice() else { panic!("one dead letter: {letters:?}") };
@@ -175,9 +176,9 @@ pub(crate) async fn sets_aside_byte_for_byte(queue: &dyn Queue, pass: &dyn Pass)
 
 pub(crate) async fn sets_aside_once(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
-    let stale = take_one(queue).await;
-    pass.pass(LEASE * 2).await;
-    let held = take_one(queue).await;
+    let stale = take_one(queue, pass.lease()).await;
+    pass.pass(pass.lease() * 2).await;
+    let held = take_one(queue, LONG).await;
     settle(queue, stale, dead("stale")).await;
     settle(queue, held, dead("held")).await;
     let letters = queue.dead_letters(&DeadLetterFilter::default(), None, 10).await.unwrap();
@@ -187,7 +188,7 @@ pub(crate) async fn sets_aside_once(queue: &dyn Queue, pass: &dyn Pass) {
 
 pub(crate) async fn requeues_with_no_tries(queue: &dyn Queue, _: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
-    let delivery = take_one(queue).await;
+    let delivery = take_one(queue, LONG).await;
     let body = delivery.body.clone();
     assert_eq!(queue.begin_trial(&delivery).await.unwrap(), 1);
     settle(queue, delivery, dead("bad")).await;
@@ -195,7 +196,7 @@ pub(crate) async fn requeues_with_no_tries(queue: &dyn Queue, _: &dyn Pass) {
     let ids = vec![letters[0].id.clone(), "0".to_owned(), "no such id".to_owned()];
     assert_eq!(queue.requeue(&ids).await.unwrap(), 1);
     assert_eq!(queue.requeue(&ids).await.unwrap(), 0);
-    let again = take_one(queue).await;
+    let again = take_one(queue, LONG).await;
     assert_eq!((&again.body, again.receives), (&body, 1));
     assert_eq!(queue.trials(&again).await.unwrap(), 0);
     assert!(queue.dead_letters(&DeadLetterFilter::default(), None, 10).await.unwrap().is_empty());
@@ -203,7 +204,7 @@ pub(crate) async fn requeues_with_no_tries(queue: &dyn Queue, _: &dyn Pass) {
 
 pub(crate) async fn discards_for_good(queue: &dyn Queue, _: &dyn Pass) {
     queue.put(texts(2)).await.unwrap();
-    for delivery in take_all(queue).await {
+    for delivery in take_all(queue, LONG).await {
         settle(queue, delivery, dead("bad")).await;
     }
     let letters = queue.dead_letters(&DeadLetterFilter::default(), None, 10).await.unwrap();
@@ -215,7 +216,7 @@ pub(crate) async fn discards_for_good(queue: &dyn Queue, _: &dyn Pass) {
 pub(crate) async fn filters_and_pages_dead_letters(queue: &dyn Queue, pass: &dyn Pass) {
     for code in ["odd", "even", "odd", "even", "odd"] {
         queue.put(texts(1)).await.unwrap();
-        settle(queue, take_one(queue).await, dead(code)).await;
+        settle(queue, take_one(queue, LONG).await, dead(code)).await;
         pass.pass(Duration::from_secs(1)).await;
     }
     let filter = |filter: DeadLetterFilter| async move { queue.dead_letters(&filter, None, 10).await.unwrap() };
@@ -241,7 +242,7 @@ pub(crate) async fn knows_how_it_is(queue: &dyn Queue, pass: &dyn Pass) {
     assert!(survey.depth.is_empty());
     assert_eq!((survey.oldest, survey.dead_letters), (None, 0));
     queue.put(texts(2)).await.unwrap();
-    for delivery in take_all(queue).await {
+    for delivery in take_all(queue, LONG).await {
         settle(queue, delivery, dead("bad")).await;
     }
     queue.put(texts(1)).await.unwrap();
@@ -249,6 +250,6 @@ pub(crate) async fn knows_how_it_is(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
     let survey = queue.survey().await.unwrap();
     assert_eq!((survey.depth.visible > 0, survey.depth.leased, survey.dead_letters), (true, 0, 2));
-    let first = take_all(queue).await.iter().map(|delivery| delivery.inserted).min();
+    let first = take_all(queue, LONG).await.iter().map(|delivery| delivery.inserted).min();
     assert_eq!(survey.oldest, first);
 }
