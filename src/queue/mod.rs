@@ -7,6 +7,7 @@
 //!
 //! `tests/it/contract` holds every backend to this.
 
+mod azure;
 mod buffers;
 mod dead_letter;
 mod sqlite;
@@ -18,6 +19,7 @@ use bytes::Bytes;
 
 use crate::domain::Time;
 
+pub use azure::{AzureQueue, AzureQueueOptions};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, Reason};
 pub use sqlite::SqliteQueue;
 
@@ -92,7 +94,12 @@ pub struct Delivery {
 /// What the backend needs to know this lease by.
 #[derive(Debug, Clone)]
 enum Receipt {
-    Sqlite { message: i64, receives: u32 },
+    Sqlite {
+        message: i64,
+        receives: u32,
+    },
+    /// In a box: the local file has many of them in hand.
+    Azure(Box<azure::Lease>),
 }
 
 /// What becomes of a delivery.
@@ -152,6 +159,11 @@ impl QueueError {
     #[must_use]
     pub fn cause(&self) -> String {
         std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
+    }
+
+    /// The delivery was not received here.
+    fn foreign() -> Self {
+        Self::Failed("the delivery is of another kind of queue".into())
     }
 }
 

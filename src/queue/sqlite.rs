@@ -73,26 +73,28 @@ impl Queue for SqliteQueue {
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {
         let now = self.file.now();
-        let orders = Order::gathered(&settlements);
-        let settled = self.write(move |c| orders.iter().try_for_each(|order| order.carry_out(c, now))).await;
+        let settled = match Order::gathered(&settlements) {
+            Ok(orders) => self.write(move |c| orders.iter().try_for_each(|order| order.carry_out(c, now))).await,
+            Err(error) => Err(error),
+        };
         settled.map_err(|source| SettleError { source, unsettled: settlements })
     }
 
     async fn begin_trial(&self, delivery: &Delivery) -> Result<u32, QueueError> {
-        let message = message(delivery);
+        let (message, _) = lease(delivery)?;
         let raise = "INSERT INTO trials (id, count) VALUES (?1, 1) ON CONFLICT (id) DO UPDATE SET count = count + 1 RETURNING count";
         self.write(move |c| c.prepare_cached(raise)?.query_row([message], |row| row.get(0))).await
     }
 
     async fn trials(&self, delivery: &Delivery) -> Result<u32, QueueError> {
-        let message = message(delivery);
+        let (message, _) = lease(delivery)?;
         let ask = "SELECT count FROM trials WHERE id = ?1";
         let count = self.file.read(move |c| c.query_row(ask, [message], |row| row.get(0)).optional()).await?;
         Ok(count.unwrap_or(0))
     }
 
     async fn end_trial(&self, delivery: &Delivery) -> Result<(), QueueError> {
-        let message = message(delivery);
+        let (message, _) = lease(delivery)?;
         let lower = "UPDATE trials SET count = max(count - 1, 0) WHERE id = ?1";
         self.write(move |c| c.execute(lower, [message])).await?;
         Ok(())
@@ -160,9 +162,12 @@ fn numbers(ids: &[String]) -> BTreeSet<i64> {
     ids.iter().filter_map(|id| id.parse().ok()).collect()
 }
 
-fn message(delivery: &Delivery) -> i64 {
-    let Receipt::Sqlite { message, .. } = delivery.receipt;
-    message
+/// The message, and which of its receives it was.
+fn lease(delivery: &Delivery) -> Result<(i64, u32), QueueError> {
+    match delivery.receipt {
+        Receipt::Sqlite { message, receives } => Ok((message, receives)),
+        Receipt::Azure(_) => Err(QueueError::foreign()),
+    }
 }
 
 fn insert(connection: &Connection, body: &[u8], now: Time) -> rusqlite::Result<()> {
@@ -355,14 +360,12 @@ struct Order {
 }
 
 impl Order {
-    fn gathered(settlements: &[Settlement]) -> Vec<Self> {
-        let mut singles: Vec<_> = settlements
-            .iter()
-            .map(|settlement| {
-                let Receipt::Sqlite { message, receives } = settlement.delivery.receipt;
-                (message, receives, &settlement.outcome)
-            })
-            .collect();
+    fn gathered(settlements: &[Settlement]) -> Result<Vec<Self>, QueueError> {
+        let mut singles = Vec::with_capacity(settlements.len());
+        for Settlement { delivery, outcome } in settlements {
+            let (message, receives) = lease(delivery)?;
+            singles.push((message, receives, outcome));
+        }
         singles.sort_unstable_by_key(|(message, receives, _)| (*message, *receives));
         let mut orders: Vec<Self> = Vec::new();
         for (message, receives, outcome) in singles {
@@ -373,7 +376,7 @@ impl Order {
                 _ => orders.push(Self { first: message, last: message, receives, outcome: outcome.clone() }),
             }
         }
-        orders
+        Ok(orders)
     }
 
     fn carry_out(&self, connection: &Connection, now: Time) -> rusqlite::Result<()> {

@@ -11,6 +11,7 @@
 
 mod architecture;
 mod azure_guards;
+mod azure_queue;
 mod azure_store;
 mod azurite;
 mod bad_input;

@@ -1,0 +1,147 @@
+//! The messages of one queue of the service, and what its errors mean.
+
+use std::time::Duration;
+
+use azure_storage_queues::operations::Message;
+use azure_storage_queues::{PopReceipt, QueueClient};
+
+use super::fault::fault;
+use crate::azure::{AzureError, Services};
+use crate::domain::Time;
+use crate::queue::{Depth, QueueError};
+
+/// What one receive may take.
+pub(super) const MOST_AT_ONCE: u8 = 32;
+/// The SDK cannot say "never", which the service knows: 68 years.
+const TTL: Duration = Duration::from_secs(i32::MAX.unsigned_abs() as u64);
+/// A message can be hidden for a week.
+const MOST_HIDDEN: u64 = 7 * 24 * 3600;
+
+#[derive(Clone)]
+pub(super) struct Messages {
+    client: QueueClient,
+    place: String,
+}
+
+/// What can be seen of a queue without taking anything.
+pub(super) struct Look {
+    pub(super) depth: Depth,
+    /// When the oldest was put of those that are visible, at most [`MOST_AT_ONCE`].
+    pub(super) oldest: Option<Time>,
+}
+
+impl Messages {
+    pub(super) fn new(services: &Services, name: &str) -> Self {
+        Self { client: services.queue(name), place: format!("queue `{name}`") }
+    }
+
+    pub(super) async fn create(&self) -> Result<(), QueueError> {
+        match self.client.create().await.map_err(AzureError::from) {
+            Ok(_) => Ok(()),
+            // With metadata of somebody's.
+            Err(error) if error.is("QueueAlreadyExists") => Ok(()),
+            Err(error) => Err(fault(&self.place, error)),
+        }
+    }
+
+    pub(super) async fn put(&self, text: String) -> Result<(), QueueError> {
+        self.client.put_message(text).ttl(TTL).await.map_err(|error| fault(&self.place, error.into()))?;
+        Ok(())
+    }
+
+    pub(super) async fn receive(&self, lease: Duration) -> Result<Vec<Message>, QueueError> {
+        let lease = Duration::from_secs(seconds(lease).max(1));
+        let ask = self.client.get_messages().number_of_messages(MOST_AT_ONCE).visibility_timeout(lease);
+        Ok(ask.await.map_err(|error| fault(&self.place, error.into()))?.messages)
+    }
+
+    /// Whether this lease still held the message.
+    pub(super) async fn delete(&self, id: &str, pop_receipt: &str) -> Result<bool, QueueError> {
+        self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).delete().await)
+    }
+
+    /// Makes the message visible after this time. The SDK sends the text again, though the service does not need it.
+    pub(super) async fn hide(
+        &self,
+        id: &str,
+        pop_receipt: &str,
+        text: &str,
+        time: Duration,
+    ) -> Result<bool, QueueError> {
+        let time = Duration::from_secs(seconds(time));
+        self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).update(text, time).await)
+    }
+
+    pub(super) async fn probe(&self) -> Result<(), QueueError> {
+        self.count().await?;
+        Ok(())
+    }
+
+    /// The count is approximate and no less than the truth, so an empty queue is one.
+    pub(super) async fn look(&self) -> Result<Look, QueueError> {
+        let peek = async { self.client.peek_messages().number_of_messages(MOST_AT_ONCE).await };
+        let peek = async { peek.await.map_err(|error| fault(&self.place, error.into())) };
+        let (peeked, count) = tokio::try_join!(peek, self.count())?;
+        let oldest = peeked.messages.iter().map(|message| time(message.insertion_time.unix_timestamp())).min();
+        Ok(Look { depth: depth(peeked.messages.len(), count), oldest })
+    }
+
+    async fn count(&self) -> Result<u64, QueueError> {
+        let metadata = self.client.get_metadata().await.map_err(|error| fault(&self.place, error.into()))?;
+        Ok(wide(metadata.approximate_messages_count))
+    }
+
+    /// A lease that ran out is an answer, no error.
+    fn held<T>(&self, answer: azure_core::Result<T>) -> Result<bool, QueueError> {
+        match answer.map_err(AzureError::from) {
+            Ok(_) => Ok(true),
+            Err(error) if error.is("MessageNotFound") || error.is("PopReceiptMismatch") => Ok(false),
+            Err(error) => Err(fault(&self.place, error)),
+        }
+    }
+}
+
+/// The service counts visible and leased messages together, and lets the first visible ones be seen. A full look
+/// says nothing about the rest: they are taken for visible.
+fn depth(peeked: usize, count: u64) -> Depth {
+    let peeked = wide(peeked);
+    let all_seen = peeked < MOST_AT_ONCE.into();
+    let visible = if all_seen { peeked } else { count.max(peeked) };
+    Depth { visible, leased: count.saturating_sub(visible) }
+}
+
+/// The service's times are whole seconds.
+pub(super) fn time(seconds: i64) -> Time {
+    Time::UNKNOWN.plus(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
+/// Whole ones: rounded up, so that no lease ends before its time.
+fn seconds(time: Duration) -> u64 {
+    let up = time.as_secs() + u64::from(time.subsec_nanos() > 0);
+    up.min(MOST_HIDDEN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_visible_is_told_from_what_is_leased_as_far_as_can_be() {
+        let table = [((0, 0), (0, 0)), ((0, 1), (0, 1)), ((3, 5), (3, 2)), ((32, 90), (90, 0)), ((1, 0), (1, 0))];
+        for ((peeked, count), (visible, leased)) in table {
+            assert_eq!(depth(peeked, count), Depth { visible, leased }, "{peeked} of {count}");
+        }
+    }
+
+    #[test]
+    fn times_are_whole_seconds_within_a_week() {
+        let table = [(0, 0), (1, 1), (999, 1), (1_000, 1), (1_001, 2), (604_800_001, 604_800)];
+        for (milliseconds, expected) in table {
+            assert_eq!(seconds(Duration::from_millis(milliseconds)), expected, "{milliseconds}");
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! The queue of Azure Storage behind its contract, and what only it promises. On Azurite.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use pipetrail::azure::{Account, Credential, Services};
+use pipetrail::clock::{Clock, ManualClock, SystemClock};
+use pipetrail::queue::{
+    AzureQueue, AzureQueueOptions, DeadLetter, DeadLetterFilter, Delivery, Outcome, Queue, QueueError, Reason,
+    Settlement,
+};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
+use crate::contract::Pass;
+use crate::contract::queue::queue_contract;
+use crate::support::{
+    Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
+};
+
+/// Azurite's clock cannot be moved.
+#[derive(Debug)]
+struct Waited;
+
+#[async_trait]
+impl Pass for Waited {
+    async fn pass(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+
+    fn lease(&self) -> Duration {
+        Duration::from_secs(3)
+    }
+}
+
+/// The service under a queue and a table of one test.
+struct Place {
+    services: Services,
+    queue: String,
+    table: String,
+}
+
+impl Place {
+    async fn new() -> Self {
+        let services = Services::new(&account(Azurite::start().await, KEY)).unwrap();
+        Self { services, queue: unique("events"), table: unique("pipetrail") }
+    }
+
+    async fn open(&self, clock: Arc<dyn Clock>, options: AzureQueueOptions) -> AzureQueue {
+        let queue = AzureQueue::new(&self.services, &self.queue, &self.table, clock, options);
+        queue.create().await.unwrap();
+        queue
+    }
+
+    async fn queue(&self) -> AzureQueue {
+        self.open(Arc::new(SystemClock), OPTIONS).await
+    }
+
+    /// Puts the text on the queue as others do.
+    async fn put(&self, text: &str) {
+        self.services.queue(&self.queue).put_message(text).await.unwrap();
+    }
+
+    /// The texts on a queue, as others see them.
+    async fn texts(&self, queue: &str) -> Vec<String> {
+        let peeked = self.services.queue(queue).peek_messages().number_of_messages(32).await.unwrap();
+        peeked.messages.into_iter().map(|message| message.message_text).collect()
+    }
+
+    /// The rows of all partitions.
+    async fn rows(&self) -> Vec<Value> {
+        use futures_util::TryStreamExt as _;
+        let pages = self.services.table(&self.table).query().into_stream::<Value>();
+        let pages: Vec<_> = pages.try_collect().await.unwrap();
+        pages.into_iter().flat_map(|page| page.entities).collect()
+    }
+}
+
+fn account(azurite: &Azurite, key: &str) -> Account {
+    Account {
+        name: ACCOUNT.to_owned(),
+        credential: Credential::Key(SecretString::from(key)),
+        queue_endpoint: azurite.queue_endpoint(),
+        table_endpoint: azurite.table_endpoint(),
+    }
+}
+
+async fn queue() -> (Place, Arc<dyn Queue>, Box<dyn Pass>) {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    (place, Arc::new(queue), Box::new(Waited))
+}
+
+mod the_queue {
+    super::queue_contract!(super::queue);
+}
+
+const OPTIONS: AzureQueueOptions = AzureQueueOptions { poison_copy: false };
+const LEASE: Duration = Duration::from_secs(600);
+
+async fn take_one(queue: &AzureQueue) -> Delivery {
+    take_one_for(queue, LEASE).await
+}
+
+async fn take_one_for(queue: &AzureQueue, lease: Duration) -> Delivery {
+    let mut all = queue.receive(lease).await.unwrap();
+    assert_eq!(all.len(), 1);
+    all.remove(0)
+}
+
+async fn settle(queue: &AzureQueue, delivery: Delivery, outcome: Outcome) {
+    queue.settle(vec![Settlement { delivery, outcome }]).await.unwrap();
+}
+
+fn dead(code: &str) -> Outcome {
+    Outcome::Dead { reason: Reason::new(code, "it is no good"), tries: 1 }
+}
+
+#[tokio::test]
+async fn any_bytes_are_a_body() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    for body in [&b""[..], &[0, 255, 254, 10, 32], b" padded\r\n ", b"   ", b"1234", b"eyJhIjoxfQ=="] {
+        queue.put(vec![body.to_vec()]).await.unwrap();
+        let delivery = take_one(&queue).await;
+        assert_eq!(delivery.body, body);
+        settle(&queue, delivery, Outcome::Back { after: Duration::ZERO }).await;
+        let again = take_one(&queue).await;
+        assert_eq!(again.body, body, "given back");
+        settle(&queue, again, dead("bad")).await;
+        let letters = dead_letters(&queue).await;
+        assert_eq!(letters[0].body, body, "set aside");
+        assert_eq!(queue.requeue(&[letters[0].id.clone()]).await.unwrap(), 1);
+        let again = take_one(&queue).await;
+        assert_eq!(again.body, body, "requeued");
+        settle(&queue, again, Outcome::Done).await;
+    }
+    assert_eq!(place.rows().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn what_others_put_comes_as_it_is_and_base64_decoded() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let event = "{\"a\":\"ä & < >\"}";
+    let gone = "{\"pipetrailBody\":{\"id\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"size\":5}}";
+    for (text, expected) in [
+        (event, event),
+        (&STANDARD.encode(event), event),
+        ("neither json nor base64", "neither json nor base64"),
+        (gone, gone),
+    ] {
+        place.put(text).await;
+        let delivery = take_one(&queue).await;
+        assert_eq!(delivery.body, expected);
+        settle(&queue, delivery, Outcome::Back { after: Duration::ZERO }).await;
+        assert_eq!(place.texts(&place.queue).await, [text], "giving back changes nothing");
+        let again = take_one(&queue).await;
+        settle(&queue, again, Outcome::Done).await;
+    }
+}
+
+#[tokio::test]
+async fn a_large_event_loses_first_what_nobody_reads() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let kept = json!({"eventType": "build.complete", "resource": {"id": 7}});
+    let mut event = kept.clone();
+    event["detailedMessage"] = json!({"text": "x".repeat(100_000)});
+    event["resource"]["_links"] = json!({"web": {"href": "y"}});
+    queue.put(vec![event.to_string().into_bytes()]).await.unwrap();
+    let delivery = take_one(&queue).await;
+    assert_eq!(serde_json::from_slice::<Value>(&delivery.body).unwrap(), kept);
+    assert_eq!(place.rows().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_large_goes_through_the_table() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let body: Vec<u8> = (0..=255).cycle().take(2 << 20).collect();
+    for outcome in [Outcome::Done, dead("bad")] {
+        queue.put(vec![body.clone()]).await.unwrap();
+        let delivery = take_one(&queue).await;
+        assert!(delivery.body == body);
+        settle(&queue, delivery, Outcome::Back { after: Duration::ZERO }).await;
+        let again = take_one(&queue).await;
+        assert!(again.body == body, "given back");
+        settle(&queue, again, outcome).await;
+    }
+    let letters = dead_letters(&queue).await;
+    assert!(letters.len() == 1 && letters[0].body == body);
+    queue.requeue(&[letters[0].id.clone()]).await.unwrap();
+    let again = take_one(&queue).await;
+    assert!(again.body == body, "requeued");
+    settle(&queue, again, Outcome::Done).await;
+    assert_eq!(place.rows().await, Vec::<Value>::new(), "nothing is left behind");
+}
+
+#[tokio::test]
+async fn a_stale_lease_does_not_remove_the_body_of_a_message_in_hand() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let body = vec![b'x'; 70_000];
+    queue.put(vec![body.clone()]).await.unwrap();
+    let stale = take_one_for(&queue, Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let held = take_one(&queue).await;
+    settle(&queue, stale, Outcome::Done).await;
+    settle(&queue, held, Outcome::Back { after: Duration::ZERO }).await;
+    assert_eq!(take_one(&queue).await.body, body);
+}
+
+#[tokio::test]
+async fn a_message_whose_body_is_not_available_comes_again_with_it() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let body = vec![b'x'; 70_000];
+    queue.put(vec![body.clone(), b"{}".to_vec()]).await.unwrap();
+    let no_table = AzureQueue::new(&place.services, &place.queue, &unique("none"), Arc::new(SystemClock), OPTIONS);
+    let found = no_table.receive(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(found.iter().map(|delivery| &delivery.body).collect::<Vec<_>>(), ["{}"], "the others are not held up");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let found: BTreeSet<_> = queue.receive(LEASE).await.unwrap().into_iter().map(|delivery| delivery.body).collect();
+    assert!(found == BTreeSet::from([body.into(), Bytes::from("{}")]));
+}
+
+#[tokio::test]
+async fn a_dead_letter_whose_message_was_not_deleted_stays_one() {
+    let place = Place::new().await;
+    let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00.1234567Z")));
+    let queue = place.open(clock.clone(), OPTIONS).await;
+    queue.put(vec![b"{}".to_vec()]).await.unwrap();
+    let stale = take_one_for(&queue, Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    // Leaves what a crash after the row leaves: the delete is refused.
+    let held = take_one_for(&queue, Duration::from_secs(1)).await;
+    settle(&queue, stale, dead("first")).await;
+    let first = dead_letters(&queue).await;
+    assert_eq!(queue.depth().await.unwrap().leased, 1);
+    drop(held);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    clock.advance(Duration::from_secs(60));
+    let again = take_one(&queue).await;
+    settle(&queue, again, dead("second")).await;
+    assert_eq!(dead_letters(&queue).await, first, "why and when stay");
+    assert_eq!((first[0].reason.code.as_str(), first[0].dead), ("first", time("2026-03-02T09:00:00.1234567Z")));
+    assert!(queue.depth().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn the_poison_queue_gets_one_copy_as_it_came() {
+    let place = Place::new().await;
+    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true }).await;
+    place.put("no json").await;
+    let delivery = take_one(&queue).await;
+    settle(&queue, delivery, dead("bad")).await;
+    assert_eq!(place.texts(&format!("{}-poison", place.queue)).await, ["no json"]);
+}
+
+#[tokio::test]
+async fn a_poison_queue_that_is_gone_holds_up_nothing() {
+    let place = Place::new().await;
+    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true }).await;
+    place.services.queue(&format!("{}-poison", place.queue)).delete().await.unwrap();
+    place.put("no json").await;
+    let delivery = take_one(&queue).await;
+    settle(&queue, delivery, dead("bad")).await;
+    assert_eq!(dead_letters(&queue).await.len(), 1);
+    assert!(queue.depth().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn other_tools_can_read_the_columns_of_a_dead_letter() {
+    let place = Place::new().await;
+    let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00.1234567Z")));
+    let queue = place.open(clock, OPTIONS).await;
+    place.put("no json").await;
+    let delivery = take_one(&queue).await;
+    let id = delivery.id.clone();
+    settle(&queue, delivery, dead("not_json")).await;
+    let rows = place.rows().await;
+    let find = |partition: &str| rows.iter().find(|row| row["PartitionKey"] == partition).unwrap();
+    let letter = find(&format!("dead|{}", place.queue));
+    let columns = ["RowKey", "code", "sentence", "tries", "size", "deadAt", "deadAt@odata.type"];
+    let expected = json!([id, "not_json", "it is no good", 1, 7, "2026-03-02T09:00:00.1234567Z", "Edm.DateTime"]);
+    assert_eq!(columns.map(|name| letter[name].clone()).as_slice(), expected.as_array().unwrap());
+    let body = find(&format!("dead-body|{id}"));
+    assert_eq!((&body["body0"], &body["body0@odata.type"]), (&json!(STANDARD.encode("no json")), &json!("Edm.Binary")));
+}
+
+#[tokio::test]
+async fn thousands_of_dead_letters_are_paged() {
+    let place = Place::new().await;
+    let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00Z")));
+    let queue = place.open(clock.clone(), OPTIONS).await;
+    for batch in 0..38 {
+        queue.put((0..32).map(|number| format!("{batch} {number}").into_bytes()).collect()).await.unwrap();
+        let taken = queue.receive(LEASE).await.unwrap();
+        let outcome = dead(if batch % 2 == 0 { "even" } else { "odd" });
+        let aside = taken.into_iter().map(|delivery| Settlement { delivery, outcome: outcome.clone() });
+        queue.settle(aside.collect()).await.unwrap();
+        clock.advance(Duration::from_secs(1));
+    }
+    let mut paged: Vec<DeadLetter> = Vec::new();
+    loop {
+        let last = paged.last().map(|letter| letter.id.clone());
+        let page = queue.dead_letters(&DeadLetterFilter::default(), last.as_deref(), 500).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        paged.extend(page);
+    }
+    let all = dead_letters(&queue).await;
+    assert_eq!(all.len(), 38 * 32);
+    assert!(paged == all && all.is_sorted_by_key(|letter| std::cmp::Reverse(letter.dead)));
+    let odd = DeadLetterFilter { code: Some("odd".to_owned()), ..DeadLetterFilter::default() };
+    assert_eq!(queue.dead_letters(&odd, None, 10_000).await.unwrap().len(), 19 * 32);
+    let ids: Vec<_> = all.into_iter().map(|letter| letter.id).collect();
+    assert_eq!(queue.discard(&ids).await.unwrap(), 38 * 32);
+    assert_eq!(place.rows().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn the_count_of_trials_is_gone_with_the_message() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    queue.put(vec![b"{}".to_vec()]).await.unwrap();
+    for receives in 1..4 {
+        let delivery = take_one(&queue).await;
+        assert_eq!(delivery.receives, receives);
+        settle(&queue, delivery, Outcome::Back { after: Duration::ZERO }).await;
+    }
+    let delivery = take_one(&queue).await;
+    let (a, b, c) =
+        tokio::join!(queue.begin_trial(&delivery), queue.begin_trial(&delivery), queue.begin_trial(&delivery));
+    let mut counts = [a, b, c].map(Result::unwrap);
+    counts.sort_unstable();
+    assert_eq!(counts, [1, 2, 3], "none is lost where several count");
+    settle(&queue, delivery, Outcome::Done).await;
+    assert_eq!(place.rows().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn settling_hands_back_what_is_not_settled() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    queue.put(vec![b"good".to_vec(), b"bad".to_vec()]).await.unwrap();
+    let taken = queue.receive(LEASE).await.unwrap();
+    place.services.table(&place.table).delete().await.unwrap();
+    let outcome = |delivery: &Delivery| if delivery.body == "bad" { dead("bad") } else { Outcome::Done };
+    let settlements = taken.into_iter().map(|delivery| Settlement { outcome: outcome(&delivery), delivery });
+    let error = queue.settle(settlements.collect()).await.unwrap_err();
+    assert_eq!(error.unsettled.iter().map(|settlement| &settlement.delivery.body).collect::<Vec<_>>(), ["bad"]);
+    assert!(unavailable(&error.source).contains("TableNotFound"), "{:?}", error.source);
+    place.queue().await;
+    queue.settle(error.unsettled).await.unwrap();
+    assert_eq!(dead_letters(&queue).await.len(), 1);
+    assert!(queue.depth().await.unwrap().is_empty());
+}
+
+/// What an outage says for itself.
+fn unavailable(error: &QueueError) -> String {
+    let QueueError::Unavailable(cause) = error else { panic!("{error:?} is no outage") };
+    cause.to_string()
+}
+
+#[tokio::test]
+async fn a_wrong_key_and_a_missing_queue_are_outages_that_name_what_is_wrong() {
+    let azurite = Azurite::start().await;
+    let wrong = STANDARD.encode("a wrong key");
+    let services = Services::new(&account(azurite, &wrong)).unwrap();
+    let open = |services: &Services, name: &str| AzureQueue::new(services, name, name, Arc::new(SystemClock), OPTIONS);
+    let error = open(&services, "events").receive(LEASE).await.unwrap_err();
+    let text = unavailable(&error);
+    assert!(text.starts_with("queue `events`: 403 AuthenticationFailed"), "{text}");
+    assert!(!format!("{error:?}{text}").contains(&wrong));
+    let services = Services::new(&account(azurite, KEY)).unwrap();
+    let error = open(&services, &unique("nothere")).probe().await.unwrap_err();
+    assert!(unavailable(&error).contains("404 QueueNotFound"), "{error:?}");
+}
+
+#[tokio::test]
+async fn creating_again_keeps_what_is_there() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    queue.put(vec![b"{}".to_vec()]).await.unwrap();
+    queue.create().await.unwrap();
+    take_one(&queue).await;
+}
+
+#[tokio::test]
+async fn a_worker_empties_it() {
+    let place = Place::new().await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let queue: Arc<dyn Queue> = Arc::new(place.queue().await);
+    let events = bodies(150);
+    queue.put(disordered(&events, 5)).await.unwrap();
+    place.put("no event").await;
+    let tally = drain(&worker(queue.clone(), local.store.clone())).await;
+    assert_same(&stored(local.store.as_ref()).await, &folded(&events));
+    assert!(queue.depth().await.unwrap().is_empty(), "{tally:?}");
+    assert_eq!(dead_letters(queue.as_ref()).await.len(), 1);
+}
