@@ -31,7 +31,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::bodies::Bodies;
 use self::dead::DeadLetters;
-use self::messages::{MOST_AT_ONCE, Messages};
+use self::messages::{MOST_AT_ONCE, Messages, time};
 use self::rows::Rows;
 use self::text::Stored;
 use self::trials::Trials;
@@ -40,7 +40,6 @@ use super::{
 };
 use crate::azure::Services;
 use crate::clock::Clock;
-use crate::domain::Time;
 
 /// So many requests of one call are under way together.
 const AT_ONCE: usize = 32;
@@ -93,15 +92,14 @@ impl AzureQueue {
         options: AzureQueueOptions,
     ) -> Self {
         let rows = Rows::new(services, table);
-        let bodies = Bodies::new(rows.clone());
         Self {
             name: queue.to_owned(),
             messages: Messages::new(services, queue),
             poison: options.poison_copy.then(|| Messages::new(services, &format!("{queue}-poison"))),
-            dead: DeadLetters::new(rows.clone(), bodies.clone(), queue),
+            dead: DeadLetters::new(rows.clone(), queue),
             trials: Trials::new(rows.clone(), queue),
+            bodies: Bodies::new(rows.clone(), "body"),
             rows,
-            bodies,
             clock,
         }
     }
@@ -215,7 +213,7 @@ impl AzureQueue {
             }
         };
         let trials = async { if *receives < TRIED_FROM { Ok(()) } else { self.trials.forget(id).await } };
-        let (body, trials) = futures_util::join!(body, trials);
+        let (body, trials) = tokio::join!(body, trials);
         // The message is gone, and nobody finds its rows any more: there is nothing to try again.
         for error in [body.err(), trials.err()].into_iter().flatten() {
             tracing::warn!(message = id, error = error.cause(), "table: rows of a settled message are left behind");
@@ -280,23 +278,17 @@ impl Queue for AzureQueue {
 
     /// Exact about whether the queue is empty; more than 32 visible ones cannot be told from leased ones.
     async fn depth(&self) -> Result<Depth, QueueError> {
-        let (peeked, count) = futures_util::try_join!(self.messages.peek(), self.messages.count())?;
-        Ok(depth(length(&peeked), count))
+        Ok(self.messages.look().await?.depth)
     }
 
+    /// The oldest of those that can be seen: of leased ones the service tells only the count.
     async fn survey(&self) -> Result<Survey, QueueError> {
-        let (messages, dead) = (&self.messages, self.dead.count());
-        let (peeked, count, dead) = futures_util::try_join!(messages.peek(), messages.count(), dead)?;
-        Ok(Survey {
-            depth: depth(length(&peeked), count),
-            oldest: peeked.iter().min().copied().map(time),
-            dead_letters: u64::try_from(dead).unwrap_or(u64::MAX),
-        })
+        let (look, dead_letters) = tokio::try_join!(self.messages.look(), self.dead.count())?;
+        Ok(Survey { depth: look.depth, oldest: look.oldest, dead_letters })
     }
 
     async fn probe(&self) -> Result<(), QueueError> {
-        self.messages.count().await?;
-        Ok(())
+        self.messages.probe().await
     }
 
     async fn dead_letters(
@@ -317,18 +309,6 @@ impl Queue for AzureQueue {
     }
 }
 
-/// The service counts visible and leased messages together, and lets the first visible ones be seen. A full look
-/// says nothing about the rest: they are taken for visible.
-fn depth(peeked: u64, count: u64) -> Depth {
-    let all_seen = peeked < MOST_AT_ONCE.into();
-    let visible = if all_seen { peeked } else { count.max(peeked) };
-    Depth { visible, leased: count.saturating_sub(visible) }
-}
-
-fn length<T>(all: &[T]) -> u64 {
-    u64::try_from(all.len()).unwrap_or(u64::MAX)
-}
-
 fn lease(delivery: &Delivery) -> Result<&Lease, QueueError> {
     match &delivery.receipt {
         Receipt::Azure(lease) => Ok(lease),
@@ -343,22 +323,4 @@ fn each_once(ids: &[String]) -> BTreeSet<&str> {
 async fn sum(counts: Vec<impl Future<Output = Result<usize, QueueError>>>) -> Result<usize, QueueError> {
     let counts = stream::iter(counts).buffer_unordered(AT_ONCE);
     counts.try_fold(0, |sum, count| std::future::ready(Ok(sum + count))).await
-}
-
-/// The service's times are whole seconds.
-fn time(seconds: i64) -> Time {
-    Time::UNKNOWN.plus(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_visible_is_told_from_what_is_leased_as_far_as_can_be() {
-        let table = [((0, 0), (0, 0)), ((0, 1), (0, 1)), ((3, 5), (3, 2)), ((32, 90), (90, 0)), ((1, 0), (1, 0))];
-        for ((peeked, count), (visible, leased)) in table {
-            assert_eq!(depth(peeked, count), Depth { visible, leased }, "{peeked} of {count}");
-        }
-    }
 }
