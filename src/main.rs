@@ -53,12 +53,14 @@ fn flags(cli: &Cli) -> Flags {
         | Command::DeadLetter(_)
         | Command::Purge(_)
         | Command::Backup(_)
+        | Command::Check(_)
         | Command::Refold(_) => Default::default(),
     };
     Flags {
         config: global.config,
         data: global.data.or_else(|| demo.then(cmd::throw_away_file)),
         storage: global.storage,
+        catalog: global.catalog,
         listen,
         log_format: global.log_format,
         lease: worker.lease,

@@ -5,6 +5,8 @@ use azure_core::error::{Error, ErrorKind};
 /// What a service answered, or why it did not: without addresses, which may hold a signature, and without bodies.
 #[derive(Debug)]
 pub struct AzureError {
+    /// Such as ``queue `ado-events` ``.
+    place: Option<String>,
     /// Of the HTTP answer; `None` where there was none.
     status: Option<u16>,
     /// As in Microsoft's lists of [error codes](https://learn.microsoft.com/en-us/rest/api/storageservices/status-and-error-codes2).
@@ -12,9 +14,17 @@ pub struct AzureError {
     says: String,
     /// The operation of a transaction that failed.
     index: Option<usize>,
+    /// Whether no request was made, for want of a token.
+    no_token: bool,
 }
 
 impl AzureError {
+    /// Says where it was.
+    #[must_use]
+    pub fn at(self, place: &str) -> Self {
+        Self { place: Some(place.to_owned()), ..self }
+    }
+
     #[must_use]
     pub fn status(&self) -> Option<u16> {
         self.status
@@ -37,6 +47,35 @@ impl AzureError {
         matches!(self.status, Some(400 | 413))
     }
 
+    /// Whether the account knows who asks, and does not let them.
+    #[must_use]
+    pub fn is_missing_right(&self) -> bool {
+        self.status == Some(403) && !self.is("AuthenticationFailed")
+    }
+
+    /// What the user can do about it, where something can be done.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self.status {
+            None if self.no_token => Some(
+                "sign in with `az login`, give this machine an identity, or set AZURE_STORAGE_KEY or \
+                 AZURE_STORAGE_CONNECTION_STRING",
+            ),
+            None => Some("check the account's name, its endpoints and the network"),
+            Some(403) if self.is("AuthenticationFailed") => {
+                Some("check the key, or the signature and when it ends, and this machine's clock")
+            }
+            Some(401 | 403) => Some(
+                "check the key or the signature; an identity needs the roles Storage Queue Data Contributor and Storage \
+                 Table Data Contributor on the account; a firewall of the account answers so, too",
+            ),
+            Some(404) if self.is("QueueNotFound") || self.is("TableNotFound") => {
+                Some("`pipetrail work` makes queue and table; PIPETRAIL_QUEUE and PIPETRAIL_TABLE name them")
+            }
+            Some(_) => None,
+        }
+    }
+
     /// Whether somebody else was there first: the entity exists, is another one by now, or is gone.
     #[must_use]
     pub fn is_conflict(&self) -> bool {
@@ -51,6 +90,9 @@ impl AzureError {
 
 impl fmt::Display for AzureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(place) = &self.place {
+            write!(f, "{place}: ")?;
+        }
         if let Some(status) = self.status {
             write!(f, "{status} ")?;
         }
@@ -66,24 +108,25 @@ impl std::error::Error for AzureError {}
 impl From<Error> for AzureError {
     fn from(error: Error) -> Self {
         let ErrorKind::HttpResponse { status, error_code } = error.kind() else {
-            return Self { status: None, code: None, says: root(&error), index: None };
+            let no_token = matches!(error.kind(), ErrorKind::Credential);
+            return Self { place: None, status: None, code: None, says: root(&error), index: None, no_token };
         };
         let message = error.as_http_error().and_then(|answer| answer.error_message()).unwrap_or_default();
         let (index, message) = numbered(message);
         // The rest is an id of the request and a time.
         let says = message.lines().next().filter(|line| !line.is_empty()).unwrap_or("the service gave no reason");
         let code = error_code.clone().filter(|code| !code.is_empty());
-        Self { status: Some(u16::from(*status)), code, says: says.to_owned(), index }
+        Self { place: None, status: Some(u16::from(*status)), code, says: says.to_owned(), index, no_token: false }
     }
 }
 
-/// What is at the bottom of it. What is above repeats the whole address.
+/// What is at the bottom of it, in one line. What is above repeats the whole address.
 fn root(error: &Error) -> String {
     let mut cause: &dyn std::error::Error = error;
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    cause.to_string()
+    cause.to_string().replace('\n', "; ")
 }
 
 /// `3:The entity exists` is about the operation 3 of a transaction.
@@ -95,6 +138,33 @@ fn numbered(message: &str) -> (Option<usize>, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answered(status: u16, code: &str) -> AzureError {
+        AzureError {
+            place: Some("queue `q`".to_owned()),
+            status: Some(status),
+            code: Some(code.to_owned()),
+            says: "no".to_owned(),
+            index: None,
+            no_token: false,
+        }
+    }
+
+    #[test]
+    fn says_where_it_was() {
+        assert_eq!(answered(404, "QueueNotFound").to_string(), "queue `q`: 404 QueueNotFound: no");
+    }
+
+    #[test]
+    fn hints_tell_a_wrong_key_from_a_missing_right() {
+        let hint = |status, code| answered(status, code).hint().unwrap_or_default();
+        assert!(hint(403, "AuthenticationFailed").contains("clock"));
+        assert!(hint(403, "AuthorizationPermissionMismatch").contains("Storage Table Data Contributor"));
+        assert!(hint(404, "TableNotFound").contains("`pipetrail work`"));
+        assert_eq!(answered(500, "InternalError").hint(), None);
+        assert!(answered(403, "AuthorizationPermissionMismatch").is_missing_right());
+        assert!(!answered(403, "AuthenticationFailed").is_missing_right());
+    }
 
     #[test]
     fn an_operations_number_is_split_off() {

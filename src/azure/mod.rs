@@ -91,6 +91,19 @@ impl Default for TimeOuts {
     }
 }
 
+impl TimeOuts {
+    /// Where a person waits to see whether the account can be used at all.
+    #[must_use]
+    pub fn at_start() -> Self {
+        Self {
+            connect: Duration::from_secs(3),
+            request: Duration::from_secs(10),
+            retries: 1,
+            retry_for: Duration::from_secs(3),
+        }
+    }
+}
+
 /// A server that lets go of idle connections first would make requests fail: Azurite does after 5 s.
 const IDLE: Duration = Duration::from_secs(4);
 

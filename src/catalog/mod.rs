@@ -8,6 +8,7 @@ mod apply;
 mod query;
 mod rows;
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::domain::Key;
@@ -58,10 +59,16 @@ impl Catalog {
         Self { file, kept: Kept::ByStore }
     }
 
-    /// A catalog in a file of its own. It knows what the last [`Catalog::refresh`] found.
+    /// A catalog in a file of its own, which several processes may share ([`LocalFile::open_replica`]). It knows what
+    /// the last [`Catalog::refresh`] found.
     #[must_use]
     pub fn replica(file: LocalFile) -> Self {
         Self { file, kept: Kept::ByFollowing }
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.file.path()
     }
 
     /// Catches up with the store: costs what changed since the last time, or everything when the change log
@@ -73,6 +80,8 @@ impl Catalog {
         if self.kept == Kept::ByStore {
             return Ok(());
         }
+        // Two at once would undo each other's work: the later writer may have read earlier.
+        let _turn = self.file.turn().await?;
         let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
         loop {
             let changes = store.changes(&cursor, PAGE).await?;

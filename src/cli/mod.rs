@@ -35,9 +35,12 @@ pub struct Global {
     /// The local file with queue and records [env: PIPETRAIL_DATA] [default: pipetrail.db]
     #[arg(long, global = true, value_name = "FILE")]
     pub data: Option<PathBuf>,
-    /// Where queue and records are kept: local [env: PIPETRAIL_STORAGE] [default: local]
+    /// Where queue and records are kept: local or azure [env: PIPETRAIL_STORAGE] [default: local]
     #[arg(long, global = true, value_name = "KIND")]
     pub storage: Option<String>,
+    /// Azure: the file that get answers from [env: PIPETRAIL_CATALOG] [default: one in your cache folder]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
     /// The configuration file, TOML [env: PIPETRAIL_CONFIG] [default: pipetrail.toml, if present]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -68,6 +71,8 @@ pub enum Command {
     Backup(Backup),
     /// Fold all records anew from their facts
     Refold(Refold),
+    /// Reach what is configured, and say what is missing
+    Check(Check),
 }
 
 #[derive(Debug, Args)]
@@ -118,7 +123,7 @@ pub struct Enqueue {
     /// A file is one event. A directory: its *.json and *.ndjson, sorted. `-` (stdin) and *.ndjson: one event a line
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub paths: Vec<PathBuf>,
-    /// Store the events base64-encoded, as Azure DevOps puts them on its queue
+    /// Store the events base64-encoded, as Azure DevOps puts them on its queue; on Azure they always are
     #[arg(long)]
     pub base64: bool,
 }
@@ -342,6 +347,20 @@ pub struct Refold {
     /// Change nothing: report the records that differ from their facts, exit 1 if there are any
     #[arg(long)]
     pub check: bool,
+}
+
+/// Makes neither queue nor table nor data file. The store is written to, as a test.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// What to print
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = CheckFormat::Text)]
+    pub output: CheckFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CheckFormat {
+    Text,
+    Json,
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

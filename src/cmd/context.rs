@@ -3,14 +3,12 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio_util::task::TaskTracker;
 
-use crate::catalog::{self, Catalog};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, LogFormat};
-use crate::queue::{Queue, SqliteQueue};
+use crate::config::{Config, LogFormat, Storage};
 use crate::shutdown::Shutdown;
-use crate::sqlite::{LocalFile, Missing};
-use crate::store::{SqliteStore, Store};
+use crate::sqlite::Missing;
 
+use super::parts::Parts;
 use super::{Failure, Output};
 
 /// What every command gets.
@@ -22,14 +20,6 @@ pub struct Context {
     pub program: String,
     clock: Arc<dyn Clock>,
     tracker: TaskTracker,
-}
-
-/// The parts of a backend.
-pub(super) struct Parts {
-    pub(super) file: LocalFile,
-    pub(super) queue: Arc<dyn Queue>,
-    pub(super) store: Arc<dyn Store>,
-    pub(super) catalog: Catalog,
 }
 
 impl Context {
@@ -57,12 +47,28 @@ impl Context {
 
     /// Opens what the configuration names.
     pub(super) async fn open(&self, missing: Missing) -> Result<Parts, Failure> {
-        let file = LocalFile::open(&self.config.data, missing, self.clock())?;
-        Ok(Parts {
-            queue: Arc::new(SqliteQueue::new(file.clone())),
-            store: Arc::new(SqliteStore::open(file.clone(), catalog::projection()).await?),
-            catalog: Catalog::local(file.clone()),
-            file,
-        })
+        Box::pin(Parts::open(self, missing)).await
+    }
+
+    /// The storage as a person knows it.
+    pub(super) fn storage(&self) -> String {
+        match &self.config.storage {
+            Storage::Local => format!("local file {}", self.config.data.display()),
+            Storage::Azure(azure) => {
+                let (account, queue, table) = (&azure.account.name, &azure.queue, &azure.table);
+                format!("Azure Storage account {account}, queue {queue}, table {table}")
+            }
+        }
+    }
+
+    /// For what there is no sense in on Azure.
+    pub(super) fn only_local(&self, command: &str, hint: &str) -> Result<(), Failure> {
+        match &self.config.storage {
+            Storage::Local => Ok(()),
+            Storage::Azure(_) => {
+                let failure = Failure::usage(format!("`{command}` is for the local file, and the storage is azure"));
+                Err(failure.hint(hint))
+            }
+        }
     }
 }

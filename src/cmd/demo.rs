@@ -4,12 +4,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
-use super::context::Parts;
 use super::examples::EXAMPLES;
+use super::parts::Parts;
 use super::up::{bind, serve};
 use super::work::worker;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Run, RunFilter};
+use crate::catalog::{Catalog, Run, RunFilter};
 use crate::cli;
 use crate::domain::Time;
 use crate::history::{Event, Plan};
@@ -35,6 +35,7 @@ pub fn throw_away_file() -> PathBuf {
 }
 
 pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Failure> {
+    context.only_local("demo", "add --storage local: its history is made up")?;
     let shutdown = context.shutdown()?;
     make_folder(context)?;
     // Before the history: a port in use should not cost a wait.
@@ -52,7 +53,7 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     if shutdown.stop.is_cancelled() {
         return Ok(Exit::Done);
     }
-    let runs = runs(&parts).await?;
+    let runs = runs(&parts.catalog(context)?).await?;
     context.output.text(&view::runs_table(&runs, Columns::Few, now))?;
     context.output.text(&next_steps(context, server.as_ref()))?;
     let Some(server) = server else { return Ok(Exit::Done) };
@@ -107,15 +108,14 @@ async fn fill(
 }
 
 /// The newest runs, and those that the examples tell of.
-async fn runs(parts: &Parts) -> Result<Vec<Run>, Failure> {
-    parts.catalog.refresh(parts.store.as_ref()).await?;
+async fn runs(catalog: &Catalog) -> Result<Vec<Run>, Failure> {
     let newest = RunFilter { top: Some(NEWEST), ..RunFilter::default() };
-    let mut runs = parts.catalog.runs(&newest).await?;
+    let mut runs = catalog.runs(&newest).await?;
     for id in ALWAYS {
         if runs.iter().any(|run| run.run_id == id) {
             continue;
         }
-        let found = parts.catalog.run(id, Some(ORGANIZATION)).await?;
+        let found = catalog.run(id, Some(ORGANIZATION)).await?;
         runs.extend(found.into_iter().map(|detail| detail.run));
     }
     Ok(runs)

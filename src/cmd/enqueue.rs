@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Context, Exit, Failure, Output};
 use crate::cli;
+use crate::config::Storage;
 use crate::http::MAX_BODY;
 use crate::queue::Queue;
 use crate::sqlite::Missing;
@@ -26,7 +27,12 @@ pub(super) async fn run(context: &Context, args: &cli::Enqueue) -> Result<Exit, 
     // All sources first: a mistyped name must not leave half of the events on the queue.
     let sources = sources(&args.paths)?;
     let parts = context.open(Missing::Create).await?;
-    let mut intake = Intake::new(parts.queue, args.base64, Progress::new(context.output, &sources));
+    // On Azure the queue does it for every body.
+    let base64 = match context.config.storage {
+        Storage::Local => args.base64,
+        Storage::Azure(_) => false,
+    };
+    let mut intake = Intake::new(parts.queue, base64, Progress::new(context.output, &sources));
     let mut refused = 0;
     for source in &sources {
         for event in source.events()? {

@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use crate::azure::{AccountError, AzureError};
 use crate::catalog::CatalogError;
 use crate::config::Faults;
 use crate::queue::QueueError;
@@ -63,6 +64,33 @@ impl Failure {
         self
     }
 
+    /// Whether a file is damaged.
+    pub(crate) fn is_damage(&self) -> bool {
+        match self {
+            Self::Told { error, .. } => {
+                error.chain().any(|cause| cause.downcast_ref::<LocalError>().is_some_and(LocalError::is_damage))
+            }
+            Self::Configuration(_) | Self::BrokenPipe => false,
+        }
+    }
+
+    /// Whether it may go away by itself.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Told { error, .. } => passes(error),
+            Self::Configuration(_) | Self::BrokenPipe => false,
+        }
+    }
+
+    /// Its text and what to do about it, for a line of a report.
+    pub(crate) fn in_words(&self) -> (String, Option<String>) {
+        match self {
+            Self::Told { error, hint, .. } => (format!("{error:#}"), hint.clone().or_else(|| known_hint(error))),
+            Self::Configuration(faults) => (faults.to_string(), None),
+            Self::BrokenPipe => (String::new(), None),
+        }
+    }
+
     /// Tells the user, and says how the program ends.
     #[must_use]
     pub fn tell(&self, output: &Output) -> Exit {
@@ -89,12 +117,16 @@ impl Failure {
 /// What those parts know to do about it that know best.
 fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
-    let passing = error.chain().any(|cause| {
+    let again = passes(error).then_some("try again: nothing that was acknowledged is lost");
+    let azure = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>().and_then(AzureError::hint));
+    known.or(azure).or(again).map(str::to_owned)
+}
+
+fn passes(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
         matches!(cause.downcast_ref(), Some(QueueError::Unavailable(_)))
             || matches!(cause.downcast_ref(), Some(StoreError::Unavailable(_)))
-    });
-    let again = passing.then_some("try again: nothing that was acknowledged is lost");
-    known.or(again).map(str::to_owned)
+    })
 }
 
 impl From<anyhow::Error> for Failure {
@@ -114,4 +146,4 @@ macro_rules! fails {
     };
 }
 
-fails!(LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);
+fails!(AccountError, LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);

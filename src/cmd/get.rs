@@ -1,11 +1,10 @@
 use std::time::Duration;
 
-use super::context::Parts;
+use super::parts::Parts;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Pipeline, Run, RunDetail, RunFilter, Stage};
+use crate::catalog::{Catalog, Pipeline, Run, RunDetail, RunFilter, Stage};
 use crate::cli::{self, Format, Get};
 use crate::domain::{Key, RunKey, Time};
-use crate::sqlite::Missing;
 use crate::view::{self, Columns, RunJson};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -16,11 +15,12 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Run(args) | Get::Stages(args) => args.show,
         Get::Pipelines(args) => args.show,
     };
-    let parts = context.open(Missing::Fail).await?;
+    let parts = Parts::open_to_look(context).await?;
+    let mut reader = Reader { catalog: parts.catalog(context)?, parts };
     if show.watch {
-        return watch(context, &parts, &get, show.output).await;
+        return watch(context, &mut reader, &get, show.output).await;
     }
-    let rows = ask(context, &parts, &get).await?;
+    let rows = reader.ask(context, &get).await?;
     context.output.text(&rows.shown(show.output, context.clock().now())?)?;
     if let (true, Format::Table | Format::Wide) = (rows.is_empty(), show.output) {
         context.output.say("nothing matches");
@@ -28,19 +28,45 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
+/// Who asks the catalog.
+struct Reader {
+    parts: Parts,
+    catalog: Catalog,
+}
+
+impl Reader {
+    /// Asks once more where a replica turns out to be damaged: it is made anew.
+    async fn ask(&mut self, context: &Context, get: &Get) -> Result<Rows, Failure> {
+        let failure = match ask(context, self, get).await {
+            Err(failure) if failure.is_damage() => failure,
+            answered => return answered,
+        };
+        self.catalog = self.parts.catalog_anew(context)?.ok_or(failure)?;
+        ask(context, self, get).await
+    }
+}
+
 /// Asks again and again. On a terminal the answer is redrawn; elsewhere it is printed when it changed.
-async fn watch(context: &Context, parts: &Parts, get: &Get, format: Format) -> Result<Exit, Failure> {
+async fn watch(context: &Context, reader: &mut Reader, get: &Get, format: Format) -> Result<Exit, Failure> {
     let shutdown = context.shutdown()?;
     let mut last = None;
     loop {
-        let rows = ask(context, parts, get).await?;
-        let shown = rows.shown(format, context.clock().now())?;
-        if context.output.is_terminal() {
-            context.output.redraw(&shown)?;
-        } else if last.as_ref() != Some(&rows) {
-            context.output.text(&shown)?;
+        match reader.ask(context, get).await {
+            Ok(rows) => {
+                let shown = rows.shown(format, context.clock().now())?;
+                if context.output.is_terminal() {
+                    context.output.redraw(&shown)?;
+                } else if last.as_ref() != Some(&rows) {
+                    context.output.text(&shown)?;
+                }
+                last = Some(rows);
+            }
+            // Once it could be reached, an outage is waited out.
+            Err(failure) if last.is_some() && failure.is_passing() => {
+                context.report(&format!("{}; looking again", failure.in_words().0));
+            }
+            Err(failure) => return Err(failure),
         }
-        last = Some(rows);
         tokio::select! {
             () = shutdown.stop.cancelled() => return Ok(Exit::Done),
             () = tokio::time::sleep(WATCH_EVERY) => {}
@@ -57,15 +83,16 @@ enum Rows {
     Stages(Vec<Stage>),
 }
 
-async fn ask(context: &Context, parts: &Parts, get: &Get) -> Result<Rows, Failure> {
-    parts.catalog.refresh(parts.store.as_ref()).await?;
+async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Failure> {
+    let Reader { parts, catalog } = reader;
+    catalog.refresh(parts.store.as_ref()).await?;
     match get {
         Get::Runs(args) => {
             let filter = filter(&args.filter, context.clock().now());
-            Ok(Rows::Runs(parts.catalog.runs(&filter).await?))
+            Ok(Rows::Runs(catalog.runs(&filter).await?))
         }
         Get::Run(args) => {
-            let detail = one(parts, args).await?;
+            let detail = one(catalog, args).await?;
             let key = RunKey {
                 organization: detail.run.organization.clone(),
                 pipeline: detail.run.pipeline.id,
@@ -76,9 +103,9 @@ async fn ask(context: &Context, parts: &Parts, get: &Get) -> Result<Rows, Failur
         }
         Get::Pipelines(args) => {
             let (organization, project) = (args.organization.as_deref(), args.project.as_deref());
-            Ok(Rows::Pipelines(parts.catalog.pipelines(organization, project).await?))
+            Ok(Rows::Pipelines(catalog.pipelines(organization, project).await?))
         }
-        Get::Stages(args) => Ok(Rows::Stages(one(parts, args).await?.run.stages)),
+        Get::Stages(args) => Ok(Rows::Stages(one(catalog, args).await?.run.stages)),
     }
 }
 
@@ -97,9 +124,9 @@ fn filter(said: &cli::Filter, now: Time) -> RunFilter {
     }
 }
 
-async fn one(parts: &Parts, args: &cli::GetRun) -> Result<RunDetail, Failure> {
+async fn one(catalog: &Catalog, args: &cli::GetRun) -> Result<RunDetail, Failure> {
     let id = args.run_id;
-    let mut found = parts.catalog.run(id, args.organization.as_deref()).await?;
+    let mut found = catalog.run(id, args.organization.as_deref()).await?;
     match found.pop() {
         None => {
             let failure = Failure::failed(format!("run {id}: not found"));

@@ -1,6 +1,7 @@
 //! One file a subcommand: build the parts, call one function, print.
 
 mod backup;
+mod check;
 mod context;
 mod dead_letter;
 mod demo;
@@ -9,6 +10,7 @@ mod examples;
 mod failure;
 mod get;
 mod output;
+mod parts;
 mod purge;
 mod refold;
 mod up;
@@ -34,6 +36,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,
+        Command::Check(args) => check::run(context, &args).await,
         Command::Refold(args) => refold::run(context, &args).await,
         Command::Demo(args) => demo::run(context, &args).await,
     }

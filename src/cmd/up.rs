@@ -1,6 +1,6 @@
 use tokio_util::sync::CancellationToken;
 
-use super::context::Parts;
+use super::parts::Parts;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure};
 use crate::http::{self, Limits, Server};
@@ -12,11 +12,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     let shutdown = context.shutdown()?;
     let parts = context.open(Missing::Create).await?;
     let server = bind(context).await?;
-    tracing::info!(
-        data = %context.config.data.display(),
-        "listening on http://{}, storage local",
-        server.address()
-    );
+    tracing::info!("listening on http://{}, storage: {}", server.address(), context.storage());
     Box::pin(serve(context, &parts, server, shutdown)).await
 }
 

@@ -1,22 +1,24 @@
 use std::sync::Arc;
 
-use super::context::Parts;
+use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::ado::Decoder;
 use crate::cli;
-use crate::config::{BATCH_DEADLINE, Config};
+use crate::config::{BATCH_DEADLINE, Config, Storage};
 use crate::ingest::{Decode, Mode, Settings, Tally, Worker};
 use crate::sqlite::Missing;
 
 pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Failure> {
-    // Who starts a worker first may wait for events; who wants to drain a file has one.
-    let (mode, missing) = match args.until_empty {
-        true => (Mode::UntilEmpty, Missing::Fail),
-        false => (Mode::Forever, Missing::Create),
+    let mode = if args.until_empty { Mode::UntilEmpty } else { Mode::Forever };
+    // Who starts a worker first may wait for events; who wants to drain a file has one. On Azure the queue may have
+    // been filled before there was a table.
+    let missing = match (&context.config.storage, args.until_empty) {
+        (Storage::Local, true) => Missing::Fail,
+        (Storage::Local, false) | (Storage::Azure(_), _) => Missing::Create,
     };
     let shutdown = context.shutdown()?;
     let parts = context.open(missing).await?;
-    tracing::info!(data = %context.config.data.display(), "working, storage local");
+    tracing::info!("working, storage: {}", context.storage());
     let worker = worker(context, &parts);
     let working = worker.run(mode, shutdown.stop);
     tokio::select! {

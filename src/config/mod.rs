@@ -4,15 +4,20 @@
 //! set, as compose files leave them. A key in the file that is not known is a fault, since a setting that
 //! is silently ignored (a password!) is worse than a program that does not start.
 
+mod azure;
+mod connection_string;
 mod credentials;
 mod file;
 mod resolve;
+mod sources;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use crate::azure::Account;
 
 pub use credentials::HookCredentials;
 pub use resolve::{Flags, load, resolve};
@@ -39,9 +44,30 @@ pub struct Config {
 }
 
 /// Where queue and records are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Storage {
+    /// The file [`Config::data`].
     Local,
+    Azure(Box<AzureConfig>),
+}
+
+/// Queue and records in an account of Azure Storage.
+#[derive(Debug, Clone)]
+pub struct AzureConfig {
+    pub account: Account,
+    pub queue: String,
+    pub table: String,
+    /// The reader's replica. `None` where it is not named and the environment knows no folder for it.
+    pub catalog: Option<ReplicaFile>,
+    /// Whether dead letters are copied to the queue `{queue}-poison`, for people's own tools.
+    pub poison_copy: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReplicaFile {
+    pub path: PathBuf,
+    /// Whether a person named it: then somebody else's file may be there.
+    pub named: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -117,7 +143,79 @@ pub const SETTINGS: &[Setting] = &[
         key: Some("storage"),
         flag: Some("--storage"),
         default: Some("local"),
-        meaning: "Where queue and records are kept: `local`",
+        meaning: "Where queue and records are kept: `local` or `azure`",
+    },
+    Setting {
+        variable: "PIPETRAIL_QUEUE",
+        key: Some("queue"),
+        flag: None,
+        default: Some("ado-events"),
+        meaning: "Azure: the queue that Azure DevOps puts its events on",
+    },
+    Setting {
+        variable: "PIPETRAIL_TABLE",
+        key: Some("table"),
+        flag: None,
+        default: Some("pipetrail"),
+        meaning: "Azure: the table with records, dead letters and the change log",
+    },
+    Setting {
+        variable: "PIPETRAIL_CATALOG",
+        key: Some("catalog"),
+        flag: Some("--catalog"),
+        default: None,
+        meaning: "Azure: the file that `get` answers from; by default a file in the user's cache folder, one for each \
+                  account and table. It may be deleted at any time",
+    },
+    Setting {
+        variable: "PIPETRAIL_POISON_COPY",
+        key: Some("poison_copy"),
+        flag: None,
+        default: Some("on"),
+        meaning: "Azure: whether dead letters are copied to the queue with `-poison` behind its name: `on` or `off`",
+    },
+    Setting {
+        variable: "AZURE_STORAGE_CONNECTION_STRING",
+        key: Some("azure_storage_connection_string"),
+        flag: None,
+        default: None,
+        meaning: "Azure: account and credential in one; wins over the next three. `UseDevelopmentStorage=true` is Azurite \
+                  on this machine",
+    },
+    Setting {
+        variable: "AZURE_STORAGE_ACCOUNT",
+        key: Some("azure_storage_account"),
+        flag: None,
+        default: None,
+        meaning: "Azure: the storage account; without key and signature Microsoft Entra is asked",
+    },
+    Setting {
+        variable: "AZURE_STORAGE_KEY",
+        key: Some("azure_storage_key"),
+        flag: None,
+        default: None,
+        meaning: "Azure: one of the account's two keys",
+    },
+    Setting {
+        variable: "AZURE_STORAGE_SAS_TOKEN",
+        key: Some("azure_storage_sas_token"),
+        flag: None,
+        default: None,
+        meaning: "Azure: a shared access signature for queue and table, where there is no key",
+    },
+    Setting {
+        variable: "AZURE_STORAGE_QUEUE_ENDPOINT",
+        key: Some("azure_storage_queue_endpoint"),
+        flag: None,
+        default: None,
+        meaning: "Azure: another address of the queue service than the public cloud's",
+    },
+    Setting {
+        variable: "AZURE_STORAGE_TABLE_ENDPOINT",
+        key: Some("azure_storage_table_endpoint"),
+        flag: None,
+        default: None,
+        meaning: "Azure: another address of the table service",
     },
     Setting {
         variable: "PIPETRAIL_LISTEN",

@@ -1,4 +1,3 @@
-use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -6,7 +5,9 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::azure::azure;
 use super::file::File;
+use super::sources::Sources;
 use super::{
     BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
     WorkConfig,
@@ -25,6 +26,7 @@ pub struct Flags {
     pub config: Option<PathBuf>,
     pub data: Option<PathBuf>,
     pub storage: Option<String>,
+    pub catalog: Option<PathBuf>,
     pub listen: Option<String>,
     pub log_format: Option<String>,
     pub lease: Option<Duration>,
@@ -72,8 +74,7 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     };
     let mut sources = Sources { environment, file: &file, faults };
     let data = sources.path(flags.data, "PIPETRAIL_DATA", "data").unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
-    let storage = sources.text(flags.storage.map(|value| ("--storage", value)), "PIPETRAIL_STORAGE", "storage");
-    let storage = sources.parse(storage, Storage::Local, parse_storage);
+    let storage = storage(&mut sources, flags.storage, flags.catalog, &data);
     let http = http(&mut sources, flags.listen);
     let format = flags.log_format.map(|value| ("--log-format", value));
     let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
@@ -90,6 +91,18 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     }
 }
 
+/// Where Azure's settings have faults the answer is any storage: it is not used then.
+fn storage(sources: &mut Sources<'_>, flag: Option<String>, catalog: Option<PathBuf>, data: &Path) -> Storage {
+    let said = sources.text(flag.map(|value| ("--storage", value)), "PIPETRAIL_STORAGE", "storage");
+    let source_name = said.as_ref().map(|said| said.source_name.clone()).unwrap_or_default();
+    match sources.parse(said, StorageKind::Local, parse_storage) {
+        StorageKind::Local => Storage::Local,
+        StorageKind::Azure => {
+            azure(sources, &source_name, catalog, data).map_or(Storage::Local, |azure| Storage::Azure(Box::new(azure)))
+        }
+    }
+}
+
 fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
     let said = sources.text(flag.map(|value| ("--listen", value)), "PIPETRAIL_LISTEN", "listen");
     let source_name = said.as_ref().map(|said| said.source_name.clone());
@@ -97,7 +110,7 @@ fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
     let faults_before = sources.faults.len();
     let listen = sources.parse(said, default, parse_address);
     let hook = hook(sources);
-    let asked = sources.has_hook_settings();
+    let asked = has_hook_settings(sources);
     if !listen.ip().is_loopback() && !asked && sources.faults.len() == faults_before {
         let says = format!(
             "{listen} can be reached from other machines: set PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD, or \
@@ -129,6 +142,11 @@ fn hook(sources: &mut Sources<'_>) -> Option<HookCredentials> {
     None
 }
 
+fn has_hook_settings(sources: &Sources<'_>) -> bool {
+    ["PIPETRAIL_HOOK_USER", "PIPETRAIL_HOOK_PASSWORD"].iter().any(|variable| sources.set(variable).is_some())
+        || ["hook_user", "hook_password"].iter().any(|key| sources.file.values.contains_key(*key))
+}
+
 fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<u16>) -> WorkConfig {
     let lease = lease.unwrap_or(DEFAULT_LEASE);
     if lease <= BATCH_DEADLINE {
@@ -142,78 +160,23 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
     WorkConfig { lease, concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY) }
 }
 
-/// A value with where it came from.
-struct Sourced {
-    source_name: String,
-    value: String,
-}
-
-/// Looks in flag, environment and file, in this order, and collects faults.
-struct Sources<'a> {
-    environment: &'a Environment,
-    file: &'a File,
-    faults: Vec<Fault>,
-}
-
-impl Sources<'_> {
-    fn text(&mut self, flag: Option<(&str, String)>, variable: &str, key: &str) -> Option<Sourced> {
-        if let Some((flag, value)) = flag {
-            return Some(Sourced { source_name: flag.to_owned(), value });
-        }
-        self.variable(variable).or_else(|| {
-            let value = self.file.values.get(key)?.clone();
-            Some(Sourced { source_name: self.file.source(key), value })
-        })
-    }
-
-    fn variable(&mut self, variable: &str) -> Option<Sourced> {
-        let value = self.set(variable)?;
-        match value.to_str() {
-            Some(value) => Some(Sourced { source_name: variable.to_owned(), value: value.to_owned() }),
-            None => {
-                self.faults.push(Fault { source_name: variable.to_owned(), says: "is not UTF-8".to_owned() });
-                None
-            }
-        }
-    }
-
-    /// A path need not be UTF-8.
-    fn path(&self, flag: Option<PathBuf>, variable: &str, key: &str) -> Option<PathBuf> {
-        flag.or_else(|| self.set(variable).map(PathBuf::from)).or_else(|| self.file.values.get(key).map(PathBuf::from))
-    }
-
-    fn set(&self, variable: &str) -> Option<&OsString> {
-        self.environment.get(variable).filter(|value| !value.is_empty())
-    }
-
-    fn has_hook_settings(&self) -> bool {
-        ["PIPETRAIL_HOOK_USER", "PIPETRAIL_HOOK_PASSWORD"].iter().any(|variable| self.set(variable).is_some())
-            || ["hook_user", "hook_password"].iter().any(|key| self.file.values.contains_key(*key))
-    }
-
-    fn parse<T>(&mut self, said: Option<Sourced>, default: T, parse: fn(&str) -> Result<T, String>) -> T {
-        let Some(said) = said else { return default };
-        match parse(&said.value) {
-            Ok(value) => value,
-            Err(says) => {
-                self.faults.push(Fault { source_name: said.source_name, says });
-                default
-            }
-        }
-    }
-}
-
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let text_or_ip = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let parsed = text_or_ip.as_deref().unwrap_or(text).parse();
     parsed.map_err(|_| format!("`{text}` is not an address such as {DEFAULT_LISTEN}"))
 }
 
-fn parse_storage(text: &str) -> Result<Storage, String> {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StorageKind {
+    Local,
+    Azure,
+}
+
+fn parse_storage(text: &str) -> Result<StorageKind, String> {
     match text {
-        "local" => Ok(Storage::Local),
-        "azure" => Err("storage `azure` is not available yet: use `local`".to_owned()),
-        other => Err(format!("`{other}` is not a storage: use `local`")),
+        "local" => Ok(StorageKind::Local),
+        "azure" => Ok(StorageKind::Azure),
+        other => Err(format!("`{other}` is neither `local` nor `azure`")),
     }
 }
 
@@ -234,6 +197,8 @@ fn parse_filter(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
@@ -298,12 +263,7 @@ mod tests {
     /// Each row: environment, file, the faults in order.
     const FAULTS: &[Row] = &[
         (&[("PIPETRAIL_LISTEN", "abc")], "", &["PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080"]),
-        (
-            &[("PIPETRAIL_STORAGE", "azure")],
-            "",
-            &["PIPETRAIL_STORAGE: storage `azure` is not available yet: use `local`"],
-        ),
-        (&[], "storage = 'tape'", &["pipetrail.toml: storage: `tape` is not a storage: use `local`"]),
+        (&[], "storage = 'tape'", &["pipetrail.toml: storage: `tape` is neither `local` nor `azure`"]),
         (&[("PIPETRAIL_LOG_FORMAT", "xml")], "", &["PIPETRAIL_LOG_FORMAT: `xml` is neither `text` nor `json`"]),
         (&[("RUST_LOG", "a=b=c")], "", &["RUST_LOG: `a=b=c` is not a log filter such as info or pipetrail=debug"]),
         (&[("PIPETRAIL_HOOK_USER", "u")], "", &["PIPETRAIL_HOOK_USER: needs PIPETRAIL_HOOK_PASSWORD beside it"]),
@@ -329,10 +289,12 @@ mod tests {
             "data = 1\nliste = 'x'\n[organizations]\na = 1",
             &[
                 "pipetrail.toml: data: must be text in quotes",
-                "pipetrail.toml: liste: is not a known key; known are data, storage, listen, hook_user, hook_password, \
+                "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
+                 azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
+                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, hook_user, hook_password, \
                  log_format, organizations",
                 "pipetrail.toml: organizations.a: must be text in quotes",
-                "PIPETRAIL_STORAGE: `tape` is not a storage: use `local`",
+                "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",
             ],
         ),

@@ -69,6 +69,17 @@ impl LocalError {
             || matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
+    /// Whether the file is damaged.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+    }
+
+    /// Whether another file in its place would do: damaged, of a newer version, or somebody else's.
+    pub(crate) fn is_unusable(&self) -> bool {
+        self.is_damage() || matches!(self.what, What::Foreign | What::Newer { .. })
+    }
+
     /// What the user can do about it, where something can be done.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {

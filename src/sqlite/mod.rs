@@ -12,6 +12,7 @@
 
 mod error;
 mod owner;
+mod replica;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -26,6 +27,7 @@ use crate::domain::Time;
 
 pub use error::LocalError;
 pub(crate) use owner::Owner;
+pub use replica::Place;
 use writer::Writer;
 
 /// How long a write waits for another process before it gives up.
@@ -34,8 +36,34 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CHECKPOINT_PAGES: u32 = 8_192;
 const READERS_KEPT: usize = 2;
 const SCHEMA_VERSION: u32 = 1;
-/// "PTRL": says in the file's header whose file it is.
-const APPLICATION_ID: i32 = 0x5054_524c;
+
+/// What a file is for. Its header says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Queue and records: the only copy.
+    Data,
+    /// What a reader follows a store with.
+    Replica,
+}
+
+impl Kind {
+    const fn application_id(self) -> i32 {
+        match self {
+            // "PTRL"
+            Self::Data => 0x5054_524c,
+            // "PTRR"
+            Self::Replica => 0x5054_5252,
+        }
+    }
+
+    const fn schema(self) -> &'static str {
+        match self {
+            Self::Data => include_str!("schema.sql"),
+            // The catalog makes the others.
+            Self::Replica => "CREATE TABLE meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;",
+        }
+    }
+}
 
 /// What to do when the file is not there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +110,10 @@ impl LocalFile {
     /// # Errors
     /// When it cannot be opened, is no database of ours, or was written by a newer version.
     pub fn open(path: &Path, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
+        Self::open_as(Kind::Data, path, missing, clock)
+    }
+
+    fn open_as(kind: Kind, path: &Path, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
         let fail = |error| LocalError::new(path, error);
         if missing == Missing::Fail && !path.exists() {
             return Err(LocalError::missing(path));
@@ -90,7 +122,7 @@ impl LocalFile {
             return Err(LocalError::folder(path));
         }
         let connection = connect(path).map_err(fail)?;
-        migrate(&connection, path)?;
+        migrate(&connection, kind, path)?;
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             writer: Writer::start(path, connection)?,
@@ -193,22 +225,22 @@ fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn migrate(connection: &Connection, path: &Path) -> Result<(), LocalError> {
+fn migrate(connection: &Connection, kind: Kind, path: &Path) -> Result<(), LocalError> {
     let fail = |error| LocalError::new(path, error);
     let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(fail);
     let application = number("application_id")?;
     let version = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
-    if tables > 0 && application != i64::from(APPLICATION_ID) {
+    if tables > 0 && application != i64::from(kind.application_id()) {
         return Err(LocalError::foreign(path));
     }
     if version > SCHEMA_VERSION {
         return Err(LocalError::newer(path, version, SCHEMA_VERSION));
     }
     if version == 0 {
+        let (schema, id) = (kind.schema(), kind.application_id());
         let schema = format!(
-            "BEGIN IMMEDIATE; {} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;",
-            include_str!("schema.sql")
+            "BEGIN IMMEDIATE; {schema} PRAGMA application_id = {id}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
         );
         connection.execute_batch(&schema).map_err(fail)?;
     }

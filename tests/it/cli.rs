@@ -204,6 +204,7 @@ fn help() {
         "purge",
         "backup",
         "refold",
+        "check",
     ];
     let shell = Shell::new();
     for command in commands {
@@ -233,10 +234,40 @@ fn wrong_usage() {
 fn wrong_configuration() {
     let shell = Shell::new()
         .with("PIPETRAIL_LISTEN", "abc")
-        .with("PIPETRAIL_STORAGE", "azure")
+        .with("PIPETRAIL_STORAGE", "tape")
         .with("PIPETRAIL_HOOK_PASSWORD", "s3cret");
     fs::write(shell.path().join("pipetrail.toml"), "liste = '127.0.0.1:1'\nhook_password = 's3cret'").unwrap();
     assert_snapshot!(session(&shell, &["up", "get runs --config other.toml", "work --lease 30s --log-format xml"]));
+}
+
+/// What is wrong is said without a piece of a secret, and before anything is reached.
+#[test]
+fn wrong_configuration_of_azure() {
+    let shell = Shell::new()
+        .with("PIPETRAIL_STORAGE", "azure")
+        .with(
+            "AZURE_STORAGE_CONNECTION_STRING",
+            "AccountName=Fabrikam;AccountKey=s3cret;TableEndpoint=http://x?sig=s3cret",
+        )
+        .with("PIPETRAIL_QUEUE", "Events")
+        .with("PIPETRAIL_TABLE", "pipe-trail")
+        .with("PIPETRAIL_POISON_COPY", "maybe");
+    let said = session(&shell, &["work"]);
+    assert!(!said.contains("s3cret"), "{said}");
+    assert_snapshot!(said + "\n" + &session(&Shell::new(), &["up --storage azure"]));
+}
+
+#[test]
+fn what_is_for_the_local_file_alone() {
+    let shell = Shell::new().with("PIPETRAIL_STORAGE", "azure").with("AZURE_STORAGE_ACCOUNT", "fabrikam");
+    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs"]));
+}
+
+#[test]
+fn check() {
+    let shell = with_dead_letters();
+    let lines = ["check", "check -o json", "check --data missing.db"];
+    assert_snapshot!(session(&shell, &lines));
 }
 
 #[test]

@@ -12,6 +12,7 @@
 mod architecture;
 mod azure;
 mod azure_guards;
+mod azure_process;
 mod azure_queue;
 mod azure_store;
 mod azurite;

@@ -137,7 +137,7 @@ async fn up_takes_a_hook_and_ends_well_when_asked_to() {
     let shell = Shell::new();
     let mut up = Running::start(shell.command("up --listen 127.0.0.1:0"));
     let line = up.line("listening on ");
-    assert!(line.contains("storage local"), "{line}");
+    assert!(line.contains("storage: local file pipetrail.db"), "{line}");
     let address = line.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
     let client = reqwest::Client::new();
     for name in ["started_build.json", "completed_build.json"] {

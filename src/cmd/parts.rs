@@ -1,0 +1,122 @@
+//! Queue, store and catalog of the storage that is configured.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::{Context, Failure};
+use crate::azure::{AzureError, Services, TimeOuts};
+use crate::catalog::{self, Catalog};
+use crate::config::{AzureConfig, Storage};
+use crate::queue::{AzureQueue, AzureQueueOptions, Queue, SqliteQueue};
+use crate::sqlite::{LocalError, LocalFile, Missing, Place};
+use crate::store::{AzureTableStore, SqliteStore, Store};
+
+/// The parts of a storage.
+pub(super) struct Parts {
+    pub(super) queue: Arc<dyn Queue>,
+    pub(super) store: Arc<dyn Store>,
+    /// `None` on Azure.
+    file: Option<LocalFile>,
+}
+
+impl Parts {
+    /// What is missing is made, or is an error. On Azure only the account has to be there.
+    pub(super) async fn open(context: &Context, missing: Missing) -> Result<Self, Failure> {
+        match &context.config.storage {
+            Storage::Local => {
+                let file = LocalFile::open(&context.config.data, missing, context.clock())?;
+                Ok(Self {
+                    queue: Arc::new(SqliteQueue::new(file.clone())),
+                    store: Arc::new(SqliteStore::open(file.clone(), catalog::projection()).await?),
+                    file: Some(file),
+                })
+            }
+            Storage::Azure(azure) => {
+                if missing == Missing::Create {
+                    make(context, azure).await?;
+                }
+                Self::on_azure(context, azure, TimeOuts::default())
+            }
+        }
+    }
+
+    /// Makes nothing, and does not wait long for what does not answer.
+    pub(super) async fn open_to_look(context: &Context) -> Result<Self, Failure> {
+        match &context.config.storage {
+            Storage::Local => Self::open(context, Missing::Fail).await,
+            Storage::Azure(azure) => Self::on_azure(context, azure, TimeOuts::at_start()),
+        }
+    }
+
+    fn on_azure(context: &Context, azure: &AzureConfig, time_outs: TimeOuts) -> Result<Self, Failure> {
+        let (queue, store) = on_azure(context, azure, time_outs)?;
+        Ok(Self { queue: Arc::new(queue), store: Arc::new(store), file: None })
+    }
+
+    /// Where readers ask. On Azure it is a replica, which is made where it is missing.
+    pub(super) fn catalog(&self, context: &Context) -> Result<Catalog, Failure> {
+        match &self.file {
+            Some(file) => Ok(Catalog::local(file.clone())),
+            None => replica(context, |path, place| LocalFile::open_replica(path, place, context.clock())),
+        }
+    }
+
+    /// The replica again after it turned out to be damaged; `None` where the catalog is no replica.
+    pub(super) fn catalog_anew(&self, context: &Context) -> Result<Option<Catalog>, Failure> {
+        match &self.file {
+            Some(_) => Ok(None),
+            None => replica(context, |path, place| LocalFile::reopen_replica(path, place, context.clock())).map(Some),
+        }
+    }
+}
+
+fn replica(
+    context: &Context,
+    open: impl FnOnce(&Path, Place) -> Result<LocalFile, LocalError>,
+) -> Result<Catalog, Failure> {
+    let configured = match &context.config.storage {
+        Storage::Local => None,
+        Storage::Azure(azure) => azure.catalog.as_ref(),
+    };
+    let Some(file) = configured else {
+        let failure = Failure::usage("no cache folder is known, and the catalog has to be somewhere");
+        return Err(failure.hint("name a file with --catalog, or set PIPETRAIL_CATALOG"));
+    };
+    let place = if file.named { Place::Named } else { Place::Ours };
+    let opened = open(&file.path, place).map_err(|error| {
+        let hint = "name another file with --catalog, or delete this one if it is a catalog: it is made anew";
+        Failure::from(error).hint(hint)
+    })?;
+    Ok(Catalog::replica(opened))
+}
+
+fn on_azure(
+    context: &Context,
+    azure: &AzureConfig,
+    time_outs: TimeOuts,
+) -> Result<(AzureQueue, AzureTableStore), Failure> {
+    let services = Services::with_time_outs(&azure.account, time_outs)?;
+    let options = AzureQueueOptions { poison_copy: azure.poison_copy };
+    let queue = AzureQueue::new(&services, &azure.queue, &azure.table, context.clock(), options);
+    Ok((queue, AzureTableStore::new(&services, &azure.table, context.clock())))
+}
+
+/// Makes queue and table where they are missing. Somebody waits for this: what does not answer soon is an error, while
+/// an outage later on is sat out.
+async fn make(context: &Context, azure: &AzureConfig) -> Result<(), Failure> {
+    let (queue, store) = on_azure(context, azure, TimeOuts::at_start())?;
+    // Who may not make them may still use them.
+    match queue.create().await {
+        Err(error) if !is_forbidden(&error) || queue.probe().await.is_err() => return Err(error.into()),
+        Ok(()) | Err(_) => {}
+    }
+    match store.create().await {
+        Err(error) if !is_forbidden(&error) || store.probe().await.is_err() => Err(error.into()),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+fn is_forbidden(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut causes = std::iter::successors(Some(error), |error| error.source());
+    causes.any(|cause| cause.downcast_ref::<AzureError>().is_some_and(AzureError::is_missing_right))
+}

@@ -1,0 +1,266 @@
+//! The program on Azure Storage, as a shell sees it. Every test has a queue and a table of its own, on Azurite.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::azurite::{ACCOUNT, Azurite, unique};
+use crate::support::lines;
+
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A directory with nothing of the caller's environment.
+struct Shell {
+    folder: tempfile::TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Shell {
+    fn local() -> Self {
+        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
+    }
+
+    async fn azure() -> Self {
+        Self::of(Azurite::start().await.connection_string())
+    }
+
+    fn of(connection_string: &str) -> Self {
+        let name = unique("cli");
+        let shell = Self::local();
+        let environment = vec![
+            ("PIPETRAIL_STORAGE", "azure".to_owned()),
+            ("PIPETRAIL_QUEUE", name.clone()),
+            ("PIPETRAIL_TABLE", name),
+            ("AZURE_STORAGE_CONNECTION_STRING", connection_string.to_owned()),
+            ("XDG_CACHE_HOME", shell.folder.path().join("cache").to_str().unwrap().to_owned()),
+        ];
+        Self { environment, ..shell }
+    }
+
+    /// Another machine: the same account, another cache.
+    fn elsewhere(&self) -> Self {
+        let other = Self { environment: self.environment.clone(), ..Self::local() };
+        let cache = other.folder.path().to_str().unwrap().to_owned();
+        other.with("XDG_CACHE_HOME", &cache)
+    }
+
+    fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.environment.retain(|(other, _)| *other != name);
+        self.environment.push((name, value.to_owned()));
+        self
+    }
+
+    fn command(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipetrail"));
+        command.args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
+        command.envs(self.environment.clone()).stdin(Stdio::null());
+        command
+    }
+
+    /// Its exit code and what it said on stderr.
+    fn said(&self, line: &str) -> (Option<i32>, String) {
+        let output = self.command(line).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    }
+
+    fn run(&self, line: &str) -> Output {
+        let output = self.command(line).output().unwrap();
+        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
+        output
+    }
+
+    fn json(&self, line: &str) -> Value {
+        serde_json::from_slice(&self.run(&format!("{line} -o json")).stdout).unwrap()
+    }
+
+    /// The replica in the cache folder.
+    fn replica(&self) -> PathBuf {
+        let folder = self.folder.path().join("cache/pipetrail");
+        let mut files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+        files.find(|file| file.extension().is_some_and(|extension| extension == "db")).unwrap()
+    }
+}
+
+fn examples() -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json").display().to_string()
+}
+
+/// A file of two events that nobody can read.
+fn rubbish(shell: &Shell) -> String {
+    let path = shell.folder.path().join("rubbish.ndjson");
+    fs::write(&path, "rubbish\n{}\n").unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answers_are_those_of_the_local_file() {
+    let (local, azure) = (Shell::local(), Shell::azure().await);
+    for shell in [&local, &azure] {
+        shell.run(&format!("enqueue {} {}", examples(), rubbish(shell)));
+        let (_, said) = shell.said("work --until-empty");
+        assert!(said.contains("poisoned 2"), "{said}");
+    }
+    let questions = [
+        "get runs --top 0",
+        "get run 481",
+        "get stages 481",
+        "get pipelines",
+        "get runs --result failed --branch master",
+    ];
+    for question in questions {
+        assert_eq!(azure.json(question), local.json(question), "{question}");
+    }
+    assert!(azure.json("get runs").as_array().unwrap().len() > 10);
+    let letters = azure.json("dead-letter list");
+    let mut bodies: Vec<_> =
+        letters.as_array().unwrap().iter().map(|letter| letter["body"].as_str().unwrap()).collect();
+    bodies.sort_unstable();
+    assert_eq!(bodies, ["rubbish", "{}"]);
+    azure.run("refold --check");
+    azure.run("purge --older-than 1s --yes");
+    local.run("purge --older-than 1s --yes");
+    assert_eq!(azure.json("get runs --top 0"), local.json("get runs --top 0"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_looked_after() {
+    let shell = Shell::azure().await;
+    shell.run(&format!("enqueue --base64 {}", rubbish(&shell)));
+    shell.run("work --until-empty");
+    let letters = shell.json("dead-letter list");
+    let letter = letters.as_array().unwrap().iter().find(|letter| letter["body"] == "rubbish").unwrap();
+    let id = letter["id"].as_str().unwrap();
+    assert_eq!(letter["tries"], 1);
+    assert_eq!(shell.run(&format!("dead-letter show {id} -o body")).stdout, b"rubbish");
+    shell.run("dead-letter requeue --all");
+    assert_eq!(shell.json("dead-letter list"), Value::Array(Vec::new()));
+    let (_, said) = shell.said("work --until-empty");
+    assert!(said.contains("received 2: poisoned 2"), "{said}");
+    assert_eq!(shell.said("dead-letter discard --all").0, Some(2));
+    shell.run("dead-letter discard --all --yes");
+    assert_eq!(shell.json("dead-letter list"), Value::Array(Vec::new()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_have_replicas_of_their_own() {
+    let shell = Shell::azure().await;
+    shell.run(&format!("enqueue {}", examples()));
+    shell.run("work --until-empty");
+    let runs = shell.json("get runs --top 0");
+    assert_eq!(shell.elsewhere().json("get runs --top 0"), runs);
+    // Several at once on one file.
+    let start = || shell.command("get runs --top 0 -o json").stdout(Stdio::piped()).spawn().unwrap();
+    fs::remove_file(shell.replica()).unwrap();
+    let readers: Vec<Child> = (0..4).map(|_| start()).collect();
+    for reader in readers {
+        let answer = reader.wait_with_output().unwrap();
+        assert_eq!(serde_json::from_slice::<Value>(&answer.stdout).unwrap(), runs);
+    }
+    // The named file and the data file are never mixed up.
+    shell.run("get runs --catalog named.db");
+    assert!(shell.folder.path().join("named.db").exists());
+    assert!(!shell.folder.path().join("pipetrail.db").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_replica_is_made_anew() {
+    let shell = Shell::azure().await;
+    shell.run(&format!("enqueue {}", examples()));
+    shell.run("work --until-empty");
+    let runs = shell.json("get runs --top 0");
+    let replica = shell.replica();
+    let sound = fs::read(&replica).unwrap();
+    for from in [0, 100, 4096] {
+        let mut bytes = sound.clone();
+        bytes[from..].fill(0xa5);
+        fs::write(&replica, &bytes).unwrap();
+        assert_eq!(shell.json("get runs --top 0"), runs, "damaged from byte {from}");
+    }
+    let named = shell.folder.path().join("letter.txt");
+    fs::write(&named, "dear Ada, this is no database").unwrap();
+    let (code, said) = shell.said("get runs --catalog letter.txt");
+    assert!(code == Some(1) && said.contains("not a database") && said.contains("--catalog"), "{said}");
+    assert_eq!(fs::read(&named).unwrap(), b"dear Ada, this is no database");
+}
+
+/// A line with a hint within seconds, and nothing is made by those who only read.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_reached_is_said_at_once() {
+    let azurite = Azurite::start().await;
+    let wrong_key = azurite.connection_string().replace("AccountKey=", "AccountKey=AAAA");
+    let endpoints = |at: &str| {
+        format!("AccountName={ACCOUNT};AccountKey=a2V5;QueueEndpoint={at}/{ACCOUNT};TableEndpoint={at}/{ACCOUNT}")
+    };
+    let rows = [
+        (wrong_key, ["work", "up --listen 127.0.0.1:0", "enqueue rubbish.ndjson", "get runs"], "403", "check the key"),
+        (
+            endpoints("http://127.0.0.1:1"),
+            ["work", "enqueue rubbish.ndjson", "get runs", "check"],
+            "refused",
+            "network",
+        ),
+        (
+            endpoints("https://nobody.invalid"),
+            ["work", "enqueue rubbish.ndjson", "get runs", "check"],
+            "lookup",
+            "network",
+        ),
+    ];
+    for (connection_string, commands, what, hint) in rows {
+        let shell = Shell::of(&connection_string);
+        rubbish(&shell);
+        for line in commands {
+            let started = Instant::now();
+            let output = shell.command(line).output().unwrap();
+            let said = [output.stdout, output.stderr].concat();
+            let said = String::from_utf8(said).unwrap();
+            assert_eq!(output.status.code(), Some(1), "{line}: {said}");
+            assert!(said.contains(what) && said.contains(hint), "{line}: {said}");
+            assert!(started.elapsed() < Duration::from_secs(15), "{line} took {:?}", started.elapsed());
+        }
+    }
+    let shell = Shell::azure().await;
+    for line in ["get runs", "dead-letter list", "check"] {
+        let output = shell.command(line).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains("`pipetrail work` makes queue and table"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn check_says_what_is_there() {
+    let shell = Shell::azure().await;
+    shell.run(&format!("enqueue {}", rubbish(&shell)));
+    let said = String::from_utf8(shell.run("check").stdout).unwrap();
+    assert!(said.contains("queue: about 2 visible, 0 leased") && said.contains("dead letters: none"), "{said}");
+    shell.run("work --until-empty");
+    let found = shell.json("check");
+    let names: Vec<_> = found.as_array().unwrap().iter().map(|finding| finding["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["storage", "queue", "dead letters", "store", "catalog"]);
+    assert!(found.as_array().unwrap().iter().all(|finding| finding["ok"] == true), "{found}");
+    assert!(found[2]["says"].as_str().unwrap().starts_with("2, "), "{found}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn up_takes_a_hook() {
+    let shell = Shell::azure().await;
+    let mut up = shell.command("up --listen 127.0.0.1:0").stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(up.stderr.take().unwrap());
+    let line = said.recv_timeout(LIMIT).unwrap();
+    assert!(line.contains("storage: Azure Storage account devstoreaccount1, queue cli"), "{line}");
+    let address = line.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
+    let body = fs::read(Path::new(&examples()).join("completed_build.json")).unwrap();
+    let hook = format!("http://{address}/hooks/azure-devops");
+    let posted = reqwest::Client::new().post(hook).body(body).send().await.unwrap();
+    assert_eq!(posted.status(), 202);
+    let started = Instant::now();
+    while shell.json("get runs").as_array().unwrap().is_empty() {
+        assert!(started.elapsed() < LIMIT, "the run does not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    up.kill().unwrap();
+    up.wait().unwrap();
+}
