@@ -120,11 +120,6 @@ impl DeadLetters {
         letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
     }
 
-    pub(super) async fn count(&self) -> Result<u64, QueueError> {
-        let heads: Vec<serde::de::IgnoredAny> = self.rows.all(&self.partition).await?;
-        Ok(u64::try_from(heads.len()).unwrap_or(u64::MAX))
-    }
-
     pub(super) async fn find(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
         match self.head(id).await? {
             Some(head) => self.with_body(head).await,

@@ -6,7 +6,6 @@ use azure_storage_queues::operations::Message;
 use azure_storage_queues::{PopReceipt, QueueClient};
 
 use super::fault::fault;
-use super::time;
 use crate::azure::{AzureError, Services};
 use crate::domain::Time;
 use crate::queue::{Depth, QueueError};
