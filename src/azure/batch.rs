@@ -14,7 +14,12 @@ use azure_core::headers::{CONTENT_LENGTH, CONTENT_TYPE, ERROR_CODE};
 use azure_core::{Body, BytesStream, Context, Policy, PolicyResult, Request, Response, StatusCode};
 use serde::Deserialize;
 
+use super::address::escaped;
+
 /// Rewrites a transaction's body, which the SDK gives bare line feeds and no closing mark: CRLF and `--` at its end.
+/// Addresses in it are [`escaped`], and [inserts][insert] do not ask for their entity back, which the SDK does.
+///
+/// [insert]: https://learn.microsoft.com/en-us/rest/api/storageservices/insert-entity
 #[derive(Debug)]
 pub(super) struct WellFormed;
 
@@ -68,11 +73,21 @@ fn is_transaction(request: &Request) -> bool {
 
 /// No line of what is inside holds a bare line feed: it is JSON, which escapes them.
 fn well_formed(body: &str) -> String {
-    let mut lines: Vec<&str> = body.trim_end().lines().collect();
-    let end = lines.pop().map(|last| if last.ends_with("--") { last.to_owned() } else { format!("{last}--") });
-    let mut text = lines.join("\r\n");
-    for part in ["\r\n", end.as_deref().unwrap_or_default(), "\r\n"] {
-        text.push_str(part);
+    let mut text = String::with_capacity(body.len() + body.len() / 8);
+    for line in body.trim_end().lines() {
+        if line.ends_with(" HTTP/1.1") {
+            text.push_str(&escaped(line));
+        } else {
+            text.push_str(line);
+        }
+        text.push_str("\r\n");
+        if line.starts_with("POST ") && line.ends_with(" HTTP/1.1") {
+            text.push_str("Prefer: return-no-content\r\n");
+        }
+    }
+    if !text.ends_with("--\r\n") {
+        text.truncate(text.trim_end().len());
+        text.push_str("--\r\n");
     }
     text
 }
@@ -129,10 +144,19 @@ mod tests {
 
     #[test]
     fn a_body_gets_the_line_ends_and_the_closing_mark_of_the_rules() {
-        let body = "--batch_1\nContent-Type: multipart/mixed\n\n--changeset_2\n\n{\"a\":\"b\\nc\"}\n--changeset_2--\n--batch_1\n";
-        let expected = "--batch_1\r\nContent-Type: multipart/mixed\r\n\r\n--changeset_2\r\n\r\n{\"a\":\"b\\nc\"}\r\n--changeset_2--\r\n--batch_1--\r\n";
+        let body = "--batch_1\nContent-Type: multipart/mixed\n\n--changeset_2\n\nPUT http://x/t(PartitionKey='a|b') HTTP/1.1\n\n{\"a\":\"b|\\nc\"}\n--changeset_2--\n--batch_1\n";
+        let expected = "--batch_1\r\nContent-Type: multipart/mixed\r\n\r\n--changeset_2\r\n\r\nPUT http://x/t(PartitionKey='a%7Cb') HTTP/1.1\r\n\r\n{\"a\":\"b|\\nc\"}\r\n--changeset_2--\r\n--batch_1--\r\n";
         assert_eq!(well_formed(body), expected);
         assert_eq!(well_formed(expected), expected, "once is enough");
+    }
+
+    #[test]
+    fn an_insert_does_not_ask_for_its_entity_back() {
+        let sent = well_formed("POST http://x/t HTTP/1.1\nAccept: x\n\n{}\n--batch_1\n");
+        assert!(
+            sent.starts_with("POST http://x/t HTTP/1.1\r\nPrefer: return-no-content\r\nAccept: x\r\n\r\n{}"),
+            "{sent}"
+        );
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //!
 //! The crates of the SDK's 0.21 line leave some things to their users, and here is what is done about each: an HTTP
 //! client with a connection pool and time-outs (theirs has neither); failed transactions that answer as failures and
-//! bodies of transactions as the REST rules want them ([`batch`]); quotes in keys ([`key_in_url`]); and errors that
+//! bodies of transactions as the REST rules want them; quotes and `|` in keys ([`key_in_url`]); and errors that
 //! never print what was sent, an address with its signature, or a body ([`AzureError`]).
 
+mod address;
 mod batch;
 mod count;
 mod error;
@@ -148,6 +149,7 @@ fn options(service: &'static str, http: Arc<dyn HttpClient>, time_outs: TimeOuts
     let retry =
         ExponentialRetryOptions::default().max_retries(time_outs.retries).max_total_elapsed(time_outs.retry_for);
     let mut options = ClientOptions::new(TransportOptions::new(http)).retry(RetryOptions::exponential(retry));
+    options.per_call_policies_mut().push(Arc::new(address::Escaped));
     options.per_call_policies_mut().push(Arc::new(batch::WellFormed));
     // Inside the retries, so that a transaction that met a busy server is tried again like any other request.
     options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));

@@ -187,6 +187,15 @@ async fn a_quote_in_a_key_is_doubled_in_the_address() {
 }
 
 #[tokio::test]
+async fn a_bar_in_a_key_is_escaped_in_the_address() {
+    let (service, account) =
+        Service::start([Some(Answer { status: 200, headers: &[("etag", "x")], body: "{}" })]).await;
+    let _ignored = get(&Services::new(&account).unwrap(), "run|a~2Fb c|7").await;
+    let (path, _) = service.seen().remove(0);
+    assert_eq!(path, "/account/pipetrail(PartitionKey='run%7Ca~2Fb%20c%7C7',RowKey='r')");
+}
+
+#[tokio::test]
 async fn errors_hold_neither_key_nor_signature() {
     let refused = Answer { status: 403, headers: &[("x-ms-error-code", "AuthenticationFailed")], body: KEY };
     let (_service, account) = Service::start([Some(refused)]).await;

@@ -1,11 +1,13 @@
 //! The queue of Azure Storage behind its contract, and what only it promises. On Azurite.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
 use pipetrail::azure::{Account, Credential, Services};
 use pipetrail::clock::{Clock, ManualClock, SystemClock};
 use pipetrail::queue::{
@@ -18,7 +20,9 @@ use serde_json::{Value, json};
 use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
 use crate::contract::Pass;
 use crate::contract::queue::queue_contract;
-use crate::support::{dead_letters, time};
+use crate::support::{
+    Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
+};
 
 /// Azurite's clock cannot be moved.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl Place {
     }
 
     async fn queue(&self) -> AzureQueue {
-        self.open(Arc::new(SystemClock), AzureQueueOptions::default()).await
+        self.open(Arc::new(SystemClock), OPTIONS).await
     }
 
     /// Puts the text on the queue as others do.
@@ -97,6 +101,7 @@ mod the_queue {
     super::queue_contract!(super::queue);
 }
 
+const OPTIONS: AzureQueueOptions = AzureQueueOptions { poison_copy: false };
 const LEASE: Duration = Duration::from_secs(600);
 
 async fn take_one(queue: &AzureQueue) -> Delivery {
@@ -144,11 +149,12 @@ async fn what_others_put_comes_as_it_is_and_base64_decoded() {
     let place = Place::new().await;
     let queue = place.queue().await;
     let event = "{\"a\":\"ä & < >\"}";
+    let gone = "{\"pipetrailBody\":{\"id\":\"0f8fad5b-d9cb-469f-a165-70867728950e\",\"size\":5}}";
     for (text, expected) in [
         (event, event),
         (&STANDARD.encode(event), event),
         ("neither json nor base64", "neither json nor base64"),
-        ("{\"pipetrailBody\":{\"id\":\"gone\",\"size\":5}}", "{\"pipetrailBody\":{\"id\":\"gone\",\"size\":5}}"),
+        (gone, gone),
     ] {
         place.put(text).await;
         let delivery = take_one(&queue).await;
@@ -212,10 +218,24 @@ async fn a_stale_lease_does_not_remove_the_body_of_a_message_in_hand() {
 }
 
 #[tokio::test]
+async fn a_message_whose_body_is_not_available_comes_again_with_it() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let body = vec![b'x'; 70_000];
+    queue.put(vec![body.clone(), b"{}".to_vec()]).await.unwrap();
+    let no_table = AzureQueue::new(&place.services, &place.queue, &unique("none"), Arc::new(SystemClock), OPTIONS);
+    let found = no_table.receive(Duration::from_secs(1)).await.unwrap();
+    assert_eq!(found.iter().map(|delivery| &delivery.body).collect::<Vec<_>>(), ["{}"], "the others are not held up");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let found: BTreeSet<_> = queue.receive(LEASE).await.unwrap().into_iter().map(|delivery| delivery.body).collect();
+    assert!(found == BTreeSet::from([body.into(), Bytes::from("{}")]));
+}
+
+#[tokio::test]
 async fn a_dead_letter_whose_message_was_not_deleted_stays_one() {
     let place = Place::new().await;
     let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00.1234567Z")));
-    let queue = place.open(clock.clone(), AzureQueueOptions::default()).await;
+    let queue = place.open(clock.clone(), OPTIONS).await;
     queue.put(vec![b"{}".to_vec()]).await.unwrap();
     let stale = take_one_for(&queue, Duration::from_secs(1)).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -260,7 +280,7 @@ async fn a_poison_queue_that_is_gone_holds_up_nothing() {
 async fn other_tools_can_read_the_columns_of_a_dead_letter() {
     let place = Place::new().await;
     let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00.1234567Z")));
-    let queue = place.open(clock, AzureQueueOptions::default()).await;
+    let queue = place.open(clock, OPTIONS).await;
     place.put("no json").await;
     let delivery = take_one(&queue).await;
     let id = delivery.id.clone();
@@ -271,7 +291,7 @@ async fn other_tools_can_read_the_columns_of_a_dead_letter() {
     let columns = ["RowKey", "code", "sentence", "tries", "size", "deadAt", "deadAt@odata.type"];
     let expected = json!([id, "not_json", "it is no good", 1, 7, "2026-03-02T09:00:00.1234567Z", "Edm.DateTime"]);
     assert_eq!(columns.map(|name| letter[name].clone()).as_slice(), expected.as_array().unwrap());
-    let body = find(&format!("body|{id}"));
+    let body = find(&format!("dead-body|{id}"));
     assert_eq!((&body["body0"], &body["body0@odata.type"]), (&json!(STANDARD.encode("no json")), &json!("Edm.Binary")));
 }
 
@@ -279,7 +299,7 @@ async fn other_tools_can_read_the_columns_of_a_dead_letter() {
 async fn thousands_of_dead_letters_are_paged() {
     let place = Place::new().await;
     let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00Z")));
-    let queue = place.open(clock.clone(), AzureQueueOptions::default()).await;
+    let queue = place.open(clock.clone(), OPTIONS).await;
     for batch in 0..38 {
         queue.put((0..32).map(|number| format!("{batch} {number}").into_bytes()).collect()).await.unwrap();
         let taken = queue.receive(LEASE).await.unwrap();
@@ -356,9 +376,7 @@ async fn a_wrong_key_and_a_missing_queue_are_outages_that_name_what_is_wrong() {
     let azurite = Azurite::start().await;
     let wrong = STANDARD.encode("a wrong key");
     let services = Services::new(&account(azurite, &wrong)).unwrap();
-    let open = |services: &Services, name: &str| {
-        AzureQueue::new(services, name, name, Arc::new(SystemClock), AzureQueueOptions::default())
-    };
+    let open = |services: &Services, name: &str| AzureQueue::new(services, name, name, Arc::new(SystemClock), OPTIONS);
     let error = open(&services, "events").receive(LEASE).await.unwrap_err();
     let text = unavailable(&error);
     assert!(text.starts_with("queue `events`: 403 AuthenticationFailed"), "{text}");
@@ -375,4 +393,19 @@ async fn creating_again_keeps_what_is_there() {
     queue.put(vec![b"{}".to_vec()]).await.unwrap();
     queue.create().await.unwrap();
     take_one(&queue).await;
+}
+
+#[tokio::test]
+async fn a_worker_empties_it() {
+    let place = Place::new().await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let queue: Arc<dyn Queue> = Arc::new(place.queue().await);
+    let events = bodies(150);
+    queue.put(disordered(&events, 5)).await.unwrap();
+    place.put("no event").await;
+    let tally = drain(&worker(queue.clone(), local.store.clone())).await;
+    assert_same(&stored(local.store.as_ref()).await, &folded(&events));
+    assert!(queue.depth().await.unwrap().is_empty(), "{tally:?}");
+    assert_eq!(dead_letters(queue.as_ref()).await.len(), 1);
 }

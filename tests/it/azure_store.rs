@@ -1,21 +1,29 @@
 //! The store in a table behind the contract, on Azurite, and what only it promises.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::Response;
 use futures_util::StreamExt;
 use pipetrail::azure::{Account, Credential, Services};
+use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::run::{RunFact, StageSaid, Statement};
-use pipetrail::domain::{Fact, FactKind, Join, Key, Label, Outcome, Record, RunKey, State, Time};
+use pipetrail::domain::{Fact, FactKind, Join, Key, Label, Outcome, Record, RunKey, State as RunState, Time};
+use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{AzureTableStore, Committed, Cursor, Store, StoreError, Write};
 use serde_json::Value;
+use tokio::net::TcpListener;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
 use crate::contract::Pass;
 use crate::contract::store::store_contract;
-use crate::support::time;
+use crate::support::{Local, assert_same, bodies, disordered, drain, folded, folder, stored, time, worker};
 
 #[derive(Debug)]
 struct Moved(Arc<ManualClock>);
@@ -34,23 +42,31 @@ struct Table {
     clock: Arc<ManualClock>,
 }
 
+fn services(table_endpoint: String) -> Services {
+    let account = Account {
+        name: ACCOUNT.to_owned(),
+        credential: Credential::Key(KEY.into()),
+        queue_endpoint: String::new(),
+        table_endpoint,
+    };
+    Services::new(&account).unwrap()
+}
+
 impl Table {
     async fn create() -> Self {
-        let azurite = Azurite::start().await;
-        let account = Account {
-            name: ACCOUNT.to_owned(),
-            credential: Credential::Key(KEY.into()),
-            queue_endpoint: azurite.queue_endpoint(),
-            table_endpoint: azurite.table_endpoint(),
-        };
         let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00Z")));
-        let table = Self { services: Services::new(&account).unwrap(), name: unique("store"), clock };
+        let services = services(Azurite::start().await.table_endpoint());
+        let table = Self { services, name: unique("store"), clock };
         table.store().create().await.unwrap();
         table
     }
 
     fn store(&self) -> Arc<AzureTableStore> {
-        Arc::new(AzureTableStore::new(&self.services, &self.name, self.clock.clone()))
+        self.store_by(&self.services)
+    }
+
+    fn store_by(&self, services: &Services) -> Arc<AzureTableStore> {
+        Arc::new(AzureTableStore::new(services, &self.name, self.clock.clone()))
     }
 
     /// All rows of the partition, with all that the service says of them.
@@ -58,6 +74,64 @@ impl Table {
         let query = self.services.table(&self.name).query().filter(format!("PartitionKey eq '{partition}'"));
         let pages: Vec<_> = query.into_stream::<Value>().collect().await;
         pages.into_iter().flat_map(|page| page.unwrap().entities).collect()
+    }
+}
+
+/// What stands between the store and the service: counts the requests, and loses answers when told to.
+#[derive(Clone)]
+struct Between {
+    requests: Arc<AtomicUsize>,
+    to_lose: Arc<AtomicUsize>,
+    /// After so many requests it lets none through.
+    allowed: Arc<AtomicUsize>,
+    service: String,
+    client: reqwest::Client,
+}
+
+impl Between {
+    async fn start() -> (Self, Services) {
+        let endpoint = Azurite::start().await.table_endpoint();
+        let service = endpoint.trim_end_matches(&format!("/{ACCOUNT}")).to_owned();
+        let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(4)).build().unwrap();
+        let between = Self {
+            requests: Arc::default(),
+            to_lose: Arc::default(),
+            allowed: Arc::new(usize::MAX.into()),
+            service,
+            client,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = services(format!("http://{}/{ACCOUNT}", listener.local_addr().unwrap()));
+        let router = Router::new().fallback(Self::pass_on).with_state(between.clone());
+        #[expect(clippy::disallowed_methods, reason = "ends with the test's runtime")]
+        tokio::spawn(axum::serve(listener, router).into_future());
+        (between, here)
+    }
+
+    async fn pass_on(State(between): State<Self>, request: Request) -> Response<Body> {
+        between.requests.fetch_add(1, Ordering::Relaxed);
+        if between.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+            return Response::builder().status(403).header("x-ms-request-id", "1").body(Body::empty()).unwrap();
+        }
+        let (head, body) = request.into_parts();
+        let url = format!("{}{}", between.service, head.uri);
+        let body = to_bytes(body, usize::MAX).await.unwrap();
+        let answer = between.client.request(head.method, url).headers(head.headers).body(body).send().await.unwrap();
+        let mut response = Response::builder().status(answer.status());
+        *response.headers_mut().unwrap() = answer.headers().clone();
+        response.headers_mut().unwrap().remove("transfer-encoding");
+        let body = answer.bytes().await.unwrap();
+        let lost = |left: usize| left.checked_sub(1);
+        if between.to_lose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lost).is_ok() {
+            // A body that breaks off: the connection is gone before the answer is whole.
+            let broken = futures_util::stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("lost"))]);
+            return Response::builder().status(202).body(Body::from_stream(broken)).unwrap();
+        }
+        response.body(Body::from(body)).unwrap()
+    }
+
+    fn requests(&self) -> usize {
+        self.requests.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -82,7 +156,7 @@ fn at(second: u64) -> Time {
 fn completed(key: RunKey, second: u64) -> Fact {
     let mut fact = RunFact::new(key, FactKind::RunStateChanged, at(second));
     let says = Statement { result: Some(Outcome::Failed), finished: Some(at(second)), ..Statement::at(at(second)) };
-    fact.run = Some((State::Completed, says));
+    fact.run = Some((RunState::Completed, says));
     Fact::Run(fact)
 }
 
@@ -157,7 +231,7 @@ async fn a_large_record_and_a_large_fact_come_back() {
     for number in 0..200_u32 {
         let name = format!("{number} {}", "\u{fc}\u{1f600}\"x".repeat(200));
         let says = Statement { started: Some(at(1)), ..Statement::at(at(2)) };
-        fact.stages.push(StageSaid { name, attempt: Some(number), state: State::Running, says });
+        fact.stages.push(StageSaid { name, attempt: Some(number), state: RunState::Running, says });
     }
     let fact = Fact::Run(fact);
     assert!(Record::of(&fact).encode().len() > 200_000);
@@ -351,4 +425,96 @@ async fn a_missing_table_is_an_outage() {
     store.create().await.unwrap();
     store.create().await.unwrap();
     written(&store, insert(&[completed(run(1), 1)])).await;
+}
+
+#[tokio::test]
+async fn one_request_a_partition_and_one_an_append() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let store = table.store_by(&services);
+    let facts = [1, 2, 3].map(|number| completed(run(number), 1));
+    let writes = facts.iter().map(|fact| insert(std::slice::from_ref(fact))).collect();
+    commit(store.as_ref(), writes).await;
+    assert_eq!(between.requests(), 2, "the floor, once in a while, and the transaction");
+    store.append(&[facts[0].key()]).await.unwrap();
+    assert_eq!(between.requests(), 3, "the head, the append, a look for old rows");
+    for number in 10..20 {
+        commit(store.as_ref(), vec![insert(&[completed(run(number), 1)])]).await;
+        store.append(&[Key::Run(run(number))]).await.unwrap();
+    }
+    assert_eq!(between.requests(), 20);
+    let keys: Vec<Key> = (10..20).chain([100]).map(|number| Key::Run(run(number))).collect();
+    let loaded = store.load(&keys).await.unwrap();
+    assert_eq!(loaded.iter().filter(|found| found.is_some()).count(), 10);
+    assert_eq!(between.requests(), 1, "records that stand side by side");
+    let cursor = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    assert_eq!(between.requests(), 4);
+    store.changes(&cursor, 10).await.unwrap();
+    assert_eq!(between.requests(), 4);
+}
+
+#[tokio::test]
+async fn a_lost_answer_loses_nothing() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let store = table.store_by(&services);
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    let fact = completed(run(1), 1);
+    store.probe().await.unwrap();
+    commit(store.as_ref(), vec![insert(&[completed(run(2), 1)])]).await;
+    between.to_lose.store(1, Ordering::Relaxed);
+    let answers = commit(store.as_ref(), vec![insert(std::slice::from_ref(&fact))]).await;
+    assert_eq!(answers, [Committed::Conflict], "it is there, and a load tells by whom");
+    assert_eq!(load(store.as_ref(), &fact.key()).await.unwrap(), Record::of(&fact));
+    store.append(&[Key::Run(run(2))]).await.unwrap();
+    between.to_lose.store(1, Ordering::Relaxed);
+    store.append(&[fact.key()]).await.unwrap();
+    let changes = store.changes(&start, 100).await.unwrap();
+    assert!(!changes.reset && changes.keys.contains(&fact.key()));
+}
+
+#[tokio::test]
+async fn workers_fold_into_it_what_a_replica_then_shows() {
+    let table = Table::create().await;
+    let (folder, path) = folder();
+    let local = Local::open(&path).await;
+    let bodies = bodies(400);
+    local.queue.put(disordered(&bodies, 5)).await.unwrap();
+    let start = table.store().changes(&Cursor::default(), 1).await.unwrap().cursor;
+    let workers = [(); 3].map(|()| worker(local.queue.clone(), table.store()));
+    let replica = Catalog::replica(
+        LocalFile::open(&folder.path().join("replica.db"), Missing::Create, table.clock.clone()).unwrap(),
+    );
+    replica.refresh(table.store().as_ref()).await.unwrap();
+    futures_util::future::join_all(workers.iter().map(drain)).await;
+    let store = table.store();
+    assert_same(&stored(store.as_ref()).await, &folded(&bodies));
+    assert!(!store.changes(&start, 10).await.unwrap().reset);
+    local.queue.put(bodies.clone()).await.unwrap();
+    local.drain().await;
+    replica.refresh(store.as_ref()).await.unwrap();
+    let all = RunFilter::default();
+    assert_eq!(replica.runs(&all).await.unwrap(), local.catalog.runs(&all).await.unwrap());
+}
+
+#[tokio::test]
+async fn readers_hear_of_what_a_purge_removed_before_it_broke_off() {
+    let table = Table::create().await;
+    let store = table.store();
+    let fact = completed(run(1), 1);
+    written(store.as_ref(), insert(std::slice::from_ref(&fact))).await;
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    let (between, services) = Between::start().await;
+    // The record, its facts, the transaction.
+    between.allowed.store(3, Ordering::Relaxed);
+    let keys = [fact.key()];
+    assert!(table.store_by(&services).remove(&keys, at(100)).await.is_err());
+    assert!(load(store.as_ref(), &fact.key()).await.is_none());
+    assert_eq!(store.keys(None, 10).await.unwrap(), []);
+    assert_eq!(store.changes(&start, 10).await.unwrap().keys, []);
+    assert_eq!(store.ended(at(100), 10).await.unwrap(), keys, "there is something left to do");
+    store.remove(&keys, at(100)).await.unwrap();
+    assert_eq!(store.changes(&start, 10).await.unwrap().keys, keys);
+    assert_eq!(store.ended(at(100), 10).await.unwrap(), []);
+    assert!(table.rows("run|fabrikam|7").await.is_empty());
 }

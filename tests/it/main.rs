@@ -10,6 +10,7 @@
 )]
 
 mod architecture;
+mod azure;
 mod azure_guards;
 mod azure_process;
 mod azure_queue;
@@ -25,6 +26,7 @@ mod http;
 mod local;
 mod merge_laws;
 mod process;
+mod proxy;
 mod reference;
 mod simulation;
 mod support;

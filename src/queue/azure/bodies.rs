@@ -14,18 +14,23 @@ const CHUNK: usize = 64 * 1024;
 const CHUNKS: usize = 11;
 const ROW: usize = CHUNK * CHUNKS;
 
-#[derive(Clone)]
 pub(super) struct Bodies {
     rows: Rows,
+    /// Whose they are: what the queue points to must not be able to name a dead letter's.
+    kind: &'static str,
 }
 
 impl Bodies {
-    pub(super) fn new(rows: Rows) -> Self {
-        Self { rows }
+    pub(super) fn new(rows: Rows, kind: &'static str) -> Self {
+        Self { rows, kind }
+    }
+
+    fn partition(&self, id: &str) -> String {
+        format!("{}|{id}", self.kind)
     }
 
     pub(super) async fn write(&self, id: &str, body: &[u8]) -> Result<(), QueueError> {
-        let partition = partition(id);
+        let partition = self.partition(id);
         for (number, bytes) in body.chunks(ROW).enumerate() {
             let row = number.to_string();
             self.rows.put(&partition, &row, &entity(&partition, &row, bytes)).await?;
@@ -35,7 +40,7 @@ impl Bodies {
 
     /// `None` if it is not there, or not all of it.
     pub(super) async fn read(&self, Stored { id, size }: &Stored) -> Result<Option<Vec<u8>>, QueueError> {
-        let partition = partition(id);
+        let partition = self.partition(id);
         let mut body = Vec::new();
         for number in 0..size.div_ceil(ROW) {
             let Some((entity, _)) = self.rows.get::<Map<String, Value>>(&partition, &number.to_string()).await? else {
@@ -47,15 +52,11 @@ impl Bodies {
     }
 
     pub(super) async fn remove(&self, Stored { id, size }: &Stored) -> Result<(), QueueError> {
-        let partition = &partition(id);
+        let partition = &self.partition(id);
         let rows = stream::iter(0..size.div_ceil(ROW));
         let delete = |number: usize| async move { self.rows.delete(partition, &number.to_string()).await };
         rows.map(delete).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
     }
-}
-
-fn partition(id: &str) -> String {
-    format!("body|{id}")
 }
 
 fn entity(partition: &str, row: &str, bytes: &[u8]) -> Value {

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::AT_ONCE;
@@ -80,14 +81,19 @@ impl Head {
 }
 
 impl DeadLetters {
-    pub(super) fn new(rows: Rows, bodies: Bodies, queue: &str) -> Self {
-        Self { rows, bodies, partition: format!("dead|{queue}") }
+    pub(super) fn new(rows: Rows, queue: &str) -> Self {
+        Self { bodies: Bodies::new(rows.clone(), "dead-body"), partition: format!("dead|{queue}"), rows }
     }
 
     /// Whether it is new: the first to set a message aside says why and when.
     pub(super) async fn add(&self, letter: &DeadLetter) -> Result<bool, QueueError> {
         self.bodies.write(&letter.id, &letter.body).await?;
         self.rows.insert(&entity(&self.partition, letter)).await
+    }
+
+    pub(super) async fn count(&self) -> Result<u64, QueueError> {
+        let rows = self.rows.all::<IgnoredAny>(&self.partition, Some("RowKey")).await?;
+        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
     pub(super) async fn page(
@@ -98,7 +104,7 @@ impl DeadLetters {
     ) -> Result<Vec<DeadLetter>, QueueError> {
         let mut heads = match &filter.ids {
             Some(ids) => self.heads(ids).await?,
-            None => self.rows.all(&self.partition).await?,
+            None => self.rows.all(&self.partition, None).await?,
         };
         heads.retain(|head| filter.code.as_ref().is_none_or(|code| head.code == *code));
         heads.retain(|head| filter.dead_before.is_none_or(|before| head.dead.0 < before));
@@ -112,11 +118,6 @@ impl DeadLetters {
         let letters = stream::iter(letters).buffered(AT_ONCE);
         // One without a body is being discarded.
         letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
-    }
-
-    pub(super) async fn count(&self) -> Result<u64, QueueError> {
-        let heads: Vec<serde::de::IgnoredAny> = self.rows.all(&self.partition).await?;
-        Ok(u64::try_from(heads.len()).unwrap_or(u64::MAX))
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {

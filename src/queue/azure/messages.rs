@@ -6,10 +6,9 @@ use azure_storage_queues::operations::Message;
 use azure_storage_queues::{PopReceipt, QueueClient};
 
 use super::fault::fault;
-use super::time;
 use crate::azure::{AzureError, Services};
 use crate::domain::Time;
-use crate::queue::QueueError;
+use crate::queue::{Depth, QueueError};
 
 /// What one receive may take.
 pub(super) const MOST_AT_ONCE: u8 = 32;
@@ -24,11 +23,10 @@ pub(super) struct Messages {
     place: String,
 }
 
-/// What can be seen of a queue without a lease.
-pub(super) struct Peeked {
-    /// At most [`MOST_AT_ONCE`].
-    pub(super) visible: u64,
-    /// When the oldest of these was put on the queue.
+/// What can be seen of a queue without taking anything.
+pub(super) struct Look {
+    pub(super) depth: Depth,
+    /// When the oldest was put of those that are visible, at most [`MOST_AT_ONCE`].
     pub(super) oldest: Option<Time>,
 }
 
@@ -74,17 +72,23 @@ impl Messages {
         self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).update(text, time).await)
     }
 
-    pub(super) async fn peek(&self) -> Result<Peeked, QueueError> {
-        let peeked = self.client.peek_messages().number_of_messages(MOST_AT_ONCE).await;
-        let messages = peeked.map_err(|error| fault(&self.place, error.into()))?.messages;
-        let oldest = messages.iter().map(|message| time(message.insertion_time.unix_timestamp())).min();
-        Ok(Peeked { visible: u64::try_from(messages.len()).unwrap_or(u64::MAX), oldest })
+    pub(super) async fn probe(&self) -> Result<(), QueueError> {
+        self.count().await?;
+        Ok(())
     }
 
-    /// How many there are. The service calls it approximate and no less than the truth.
-    pub(super) async fn count(&self) -> Result<u64, QueueError> {
+    /// The count is approximate and no less than the truth, so an empty queue is one.
+    pub(super) async fn look(&self) -> Result<Look, QueueError> {
+        let peek = async { self.client.peek_messages().number_of_messages(MOST_AT_ONCE).await };
+        let peek = async { peek.await.map_err(|error| fault(&self.place, error.into())) };
+        let (peeked, count) = tokio::try_join!(peek, self.count())?;
+        let oldest = peeked.messages.iter().map(|message| time(message.insertion_time.unix_timestamp())).min();
+        Ok(Look { depth: depth(peeked.messages.len(), count), oldest })
+    }
+
+    async fn count(&self) -> Result<u64, QueueError> {
         let metadata = self.client.get_metadata().await.map_err(|error| fault(&self.place, error.into()))?;
-        Ok(u64::try_from(metadata.approximate_messages_count).unwrap_or(u64::MAX))
+        Ok(wide(metadata.approximate_messages_count))
     }
 
     /// A lease that ran out is an answer, no error.
@@ -97,6 +101,24 @@ impl Messages {
     }
 }
 
+/// The service counts visible and leased messages together, and lets the first visible ones be seen. A full look
+/// says nothing about the rest: they are taken for visible.
+fn depth(peeked: usize, count: u64) -> Depth {
+    let peeked = wide(peeked);
+    let all_seen = peeked < MOST_AT_ONCE.into();
+    let visible = if all_seen { peeked } else { count.max(peeked) };
+    Depth { visible, leased: count.saturating_sub(visible) }
+}
+
+/// The service's times are whole seconds.
+pub(super) fn time(seconds: i64) -> Time {
+    Time::UNKNOWN.plus(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
+}
+
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
+
 /// Whole ones: rounded up, so that no lease ends before its time.
 fn seconds(time: Duration) -> u64 {
     let up = time.as_secs() + u64::from(time.subsec_nanos() > 0);
@@ -106,6 +128,14 @@ fn seconds(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_visible_is_told_from_what_is_leased_as_far_as_can_be() {
+        let table = [((0, 0), (0, 0)), ((0, 1), (0, 1)), ((3, 5), (3, 2)), ((32, 90), (90, 0)), ((1, 0), (1, 0))];
+        for ((peeked, count), (visible, leased)) in table {
+            assert_eq!(depth(peeked, count), Depth { visible, leased }, "{peeked} of {count}");
+        }
+    }
 
     #[test]
     fn times_are_whole_seconds_within_a_week() {

@@ -31,7 +31,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use self::bodies::Bodies;
 use self::dead::DeadLetters;
-use self::messages::{MOST_AT_ONCE, Messages};
+use self::messages::{MOST_AT_ONCE, Messages, time};
 use self::rows::Rows;
 use self::text::Stored;
 use self::trials::Trials;
@@ -40,7 +40,6 @@ use super::{
 };
 use crate::azure::Services;
 use crate::clock::Clock;
-use crate::domain::Time;
 
 /// So many requests of one call are under way together.
 const AT_ONCE: usize = 32;
@@ -93,15 +92,14 @@ impl AzureQueue {
         options: AzureQueueOptions,
     ) -> Self {
         let rows = Rows::new(services, table);
-        let bodies = Bodies::new(rows.clone());
         Self {
             name: queue.to_owned(),
             messages: Messages::new(services, queue),
             poison: options.poison_copy.then(|| Messages::new(services, &format!("{queue}-poison"))),
-            dead: DeadLetters::new(rows.clone(), bodies.clone(), queue),
+            dead: DeadLetters::new(rows.clone(), queue),
             trials: Trials::new(rows.clone(), queue),
+            bodies: Bodies::new(rows.clone(), "body"),
             rows,
-            bodies,
             clock,
         }
     }
@@ -142,7 +140,7 @@ impl AzureQueue {
                 // It was written before the pointer, so it does not come any more. What is left is the pointer.
                 Ok(None) => stored = None,
                 Err(error) => {
-                    let error = cause(&error);
+                    let error = error.cause();
                     tracing::warn!(message = message.message_id, error, "queue: a body is not available now");
                     return None;
                 }
@@ -196,7 +194,7 @@ impl AzureQueue {
         if let Err(error) = poison.put(lease.text.clone()).await {
             tracing::warn!(
                 message = id,
-                error = cause(&error),
+                error = error.cause(),
                 "poison queue: no copy; the dead letter is in the table"
             );
         }
@@ -218,7 +216,7 @@ impl AzureQueue {
         let (body, trials) = tokio::join!(body, trials);
         // The message is gone, and nobody finds its rows any more: there is nothing to try again.
         for error in [body.err(), trials.err()].into_iter().flatten() {
-            tracing::warn!(message = id, error = cause(&error), "table: rows of a settled message are left behind");
+            tracing::warn!(message = id, error = error.cause(), "table: rows of a settled message are left behind");
         }
         Ok(())
     }
@@ -280,20 +278,17 @@ impl Queue for AzureQueue {
 
     /// Exact about whether the queue is empty; more than 32 visible ones cannot be told from leased ones.
     async fn depth(&self) -> Result<Depth, QueueError> {
-        let (peeked, count) = tokio::try_join!(self.messages.peek(), self.messages.count())?;
-        Ok(depth(peeked.visible, count))
+        Ok(self.messages.look().await?.depth)
     }
 
-    /// The oldest is that of the messages in front, which are in no strict order. Those that are leased cannot be seen.
+    /// The oldest of those that can be seen: of leased ones the service tells only the count.
     async fn survey(&self) -> Result<Survey, QueueError> {
-        let (peeked, count, dead_letters) =
-            tokio::try_join!(self.messages.peek(), self.messages.count(), self.dead.count())?;
-        Ok(Survey { depth: depth(peeked.visible, count), oldest: peeked.oldest, dead_letters })
+        let (look, dead_letters) = tokio::try_join!(self.messages.look(), self.dead.count())?;
+        Ok(Survey { depth: look.depth, oldest: look.oldest, dead_letters })
     }
 
     async fn probe(&self) -> Result<(), QueueError> {
-        self.messages.count().await?;
-        Ok(())
+        self.messages.probe().await
     }
 
     async fn dead_letters(
@@ -314,14 +309,6 @@ impl Queue for AzureQueue {
     }
 }
 
-/// The service counts visible and leased messages together, and lets the first visible ones be seen. A full look
-/// says nothing about the rest: they are taken for visible.
-fn depth(peeked: u64, count: u64) -> Depth {
-    let all_seen = peeked < MOST_AT_ONCE.into();
-    let visible = if all_seen { peeked } else { count.max(peeked) };
-    Depth { visible, leased: count.saturating_sub(visible) }
-}
-
 fn lease(delivery: &Delivery) -> Result<&Lease, QueueError> {
     match &delivery.receipt {
         Receipt::Azure(lease) => Ok(lease),
@@ -336,28 +323,4 @@ fn each_once(ids: &[String]) -> BTreeSet<&str> {
 async fn sum(counts: Vec<impl Future<Output = Result<usize, QueueError>>>) -> Result<usize, QueueError> {
     let counts = stream::iter(counts).buffer_unordered(AT_ONCE);
     counts.try_fold(0, |sum, count| std::future::ready(Ok(sum + count))).await
-}
-
-/// The service's times are whole seconds.
-fn time(seconds: i64) -> Time {
-    Time::UNKNOWN.plus(Duration::from_secs(u64::try_from(seconds).unwrap_or_default()))
-}
-
-fn cause(error: &QueueError) -> String {
-    match error {
-        QueueError::Unavailable(cause) | QueueError::Failed(cause) => cause.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_visible_is_told_from_what_is_leased_as_far_as_can_be() {
-        let table = [((0, 0), (0, 0)), ((0, 1), (0, 1)), ((3, 5), (3, 2)), ((32, 90), (90, 0)), ((1, 0), (1, 0))];
-        for ((peeked, count), (visible, leased)) in table {
-            assert_eq!(depth(peeked, count), Depth { visible, leased }, "{peeked} of {count}");
-        }
-    }
 }

@@ -35,7 +35,7 @@ impl Rows {
         let insert = self.table.insert::<_, Value>(row).map_err(|error| self.fault(error.into()))?;
         match insert.return_entity(false).await.map_err(AzureError::from) {
             Ok(_) => Ok(true),
-            Err(error) if error.is_conflict() => Ok(false),
+            Err(error) if error.is("EntityAlreadyExists") => Ok(false),
             Err(error) => Err(self.fault(error)),
         }
     }
@@ -84,13 +84,17 @@ impl Rows {
         }
     }
 
-    /// All rows of a partition.
-    pub(super) async fn all<T>(&self, partition: &str) -> Result<Vec<T>, QueueError>
+    /// All rows of a partition, or these columns of them.
+    pub(super) async fn all<T>(&self, partition: &str, columns: Option<&'static str>) -> Result<Vec<T>, QueueError>
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let filter = format!("PartitionKey eq '{}'", key_in_url(partition));
-        let mut pages = self.table.query().filter(filter).into_stream::<T>();
+        // Quotes are doubled here too.
+        let mut query = self.table.query().filter(format!("PartitionKey eq '{}'", key_in_url(partition)));
+        if let Some(columns) = columns {
+            query = query.select(columns);
+        }
+        let mut pages = query.into_stream::<T>();
         let mut rows = Vec::new();
         while let Some(page) = pages.next().await {
             rows.extend(page.map_err(|error| self.fault(error.into()))?.entities);
@@ -102,7 +106,7 @@ impl Rows {
         self.table.partition_key_client(key_in_url(partition)).entity_client(key_in_url(row))
     }
 
-    pub(super) fn fault(&self, error: AzureError) -> QueueError {
+    fn fault(&self, error: AzureError) -> QueueError {
         fault(&self.place, error)
     }
 }

@@ -46,7 +46,9 @@ pub(super) fn pointer(stored: &Stored) -> String {
 /// Whether a text stands for a body in the table.
 pub(super) fn pointed(text: &str) -> Option<Stored> {
     // Most texts are base64: no need to read on.
-    text.starts_with('{').then(|| serde_json::from_str::<Pointer>(text).ok()).flatten().map(|pointer| pointer.body)
+    let pointer = text.starts_with('{').then(|| serde_json::from_str::<Pointer>(text).ok()).flatten()?;
+    // Anybody can write such a text, and not every id may stand in a key.
+    uuid::Uuid::try_parse(&pointer.body.id).is_ok().then_some(pointer.body)
 }
 
 fn encoded(body: &[u8]) -> Option<String> {
@@ -101,9 +103,10 @@ mod tests {
 
     #[test]
     fn a_pointer_is_read_as_one() {
-        let stored = Stored { id: "7f3c".to_owned(), size: 70_000 };
+        let stored = Stored { id: "0f8fad5b-d9cb-469f-a165-70867728950e".to_owned(), size: 70_000 };
         assert_eq!(pointed(&pointer(&stored)), Some(stored));
-        for other in ["{\"pipetrailBody\":\"x\"}", "{\"eventType\":\"x\"}", "{", ""] {
+        let wrong_id = "{\"pipetrailBody\":{\"id\":\"a/b\",\"size\":1}}";
+        for other in [wrong_id, "{\"pipetrailBody\":\"x\"}", "{\"eventType\":\"x\"}", "{", ""] {
             assert_eq!(pointed(other), None, "{other}");
         }
     }

@@ -172,7 +172,7 @@ impl Log {
         let filter = format!("PartitionKey eq '{partition}' and RowKey lt '{HEAD}'");
         let oldest = self.table.rows(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
         let limit = now.minus(KEPT).ticks();
-        let old = oldest.into_iter().take_while(|row| row.integer(AT).is_none_or(|at| at < limit));
+        let old = oldest.into_iter().take_while(|row| row.integer(AT).is_some_and(|at| at < limit));
         let old: Vec<_> = old.map(|Entity { row, .. }| Operation::Delete { row, etag: None }).collect();
         if old.len() < MOST_OPERATIONS {
             *pruned = Some(now);

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ... and columns for other tools |
 //! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
+//! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
 //! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
 //!
@@ -18,6 +19,7 @@ mod columns;
 mod commit;
 mod entity;
 mod floor;
+mod load;
 mod log;
 mod name;
 mod purge;
@@ -39,7 +41,7 @@ use crate::azure::{AzureError, Services};
 use crate::clock::Clock;
 use crate::domain::{Fact, Key, Record, Time};
 
-const LOADS_AT_ONCE: usize = 16;
+const LOOKS_AT_ONCE: usize = 16;
 const TRANSACTIONS_AT_ONCE: usize = 8;
 
 /// A store in a table; any number of processes may use it.
@@ -71,26 +73,39 @@ impl AzureTableStore {
         Ok(self.table.create().await?)
     }
 
-    async fn row(&self, name: Name, columns: Option<&'static str>) -> Result<Option<Entity>, AzureError> {
-        self.table.get(&name.partition, &name.record(), columns).await
+    async fn is_there(&self, key: &Key) -> Result<bool, AzureError> {
+        let name = Name::of(key);
+        Ok(self.table.get(&name.partition, &name.record(), Some("RowKey")).await?.is_some())
     }
 
-    /// The answer of a write that needs no transaction: its record has to be there and is not, or the other way round.
-    async fn answer(&self, write: &Write) -> Result<Option<Committed>, AzureError> {
-        let there = |name| async { Ok::<_, AzureError>(self.row(name, Some("RowKey")).await?.is_some()) };
+    /// Answers the writes that need no transaction.
+    async fn answers(&self, writes: &[Write]) -> Result<Vec<Option<Committed>>, AzureError> {
+        let inserts = writes.iter().any(|write| matches!(write, Write::Record { expected: None, .. }));
+        let floor = if inserts { self.floor.get().await? } else { Time::UNKNOWN };
+        let answers: Vec<_> = writes.iter().map(|write| self.answer(write, floor)).collect();
+        stream::iter(answers).buffered(LOOKS_AT_ONCE).try_collect().await
+    }
+
+    /// Facts alone want their record to be there, and no upsert can ask that without changing the record's version.
+    async fn answer(&self, write: &Write, floor: Time) -> Result<Option<Committed>, AzureError> {
         match write {
-            // No upsert can ask for another row to be there without changing that one's version.
-            Write::Facts { key, .. } if !there(Name::of(key)).await? => Ok(Some(Committed::Conflict)),
-            Write::Record { record, expected: None, facts, .. } => {
-                let floor = self.floor.get().await?;
-                if !facts.iter().all(|fact| fact.said < floor) {
-                    return Ok(None);
-                }
-                let there = there(Name::of(&record.key())).await?;
+            Write::Facts { key, .. } => Ok((!self.is_there(key).await?).then_some(Committed::Conflict)),
+            Write::Record { record, expected: None, facts, .. } if facts.iter().all(|fact| fact.said < floor) => {
+                let there = self.is_there(&record.key()).await?;
                 Ok(Some(if there { Committed::Conflict } else { Committed::BelowFloor }))
             }
-            Write::Facts { .. } | Write::Record { .. } => Ok(None),
+            Write::Record { .. } => Ok(None),
         }
+    }
+
+    /// Does it for all of them, whatever becomes of the others.
+    async fn each<F>(&self, keys: &[Key], act: impl Fn(Name) -> F) -> Result<(), AzureError>
+    where
+        F: Future<Output = Result<(), AzureError>>,
+    {
+        let all: Vec<_> = keys.iter().map(|key| act(Name::of(key))).collect();
+        let all: Vec<_> = stream::iter(all).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
+        all.into_iter().collect()
     }
 
     /// The keys of these rows, those left out that only a newer program knows.
@@ -109,9 +124,8 @@ impl From<AzureError> for StoreError {
 #[async_trait]
 impl Store for AzureTableStore {
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
-        let rows: Vec<_> = keys.iter().map(|key| self.row(Name::of(key), None)).collect();
-        let rows: Vec<_> = stream::iter(rows).buffered(LOADS_AT_ONCE).try_collect().await?;
-        Ok(keys.iter().zip(rows).map(|(key, row)| row.map(|row| stored(key, row))).collect())
+        let rows = load::rows(&self.table, keys.iter().map(Name::of).collect()).await?;
+        Ok(keys.iter().map(|key| rows.get(&Name::of(key)).map(|row| stored(key, row))).collect())
     }
 
     fn loads_first(&self) -> bool {
@@ -119,8 +133,7 @@ impl Store for AzureTableStore {
     }
 
     async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError> {
-        let known: Vec<_> = writes.iter().map(|write| self.answer(write)).collect();
-        let known: Vec<_> = stream::iter(known).buffered(LOADS_AT_ONCE).try_collect().await?;
+        let known = self.answers(&writes).await?;
         let open = writes.iter().enumerate().zip(&known).filter(|(_, known)| known.is_none()).map(|(write, _)| write);
         let plans = commit::plans(open);
         let parts: Vec<_> = plans
@@ -169,7 +182,7 @@ impl Store for AzureTableStore {
 
     /// Looks at every record: no index leads to those that ended, and only a purge asks.
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let filter = format!("{} and {} lt {}L", name::RECORDS, columns::ENDED, before.ticks());
+        let filter = format!("{} and {} lt {}L", name::RECORDS_AND_REMOVED, columns::ENDED, before.ticks());
         Ok(self.some_keys(filter, limit).await?)
     }
 
@@ -179,18 +192,17 @@ impl Store for AzureTableStore {
     }
 
     async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
-        let removals: Vec<_> =
-            keys.iter().map(|key| async move { purge::remove(&self.table, &Name::of(key), before).await }).collect();
-        let removals: Vec<_> = stream::iter(removals).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
-        // Some are gone even where others failed, and nobody would list them again.
+        let removed = self.each(keys, |name| async move { purge::remove(&self.table, &name, before).await }).await;
+        // Some are gone even where others failed.
         self.log.append(keys).await?;
-        Ok(removals.into_iter().collect::<Result<(), _>>()?)
+        let forgotten = self.each(keys, |name| async move { purge::forget(&self.table, &name).await }).await;
+        Ok(removed.and(forgotten)?)
     }
 }
 
-fn stored(key: &Key, row: Entity) -> Stored {
+fn stored(key: &Key, row: &Entity) -> Stored {
     let text = row.body();
-    Stored { record: Record::decode(key, &text), version: Version(row.etag), bytes: text.len() }
+    Stored { record: Record::decode(key, &text), version: Version(row.etag.clone()), bytes: text.len() }
 }
 
 /// The answers of all partitions. A refusal comes first: the caller can do something about it.

@@ -29,7 +29,7 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'~');
 
 /// The rows of one record: its own, and those of its facts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
     pub(super) partition: String,
     number: String,
@@ -46,10 +46,21 @@ impl Name {
         format!("r|{}", self.number)
     }
 
+    /// The row that stands for a removed record until readers were told.
+    pub(super) fn removed(&self) -> String {
+        format!("g|{}", self.number)
+    }
+
     /// The row of a fact: rows sort in the order in which facts were said.
     pub(super) fn fact(&self, fact: &EncodedFact) -> String {
         let name = u128::from_be_bytes(fact.name);
         format!("f|{}|{:019}|{name:032x}", self.number, fact.said.ticks())
+    }
+
+    /// The records from this one to `last`, both of one partition.
+    pub(super) fn records_to(&self, last: &Self) -> String {
+        let Self { partition, number } = self;
+        format!("PartitionKey eq '{partition}' and RowKey ge 'r|{number}' and RowKey le 'r|{}'", last.number)
     }
 
     /// All facts of the record: `}` follows `|`.
@@ -59,17 +70,21 @@ impl Name {
     }
 }
 
-/// The key of the record that stands there; `None` where no record does, or one of a kind that only a newer program
+/// The key of the record that stands or stood there; `None` where none does, or one of a kind that only a newer program
 /// knows.
 pub(super) fn key(partition: &str, row: &str) -> Option<Key> {
     let partition = partition.replace('~', "%");
     let partition = percent_decode_str(&partition).decode_utf8().ok()?;
-    Key::from_parts(&partition, row.strip_prefix("r|")?).ok()
+    Key::from_parts(&partition, row.strip_prefix("r|").or_else(|| row.strip_prefix("g|"))?).ok()
 }
 
 /// The rows of records, those of facts and other things left out.
 pub(super) const RECORDS: &str =
     "PartitionKey ge 'run|' and PartitionKey lt 'run}' and RowKey ge 'r|' and RowKey lt 'r}'";
+
+/// These, and what was removed.
+pub(super) const RECORDS_AND_REMOVED: &str =
+    "PartitionKey ge 'run|' and PartitionKey lt 'run}' and RowKey ge 'g|' and RowKey lt 'r}'";
 
 /// The rows of records behind this one, in the table's order. Two questions: one with an `or` scans the table from its
 /// beginning.

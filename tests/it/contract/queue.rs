@@ -242,7 +242,7 @@ pub(crate) async fn knows_how_it_is(queue: &dyn Queue, pass: &dyn Pass) {
     assert!(survey.depth.is_empty());
     assert_eq!((survey.oldest, survey.dead_letters), (None, 0));
     queue.put(texts(2)).await.unwrap();
-    for delivery in take_all(queue, pass.lease()).await {
+    for delivery in take_all(queue, LONG).await {
         settle(queue, delivery, dead("bad")).await;
     }
     queue.put(texts(1)).await.unwrap();
@@ -250,6 +250,6 @@ pub(crate) async fn knows_how_it_is(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
     let survey = queue.survey().await.unwrap();
     assert_eq!((survey.depth.visible > 0, survey.depth.leased, survey.dead_letters), (true, 0, 2));
-    let first = take_all(queue, pass.lease()).await.iter().map(|delivery| delivery.inserted).min();
+    let first = take_all(queue, LONG).await.iter().map(|delivery| delivery.inserted).min();
     assert_eq!(survey.oldest, first);
 }
