@@ -47,7 +47,7 @@ fn flags(cli: &Cli) -> Flags {
     let (listen, worker) = match &cli.command {
         Command::Up(args) => (args.listen.clone(), args.worker.clone()),
         Command::Demo(args) => (args.listen.clone(), Default::default()),
-        Command::Work(args) => (None, args.worker.clone()),
+        Command::Work(args) => (args.listen.clone(), args.worker.clone()),
         Command::Enqueue(_)
         | Command::Get(_)
         | Command::DeadLetter(_)

@@ -89,6 +89,9 @@ pub struct Work {
     /// End when nothing is visible or leased any more
     #[arg(long)]
     pub until_empty: bool,
+    /// Also answer what `up` answers, such as /healthz, /readyz and /metrics, on this address
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
     #[command(flatten)]
     pub worker: Worker,
 }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::examples::EXAMPLES;
 use super::parts::Parts;
-use super::up::{bind, serve};
+use super::serve::{bind, run_all};
 use super::work::worker;
 use super::{Context, Exit, Failure};
 use crate::catalog::{Catalog, Run, RunFilter};
@@ -60,8 +60,10 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     tracing::info!("demo: ready, listening on http://{}", server.address());
     let stop = shutdown.stop.clone();
     let live = next.into_iter().chain(events);
-    let (served, played) =
-        tokio::join!(Box::pin(serve(context, &parts, server, shutdown)), Box::pin(play(context, &parts, live, stop)),);
+    let (served, played) = tokio::join!(
+        Box::pin(run_all(context, &parts, Some(server), Mode::Forever, shutdown)),
+        Box::pin(play(context, &parts, live, stop)),
+    );
     played?;
     served
 }

@@ -13,6 +13,7 @@ mod output;
 mod parts;
 mod purge;
 mod refold;
+mod serve;
 mod up;
 mod work;
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::parts::Parts;
+use super::serve::{bind, run_all};
 use super::{Context, Exit, Failure};
 use crate::ado::Decoder;
 use crate::cli;
@@ -18,16 +19,10 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
     };
     let shutdown = context.shutdown()?;
     let parts = context.open(missing).await?;
-    tracing::info!("working, storage: {}", context.storage());
-    let worker = worker(context, &parts);
-    let working = worker.run(mode, shutdown.stop);
-    tokio::select! {
-        worked = working => {
-            context.report(&summary(&worked.map_err(anyhow::Error::from)?));
-            Ok(Exit::Done)
-        }
-        () = shutdown.force.cancelled() => Ok(Exit::Forced),
-    }
+    let server = if args.listen.is_some() { Some(bind(context).await?) } else { None };
+    let listening = server.as_ref().map(|server| format!(", listening on http://{}", server.address()));
+    tracing::info!("working{}, storage: {}", listening.unwrap_or_default(), context.storage());
+    Box::pin(run_all(context, &parts, server, mode, shutdown)).await
 }
 
 pub(super) fn worker(context: &Context, parts: &Parts) -> Worker {

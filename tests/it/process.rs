@@ -1,6 +1,7 @@
 //! The program as a process: from events to runs, signals, a port.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc;
@@ -222,4 +223,35 @@ fn the_demo_stays_up_until_it_is_asked_to_end_and_leaves_the_named_file_alone() 
     demo.signal("INT");
     assert_eq!(demo.exit_code(), Some(0));
     assert!(!shell.0.path().join("mine.db").exists());
+}
+
+#[tokio::test]
+async fn prometheus_finds_its_metrics_in_order() {
+    let shell = Shell::new();
+    shell.run(&format!("enqueue {}", examples().display()));
+    let worker = Running::start(shell.command("work --listen 127.0.0.1:0"));
+    let line = worker.line("listening on ");
+    let address = line.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
+    let started = Instant::now();
+    let text = loop {
+        let answer = reqwest::get(format!("http://{address}/metrics")).await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4");
+        let text = answer.text().await.unwrap();
+        // The queue was looked at, and a batch was settled.
+        if text.contains("pipetrail_dead_letters ") && text.contains("pipetrail_batch_messages_count 1") {
+            break text;
+        }
+        assert!(started.elapsed() < LIMIT, "{text}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    for name in ["applied", "ignored", "poisoned", "given_back"] {
+        assert!(text.contains(&format!("pipetrail_messages_total{{outcome=\"{name}\"}}")), "{text}");
+    }
+    let mut tool = Command::new("promtool");
+    let tool = tool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut checking = tool.spawn().expect("promtool, which scripts/test installs into target/tools");
+    checking.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let checked = checking.wait_with_output().unwrap();
+    let said = String::from_utf8([checked.stdout, checked.stderr].concat()).unwrap();
+    assert!(checked.status.success() && said.is_empty(), "{said}");
 }
