@@ -97,7 +97,8 @@ impl TimeOuts {
     pub fn at_start() -> Self {
         Self {
             connect: Duration::from_secs(3),
-            request: Duration::from_secs(10),
+            // A page of a query may take the service 5 s.
+            request: Duration::from_secs(8),
             retries: 1,
             retry_for: Duration::from_secs(3),
         }

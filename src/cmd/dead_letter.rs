@@ -1,16 +1,16 @@
 use std::collections::BTreeMap;
 
+use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::cli::{self, LetterFormat, ListFormat, Which};
 use crate::queue::{DeadLetterFilter, Queue};
-use crate::sqlite::Missing;
 use crate::view::{self, DeadLetterJson, LetterBody};
 
 /// A page holds bodies of up to 2 MiB each.
 const PAGE: usize = 32;
 
 pub(super) async fn run(context: &Context, command: cli::DeadLetter) -> Result<Exit, Failure> {
-    let parts = context.open(Missing::Fail).await?;
+    let parts = Parts::open_to_look(context).await?;
     let queue = parts.queue.as_ref();
     match command {
         cli::DeadLetter::List(args) => list(context, queue, args).await,

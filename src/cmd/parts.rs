@@ -35,21 +35,21 @@ impl Parts {
                 if missing == Missing::Create {
                     make(context, azure).await?;
                 }
-                Self::on_azure(context, azure, TimeOuts::default())
+                Self::of_account(context, azure, TimeOuts::default())
             }
         }
     }
 
-    /// Makes nothing, and does not wait long for what does not answer.
+    /// For a person who waits for an answer: makes nothing, and does not wait long for what does not answer.
     pub(super) async fn open_to_look(context: &Context) -> Result<Self, Failure> {
         match &context.config.storage {
             Storage::Local => Self::open(context, Missing::Fail).await,
-            Storage::Azure(azure) => Self::on_azure(context, azure, TimeOuts::at_start()),
+            Storage::Azure(azure) => Self::of_account(context, azure, TimeOuts::at_start()),
         }
     }
 
-    fn on_azure(context: &Context, azure: &AzureConfig, time_outs: TimeOuts) -> Result<Self, Failure> {
-        let (queue, store) = on_azure(context, azure, time_outs)?;
+    fn of_account(context: &Context, azure: &AzureConfig, time_outs: TimeOuts) -> Result<Self, Failure> {
+        let (queue, store) = backends(context, azure, time_outs)?;
         Ok(Self { queue: Arc::new(queue), store: Arc::new(store), file: None })
     }
 
@@ -90,7 +90,7 @@ fn replica(
     Ok(Catalog::replica(opened))
 }
 
-fn on_azure(
+fn backends(
     context: &Context,
     azure: &AzureConfig,
     time_outs: TimeOuts,
@@ -104,7 +104,7 @@ fn on_azure(
 /// Makes queue and table where they are missing. Somebody waits for this: what does not answer soon is an error, while
 /// an outage later on is sat out.
 async fn make(context: &Context, azure: &AzureConfig) -> Result<(), Failure> {
-    let (queue, store) = on_azure(context, azure, TimeOuts::at_start())?;
+    let (queue, store) = backends(context, azure, TimeOuts::at_start())?;
     // Who may not make them may still use them.
     match queue.create().await {
         Err(error) if !is_forbidden(&error) || queue.probe().await.is_err() => return Err(error.into()),
