@@ -100,7 +100,7 @@ pub(crate) async fn forgets_what_is_done(queue: &dyn Queue, pass: &dyn Pass) {
     let done = all.into_iter().map(|delivery| Settlement { delivery, outcome: Outcome::Done }).collect();
     queue.settle(done).await.unwrap();
     assert!(queue.depth().await.unwrap().is_empty());
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     assert!(take_all(queue, LONG).await.is_empty());
 }
 
@@ -111,21 +111,21 @@ pub(crate) async fn shows_again_what_is_given_back(queue: &dyn Queue, pass: &dyn
     let again = take_one(queue, LONG).await;
     settle(queue, again, Outcome::Back { after: pass.lease() }).await;
     assert!(take_all(queue, LONG).await.is_empty());
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     assert_eq!(take_one(queue, LONG).await.receives, 3);
 }
 
 pub(crate) async fn hands_back_what_is_dropped(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(2)).await.unwrap();
     drop(take_all(queue, pass.lease()).await);
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     assert_eq!(take_all(queue, LONG).await.len(), 2);
 }
 
 pub(crate) async fn takes_a_stale_lease_for_no_error(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
     let stale = take_one(queue, pass.lease()).await;
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     let held = take_one(queue, LONG).await;
     settle(queue, stale, Outcome::Done).await;
     assert_eq!(queue.depth().await.unwrap().leased, 1, "who holds the lease decides");
@@ -146,7 +146,7 @@ pub(crate) async fn counts_trials_until_an_outcome(queue: &dyn Queue, pass: &dyn
     let delivery = take_one(queue, pass.lease()).await;
     assert_eq!(queue.trials(&delivery).await.unwrap(), 0);
     assert_eq!(queue.begin_trial(&delivery).await.unwrap(), 1);
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     let again = take_one(queue, LONG).await;
     assert_eq!(queue.begin_trial(&again).await.unwrap(), 2);
     queue.end_trial(&again).await.unwrap();
@@ -164,7 +164,7 @@ pub(crate) async fn sets_aside_byte_for_byte(queue: &dyn Queue, pass: &dyn Pass)
     let body = delivery.body.clone();
     let reason = Reason { path: Some("resource.run.id".to_owned()), ..Reason::new("no_run_id", "no id of the run") };
     settle(queue, delivery, Outcome::Dead { reason: reason.clone(), tries: 4 }).await;
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     assert!(take_all(queue, LONG).await.is_empty());
     assert!(queue.depth().await.unwrap().is_empty());
     let letters = queue.dead_letters(&DeadLetterFilter::default(), None, 10).await.unwrap();
@@ -177,7 +177,7 @@ pub(crate) async fn sets_aside_byte_for_byte(queue: &dyn Queue, pass: &dyn Pass)
 pub(crate) async fn sets_aside_once(queue: &dyn Queue, pass: &dyn Pass) {
     queue.put(texts(1)).await.unwrap();
     let stale = take_one(queue, pass.lease()).await;
-    pass.pass(pass.lease() * 2).await;
+    pass.pass(pass.lease() * 3 / 2).await;
     let held = take_one(queue, LONG).await;
     settle(queue, stale, dead("stale")).await;
     settle(queue, held, dead("held")).await;
