@@ -112,7 +112,8 @@ impl Crew {
 
 /// That many workers, each with its own clients, on one queue.
 async fn several(count: usize, events: usize) {
-    let account = account(Azurite::start().await);
+    let azurite = Azurite::on_disk().await;
+    let account = account(&azurite);
     let name = unique("several");
     let sent = disordered(&bodies(events), 3);
     let mut clouds = Vec::new();
@@ -138,9 +139,10 @@ async fn four_workers_leave_what_one_would() {
 
 #[tokio::test]
 async fn faults_on_the_way_lose_and_poison_nothing() {
-    let proxy = Proxy::start(Azurite::start().await).await;
+    let azurite = Azurite::on_disk().await;
+    let proxy = Proxy::start(&azurite).await;
     let (name, sent) = (unique("faults"), disordered(&bodies(600), 5));
-    let straight = Cloud::open(&account(Azurite::start().await), &name).await;
+    let straight = Cloud::open(&account(&azurite), &name).await;
     let cloud = Cloud::open(&proxy.account(), &name).await;
     proxy.play(2);
     let crew = Crew::start([cloud.worker(), cloud.worker()]);
@@ -154,9 +156,10 @@ async fn faults_on_the_way_lose_and_poison_nothing() {
 
 #[tokio::test]
 async fn an_outage_is_waited_out_and_then_made_good() {
-    let proxy = Proxy::start(Azurite::start().await).await;
+    let azurite = Azurite::on_disk().await;
+    let proxy = Proxy::start(&azurite).await;
     let (name, sent) = (unique("outage"), bodies(300));
-    let straight = Cloud::open(&account(Azurite::start().await), &name).await;
+    let straight = Cloud::open(&account(&azurite), &name).await;
     let cloud = Cloud::open(&proxy.account(), &name).await;
     straight.queue.put(sent.clone()).await.unwrap();
     proxy.away(true);
@@ -189,11 +192,11 @@ fn interleaved(pipelines: usize, events: usize) -> Vec<Vec<u8>> {
 }
 
 /// Requests an event that one worker makes for a backlog, all in all.
-async fn requests_an_event(pipelines: usize) -> f64 {
-    const EVENTS: u32 = 320;
-    let proxy = Proxy::start(Azurite::start().await).await;
+async fn requests_an_event(azurite: &Azurite, pipelines: usize) -> f64 {
+    const EVENTS: u32 = 960;
+    let proxy = Proxy::start(azurite).await;
     let name = unique("requests");
-    let straight = Cloud::open(&account(Azurite::start().await), &name).await;
+    let straight = Cloud::open(&account(azurite), &name).await;
     let sent = interleaved(pipelines, usize::try_from(EVENTS).unwrap());
     straight.queue.put(sent.clone()).await.unwrap();
     let cloud = Cloud::open(&proxy.account(), &name).await;
@@ -208,8 +211,9 @@ async fn requests_an_event(pipelines: usize) -> f64 {
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "the figures are read")]
 async fn requests_are_few() {
+    let azurite = Azurite::on_disk().await;
     for (pipelines, most) in [(1, 1.15), (8, 1.35), (25, 1.9)] {
-        let requests = requests_an_event(pipelines).await;
+        let requests = requests_an_event(&azurite, pipelines).await;
         // For the README: `cargo test --test it requests_are_few -- --nocapture`.
         eprintln!("{pipelines} pipelines: {requests:.2} requests an event, at most {most}");
         assert!(requests <= most);

@@ -1,7 +1,8 @@
-//! Azurite, the emulator of Azure's storage: one for all tests of a process, with all its data in memory.
+//! Azurite, the emulator of Azure's storage: one for all tests of a process, with all its data in memory, and one on
+//! disk for a test that needs thousands of messages.
 //!
-//! Nothing here stops it, for a static is never dropped. It ends when its stdin closes, and the system closes that
-//! together with the process of the tests, even one that is killed.
+//! Nothing here stops the first, for a static is never dropped. It ends when its stdin closes, and the system closes
+//! that together with the process of the tests, even one that is killed.
 //!
 //! Keep a queue below some 500 messages: Azurite's `get` takes time in proportion to all messages of its queue, which
 //! Azure's does not.
@@ -37,14 +38,31 @@ pub(crate) struct Azurite {
     queue_port: u16,
     table_port: u16,
     connection_string: String,
+    folder: Option<tempfile::TempDir>,
+}
+
+impl Drop for Azurite {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        drop(self.child.wait());
+        // Only now: it writes what it holds when it ends.
+        drop(self.folder.take());
+    }
 }
 
 impl Azurite {
     /// The one that the tests of this process share; the first to ask starts it.
     pub(crate) async fn start() -> &'static Self {
-        static SHARED: LazyLock<Result<Azurite, String>> = LazyLock::new(Azurite::launch);
+        static SHARED: LazyLock<Result<Azurite, String>> = LazyLock::new(|| Azurite::launch(None));
         let shared = tokio::task::spawn_blocking(|| SHARED.as_ref()).await.unwrap();
         shared.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// One for one test, on disk: in memory the queue stands still for many seconds every minute once thousands of
+    /// messages were deleted.
+    pub(crate) async fn on_disk() -> Self {
+        let launched = tokio::task::spawn_blocking(|| Self::launch(Some(tempfile::tempdir().unwrap())));
+        launched.await.unwrap().unwrap_or_else(|why| panic!("{why}"))
     }
 
     /// Where queues are, the account included.
@@ -63,13 +81,14 @@ impl Azurite {
     }
 
     /// Another process may take a port before Azurite does, so this tries more than once.
-    fn launch() -> Result<Self, String> {
+    fn launch(disk: Option<tempfile::TempDir>) -> Result<Self, String> {
         let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/azurite"));
         if !folder.join("node_modules/.installed").exists() {
             return Err("Azurite is not installed: run scripts/test, or tests/azurite/install alone".to_owned());
         }
         for _ in 0..3 {
-            if let Some(azurite) = Self::try_launch(&folder.join("serve.js"))? {
+            if let Some(mut azurite) = Self::try_launch(&folder.join("serve.js"), disk.as_ref())? {
+                azurite.folder = disk;
                 return Ok(azurite);
             }
         }
@@ -77,10 +96,11 @@ impl Azurite {
     }
 
     /// None if it ended instead of serving.
-    fn try_launch(serve: &Path) -> Result<Option<Self>, String> {
+    fn try_launch(serve: &Path, disk: Option<&tempfile::TempDir>) -> Result<Option<Self>, String> {
         let [queue_port, table_port] = free_ports();
         let mut command = Command::new("node");
         command.arg(serve).arg("--with-stdin").args([queue_port, table_port].map(|port| port.to_string()));
+        command.args(disk.map(tempfile::TempDir::path));
         let spawned = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = spawned.map_err(|error| format!("node (20 or later) does not start: {error}"))?;
 
@@ -89,7 +109,7 @@ impl Azurite {
                 let value = line.strip_prefix("export AZURE_STORAGE_CONNECTION_STRING='");
                 let value = value.and_then(|value| value.strip_suffix('\''));
                 let connection_string = value.ok_or_else(|| format!("Azurite said {line:?}"))?.to_owned();
-                Ok(Some(Self { child, queue_port, table_port, connection_string }))
+                Ok(Some(Self { child, queue_port, table_port, connection_string, folder: None }))
             }
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => Err(format!("Azurite does not answer within {LIMIT:?}")),
@@ -134,10 +154,10 @@ async fn the_connection_string_names_account_and_endpoints() {
 /// What the system does for a process of tests that ends in whatever way.
 #[test]
 fn it_ends_when_its_stdin_closes() {
-    let mut child = Azurite::launch().unwrap_or_else(|why| panic!("{why}")).child;
-    drop(child.stdin.take());
+    let mut azurite = Azurite::launch(None).unwrap_or_else(|why| panic!("{why}"));
+    drop(azurite.child.stdin.take());
     let closed = Instant::now();
-    while child.try_wait().unwrap().is_none() {
+    while azurite.child.try_wait().unwrap().is_none() {
         assert!(closed.elapsed() < LIMIT, "Azurite does not end");
         std::thread::sleep(Duration::from_millis(10));
     }
