@@ -2,7 +2,9 @@
 //!
 //! Queues are filled little by little: Azurite slows down with a queue's depth, which Azure does not.
 
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pipetrail::azure::{Account, Credential, Services};
@@ -10,13 +12,16 @@ use pipetrail::clock::SystemClock;
 use pipetrail::ingest::{Mode, Settings, Tally, Worker};
 use pipetrail::queue::{AzureQueue, AzureQueueOptions, Queue};
 use pipetrail::store::AzureTableStore;
+use rand::rngs::SmallRng;
+use rand::{Rng, SeedableRng};
 use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
+use crate::crash::program;
 use crate::proxy::{FAULTS, Proxy};
-use crate::support::{assert_same, assert_told, bodies, dead_letters, decode, disordered, folded, stored};
+use crate::support::{all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, folded, stored};
 
 /// Messages on the queue at the most.
 const DEEP: u64 = 400;
@@ -137,6 +142,55 @@ async fn four_workers_leave_what_one_would() {
     several(4, 2_000).await;
 }
 
+/// A worker process; it does not outlive the test.
+struct Process(Child);
+
+impl Process {
+    fn start(azurite: &Azurite, name: &str) -> Self {
+        let mut command = Command::new(program());
+        command.args(["azure", name, &azurite.queue_endpoint(), &azurite.table_endpoint()]);
+        Self(command.stdin(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Process {
+    /// With SIGKILL.
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn workers_that_are_killed_leave_what_one_would() {
+    const KILLS: usize = 8;
+    let azurite = Azurite::on_disk().await;
+    let (name, sent) = (unique("killed"), disordered(&bodies(if all_tests() { 5_000 } else { 1_500 }), 11));
+    let cloud = Cloud::open(&account(&azurite), &name).await;
+    let mut rng = SmallRng::seed_from_u64(480);
+    let fed = AtomicBool::new(false);
+    let feed = async {
+        cloud.feed(&sent).await;
+        fed.store(true, Ordering::SeqCst);
+    };
+    let kill = async {
+        let mut workers = [Process::start(&azurite, &name), Process::start(&azurite, &name)];
+        let mut kills = 0;
+        while !fed.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(rng.random_range(100..600))).await;
+            if kills < KILLS {
+                // The old one is dropped, and so killed, in the middle of something.
+                workers[kills % 2] = Process::start(&azurite, &name);
+                kills += 1;
+            }
+        }
+        kills
+    };
+    let ((), kills) = tokio::join!(feed, kill);
+    assert!(kills >= 3, "only {kills} were killed before the work was done");
+    cloud.assert_holds(&sent).await;
+}
+
 #[tokio::test]
 async fn faults_on_the_way_lose_and_poison_nothing() {
     let azurite = Azurite::on_disk().await;
@@ -218,4 +272,26 @@ async fn requests_are_few() {
         eprintln!("{pipelines} pipelines: {requests:.2} requests an event, at most {most}");
         assert!(requests <= most);
     }
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_ours_reads_the_columns_by_their_types() {
+    let azurite = Azurite::start().await;
+    let name = unique("columns");
+    let cloud = Cloud::open(&account(azurite), &name).await;
+    let body = include_bytes!("../../example-json/completed_build.json").to_vec();
+    cloud.queue.put(vec![body]).await.unwrap();
+    cloud.worker().run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/azurite/read.js");
+    let filter = "PartitionKey eq 'run|fabrikam|7' and RowKey ge 'r|' and RowKey lt 'r}'";
+    let mut read = Command::new("node");
+    read.args([reader, azurite.connection_string(), &name, filter]);
+    let read = tokio::task::spawn_blocking(move || read.output()).await.unwrap().unwrap();
+    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let rows: serde_json::Value = serde_json::from_slice(&read.stdout).unwrap();
+    let row = &rows[0];
+    assert_eq!((&row["runId"]["int64"], &row["pipelineId"]["int64"]), (&"479".into(), &"7".into()), "{rows}");
+    assert_eq!((&row["name"], &row["result"]), (&"20191002.2".into(), &"succeeded".into()), "{rows}");
+    let finished = row["finishedAt"].as_object().and_then(|time| time.get("dateTime"));
+    assert!(finished.is_some_and(|time| time.as_str().unwrap().starts_with("2019-10-02T19:57:")), "{rows}");
 }

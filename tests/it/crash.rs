@@ -18,7 +18,7 @@ use crate::support::{
 const LIMIT: Duration = Duration::from_secs(300);
 const NO_MARKER: &str = "<no body has this>";
 
-fn program() -> PathBuf {
+pub(crate) fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples/crashing_worker");
     let path = path.with_extension(std::env::consts::EXE_EXTENSION);

@@ -1,26 +1,38 @@
-//! A worker in a process of its own, to be killed: drains the file given first until it is empty.
+//! A worker in a process of its own, to be killed: drains the file given first until it is empty, or works on the
+//! queue and table of an Azurite, given as `azure NAME QUEUE_ENDPOINT TABLE_ENDPOINT`, until it is killed.
 //!
-//! A body that contains the second argument ends the process, as a fault in native code would.
+//! A body that contains the argument behind the file ends the process, as a fault in native code would.
 
 #![expect(clippy::unwrap_used, reason = "whatever fails here has to fail the test that started it")]
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipetrail::ado::Decoder;
+use pipetrail::azure::{Account, Credential, Services};
 use pipetrail::catalog;
 use pipetrail::clock::SystemClock;
 use pipetrail::ingest::{Mode, Settings, Worker};
-use pipetrail::queue::SqliteQueue;
+use pipetrail::queue::{AzureQueue, AzureQueueOptions, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
-use pipetrail::store::SqliteStore;
+use pipetrail::store::{AzureTableStore, SqliteStore};
+use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
 #[tokio::main]
 async fn main() {
-    let [path, marker]: [String; 2] = std::env::args().skip(1).collect::<Vec<_>>().try_into().unwrap();
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["azure", name, queue, table] => azure(name, queue, table).await,
+        [path, marker] => local(Path::new(path), (*marker).to_owned()).await,
+        _ => unreachable!("wrong arguments: {args:?}"),
+    }
+}
+
+async fn local(path: &Path, marker: String) {
     let clock = Arc::new(SystemClock);
-    let file = LocalFile::open(Path::new(&path), Missing::Fail, clock.clone()).unwrap();
+    let file = LocalFile::open(path, Missing::Fail, clock.clone()).unwrap();
     let store = SqliteStore::open(file.clone(), catalog::projection()).await.unwrap();
     let decoder = Decoder::default();
     let decode = Arc::new(move |body: &[u8]| {
@@ -31,4 +43,26 @@ async fn main() {
     });
     let worker = Worker::new(Arc::new(SqliteQueue::new(file)), Arc::new(store), clock, decode, Settings::default());
     worker.run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();
+}
+
+/// With leases so short that what it had in hand comes again soon.
+async fn azure(name: &str, queue: &str, table: &str) {
+    // The account of every emulator; its key is public.
+    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+    let account = Account {
+        name: "devstoreaccount1".to_owned(),
+        credential: Credential::Key(SecretString::from(key)),
+        queue_endpoint: queue.to_owned(),
+        table_endpoint: table.to_owned(),
+    };
+    let services = Services::new(&account).unwrap();
+    let clock = Arc::new(SystemClock);
+    let queue = AzureQueue::new(&services, name, name, clock.clone(), AzureQueueOptions::default());
+    let store = AzureTableStore::new(&services, name, clock.clone());
+    let decoder = Decoder::default();
+    let settings =
+        Settings { lease: Duration::from_secs(3), deadline: Duration::from_millis(2_500), ..Settings::default() };
+    let decode = Arc::new(move |body: &[u8]| decoder.decode(body));
+    let worker = Worker::new(Arc::new(queue), Arc::new(store), clock, decode, settings);
+    worker.run(Mode::Forever, CancellationToken::new()).await.unwrap();
 }
