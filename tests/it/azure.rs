@@ -46,12 +46,12 @@ impl Cloud {
 
     /// With leases so short that what was lost on the way comes again soon.
     fn worker(&self) -> Worker {
-        let settings = Settings {
-            lease: Duration::from_secs(6),
-            deadline: Duration::from_secs(5),
-            idle: Duration::from_millis(50),
-            ..Settings::default()
-        };
+        let (lease, deadline) = (Duration::from_secs(6), Duration::from_secs(5));
+        self.worker_with(Settings { lease, deadline, ..Settings::default() })
+    }
+
+    fn worker_with(&self, settings: Settings) -> Worker {
+        let settings = Settings { idle: Duration::from_millis(50), ..settings };
         Worker::new(self.queue.clone(), self.store.clone(), Arc::new(SystemClock), decode(), settings)
     }
 
@@ -255,7 +255,8 @@ async fn requests_an_event(azurite: &Azurite, pipelines: usize) -> f64 {
     straight.queue.put(sent.clone()).await.unwrap();
     let cloud = Cloud::open(&proxy.account(), &name).await;
     let before: u32 = proxy.seen().values().sum();
-    let tally = cloud.worker().run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();
+    let worker = cloud.worker_with(Settings::default());
+    let tally = worker.run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();
     let requests = proxy.seen().values().sum::<u32>() - before;
     assert_eq!((tally.received, tally.conflicts), (u64::from(EVENTS), 0));
     straight.assert_holds(&sent).await;
