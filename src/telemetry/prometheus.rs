@@ -19,7 +19,7 @@ pub const QUEUE: &str = "pipetrail_queue_messages";
 pub const OLDEST: &str = "pipetrail_queue_oldest_message_age_seconds";
 pub const DEAD_LETTERS: &str = "pipetrail_dead_letters";
 
-/// Old metrics go when nothing was counted for so long, before they fill the memory of a process that runs for months.
+/// So often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// The numbers of this process, as Prometheus reads them.

@@ -7,18 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use pipetrail::azure::{Account, Credential, Services};
+use pipetrail::azure::{Account, Services};
 use pipetrail::clock::SystemClock;
 use pipetrail::ingest::{Mode, Settings, Tally, Worker};
 use pipetrail::queue::{AzureQueue, AzureQueueOptions, Queue};
 use pipetrail::store::AzureTableStore;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use secrecy::SecretString;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
+use crate::azurite::{Azurite, unique};
 use crate::crash::program;
 use crate::proxy::{FAULTS, Proxy};
 use crate::support::{all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, folded, stored};
@@ -81,15 +80,6 @@ impl Cloud {
     }
 }
 
-fn account(azurite: &Azurite) -> Account {
-    Account {
-        name: ACCOUNT.to_owned(),
-        credential: Credential::Key(SecretString::from(KEY)),
-        queue_endpoint: azurite.queue_endpoint(),
-        table_endpoint: azurite.table_endpoint(),
-    }
-}
-
 /// These workers, and their tallies together once they are stopped.
 struct Crew {
     stop: CancellationToken,
@@ -118,7 +108,7 @@ impl Crew {
 /// That many workers, each with its own clients, on one queue.
 async fn several(count: usize, events: usize) {
     let azurite = Azurite::on_disk().await;
-    let account = account(&azurite);
+    let account = azurite.account();
     let name = unique("several");
     let sent = disordered(&bodies(events), 3);
     let mut clouds = Vec::new();
@@ -166,7 +156,7 @@ async fn workers_that_are_killed_leave_what_one_would() {
     const KILLS: usize = 8;
     let azurite = Azurite::on_disk().await;
     let (name, sent) = (unique("killed"), disordered(&bodies(if all_tests() { 5_000 } else { 1_500 }), 11));
-    let cloud = Cloud::open(&account(&azurite), &name).await;
+    let cloud = Cloud::open(&azurite.account(), &name).await;
     let mut rng = SmallRng::seed_from_u64(480);
     let fed = AtomicBool::new(false);
     let feed = async {
@@ -196,7 +186,7 @@ async fn faults_on_the_way_lose_and_poison_nothing() {
     let azurite = Azurite::on_disk().await;
     let proxy = Proxy::start(&azurite).await;
     let (name, sent) = (unique("faults"), disordered(&bodies(600), 5));
-    let straight = Cloud::open(&account(&azurite), &name).await;
+    let straight = Cloud::open(&azurite.account(), &name).await;
     let cloud = Cloud::open(&proxy.account(), &name).await;
     proxy.play(2);
     let crew = Crew::start([cloud.worker(), cloud.worker()]);
@@ -213,7 +203,7 @@ async fn an_outage_is_waited_out_and_then_made_good() {
     let azurite = Azurite::on_disk().await;
     let proxy = Proxy::start(&azurite).await;
     let (name, sent) = (unique("outage"), bodies(300));
-    let straight = Cloud::open(&account(&azurite), &name).await;
+    let straight = Cloud::open(&azurite.account(), &name).await;
     let cloud = Cloud::open(&proxy.account(), &name).await;
     straight.queue.put(sent.clone()).await.unwrap();
     proxy.away(true);
@@ -250,7 +240,7 @@ async fn requests_an_event(azurite: &Azurite, pipelines: usize) -> f64 {
     const EVENTS: u32 = 960;
     let proxy = Proxy::start(azurite).await;
     let name = unique("requests");
-    let straight = Cloud::open(&account(azurite), &name).await;
+    let straight = Cloud::open(&azurite.account(), &name).await;
     let sent = interleaved(pipelines, usize::try_from(EVENTS).unwrap());
     straight.queue.put(sent.clone()).await.unwrap();
     let cloud = Cloud::open(&proxy.account(), &name).await;
@@ -279,7 +269,7 @@ async fn requests_are_few() {
 async fn a_client_that_is_not_ours_reads_the_columns_by_their_types() {
     let azurite = Azurite::start().await;
     let name = unique("columns");
-    let cloud = Cloud::open(&account(azurite), &name).await;
+    let cloud = Cloud::open(&azurite.account(), &name).await;
     let body = include_bytes!("../../example-json/completed_build.json").to_vec();
     cloud.queue.put(vec![body]).await.unwrap();
     cloud.worker().run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();

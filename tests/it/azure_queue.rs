@@ -17,7 +17,7 @@ use pipetrail::queue::{
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
+use crate::azurite::{Azurite, KEY, unique};
 use crate::contract::Pass;
 use crate::contract::queue::queue_contract;
 use crate::support::{
@@ -83,12 +83,7 @@ impl Place {
 }
 
 fn account(azurite: &Azurite, key: &str) -> Account {
-    Account {
-        name: ACCOUNT.to_owned(),
-        credential: Credential::Key(SecretString::from(key)),
-        queue_endpoint: azurite.queue_endpoint(),
-        table_endpoint: azurite.table_endpoint(),
-    }
+    Account { credential: Credential::Key(SecretString::from(key)), ..azurite.account() }
 }
 
 async fn queue() -> (Place, Arc<dyn Queue>, Box<dyn Pass>) {

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::Response;
 use futures_util::StreamExt;
-use pipetrail::azure::{Account, Credential, Services};
+use pipetrail::azure::Services;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::run::{RunFact, StageSaid, Statement};
@@ -20,20 +19,10 @@ use pipetrail::store::{AzureTableStore, Committed, Cursor, Store, StoreError, Wr
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
-use crate::contract::Pass;
+use crate::azurite::{ACCOUNT, Azurite, account, unique};
 use crate::contract::store::store_contract;
+use crate::contract::{Moved, Pass};
 use crate::support::{Local, assert_same, bodies, disordered, drain, folded, folder, stored, time, worker};
-
-#[derive(Debug)]
-struct Moved(Arc<ManualClock>);
-
-#[async_trait]
-impl Pass for Moved {
-    async fn pass(&self, duration: Duration) {
-        self.0.advance(duration);
-    }
-}
 
 /// A table of its own, which several stores may use.
 struct Table {
@@ -43,13 +32,7 @@ struct Table {
 }
 
 fn services(table_endpoint: String) -> Services {
-    let account = Account {
-        name: ACCOUNT.to_owned(),
-        credential: Credential::Key(KEY.into()),
-        queue_endpoint: String::new(),
-        table_endpoint,
-    };
-    Services::new(&account).unwrap()
+    Services::new(&account(String::new(), table_endpoint)).unwrap()
 }
 
 impl Table {

@@ -15,6 +15,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
+use pipetrail::azure::{Account, Credential};
+use secrecy::SecretString;
+
 use crate::support::lines;
 
 /// The account of every emulator, and its key, which is public.
@@ -30,6 +33,12 @@ pub(crate) fn unique(prefix: &str) -> String {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
     assert!(prefix.starts_with(|c: char| c.is_ascii_lowercase()) && prefix.chars().all(allowed), "{prefix}");
     format!("{prefix}{}n{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// The emulator's account behind these endpoints.
+pub(crate) fn account(queue_endpoint: String, table_endpoint: String) -> Account {
+    let credential = Credential::Key(SecretString::from(KEY));
+    Account { name: ACCOUNT.to_owned(), credential, queue_endpoint, table_endpoint }
 }
 
 /// A running Azurite.
@@ -73,6 +82,10 @@ impl Azurite {
     /// Where tables are, the account included.
     pub(crate) fn table_endpoint(&self) -> String {
         format!("http://127.0.0.1:{}/{ACCOUNT}", self.table_port)
+    }
+
+    pub(crate) fn account(&self) -> Account {
+        account(self.queue_endpoint(), self.table_endpoint())
     }
 
     /// Names the account, its key and both endpoints, as a user would configure them.

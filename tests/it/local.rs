@@ -4,27 +4,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::{Clock, ManualClock};
 use pipetrail::queue::Queue;
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::Store;
 
-use crate::contract::Pass;
 use crate::contract::queue::queue_contract;
 use crate::contract::store::store_contract;
+use crate::contract::{Moved, Pass};
 use crate::support::{Local, bodies, folder, time};
-
-#[derive(Debug)]
-struct Moved(Arc<ManualClock>);
-
-#[async_trait]
-impl Pass for Moved {
-    async fn pass(&self, duration: Duration) {
-        self.0.advance(duration);
-    }
-}
 
 fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::at(time("2026-03-02T09:00:00Z")))

@@ -9,14 +9,13 @@ use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{Response, header};
-use pipetrail::azure::{Account, Credential};
+use pipetrail::azure::Account;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::azurite::{ACCOUNT, Azurite, KEY};
+use crate::azurite::{ACCOUNT, Azurite, account};
 
 /// The services allow 4 MiB for a transaction.
 const MOST: usize = 8 << 20;
@@ -83,12 +82,7 @@ impl Proxy {
     }
 
     pub(crate) fn account(&self) -> Account {
-        Account {
-            name: ACCOUNT.to_owned(),
-            credential: Credential::Key(SecretString::from(KEY)),
-            queue_endpoint: self.queue_endpoint.clone(),
-            table_endpoint: self.table_endpoint.clone(),
-        }
+        account(self.queue_endpoint.clone(), self.table_endpoint.clone())
     }
 
     /// Of a hundred requests, so many meet each of the [`FAULTS`] from now on.
