@@ -102,7 +102,7 @@ pub struct Worker {
     /// How long a message is ours before it comes again; longer than the 60s that a batch may take [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub lease: Option<Duration>,
-    /// Batches in hand at once [default: 3]
+    /// Batches in hand at once [default: 3, on Azure 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: Option<u16>,
 }

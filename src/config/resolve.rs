@@ -19,6 +19,8 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 const DEFAULT_LOG_FILTER: &str = "info";
 const DEFAULT_LEASE: Duration = Duration::from_secs(120);
 const DEFAULT_CONCURRENCY: u16 = 3;
+/// Batches are smaller there, and each waits for the network several times.
+const DEFAULT_CONCURRENCY_ON_AZURE: u16 = 8;
 
 /// What the command line says; `None` where it is silent.
 #[derive(Debug, Clone, Default)]
@@ -81,7 +83,7 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let format = sources.parse(format, LogFormat::Text, parse_log_format);
     let filter = sources.variable("RUST_LOG");
     let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
-    let work = work(&mut sources, flags.lease, flags.concurrency);
+    let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
@@ -147,7 +149,7 @@ fn has_hook_settings(sources: &Sources<'_>) -> bool {
         || ["hook_user", "hook_password"].iter().any(|key| sources.file.values.contains_key(*key))
 }
 
-fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<u16>) -> WorkConfig {
+fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<u16>, storage: &Storage) -> WorkConfig {
     let lease = lease.unwrap_or(DEFAULT_LEASE);
     if lease <= BATCH_DEADLINE {
         let says = format!(
@@ -157,7 +159,11 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
         );
         sources.faults.push(Fault { source_name: "--lease".to_owned(), says });
     }
-    WorkConfig { lease, concurrency: concurrency.unwrap_or(DEFAULT_CONCURRENCY) }
+    let default = match storage {
+        Storage::Local => DEFAULT_CONCURRENCY,
+        Storage::Azure(_) => DEFAULT_CONCURRENCY_ON_AZURE,
+    };
+    WorkConfig { lease, concurrency: concurrency.unwrap_or(default) }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

@@ -43,6 +43,8 @@ use crate::clock::Clock;
 
 /// So many requests of one call are under way together.
 const AT_ONCE: usize = 32;
+/// Deletions are nearly all of a worker's requests, and several batches are settled in one call.
+const SETTLED_AT_ONCE: usize = 128;
 /// No message is tried alone before this receive (see `ingest`), so none has a count of trials to remove.
 const TRIED_FROM: u32 = 4;
 
@@ -255,7 +257,7 @@ impl Queue for AzureQueue {
 
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError> {
         let settled = stream::iter(settlements.into_iter().map(|settlement| self.settle_one(settlement)));
-        let failed = settled.buffer_unordered(AT_ONCE).filter_map(|settled| std::future::ready(settled.err()));
+        let failed = settled.buffer_unordered(SETTLED_AT_ONCE).filter_map(|settled| std::future::ready(settled.err()));
         let (errors, unsettled): (Vec<_>, Vec<_>) = failed.unzip().await;
         match errors.into_iter().next() {
             Some(source) => Err(SettleError { source, unsettled }),

@@ -4,7 +4,7 @@
 
 const path = require("node:path");
 const { createRequire } = require("node:module");
-const modules = createRequire(path.join(__dirname, "../azurite/package.json"));
+const modules = createRequire(path.join(__dirname, "../../azurite/package.json"));
 const { QueueClient } = modules("@azure/storage-queue");
 const { TableClient } = modules("@azure/data-tables");
 
