@@ -12,8 +12,10 @@ use futures_util::StreamExt;
 use pipetrail::azure::Services;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
-use pipetrail::domain::run::{RunFact, StageSaid, Statement};
-use pipetrail::domain::{Fact, FactKind, Join, Key, Label, Outcome, Record, RunKey, State as RunState, Time};
+use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
+use pipetrail::domain::{
+    ApprovalStatus, Fact, FactKind, Join, Key, Label, Outcome, Record, RunKey, State as RunState, Time,
+};
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{AzureTableStore, Committed, Cursor, Store, StoreError, Write};
 use serde_json::Value;
@@ -22,7 +24,9 @@ use tokio::net::TcpListener;
 use crate::azurite::{ACCOUNT, Azurite, account, unique};
 use crate::contract::store::store_contract;
 use crate::contract::{Moved, Pass};
-use crate::support::{Local, assert_same, bodies, disordered, drain, folded, folder, stored, time, worker};
+use crate::support::{
+    Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
+};
 
 /// A table of its own, which several stores may use.
 struct Table {
@@ -207,20 +211,90 @@ async fn more_facts_than_a_transaction_takes_are_all_kept_and_all_removed() {
     assert_eq!(table.rows("run|fabrikam|7").await.len(), 2, "the record and the fact of run 2");
 }
 
+/// Everything that anybody can say of one run, each part as large as it may be.
+fn heaviest() -> Vec<RunFact> {
+    const NUMBERS: u32 = 400;
+    let (word, name) =
+        (|number: u32| format!("{number:032}"), |number: u32| format!("{number:04}{}", "\"".repeat(126)));
+    let late = Time::from_ticks(i64::MAX);
+    let result = Some(Outcome::from(word(0).as_str()));
+    let says = Statement { said: late, result, queued: Some(late), started: Some(late), finished: Some(late) };
+    let fact = |number: u32| {
+        let state = RunState::from(word(number).as_str());
+        let mut fact = RunFact::new(run(479), FactKind::Timeline, late);
+        fact.labels =
+            [Label::RunName, Label::Branch, Label::Url, Label::Reason, Label::Repository, Label::RequestedFor]
+                .map(|label| (label, "\u{1}".repeat(170)))
+                .into();
+        fact.run = Some((state.clone(), says.clone()));
+        let stage = |stage: u32| (name(stage), state.clone(), says.clone());
+        let stages = (0..NUMBERS).map(stage);
+        fact.stages = stages.map(|(name, state, says)| StageSaid { name, attempt: None, state, says }).collect();
+        let job = |(name, state, says): (String, RunState, Statement)| {
+            let (stage, attempt) = (name.clone(), Some(u32::MAX));
+            JobSaid { stage, stage_attempt: attempt, name, attempt, state, says }
+        };
+        fact.jobs = (0..NUMBERS).map(stage).map(job).collect();
+        let approvers = vec!["\u{fc}".repeat(125), "\u{1}".repeat(40)];
+        let says = ApprovalStatement {
+            said: late,
+            stage: Some(name(0)),
+            attempt: Some(u32::MAX),
+            requested: Some(late),
+            changed: Some(late),
+            approvers,
+        };
+        let status = ApprovalStatus::from(word(number).as_str());
+        fact.approvals = vec![ApprovalSaid { id: name(number), status, says }];
+        fact
+    };
+    (0..100).map(fact).collect()
+}
+
 #[tokio::test]
-async fn a_large_record_and_a_large_fact_come_back() {
+async fn the_heaviest_record_and_the_heaviest_facts_come_back() {
     let store = Table::create().await.store();
-    let Fact::Run(mut fact) = completed(run(479), 1);
-    for number in 0..200_u32 {
-        let name = format!("{number} {}", "\u{fc}\u{1f600}\"x".repeat(200));
-        let says = Statement { started: Some(at(1)), ..Statement::at(at(2)) };
-        fact.stages.push(StageSaid { name, attempt: Some(number), state: RunState::Running, says });
-    }
-    let fact = Fact::Run(fact);
-    assert!(Record::of(&fact).encode().len() > 200_000);
-    written(store.as_ref(), insert(std::slice::from_ref(&fact))).await;
-    assert_eq!(load(store.as_ref(), &fact.key()).await.unwrap(), Record::of(&fact));
-    assert_eq!(store.facts(&fact.key()).await.unwrap(), [fact]);
+    let facts: Vec<Fact> = heaviest().into_iter().map(Fact::Run).collect();
+    let record = facts.iter().map(Record::of).reduce(|mut one, other| {
+        one.absorb(other);
+        one
+    });
+    let record = record.unwrap();
+    let text = record.encode();
+    assert!(text.len() > 600_000, "it is not heavy: {}", text.len());
+    let facts = [facts[7].clone(), facts[8].clone()];
+    let encoded = facts.iter().map(Fact::encode).collect::<Vec<_>>();
+    assert!(encoded[0].text.len() > 300_000, "it is not heavy: {}", encoded[0].text.len());
+    written(store.as_ref(), Write::Record { record: record.clone(), text, expected: None, facts: encoded }).await;
+    assert!(load(store.as_ref(), &record.key()).await.unwrap() == record);
+    let found = store.facts(&record.key()).await.unwrap();
+    assert!(found.len() == 2 && facts.iter().all(|fact| found.contains(fact)));
+}
+
+#[tokio::test]
+async fn an_event_as_large_as_a_hook_takes_is_folded() {
+    let stages = |count: usize| {
+        let stage = |number| {
+            serde_json::json!({"name": format!("{number}{}", "\u{1}".repeat(300)), "attempt": number,
+            "state": "s".repeat(100), "result": "r".repeat(100)})
+        };
+        (1..=count).map(stage).collect::<Vec<_>>()
+    };
+    let url = "https://dev.azure.com/fabrikam/_apis/pipelines/7/runs/479";
+    let body = serde_json::json!({"eventType": "ms.vss-pipelines.run-state-changed-event",
+        "createdDate": "2026-03-02T08:00:00Z",
+        "resource": {"run": {"id": 479, "state": "completed", "url": url, "pipeline": {"id": 7}}, "stages": stages(1_000)}});
+    let body = body.to_string().into_bytes();
+    assert!(body.len() > 2_000_000);
+    let table = Table::create().await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    local.queue.put(vec![body.clone()]).await.unwrap();
+    drain(&worker(local.queue.clone(), table.store())).await;
+    assert!(dead_letters(local.queue.as_ref()).await.is_empty());
+    let store = table.store();
+    assert_same(&stored(store.as_ref()).await, &folded(&[body]));
+    assert_eq!(store.facts(&Key::Run(run(479))).await.unwrap().len(), 3);
 }
 
 #[tokio::test]

@@ -2,15 +2,17 @@
 //!
 //! | partition | row | what |
 //! |---|---|---|
-//! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ... and columns for other tools |
+//! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ..., and columns for other tools |
 //! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
 //! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
 //! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
 //!
-//! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity holds
-//! 1 MiB in UTF-16, so a stored form beyond some 500,000 characters is refused: the bounds of the merge keep records far
-//! below.
+//! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity
+//! [holds 1 MiB][limits], so a longer stored form stands there in binary, in `bytes0`, `bytes1`, ... The room that a
+//! record has ([`RunRecord`](crate::domain::run::RunRecord)) and the size of a fact keep below that, whatever is sent.
+//!
+//! [limits]: https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-the-table-service-data-model
 //!
 //! Facts are read together with a record only. Facts alone, which a worker's write or a purge may leave behind at a
 //! crash or in a race, are never seen and do no harm.
