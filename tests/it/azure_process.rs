@@ -120,7 +120,9 @@ async fn the_answers_are_those_of_the_local_file() {
     bodies.sort_unstable();
     assert_eq!(bodies, ["rubbish", "{}"]);
     azure.run("refold --check");
-    azure.run("purge --older-than 1s --yes");
+    let (_, said) = azure.said("purge --older-than 1s --yes");
+    assert!(said.starts_with("waiting 60 s") && said.contains("\npurged "), "{said}");
+    assert!(azure.json("check")[5]["says"].as_str().unwrap().starts_with("runs that ended before "));
     local.run("purge --older-than 1s --yes");
     assert_eq!(azure.json("get runs --top 0"), local.json("get runs --top 0"));
 }
@@ -239,9 +241,11 @@ async fn check_says_what_is_there() {
     shell.run("work --until-empty");
     let found = shell.json("check");
     let names: Vec<_> = found.as_array().unwrap().iter().map(|finding| finding["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["storage", "queue", "dead letters", "store", "catalog"]);
+    assert_eq!(names, ["storage", "queue", "dead letters", "store", "change log", "floor", "catalog"]);
     assert!(found.as_array().unwrap().iter().all(|finding| finding["ok"] == true), "{found}");
     assert!(found[2]["says"].as_str().unwrap().starts_with("2, "), "{found}");
+    assert!(found[4]["says"].as_str().unwrap().starts_with("4 shards, last entries: "), "{found}");
+    assert_eq!(found[5]["says"], "none: nothing was purged");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -306,6 +310,11 @@ async fn a_signature_is_enough_and_what_it_forbids_is_said() {
     // Who may only read can ask, and not work.
     let reader = signed("rl");
     assert_eq!(reader.json("get runs --top 0"), runs);
+    let check = reader.command("check -o json").output().unwrap();
+    let check: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let ok =
+        |name: &str| check.as_array().unwrap().iter().find(|finding| finding["name"] == name).unwrap()["ok"] == true;
+    assert!(!ok("store") && ok("change log") && ok("floor") && ok("catalog"), "{check}");
     let (code, said) = reader.said("work --until-empty");
     assert!(code == Some(1) && said.contains("403") && said.contains("check the key or the signature"), "{said}");
     assert!(!said.contains("sig="), "{said}");

@@ -79,8 +79,12 @@ pub(super) struct Entity {
 }
 
 impl Entity {
+    pub(super) fn text(&self, column: &str) -> Option<&str> {
+        self.columns.get(column)?.as_str()
+    }
+
     pub(super) fn integer(&self, column: &str) -> Option<i64> {
-        self.columns.get(column)?.as_str()?.parse().ok()
+        self.text(column)?.parse().ok()
     }
 
     /// What [`NewEntity::body`] wrote. Where it is damaged, not all of it: no JSON then.
@@ -91,7 +95,7 @@ impl Entity {
     }
 
     fn pieces<'e>(&'e self, column: &'e str) -> impl Iterator<Item = &'e str> {
-        (0_usize..).map_while(move |number| self.columns.get(&format!("{column}{number}"))?.as_str())
+        (0_usize..).map_while(move |number| self.text(&format!("{column}{number}")))
     }
 }
 
