@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use pipetrail::azure::Services;
 use serde_json::Value;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
@@ -246,6 +247,30 @@ async fn check_says_what_is_there() {
     assert!(found[2]["says"].as_str().unwrap().starts_with("2, "), "{found}");
     assert!(found[4]["says"].as_str().unwrap().starts_with("4 shards, last entries: "), "{found}");
     assert_eq!(found[5]["says"], "none: nothing was purged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_deleted_is_made_anew_and_that_is_said() {
+    let azurite = Azurite::start().await;
+    let shell = Shell::azure().await;
+    let name = shell.environment.iter().find(|(name, _)| *name == "PIPETRAIL_TABLE").unwrap().1.clone();
+    let services = Services::new(&azurite.account()).unwrap();
+    let mut work = shell.command("work").stderr(Stdio::piped()).spawn().unwrap();
+    let said = lines(work.stderr.take().unwrap());
+    assert!(said.recv_timeout(LIMIT).unwrap().contains("working"));
+    services.table(&name).delete().await.unwrap();
+    // Not with `enqueue`, which makes the table itself.
+    let body = fs::read_to_string(Path::new(&examples()).join("completed_build.json")).unwrap();
+    services.queue(&name).put_message(body).await.unwrap();
+    let anew = format!("table `{name}` was gone and is made anew: what was in it is lost");
+    while !said.recv_timeout(LIMIT).unwrap().contains(&anew) {}
+    let started = Instant::now();
+    while shell.json("get runs").as_array().unwrap().is_empty() {
+        assert!(started.elapsed() < LIMIT, "the run does not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    work.kill().unwrap();
+    work.wait().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

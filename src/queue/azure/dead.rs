@@ -16,6 +16,7 @@ use super::AT_ONCE;
 use super::bodies::Bodies;
 use super::rows::Rows;
 use super::text::Stored;
+use crate::azure::date_time;
 use crate::domain::Time;
 use crate::queue::{DeadLetter, DeadLetterFilter, QueueError, Reason};
 
@@ -170,9 +171,9 @@ fn entity(partition: &str, letter: &DeadLetter) -> Value {
         "sentence": fitting(&reason.sentence),
         "path": reason.path.as_deref().map(fitting),
         "tries": tries,
-        "firstSeenAt": first_seen.to_string(),
+        "firstSeenAt": date_time(*first_seen),
         "firstSeenAt@odata.type": "Edm.DateTime",
-        "deadAt": dead.to_string(),
+        "deadAt": date_time(*dead),
         "deadAt@odata.type": "Edm.DateTime",
         "size": body.len(),
     })
