@@ -69,9 +69,6 @@ impl AzureError {
                 "check the key or the signature; an identity needs the roles Storage Queue Data Contributor and Storage \
                  Table Data Contributor on the account; a firewall of the account answers so, too",
             ),
-            Some(409) if self.is("QueueBeingDeleted") || self.is("TableBeingDeleted") => {
-                Some("the service is still deleting it, which takes a minute or so: try again then")
-            }
             Some(404) if self.is("QueueNotFound") || self.is("TableNotFound") => {
                 Some("`pipetrail work` makes queue and table; PIPETRAIL_QUEUE and PIPETRAIL_TABLE name them")
             }
@@ -164,7 +161,6 @@ mod tests {
         assert!(hint(403, "AuthenticationFailed").contains("clock"));
         assert!(hint(403, "AuthorizationPermissionMismatch").contains("Storage Table Data Contributor"));
         assert!(hint(404, "TableNotFound").contains("`pipetrail work`"));
-        assert!(hint(409, "TableBeingDeleted").contains("try again"));
         assert_eq!(answered(500, "InternalError").hint(), None);
         assert!(answered(403, "AuthorizationPermissionMismatch").is_missing_right());
         assert!(!answered(403, "AuthenticationFailed").is_missing_right());
