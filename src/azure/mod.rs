@@ -21,7 +21,7 @@ use azure_storage::{CloudLocation, StorageCredentials};
 use azure_storage_queues::{QueueClient, QueueServiceClient, QueueServiceClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
-pub use edm::date_time;
+pub use edm::{date_time, plain_text};
 pub use error::AzureError;
 
 /// A storage account and the right to use it.

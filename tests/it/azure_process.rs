@@ -262,7 +262,7 @@ async fn a_table_that_is_deleted_is_made_anew_and_that_is_said() {
     // Not with `enqueue`, which makes the table itself.
     let body = fs::read_to_string(Path::new(&examples()).join("completed_build.json")).unwrap();
     services.queue(&name).put_message(body).await.unwrap();
-    let anew = format!("table `{name}` was gone and is made anew: what was in it is lost");
+    let anew = format!("table `{name}` was gone and is made anew: what it held is lost");
     while !said.recv_timeout(LIMIT).unwrap().contains(&anew) {}
     let started = Instant::now();
     while shell.json("get runs").as_array().unwrap().is_empty() {

@@ -3,7 +3,7 @@
 //! Output only. Nothing here is read back but `ended`, which tells a purge where to look.
 
 use super::entity::NewEntity;
-use crate::azure::date_time;
+use crate::azure::{date_time, plain_text};
 use crate::domain::run::ShownRun;
 use crate::domain::{Outcome, Record, Said, State};
 
@@ -40,9 +40,7 @@ fn run(entity: NewEntity, run: &ShownRun) -> NewEntity {
         .into_iter()
         .fold(entity, |entity, (column, id)| entity.integer(column, i64::try_from(id).unwrap_or(i64::MAX)));
     let texts = texts.into_iter().filter_map(|(column, text)| Some((column, text?)));
-    let entity = texts.fold(entity, |entity, (column, text)| {
-        entity.text(column, &text.chars().take(MOST_CHARACTERS).collect::<String>())
-    });
+    let entity = texts.fold(entity, |entity, (column, text)| entity.text(column, &plain_text(&text, MOST_CHARACTERS)));
     let times = times.into_iter().filter_map(|(column, time)| Some((column, date_time(time?))));
     times.fold(entity, |entity, (column, time)| entity.typed(column, time, "Edm.DateTime"))
 }

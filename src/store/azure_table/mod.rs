@@ -199,7 +199,7 @@ impl Store for AzureTableStore {
         match self.try_write().await {
             Err(error) if error.is("TableNotFound") => {
                 self.create().await?;
-                tracing::warn!("table `{0}` was gone and is made anew: what was in it is lost", self.table.name());
+                tracing::warn!("table `{0}` was gone and is made anew: what it held is lost", self.table.name());
                 Ok(self.try_write().await?)
             }
             tried => Ok(tried?),
