@@ -12,7 +12,7 @@ use azure_storage_queues::QueueClient;
 use futures_util::TryStreamExt as _;
 use pipetrail::azure::{Account, Services, TimeOuts};
 use pipetrail::clock::SystemClock;
-use pipetrail::http::{Limits, Server, router};
+use pipetrail::http::{Limits, MAX_BODY, Server, router};
 use pipetrail::ingest::{Mode, Settings, Tally, Worker};
 use pipetrail::queue::{AzureQueue, AzureQueueOptions, Queue};
 use pipetrail::store::AzureTableStore;
@@ -169,6 +169,31 @@ async fn two_workers_that_are_killed_leave_what_one_would() {
 #[tokio::test]
 async fn four_workers_that_are_killed_leave_what_one_would() {
     killed_at_random(4, 5_000, 12).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_worker_stays_small_with_large_bodies() {
+    const MOST: u64 = 64_000;
+    let azurite = Azurite::on_disk().await;
+    let name = unique("large");
+    let cloud = Cloud::open(&azurite.account(), &name).await;
+    let sent: Vec<Vec<u8>> = interleaved(4, 40).into_iter().map(padded).collect();
+    for body in &sent {
+        cloud.queue.put(vec![body.clone()]).await.unwrap();
+    }
+    let worker = Process::start(["azure", &name, &azurite.queue_endpoint(), &azurite.table_endpoint()]);
+    cloud.feed(&[]).await;
+    let most = worker.most_memory();
+    assert!(most < MOST, "{most} KiB");
+    cloud.assert_holds(&sent).await;
+}
+
+/// An event of 2 MiB, of which nothing can be left out.
+fn padded(body: Vec<u8>) -> Vec<u8> {
+    let mut event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    event["resource"]["padding"] = "x".repeat(MAX_BODY - 2 * body.len()).into();
+    event.to_string().into_bytes()
 }
 
 #[tokio::test]

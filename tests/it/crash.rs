@@ -41,6 +41,14 @@ impl Process {
         Self::start([file.as_os_str(), OsStr::new(marker)])
     }
 
+    /// The most memory that it had at once, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
     /// Waits until it ended or `done`; kills it then. How it ended by itself, if it did.
     fn wait(&mut self, mut done: impl FnMut() -> bool) -> Option<ExitStatus> {
         let start = Instant::now();
