@@ -6,6 +6,7 @@ use super::organization::{Place, number_after};
 use super::wire::{Build, Builds, Envelope, Project, href, id, name, text, time};
 use super::{Beside, Scope, words};
 use crate::domain::run::{RunFact, Statement};
+use crate::domain::text::{MOST_TEXT, cut};
 use crate::domain::{Fact, FactKind, Label, RunKey, State, Time};
 
 /// What `build.complete` says.
@@ -57,7 +58,9 @@ fn beside_fact(beside: &Beside, build: &Build<'_>, path: &str) -> Result<RunFact
     let pipeline = id_of_definition(build).map_or_else(|| beside.pipeline(), Ok)?;
     let mut fact = rest_fact(build, place, (pipeline, run_id(build, path)?), path)?;
     if !fact.labels.iter().any(|(label, _)| *label == Label::PipelineName) {
-        fact.labels.extend(beside.pipeline_name.clone().map(|name| (Label::PipelineName, name)));
+        fact.labels.extend(
+            beside.pipeline_name.as_deref().map(|name| (Label::PipelineName, cut(name, MOST_TEXT).into_owned())),
+        );
     }
     Ok(fact)
 }

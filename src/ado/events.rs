@@ -5,21 +5,19 @@
 //! tells that it is only a stub.
 
 use super::error::DecodeError;
-use super::labels::{Labels, cut, put_source};
+use super::labels::{Labels, put_source, short};
 use super::organization::{Place, number_after};
 use super::wire::{
     Approval, Approvals, Changed, Id, Links, Part, Person, Pipeline, Pipelines, Run, Text, count, href, id, name, text,
     time,
 };
 use super::{Scope, words};
-use crate::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
+use crate::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid, Statement};
+use crate::domain::text::weight;
 use crate::domain::{ApprovalStatus, FactKind, Label, RunKey, State, Time};
 
 /// So many stages of one event are taken; the rest is left out.
 const MOST_STAGES: usize = 1_000;
-
-/// So many names of approvers are taken.
-const MOST_APPROVERS: usize = 100;
 
 pub(super) fn run_fact(scope: &Scope<'_>, resource: &Pipelines<'_>) -> Result<RunFact, DecodeError> {
     let mut fact = About::pipelines(resource).fact(scope, FactKind::RunStateChanged)?;
@@ -46,9 +44,9 @@ pub(super) fn job_fact(scope: &Scope<'_>, resource: &Pipelines<'_>) -> Result<Ru
     let stage = resource.stage.as_ref();
     let stage_name = part_name(stage, resource.stage_name.as_ref(), "stage", "resource.stage")?;
     fact.jobs.push(JobSaid {
-        stage: cut(stage_name).into_owned(),
+        stage: short(stage_name).into_owned(),
         stage_attempt: stage.and_then(|stage| count(stage.attempt.as_ref())),
-        name: cut(part_name(Some(job), None, "job", "resource.job")?).into_owned(),
+        name: short(part_name(Some(job), None, "job", "resource.job")?).into_owned(),
         attempt: count(job.attempt.as_ref()),
         state: part_state(job, "job", "resource.job")?,
         says: part_says(scope.said, job),
@@ -71,11 +69,11 @@ pub(super) fn approval_fact(
     let status =
         text(approval.status.as_ref()).ok_or_else(|| missing("status of the approval", "resource.approval.status"))?;
     fact.approvals.push(ApprovalSaid {
-        id: cut(id).into_owned(),
-        status: ApprovalStatus::from(cut(status).as_ref()),
+        id: short(id).into_owned(),
+        status: ApprovalStatus::from(status),
         says: ApprovalStatement {
             said: scope.said,
-            stage: text(resource.stage_name.as_ref()).map(|name| cut(name).into_owned()),
+            stage: text(resource.stage_name.as_ref()).map(|name| short(name).into_owned()),
             attempt: count(resource.attempt_id.as_ref()),
             requested: time(approval.created_on.as_ref()),
             changed: time(approval.last_modified_on.as_ref()),
@@ -85,14 +83,17 @@ pub(super) fn approval_fact(
     Ok(fact)
 }
 
-/// Who is asked and who answered, in the order of the steps.
+/// Who is asked and who answered, in the order of the steps, those left out that come after too many.
 fn approvers(approval: &Approval<'_>) -> Vec<String> {
     let steps = approval.steps.iter().flatten();
     let people = steps.flat_map(|step| [name(step.assigned_approver.as_ref()), name(step.actual_approver.as_ref())]);
     let mut names: Vec<String> = Vec::new();
-    for person in people.flatten() {
-        let person = cut(person);
-        if names.len() < MOST_APPROVERS && !names.iter().any(|name| *name == person) {
+    let mut room = MOST_APPROVERS;
+    for person in people.flatten().map(short) {
+        // With quotes and comma.
+        let Some(left) = room.checked_sub(3 + weight(&person)) else { break };
+        if !names.iter().any(|name| *name == person) {
+            room = left;
             names.push(person.into_owned());
         }
     }
@@ -220,7 +221,7 @@ fn run_said(said: Time, run: &Run<'_>) -> Option<(State, Statement)> {
 
 fn stage_said(said: Time, stage: &Part<'_>, named: Option<&Text<'_>>, path: &str) -> Result<StageSaid, DecodeError> {
     Ok(StageSaid {
-        name: cut(part_name(Some(stage), named, "stage", path)?).into_owned(),
+        name: short(part_name(Some(stage), named, "stage", path)?).into_owned(),
         attempt: count(stage.attempt.as_ref()),
         state: part_state(stage, "stage", path)?,
         says: part_says(said, stage),

@@ -3,18 +3,11 @@ use std::borrow::Cow;
 use super::organization::{Place, is_guid};
 use super::wire::{Changed, Checkout, Repository, text};
 use crate::domain::Label;
+use crate::domain::text::{MOST_NAME, MOST_TEXT, cut};
 
-/// The longest text that is kept, in bytes: no single field may make a record too large for a table.
-const LONGEST_TEXT: usize = 1024;
-
-/// The text, cut at a character and marked with `…` where it is longer than 1,024 bytes.
-pub(super) fn cut(text: &str) -> Cow<'_, str> {
-    if text.len() <= LONGEST_TEXT {
-        return Cow::Borrowed(text);
-    }
-    let longest = LONGEST_TEXT.saturating_sub('…'.len_utf8());
-    let end = (0..=longest).rev().find(|end| text.is_char_boundary(*end)).unwrap_or_default();
-    Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
+/// The name of a part or a person, or an id, no longer than it may be.
+pub(super) fn short(name: &str) -> Cow<'_, str> {
+    cut(name, MOST_NAME)
 }
 
 /// The texts of a fact, without those that are absent.
@@ -30,7 +23,7 @@ impl Labels {
 
     pub(super) fn put(&mut self, label: Label, text: Option<&str>) {
         if let Some(text) = text {
-            self.0.push((label, cut(text).into_owned()));
+            self.0.push((label, cut(text, MOST_TEXT).into_owned()));
         }
     }
 
@@ -78,13 +71,6 @@ fn last_segment(url: &str) -> Option<Cow<'_, str>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn long_texts_are_cut_at_a_character() {
-        assert_eq!(cut(&"a".repeat(1024)).len(), 1024);
-        let long = cut(&"ä".repeat(600)).into_owned();
-        assert!(long.len() <= 1024 && long.ends_with("ä…"), "{}", long.len());
-    }
 
     #[test]
     fn names_of_repositories() {

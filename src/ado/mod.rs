@@ -9,8 +9,9 @@
 //! Not read: the event's `id` (the service's test button repeats it) and `message` (it may be switched off).
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
-//! Bounds: texts are cut at 1,024 bytes; of one body at most 1,000 stages, 5,000 timeline records and 100
-//! approvers are taken. Depth costs no stack, since what is not read is skipped without recursion.
+//! Bounds: texts are cut at 1,024 bytes, names and ids at 256, words at 32; of one body at most 1,000 stages, 5,000
+//! timeline records and 600 bytes of approvers' names are taken. A body with many parts becomes several facts. Depth
+//! costs no stack, since what is not read is skipped without recursion.
 
 mod body;
 mod build;
@@ -162,11 +163,15 @@ fn fact(
 }
 
 fn one(fact: RunFact) -> Decoded {
-    Decoded::Facts(vec![Fact::Run(fact)])
+    Decoded::Facts(facts(fact))
+}
+
+fn facts(fact: RunFact) -> Vec<Fact> {
+    fact.in_pieces().into_iter().map(Fact::Run).collect()
 }
 
 fn ignored(event_type: &str) -> Decoded {
-    Decoded::Ignored { event_type: labels::cut(event_type).into_owned() }
+    Decoded::Ignored { event_type: labels::short(event_type).into_owned() }
 }
 
 fn foreign(body: &str) -> Option<Decoded> {

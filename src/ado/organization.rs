@@ -8,8 +8,9 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode_str;
 
-/// Longer names do not fit the key of a table; the service allows 50 characters.
-const LONGEST_NAME: usize = 256;
+/// Longer names may not fit the key of a table, which takes 512 characters, and where a byte may need three. The service
+/// allows 50 characters.
+const LONGEST_NAME: usize = 128;
 
 /// What an address says.
 #[derive(Debug, PartialEq, Eq)]
@@ -81,9 +82,11 @@ fn strip_end<'t>(text: &'t str, end: &str) -> Option<&'t str> {
 /// The canonical form of an organization's name, if it can be one.
 pub(super) fn usable(name: &str) -> Option<String> {
     let forbidden = |c: char| c.is_control() || matches!(c, '/' | '\\' | '#' | '?' | '|');
+    // Lower case may be longer.
+    let lower = name.to_lowercase();
     let usable =
-        !name.trim().is_empty() && name.len() <= LONGEST_NAME && !name.starts_with('_') && !name.contains(forbidden);
-    usable.then(|| name.to_lowercase())
+        !name.trim().is_empty() && lower.len() <= LONGEST_NAME && !name.starts_with('_') && !name.contains(forbidden);
+    usable.then_some(lower)
 }
 
 /// `_apis`, `_build`, `_git` and the like stand where a project would.

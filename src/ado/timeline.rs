@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::Beside;
 use super::error::{DecodeError, parse};
-use super::labels::{Labels, cut};
+use super::labels::{Labels, short};
 use super::organization::Place;
 use super::wire::{Timeline, TimelineRecord, count, text, time};
 use super::words;
@@ -23,7 +23,7 @@ const MOST_PARENTS: usize = 8;
 /// What the service calls the stage of a pipeline without stages.
 const ONLY_STAGE: &str = "__default";
 
-/// The facts in an answer of Timeline - Get about the run `run`: one, or none where the answer is empty
+/// The facts in an answer of Timeline - Get about the run `run`: none where the answer is empty
 /// (the build never started) or says nothing of a stage or a job. At most 5,000 records are taken.
 ///
 /// # Errors
@@ -47,7 +47,7 @@ pub fn timeline_facts(beside: &Beside, run: u64, answer: &[u8]) -> Result<Vec<Fa
     let spoken = fact.stages.iter().map(|stage| stage.says.said).chain(fact.jobs.iter().map(|job| job.says.said));
     let said = spoken.max();
     fact.said = said.unwrap_or(Time::UNKNOWN);
-    Ok(said.map(|_| Fact::Run(fact)).into_iter().collect())
+    Ok(said.map(|_| super::facts(fact)).unwrap_or_default())
 }
 
 fn labels(beside: &Beside) -> Vec<(Label, String)> {
@@ -96,7 +96,7 @@ fn stage_of<'e, 'a>(by_id: &ById<'e, 'a>, record: &TimelineRecord<'a>) -> Option
 fn named(record: &TimelineRecord<'_>) -> Option<String> {
     let identifier = text(record.identifier.as_ref());
     let last = identifier.and_then(|whole| whole.rsplit('.').next()).filter(|last| !last.is_empty());
-    last.or_else(|| text(record.name.as_ref())).map(|name| cut(name).into_owned())
+    last.or_else(|| text(record.name.as_ref())).map(|name| short(name).into_owned())
 }
 
 fn says(record: &TimelineRecord<'_>) -> Statement {

@@ -1,13 +1,12 @@
 //! The words of the build API, of timelines and of version 1.0, in those of today's events. A word that
 //! is not listed stays as it came.
 
-use super::labels::cut;
 use crate::domain::{Outcome, State};
 
 pub(super) fn state(word: &str) -> State {
     match word {
         "cancelling" => State::Canceling,
-        other => State::from(cut(other).as_ref()),
+        other => State::from(other),
     }
 }
 
@@ -25,7 +24,7 @@ pub(super) fn outcome(word: &str) -> Option<Outcome> {
         "none" => None,
         "stopped" => Some(Outcome::Canceled),
         "succeededWithIssues" => Some(Outcome::PartiallySucceeded),
-        other => Some(Outcome::from(cut(other).as_ref())),
+        other => Some(Outcome::from(other)),
     }
 }
 

@@ -19,10 +19,11 @@ pub struct AzureError {
 }
 
 impl AzureError {
-    /// Says where it was.
+    /// Says where it was, unless that is said already.
     #[must_use]
-    pub fn at(self, place: &str) -> Self {
-        Self { place: Some(place.to_owned()), ..self }
+    pub fn at(mut self, place: &str) -> Self {
+        self.place.get_or_insert_with(|| place.to_owned());
+        self
     }
 
     #[must_use]
@@ -53,6 +54,12 @@ impl AzureError {
         self.status == Some(403) && !self.is("AuthenticationFailed")
     }
 
+    /// Whether the queue or the table is not there.
+    #[must_use]
+    pub fn is_gone(&self) -> bool {
+        self.is("QueueNotFound") || self.is("TableNotFound")
+    }
+
     /// What the user can do about it, where something can be done.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
@@ -69,8 +76,11 @@ impl AzureError {
                 "check the key or the signature; an identity needs the roles Storage Queue Data Contributor and Storage \
                  Table Data Contributor on the account; a firewall of the account answers so, too",
             ),
-            Some(404) if self.is("QueueNotFound") || self.is("TableNotFound") => {
+            Some(404) if self.is_gone() => {
                 Some("`pipetrail work` makes queue and table; PIPETRAIL_QUEUE and PIPETRAIL_TABLE name them")
+            }
+            Some(409) if self.is("QueueBeingDeleted") || self.is("TableBeingDeleted") => {
+                Some("somebody deleted it, and the service takes about a minute for that: try again then")
             }
             Some(_) => None,
         }
@@ -152,7 +162,7 @@ mod tests {
 
     #[test]
     fn says_where_it_was() {
-        assert_eq!(answered(404, "QueueNotFound").to_string(), "queue `q`: 404 QueueNotFound: no");
+        assert_eq!(answered(404, "QueueNotFound").at("table `t`").to_string(), "queue `q`: 404 QueueNotFound: no");
     }
 
     #[test]
@@ -161,6 +171,7 @@ mod tests {
         assert!(hint(403, "AuthenticationFailed").contains("clock"));
         assert!(hint(403, "AuthorizationPermissionMismatch").contains("Storage Table Data Contributor"));
         assert!(hint(404, "TableNotFound").contains("`pipetrail work`"));
+        assert!(hint(409, "QueueBeingDeleted").contains("try again then"));
         assert_eq!(answered(500, "InternalError").hint(), None);
         assert!(answered(403, "AuthorizationPermissionMismatch").is_missing_right());
         assert!(!answered(403, "AuthenticationFailed").is_missing_right());

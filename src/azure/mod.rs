@@ -8,6 +8,7 @@
 mod address;
 mod batch;
 mod count;
+mod edm;
 mod error;
 
 use std::fmt;
@@ -20,6 +21,7 @@ use azure_storage::{CloudLocation, StorageCredentials};
 use azure_storage_queues::{QueueClient, QueueServiceClient, QueueServiceClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
+pub use edm::{date_time, plain_text};
 pub use error::AzureError;
 
 /// A storage account and the right to use it.

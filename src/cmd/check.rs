@@ -4,7 +4,9 @@ use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::cli::{self, CheckFormat};
 use crate::config::Storage;
+use crate::domain::Time;
 use crate::queue::{Queue, Survey};
+use crate::store;
 use crate::view::{self, moment};
 
 /// What was found about one thing.
@@ -56,6 +58,13 @@ async fn findings(context: &Context) -> Vec<Finding> {
         Err(failure) => findings.push(Finding::of("queue", Err(failure))),
     }
     findings.push(Finding::of("store", store(&parts).await));
+    match parts.store.survey().await {
+        Ok(store::Survey { log, floor: lowest }) => {
+            findings.push(Finding::of("change log", Ok(change_log(&log))));
+            findings.push(Finding::of("floor", Ok(floor(lowest))));
+        }
+        Err(error) => findings.push(Finding::of("change log", Err(error.into()))),
+    }
     findings.push(Finding::of("catalog", catalog(context, &parts).await));
     findings
 }
@@ -78,6 +87,20 @@ fn queue(context: &Context, Survey { depth, oldest, .. }: &Survey) -> String {
 async fn store(parts: &Parts) -> Result<String, Failure> {
     parts.store.probe().await?;
     Ok("takes writes".to_owned())
+}
+
+/// Where each of its parts ends.
+fn change_log(log: &[u64]) -> String {
+    let ends: Vec<_> = log.iter().map(ToString::to_string).collect();
+    let ends = ends.join(", ");
+    if log.len() == 1 { format!("last entry: {ends}") } else { format!("{} shards, last entries: {ends}", log.len()) }
+}
+
+fn floor(floor: Option<Time>) -> String {
+    match floor {
+        None => "none: nothing was purged".to_owned(),
+        Some(floor) => format!("runs that ended before {} were purged, and stay gone", moment(floor)),
+    }
 }
 
 async fn catalog(context: &Context, parts: &Parts) -> Result<String, Failure> {

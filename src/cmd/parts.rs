@@ -35,7 +35,7 @@ impl Parts {
                 if missing == Missing::Create {
                     make(context, azure).await?;
                 }
-                Self::of_account(context, azure, TimeOuts::default())
+                Self::of_account(context, azure, TimeOuts::default(), missing)
             }
         }
     }
@@ -44,12 +44,17 @@ impl Parts {
     pub(super) async fn open_to_look(context: &Context) -> Result<Self, Failure> {
         match &context.config.storage {
             Storage::Local => Self::open(context, Missing::Fail).await,
-            Storage::Azure(azure) => Self::of_account(context, azure, TimeOuts::at_start()),
+            Storage::Azure(azure) => Self::of_account(context, azure, TimeOuts::at_start(), Missing::Fail),
         }
     }
 
-    fn of_account(context: &Context, azure: &AzureConfig, time_outs: TimeOuts) -> Result<Self, Failure> {
-        let (queue, store) = backends(context, azure, time_outs)?;
+    fn of_account(
+        context: &Context,
+        azure: &AzureConfig,
+        time_outs: TimeOuts,
+        missing: Missing,
+    ) -> Result<Self, Failure> {
+        let (queue, store) = backends(context, azure, time_outs, missing)?;
         Ok(Self { queue: Arc::new(queue), store: Arc::new(store), file: None })
     }
 
@@ -94,9 +99,10 @@ fn backends(
     context: &Context,
     azure: &AzureConfig,
     time_outs: TimeOuts,
+    missing: Missing,
 ) -> Result<(AzureQueue, AzureTableStore), Failure> {
     let services = Services::with_time_outs(&azure.account, time_outs)?;
-    let options = AzureQueueOptions { poison_copy: azure.poison_copy };
+    let options = AzureQueueOptions { poison_copy: azure.poison_copy, make_anew: missing == Missing::Create };
     let queue = AzureQueue::new(&services, &azure.queue, &azure.table, context.clock(), options);
     Ok((queue, AzureTableStore::new(&services, &azure.table, context.clock())))
 }
@@ -104,7 +110,7 @@ fn backends(
 /// Makes queue and table where they are missing. Somebody waits for this: what does not answer soon is an error, while
 /// an outage later on is sat out.
 async fn make(context: &Context, azure: &AzureConfig) -> Result<(), Failure> {
-    let (queue, store) = backends(context, azure, TimeOuts::at_start())?;
+    let (queue, store) = backends(context, azure, TimeOuts::at_start(), Missing::Create)?;
     // Who may not make them may still use them.
     match queue.create().await {
         Err(error) if !is_forbidden(&error) || queue.probe().await.is_err() => return Err(error.into()),

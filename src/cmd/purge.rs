@@ -21,7 +21,7 @@ pub(super) async fn run(context: &Context, args: &cli::Purge) -> Result<Exit, Fa
         return plan(context, parts.queue.as_ref(), parts.store.as_ref(), runs_before, letters_before).await;
     }
     if let Some(before) = runs_before {
-        let count = purge_runs(parts.store.as_ref(), before).await?;
+        let count = purge_runs(context, parts.store.as_ref(), before).await?;
         context.output.say(&format!("purged {count} {} that finished before {}", runs(count), moment(before)));
     }
     if let Some(before) = letters_before {
@@ -51,9 +51,14 @@ async fn plan(
     Err(Failure::usage("nothing was purged yet").hint("add --yes to do it: it cannot be undone"))
 }
 
-/// The floor first: what was said before it cannot bring back a run that is about to go.
-async fn purge_runs(store: &dyn Store, before: Time) -> Result<usize, Failure> {
-    store.raise_floor(before).await?;
+/// The floor first, and then the wait until all workers heed it: what was said before it cannot bring back a run that
+/// is about to go.
+async fn purge_runs(context: &Context, store: &dyn Store, before: Time) -> Result<usize, Failure> {
+    let wait = store.raise_floor(before).await?;
+    if !wait.is_zero() && !store.ended(before, 1).await?.is_empty() {
+        context.output.say(&format!("waiting {} s, until no worker brings back what goes", wait.as_secs()));
+        tokio::time::sleep(wait).await;
+    }
     let mut count = 0;
     loop {
         let keys = store.ended(before, STEP).await?;

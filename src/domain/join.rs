@@ -50,20 +50,9 @@ impl<K: Ord, V: Join> Join for BTreeMap<K, V> {
     }
 }
 
-/// The place of `key` in a map of at most `most` entries, which keeps those with the greatest keys; `None` where it has
-/// none. Hostile events must not make a record grow without end, and a cut by the order of the keys is a join too: no
-/// value and no order of arrival changes which entries stay.
-pub(crate) fn place<K: Ord, V: Default>(map: &mut BTreeMap<K, V>, key: K, most: usize) -> Option<&mut V> {
-    if map.len() >= most && !map.contains_key(&key) {
-        if map.first_key_value().is_some_and(|(least, _)| key < *least) {
-            return None;
-        }
-        map.pop_first();
-    }
-    Some(map.entry(key).or_default())
-}
-
-/// Join by key, of at most `most` entries: see [`place`].
+/// Join by key, of at most `most` entries: those with the greatest keys. Hostile events must not make a record grow
+/// without end, and a cut by the order of the keys is a join too: no value and no order of arrival changes which entries
+/// stay.
 pub(crate) fn join_greatest<K: Ord, V: Join>(this: &mut BTreeMap<K, V>, other: BTreeMap<K, V>, most: usize) -> Change {
     let mut change = Change::Unchanged;
     for (key, value) in other {
@@ -150,14 +139,5 @@ mod tests {
             assert_eq!(joined(map(two), map(one)), whole);
         }
         assert_eq!(joined(whole.clone(), map(&entries)), whole);
-    }
-
-    #[test]
-    fn a_place_is_given_only_to_the_greatest() {
-        let mut map: BTreeMap<u8, u8> = BTreeMap::from([(4, 1), (5, 1)]);
-        assert_eq!(place(&mut map, 3, 2), None);
-        assert_eq!(place(&mut map, 4, 2), Some(&mut 1));
-        assert_eq!(place(&mut map, 6, 2), Some(&mut 0));
-        assert_eq!(map.keys().copied().collect::<Vec<_>>(), [5, 6]);
     }
 }

@@ -12,6 +12,7 @@ mod join;
 mod key;
 mod record;
 pub mod run;
+pub mod text;
 mod time;
 mod words;
 

@@ -7,6 +7,8 @@ use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::text::{MOST_WORD, cut};
+
 /// Declares an open set of words. Ordered by the word's bytes, so that the order, which decides ties in
 /// a merge, stays the same when a later version knows more words.
 macro_rules! words {
@@ -15,7 +17,7 @@ macro_rules! words {
         #[derive(Clone, Debug)]
         pub enum $name {
             $($(#[$variant_doc])* $variant,)+
-            /// A word that this version does not know, as it came.
+            /// A word that this version does not know, as it came; cut where it is longer than any word should be.
             Other(String),
         }
 
@@ -34,7 +36,7 @@ macro_rules! words {
             fn from(word: &str) -> Self {
                 match word {
                     $($word => Self::$variant,)+
-                    other => Self::Other(other.to_owned()),
+                    other => Self::Other(cut(other, MOST_WORD).into_owned()),
                 }
             }
         }
@@ -189,6 +191,7 @@ mod tests {
         let state: State = serde_json::from_str("\"somethingNew\"").unwrap();
         assert_eq!(state, State::Other("somethingNew".to_owned()));
         assert_eq!(serde_json::to_string(&state).unwrap(), "\"somethingNew\"");
+        assert_eq!(State::from("x".repeat(1_000).as_str()).as_str(), format!("{}…", "x".repeat(29)));
     }
 
     #[test]

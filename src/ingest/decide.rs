@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use crate::ado::{DecodeError, Decoded};
 use crate::domain::Fact;
-use crate::queue::{Outcome, Reason};
+use crate::queue::{ALONE_FROM, Outcome, Reason};
 
-/// From this receive on, a message is handled alone.
-const ALONE_FROM: u32 = 4;
 /// So many lonely attempts without an outcome make it a dead letter.
 const MOST_TRIALS: u32 = 5;
 /// How long a message waits that only a newer program can handle.

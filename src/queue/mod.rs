@@ -23,6 +23,9 @@ pub use azure::{AzureQueue, AzureQueueOptions};
 pub use dead_letter::{DeadLetter, DeadLetterFilter, Reason};
 pub use sqlite::SqliteQueue;
 
+/// From this receive on, a message is handled alone and its attempts are counted.
+pub(crate) const ALONE_FROM: u32 = 4;
+
 /// A queue of message bodies with its dead letters.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -42,8 +45,8 @@ pub trait Queue: Send + Sync {
     /// settled by whoever took it then.
     async fn settle(&self, settlements: Vec<Settlement>) -> Result<(), SettleError>;
 
-    /// Raises the durable count of attempts on this message that left no outcome, and returns it. Settling
-    /// as done or dead removes the count.
+    /// Raises the durable count of attempts on this message that left no outcome, and returns it. Not asked before
+    /// the receive from which messages are handled alone. Settling as done or dead removes the count.
     async fn begin_trial(&self, delivery: &Delivery) -> Result<u32, QueueError>;
 
     /// How many attempts on this message left no outcome.
@@ -159,6 +162,13 @@ impl QueueError {
     #[must_use]
     pub fn cause(&self) -> String {
         std::error::Error::source(self).map_or_else(|| self.to_string(), ToString::to_string)
+    }
+
+    /// The same as something that may go away by itself.
+    fn passing(self) -> Self {
+        match self {
+            Self::Unavailable(cause) | Self::Failed(cause) => Self::Unavailable(cause),
+        }
     }
 
     /// The delivery was not received here.

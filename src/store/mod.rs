@@ -11,6 +11,7 @@ mod azure_table;
 mod sqlite;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -48,11 +49,18 @@ pub trait Store: Send + Sync {
     /// Whether the store can take a write now: one is made.
     async fn probe(&self) -> Result<(), StoreError>;
 
+    /// As [`Store::probe`], for those who work: what was deleted as a whole is made anew, empty as it is then.
+    async fn recover(&self) -> Result<(), StoreError>;
+
+    /// What somebody who looks after the store wants to know. Writes nothing.
+    async fn survey(&self) -> Result<Survey, StoreError>;
+
     /// Keys of records that ended before `before`, at most `limit`.
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError>;
 
-    /// Raises the floor: facts said before it create no record any more.
-    async fn raise_floor(&self, floor: Time) -> Result<(), StoreError>;
+    /// Raises the floor: facts said before it create no record any more, once the time has passed that this answers.
+    /// Until then a writer elsewhere may not know of it, and what is removed may come back.
+    async fn raise_floor(&self, floor: Time) -> Result<Duration, StoreError>;
 
     /// Removes those of these records that still ended before `before`, with their facts, and appends all the keys to
     /// the change log. A run that was taken up again meanwhile stays.
@@ -119,8 +127,22 @@ pub enum Committed {
 
 /// How far a reader has followed the change log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
-#[serde(transparent)]
-pub struct Cursor(pub(crate) Vec<u64>);
+pub struct Cursor {
+    /// Which log that is, where there may be another one in its place some day; `None` where it had no name yet, or
+    /// never has one.
+    pub(crate) log: Option<String>,
+    /// The last sequence that was read of each of its parts.
+    pub(crate) reached: Vec<u64>,
+}
+
+/// How the store is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// The last sequence of each part of the change log.
+    pub log: Vec<u64>,
+    /// Facts that were said before create no record; `None` where nothing was ever purged.
+    pub floor: Option<Time>,
+}
 
 /// What a reader has to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]

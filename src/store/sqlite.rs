@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Version, Write};
+use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Survey, Version, Write};
 use crate::domain::{EncodedFact, Fact, Key, Record, Time};
 use crate::sqlite::{Durability, LocalError, LocalFile};
 
@@ -113,7 +113,7 @@ impl Store for SqliteStore {
     }
 
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
-        let after = cursor.0.first().copied();
+        let after = cursor.reached.first().copied();
         self.read(move |c| changes(c, after, limit)).await
     }
 
@@ -143,17 +143,31 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    /// Nobody can delete the tables of an open file.
+    async fn recover(&self) -> Result<(), StoreError> {
+        self.probe().await
+    }
+
+    async fn survey(&self) -> Result<Survey, StoreError> {
+        self.read(|c| {
+            let floor = Some(floor(c)?).filter(|floor| *floor > Time::UNKNOWN);
+            Ok(Survey { log: vec![last_sequence(c)?], floor })
+        })
+        .await
+    }
+
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
         let ask =
             "SELECT partition, row FROM records WHERE ended < ?1 AND partition GLOB 'run|*' ORDER BY ended LIMIT ?2";
         self.read(move |c| keys(c, ask, params![before.ticks(), limit])).await
     }
 
-    async fn raise_floor(&self, to: Time) -> Result<(), StoreError> {
+    async fn raise_floor(&self, to: Time) -> Result<Duration, StoreError> {
         let raise = "INSERT INTO meta (name, value) VALUES ('floor', ?1) \
                      ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)";
         self.write(move |c| c.execute(raise, [to.ticks()])).await?;
-        Ok(())
+        // Every commit looks at it in its own transaction.
+        Ok(Duration::ZERO)
     }
 
     async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
@@ -365,7 +379,7 @@ fn changes(connection: &Connection, after: Option<u64>, limit: usize) -> rusqlit
     let first = if first == 0 { last + 1 } else { first };
     let follows = after.is_some_and(|after| after + 1 >= first && after <= last);
     let Some(after) = after.filter(|_| follows) else {
-        return Ok(Changes { keys: Vec::new(), cursor: Cursor(vec![last]), more: false, reset: true });
+        return Ok(Changes { keys: Vec::new(), cursor: at(last), more: false, reset: true });
     };
     let mut entries = connection.prepare_cached("SELECT seq, keys FROM log WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = entries.query([after])?;
@@ -377,7 +391,17 @@ fn changes(connection: &Connection, after: Option<u64>, limit: usize) -> rusqlit
             break;
         }
     }
-    Ok(Changes { keys, cursor: Cursor(vec![reached]), more: reached < last, reset: false })
+    Ok(Changes { keys, cursor: at(reached), more: reached < last, reset: false })
+}
+
+/// The only log in its file, so it has no name.
+fn at(sequence: u64) -> Cursor {
+    Cursor { log: None, reached: vec![sequence] }
+}
+
+fn last_sequence(connection: &Connection) -> rusqlite::Result<u64> {
+    let ask = "SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'log'), 0)";
+    connection.query_row(ask, [], |row| row.get(0))
 }
 
 fn keys(connection: &Connection, ask: &str, values: &[&dyn rusqlite::ToSql]) -> rusqlite::Result<Vec<Key>> {

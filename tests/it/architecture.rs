@@ -10,7 +10,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("history", &["domain"]),
     ("ado", &["domain"]),
     ("sqlite", &["clock", "domain"]),
-    ("azure", &["telemetry"]),
+    ("azure", &["domain", "telemetry"]),
     ("queue", &["azure", "clock", "domain", "sqlite"]),
     ("store", &["azure", "clock", "domain", "sqlite"]),
     ("catalog", &["domain", "sqlite", "store"]),

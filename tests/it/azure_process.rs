@@ -1,88 +1,16 @@
 //! The program on Azure Storage, as a shell sees it. Every test has a queue and a table of its own, on Azurite.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use pipetrail::azure::Services;
 use serde_json::Value;
 
-use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
-use crate::support::lines;
-
-const LIMIT: Duration = Duration::from_secs(60);
-
-/// A directory with nothing of the caller's environment.
-struct Shell {
-    folder: tempfile::TempDir,
-    environment: Vec<(&'static str, String)>,
-}
-
-impl Shell {
-    fn local() -> Self {
-        Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
-    }
-
-    async fn azure() -> Self {
-        Self::of(Azurite::start().await.connection_string())
-    }
-
-    fn of(connection_string: &str) -> Self {
-        let name = unique("cli");
-        let shell = Self::local();
-        let environment = vec![
-            ("PIPETRAIL_STORAGE", "azure".to_owned()),
-            ("PIPETRAIL_QUEUE", name.clone()),
-            ("PIPETRAIL_TABLE", name),
-            ("AZURE_STORAGE_CONNECTION_STRING", connection_string.to_owned()),
-            ("XDG_CACHE_HOME", shell.folder.path().join("cache").to_str().unwrap().to_owned()),
-        ];
-        Self { environment, ..shell }
-    }
-
-    /// Another machine: the same account, another cache.
-    fn elsewhere(&self) -> Self {
-        let other = Self { environment: self.environment.clone(), ..Self::local() };
-        let cache = other.folder.path().to_str().unwrap().to_owned();
-        other.with("XDG_CACHE_HOME", &cache)
-    }
-
-    fn with(mut self, name: &'static str, value: &str) -> Self {
-        self.environment.retain(|(other, _)| *other != name);
-        self.environment.push((name, value.to_owned()));
-        self
-    }
-
-    fn command(&self, line: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pipetrail"));
-        command.args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
-        command.envs(self.environment.clone()).stdin(Stdio::null());
-        command
-    }
-
-    /// Its exit code and what it said on stderr.
-    fn said(&self, line: &str) -> (Option<i32>, String) {
-        let output = self.command(line).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    }
-
-    fn run(&self, line: &str) -> Output {
-        let output = self.command(line).output().unwrap();
-        assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
-        output
-    }
-
-    fn json(&self, line: &str) -> Value {
-        serde_json::from_slice(&self.run(&format!("{line} -o json")).stdout).unwrap()
-    }
-
-    /// The replica in the cache folder.
-    fn replica(&self) -> PathBuf {
-        let folder = self.folder.path().join("cache/pipetrail");
-        let mut files = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
-        files.find(|file| file.extension().is_some_and(|extension| extension == "db")).unwrap()
-    }
-}
+use crate::azurite::{ACCOUNT, Azurite, KEY};
+use crate::proxy::{Fault, Proxy};
+use crate::shell::{LIMIT, Running, Shell, address};
 
 fn examples() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json").display().to_string()
@@ -90,7 +18,7 @@ fn examples() -> String {
 
 /// A file of two events that nobody can read.
 fn rubbish(shell: &Shell) -> String {
-    let path = shell.folder.path().join("rubbish.ndjson");
+    let path = shell.path().join("rubbish.ndjson");
     fs::write(&path, "rubbish\n{}\n").unwrap();
     path.display().to_string()
 }
@@ -120,7 +48,9 @@ async fn the_answers_are_those_of_the_local_file() {
     bodies.sort_unstable();
     assert_eq!(bodies, ["rubbish", "{}"]);
     azure.run("refold --check");
-    azure.run("purge --older-than 1s --yes");
+    let (_, said) = azure.said("purge --older-than 1s --yes");
+    assert!(said.starts_with("waiting 60 s") && said.contains("\npurged "), "{said}");
+    assert!(azure.json("check")[5]["says"].as_str().unwrap().starts_with("runs that ended before "));
     local.run("purge --older-than 1s --yes");
     assert_eq!(azure.json("get runs --top 0"), local.json("get runs --top 0"));
 }
@@ -161,8 +91,8 @@ async fn readers_have_replicas_of_their_own() {
     }
     // The named file and the data file are never mixed up.
     shell.run("get runs --catalog named.db");
-    assert!(shell.folder.path().join("named.db").exists());
-    assert!(!shell.folder.path().join("pipetrail.db").exists());
+    assert!(shell.path().join("named.db").exists());
+    assert!(!shell.path().join("pipetrail.db").exists());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -179,7 +109,7 @@ async fn a_damaged_replica_is_made_anew() {
         fs::write(&replica, &bytes).unwrap();
         assert_eq!(shell.json("get runs --top 0"), runs, "damaged from byte {from}");
     }
-    let named = shell.folder.path().join("letter.txt");
+    let named = shell.path().join("letter.txt");
     fs::write(&named, "dear Ada, this is no database").unwrap();
     let (code, said) = shell.said("get runs --catalog letter.txt");
     assert!(code == Some(1) && said.contains("not a database") && said.contains("--catalog"), "{said}");
@@ -239,30 +169,71 @@ async fn check_says_what_is_there() {
     shell.run("work --until-empty");
     let found = shell.json("check");
     let names: Vec<_> = found.as_array().unwrap().iter().map(|finding| finding["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["storage", "queue", "dead letters", "store", "catalog"]);
+    assert_eq!(names, ["storage", "queue", "dead letters", "store", "change log", "floor", "catalog"]);
     assert!(found.as_array().unwrap().iter().all(|finding| finding["ok"] == true), "{found}");
     assert!(found[2]["says"].as_str().unwrap().starts_with("2, "), "{found}");
+    assert!(found[4]["says"].as_str().unwrap().starts_with("4 shards, last entries: "), "{found}");
+    assert_eq!(found[5]["says"], "none: nothing was purged");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_is_deleted_is_made_anew_and_that_is_said() {
+    let azurite = Azurite::start().await;
+    let shell = Shell::azure().await;
+    let name = shell.setting("PIPETRAIL_TABLE");
+    let services = Services::new(&azurite.account()).unwrap();
+    let work = Running::start(shell.command("work"));
+    work.line("working");
+    services.table(name).delete().await.unwrap();
+    // Not with `enqueue`, which makes the table itself.
+    let body = fs::read_to_string(Path::new(&examples()).join("completed_build.json")).unwrap();
+    services.queue(name).put_message(body).await.unwrap();
+    work.line(&format!("table `{name}` was gone and is made anew: what it held is lost"));
+    shell.wait_for("get runs", |runs| !runs.as_array().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn up_takes_a_hook() {
     let shell = Shell::azure().await;
-    let mut up = shell.command("up --listen 127.0.0.1:0").stderr(Stdio::piped()).spawn().unwrap();
-    let said = lines(up.stderr.take().unwrap());
-    let line = said.recv_timeout(LIMIT).unwrap();
+    let up = Running::start(shell.command("up --listen 127.0.0.1:0"));
+    let line = up.line("listening on ");
     assert!(line.contains("storage: Azure Storage account devstoreaccount1, queue cli"), "{line}");
-    let address = line.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
+    let address = address(&line);
     let body = fs::read(Path::new(&examples()).join("completed_build.json")).unwrap();
     let hook = format!("http://{address}/hooks/azure-devops");
     let posted = reqwest::Client::new().post(hook).body(body).send().await.unwrap();
     assert_eq!(posted.status(), 202);
+    shell.wait_for("get runs", |runs| !runs.as_array().unwrap().is_empty());
+}
+
+async fn status(address: &str, path: &str) -> u16 {
+    reqwest::get(format!("http://{address}{path}")).await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_wrong_later_is_said_and_waited_out() {
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let shell = Shell::of(&proxy.connection_string());
+    let mut work = Running::start(shell.command("work --listen 127.0.0.1:0"));
+    let address = work.address();
+    assert_eq!(status(&address, "/readyz").await, 200);
+    proxy.all(Some(Fault::Locked));
+    let said = work.line("403 AuthenticationFailed");
+    assert!(said.contains("WARN") && said.contains("queue `cli"), "{said}");
+    assert_eq!((status(&address, "/readyz").await, status(&address, "/healthz").await), (503, 200));
+    proxy.all(None);
     let started = Instant::now();
-    while shell.json("get runs").as_array().unwrap().is_empty() {
-        assert!(started.elapsed() < LIMIT, "the run does not come");
+    while status(&address, "/readyz").await != 200 {
+        assert!(started.elapsed() < LIMIT, "it does not get ready again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    up.kill().unwrap();
-    up.wait().unwrap();
+    Services::new(&proxy.account()).unwrap().queue(shell.setting("PIPETRAIL_QUEUE")).delete().await.unwrap();
+    let said = work.line("was gone and is made anew: what it held is lost");
+    assert!(said.contains("WARN") && said.contains("queue `cli"), "{said}");
+    shell.run(&format!("enqueue {}", examples()));
+    shell.wait_for("get runs", |runs| runs.as_array().unwrap().len() > 10);
+    work.signal("TERM");
+    assert_eq!(work.exit_code(), Some(0));
 }
 
 /// A signature for all queues and tables of the emulator's account.
@@ -291,9 +262,7 @@ async fn a_signature_is_enough_and_what_it_forbids_is_said() {
     let azurite = Azurite::start().await;
     let owner = Shell::azure().await;
     let signed = |permissions: &str| {
-        let shell = Shell { environment: owner.environment.clone(), ..Shell::local() };
-        let cache = shell.folder.path().to_str().unwrap().to_owned();
-        let shell = shell.with("XDG_CACHE_HOME", &cache).with("AZURE_STORAGE_CONNECTION_STRING", "");
+        let shell = owner.elsewhere().with("AZURE_STORAGE_CONNECTION_STRING", "");
         let shell = shell.with("AZURE_STORAGE_QUEUE_ENDPOINT", &azurite.queue_endpoint());
         let shell = shell.with("AZURE_STORAGE_TABLE_ENDPOINT", &azurite.table_endpoint());
         shell.with("AZURE_STORAGE_ACCOUNT", ACCOUNT).with("AZURE_STORAGE_SAS_TOKEN", &signature(permissions))
@@ -306,6 +275,11 @@ async fn a_signature_is_enough_and_what_it_forbids_is_said() {
     // Who may only read can ask, and not work.
     let reader = signed("rl");
     assert_eq!(reader.json("get runs --top 0"), runs);
+    let check = reader.command("check -o json").output().unwrap();
+    let check: Value = serde_json::from_slice(&check.stdout).unwrap();
+    let ok =
+        |name: &str| check.as_array().unwrap().iter().find(|finding| finding["name"] == name).unwrap()["ok"] == true;
+    assert!(!ok("store") && ok("change log") && ok("floor") && ok("catalog"), "{check}");
     let (code, said) = reader.said("work --until-empty");
     assert!(code == Some(1) && said.contains("403") && said.contains("check the key or the signature"), "{said}");
     assert!(!said.contains("sig="), "{said}");

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use crate::azurite::{Azurite, KEY, unique};
 use crate::contract::Pass;
 use crate::contract::queue::queue_contract;
+use crate::proxy::Proxy;
 use crate::support::{
     Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
 };
@@ -96,7 +97,7 @@ mod the_queue {
     super::queue_contract!(super::queue);
 }
 
-const OPTIONS: AzureQueueOptions = AzureQueueOptions { poison_copy: false };
+const OPTIONS: AzureQueueOptions = AzureQueueOptions { poison_copy: false, make_anew: false };
 const LEASE: Duration = Duration::from_secs(600);
 
 async fn take_one(queue: &AzureQueue) -> Delivery {
@@ -252,7 +253,7 @@ async fn a_dead_letter_whose_message_was_not_deleted_stays_one() {
 #[tokio::test]
 async fn the_poison_queue_gets_one_copy_as_it_came() {
     let place = Place::new().await;
-    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true }).await;
+    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true, ..OPTIONS }).await;
     place.put("no json").await;
     let delivery = take_one(&queue).await;
     settle(&queue, delivery, dead("bad")).await;
@@ -262,7 +263,7 @@ async fn the_poison_queue_gets_one_copy_as_it_came() {
 #[tokio::test]
 async fn a_poison_queue_that_is_gone_holds_up_nothing() {
     let place = Place::new().await;
-    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true }).await;
+    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true, ..OPTIONS }).await;
     place.services.queue(&format!("{}-poison", place.queue)).delete().await.unwrap();
     place.put("no json").await;
     let delivery = take_one(&queue).await;
@@ -281,52 +282,213 @@ async fn other_tools_can_read_the_columns_of_a_dead_letter() {
     let id = delivery.id.clone();
     settle(&queue, delivery, dead("not_json")).await;
     let rows = place.rows().await;
-    let find = |partition: &str| rows.iter().find(|row| row["PartitionKey"] == partition).unwrap();
-    let letter = find(&format!("dead|{}", place.queue));
-    let columns = ["RowKey", "code", "sentence", "tries", "size", "deadAt", "deadAt@odata.type"];
+    let letter = rows.iter().find(|row| row["PartitionKey"] == format!("dead|{}", place.queue) && row["id"] == id);
+    let letter = letter.unwrap();
+    let columns = ["id", "code", "sentence", "tries", "size", "deadAt", "deadAt@odata.type"];
     let expected = json!([id, "not_json", "it is no good", 1, 7, "2026-03-02T09:00:00.1234567Z", "Edm.DateTime"]);
     assert_eq!(columns.map(|name| letter[name].clone()).as_slice(), expected.as_array().unwrap());
-    let body = find(&format!("dead-body|{id}"));
-    assert_eq!((&body["body0"], &body["body0@odata.type"]), (&json!(STANDARD.encode("no json")), &json!("Edm.Binary")));
+    let body = (&letter["body"], &letter["body@odata.type"]);
+    assert_eq!(body, (&json!(STANDARD.encode("no json")), &json!("Edm.Binary")));
 }
 
-/// Rows as the test above finds them, with no bytes: to set a thousand aside one by one takes Azurite long.
-#[tokio::test]
-async fn thousands_of_dead_letters_are_paged() {
-    let place = Place::new().await;
-    let queue = place.queue().await;
+/// A page of `dead-letter list`.
+const PAGE: usize = 32;
+
+/// Rows as the test above finds them: to set thousands aside one by one takes Azurite long.
+async fn many_dead_letters(place: &Place, count: u64) {
     let partition = format!("dead|{}", place.queue);
-    for hundred in 0..12 {
+    let numbers: Vec<u64> = (0..count).collect();
+    for some in numbers.chunks(50) {
         let mut rows = place.services.table(&place.table).partition_key_client(&partition).transaction();
-        for number in hundred * 100..(hundred + 1) * 100 {
+        for number in some {
+            // Some died at the same time.
             let dead = time("2026-03-02T09:00:00Z").plus(Duration::from_secs(number * 7 % 1_200));
-            let row = json!({
-                "PartitionKey": partition, "RowKey": format!("letter-{number:04}"),
-                "code": if number % 2 == 0 { "even" } else { "odd" }, "sentence": "it is no good", "tries": 1,
-                "firstSeenAt": "2026-03-02T08:00:00Z", "firstSeenAt@odata.type": "Edm.DateTime",
-                "deadAt": dead.to_string(), "deadAt@odata.type": "Edm.DateTime", "size": 0,
-            });
-            rows = rows.insert(row).unwrap();
+            let (id, died) = (format!("letter-{number:04}"), dead.to_string());
+            rows = rows
+                .insert(json!({
+                    "PartitionKey": partition, "RowKey": format!("i|{id}"),
+                    "deadAt": died, "deadAt@odata.type": "Edm.DateTime", "size": 4,
+                }))
+                .unwrap();
+            rows = rows
+                .insert(json!({
+                    "PartitionKey": partition, "RowKey": format!("t|{:019}|{id}", i64::MAX - dead.ticks()), "id": id,
+                    "code": if number % 5 == 0 { "rare" } else { "usual" }, "sentence": "it is no good", "tries": 1,
+                    "firstSeenAt": "2026-03-02T08:00:00Z", "firstSeenAt@odata.type": "Edm.DateTime",
+                    "deadAt": died, "deadAt@odata.type": "Edm.DateTime", "size": 4,
+                    "body": STANDARD.encode(format!("{number:04}")), "body@odata.type": "Edm.Binary",
+                }))
+                .unwrap();
         }
         rows.await.unwrap();
     }
+}
+
+/// All that pass, page by page.
+async fn paged(queue: &AzureQueue, filter: &DeadLetterFilter) -> Vec<DeadLetter> {
     let mut paged: Vec<DeadLetter> = Vec::new();
     loop {
         let last = paged.last().map(|letter| letter.id.clone());
-        let page = queue.dead_letters(&DeadLetterFilter::default(), last.as_deref(), 500).await.unwrap();
+        let page = queue.dead_letters(filter, last.as_deref(), PAGE).await.unwrap();
         if page.is_empty() {
-            break;
+            return paged;
         }
         paged.extend(page);
     }
-    let all = dead_letters(&queue).await;
-    assert_eq!(all.len(), 1_200);
-    assert!(paged == all && all.is_sorted_by_key(|letter| std::cmp::Reverse(letter.dead)));
-    let odd = DeadLetterFilter { code: Some("odd".to_owned()), ..DeadLetterFilter::default() };
-    assert_eq!(queue.dead_letters(&odd, None, 10_000).await.unwrap().len(), 600);
-    let ids: Vec<_> = all.into_iter().map(|letter| letter.id).take(40).collect();
-    assert_eq!(queue.discard(&ids).await.unwrap(), 40);
-    assert_eq!(queue.survey().await.unwrap().dead_letters, 1_160);
+}
+
+#[tokio::test]
+async fn thousands_of_dead_letters_are_paged_at_the_cost_of_their_pages() {
+    const COUNT: usize = 2_500;
+    let place = Place::new().await;
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let services = Services::new(&proxy.account()).unwrap();
+    let queue = AzureQueue::new(&services, &place.queue, &place.table, Arc::new(SystemClock), OPTIONS);
+    queue.create().await.unwrap();
+    many_dead_letters(&place, u64::try_from(COUNT).unwrap()).await;
+    let started = proxy.requests();
+    let requests = || usize::try_from(proxy.requests() - started).unwrap();
+
+    let all = paged(&queue, &DeadLetterFilter::default()).await;
+    // Each page, and the empty one at the end, asks where it begins and for its rows.
+    let mut most = 2 * (COUNT.div_ceil(PAGE) + 1);
+    assert!(requests() <= most, "{} requests for all", requests());
+    assert_eq!(all.len(), COUNT);
+    assert!(all.is_sorted_by_key(|letter| std::cmp::Reverse(letter.dead)));
+    assert!(all.iter().all(|letter| letter.id.as_bytes().ends_with(&letter.body)));
+
+    let rare = DeadLetterFilter { code: Some("rare".to_owned()), ..DeadLetterFilter::default() };
+    let rare = paged(&queue, &rare).await;
+    // A page of an answer ends after a thousand rows that were looked at, too.
+    most += 2 * (COUNT / 5).div_ceil(PAGE) + 2 + COUNT / 1_000 + 1;
+    assert!(requests() <= most, "{} requests with those for a reason", requests());
+    assert_eq!((rare.len(), rare.iter().all(|letter| letter.reason.code == "rare")), (COUNT / 5, true));
+    let before = DeadLetterFilter { dead_before: Some(all[1_000].dead), ..DeadLetterFilter::default() };
+    assert_eq!(
+        paged(&queue, &before).await,
+        all.iter().filter(|l| l.dead < all[1_000].dead).cloned().collect::<Vec<_>>()
+    );
+
+    let started = proxy.requests();
+    let ids = |letters: &[DeadLetter]| letters.iter().map(|letter| letter.id.clone()).collect::<Vec<_>>();
+    assert_eq!(queue.requeue(&ids(&rare)).await.unwrap(), rare.len());
+    let depth = queue.depth().await.unwrap();
+    assert_eq!(usize::try_from(depth.visible).unwrap(), rare.len());
+    let left = paged(&queue, &DeadLetterFilter::default()).await;
+    assert_eq!(queue.discard(&ids(&left)).await.unwrap(), COUNT - rare.len());
+    let survey = queue.survey().await.unwrap();
+    assert_eq!(survey.dead_letters, 0);
+    let requests = usize::try_from(proxy.requests() - started).unwrap();
+    let most = 5 * rare.len() + 2 * left.len() + 2 * (left.len().div_ceil(PAGE) + 1) + 10;
+    assert!(requests <= most, "{requests} requests, at most {most}");
+    let dead = place.rows().await.into_iter().filter(|row| row["PartitionKey"] != "meta").count();
+    assert_eq!(dead, 0, "nothing is left behind");
+}
+
+#[tokio::test]
+async fn whatever_a_reason_says_it_can_be_set_aside() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    for said in ["\u{0}\u{1}\u{1b}[31m\u{7f}\u{fffe}\u{ffff}".to_owned(), "🚀".repeat(100_000), "'\"<&\\".to_owned()]
+    {
+        queue.put(vec![said.clone().into_bytes()]).await.unwrap();
+        let delivery = take_one(&queue).await;
+        let reason = Reason { code: said.clone(), sentence: said.clone(), path: Some(said.clone()) };
+        settle(&queue, delivery, Outcome::Dead { reason, tries: u32::MAX }).await;
+        let letters = dead_letters(&queue).await;
+        assert!(letters.len() == 1 && letters[0].body == said.as_bytes());
+        let code = DeadLetterFilter { code: Some(said.chars().take(100).collect()), ..DeadLetterFilter::default() };
+        let found = queue.dead_letters(&code, None, 10).await.unwrap();
+        assert_eq!(found.len(), usize::from(said.chars().count() <= 100), "by its reason");
+        assert_eq!(queue.discard(&[letters[0].id.clone()]).await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn a_reason_that_is_refused_all_the_same_is_left_out() {
+    let place = Place::new().await;
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let services = Services::new(&proxy.account()).unwrap();
+    let queue = AzureQueue::new(&services, &place.queue, &place.table, Arc::new(SystemClock), OPTIONS);
+    queue.create().await.unwrap();
+    queue.put(vec![b"{}".to_vec()]).await.unwrap();
+    let delivery = take_one(&queue).await;
+    proxy.answer("table POST $batch", 400, "InvalidInput", 2);
+    let settlement = Settlement { delivery, outcome: dead("bad") };
+    let failed = queue.settle(vec![settlement]).await.unwrap_err();
+    assert!(unavailable(&failed.source).contains("400 InvalidInput"), "no message ends the worker: {failed:?}");
+    proxy.answer("table POST $batch", 400, "InvalidInput", 1);
+    queue.settle(failed.unsettled).await.unwrap();
+    let letters = dead_letters(&queue).await;
+    assert_eq!((letters[0].reason.code.as_str(), letters[0].body.as_slice()), ("reason_refused", &b"{}"[..]));
+    assert!(queue.depth().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn no_receive_takes_more_large_bodies_than_memory_is_meant_to_hold() {
+    const LARGE: usize = 2 << 20;
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let mut sent: Vec<Vec<u8>> = (0..10).map(|number| vec![number; LARGE]).collect();
+    sent.extend((10..20).map(|number| vec![number; 100]));
+    for body in &sent {
+        queue.put(vec![body.clone()]).await.unwrap();
+    }
+    let (mut found, mut receives) = (Vec::new(), 0);
+    while found.len() < sent.len() {
+        let some = queue.receive(LEASE).await.unwrap();
+        assert!(!some.is_empty(), "what is not taken is visible at once");
+        let bytes: usize = some.iter().map(|delivery| delivery.body.len()).sum();
+        assert!(bytes <= 2 * LARGE + 1_000, "{bytes} bytes at once");
+        receives += 1;
+        // None was given back so often that it would have to be handled alone.
+        assert!(some.iter().all(|delivery| delivery.receives < 4), "in receive {receives}");
+        found.extend(some.into_iter().map(|delivery| delivery.body));
+    }
+    found.sort_unstable();
+    assert!(found == sent, "each comes once");
+}
+
+#[tokio::test]
+async fn what_is_deleted_while_in_use_is_made_anew() {
+    let place = Place::new().await;
+    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true, make_anew: true }).await;
+    let poison = format!("{}-poison", place.queue);
+    queue.put(vec![b"lost".to_vec()]).await.unwrap();
+    let lost = take_one(&queue).await;
+    place.services.queue(&place.queue).delete().await.unwrap();
+    settle(&queue, lost, Outcome::Done).await;
+    assert!(queue.receive(LEASE).await.unwrap().is_empty());
+    place.services.queue(&place.queue).delete().await.unwrap();
+    queue.put(vec![b"bad".to_vec()]).await.unwrap();
+    let bad = take_one(&queue).await;
+    place.services.queue(&poison).delete().await.unwrap();
+    place.services.table(&place.table).delete().await.unwrap();
+    settle(&queue, bad, dead("bad")).await;
+    assert_eq!(place.texts(&poison).await, [STANDARD.encode("bad")]);
+    assert_eq!(dead_letters(&queue).await.len(), 1);
+    place.services.table(&place.table).delete().await.unwrap();
+    queue.put(vec![vec![b'x'; 70_000]]).await.unwrap();
+    let large = take_one(&queue).await;
+    place.services.table(&place.table).delete().await.unwrap();
+    assert_eq!(queue.begin_trial(&large).await.unwrap(), 1);
+}
+
+/// For about half a minute after somebody deleted it. Azurite has no such time.
+#[tokio::test]
+async fn a_queue_that_is_still_being_deleted_is_waited_for() {
+    let place = Place::new().await;
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let services = Services::new(&proxy.account()).unwrap();
+    let options = AzureQueueOptions { make_anew: true, ..OPTIONS };
+    let queue = AzureQueue::new(&services, &place.queue, &place.table, Arc::new(SystemClock), options);
+    proxy.answer("queue PUT", 409, "QueueBeingDeleted", 2);
+    for _ in 0..2 {
+        let error = queue.receive(LEASE).await.unwrap_err();
+        let says = format!("queue `{}`, which is gone, cannot be made anew: 409 QueueBeingDeleted", place.queue);
+        assert!(unavailable(&error).starts_with(&says), "{error:?}");
+    }
+    assert!(queue.receive(LEASE).await.unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! The store in a table behind the contract, on Azurite, and what only it promises.
 
-use std::sync::Arc;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -12,17 +13,22 @@ use futures_util::StreamExt;
 use pipetrail::azure::Services;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
-use pipetrail::domain::run::{RunFact, StageSaid, Statement};
-use pipetrail::domain::{Fact, FactKind, Join, Key, Label, Outcome, Record, RunKey, State as RunState, Time};
+use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
+use pipetrail::domain::{
+    ApprovalStatus, Fact, FactKind, Join, Key, Label, Outcome, Record, RunKey, State as RunState, Time,
+};
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{AzureTableStore, Committed, Cursor, Store, StoreError, Write};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::azurite::{ACCOUNT, Azurite, account, unique};
 use crate::contract::store::store_contract;
 use crate::contract::{Moved, Pass};
-use crate::support::{Local, assert_same, bodies, disordered, drain, folded, folder, stored, time, worker};
+use crate::support::{
+    Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
+};
 
 /// A table of its own, which several stores may use.
 struct Table {
@@ -52,6 +58,10 @@ impl Table {
         Arc::new(AzureTableStore::new(services, &self.name, self.clock.clone()))
     }
 
+    fn replica(&self, path: &Path) -> Catalog {
+        Catalog::replica(LocalFile::open(path, Missing::Create, self.clock.clone()).unwrap())
+    }
+
     /// All rows of the partition, with all that the service says of them.
     async fn rows(&self, partition: &str) -> Vec<Value> {
         let query = self.services.table(&self.name).query().filter(format!("PartitionKey eq '{partition}'"));
@@ -60,6 +70,14 @@ impl Table {
     }
 }
 
+/// Takes one off, if there is any.
+fn one_less(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+/// A clock, and how far it goes on at once.
+type Jump = (Arc<ManualClock>, Duration);
+
 /// What stands between the store and the service: counts the requests, and loses answers when told to.
 #[derive(Clone)]
 struct Between {
@@ -67,6 +85,13 @@ struct Between {
     to_lose: Arc<AtomicUsize>,
     /// After so many requests it lets none through.
     allowed: Arc<AtomicUsize>,
+    /// So many transactions are held until they are let go.
+    to_hold: Arc<AtomicUsize>,
+    let_go: Arc<Notify>,
+    /// So many attempts to make a table meet one that is still being deleted.
+    being_deleted: Arc<AtomicUsize>,
+    /// Moved on when somebody reads the floor.
+    clock: Arc<Mutex<Option<Jump>>>,
     service: String,
     client: reqwest::Client,
 }
@@ -80,6 +105,10 @@ impl Between {
             requests: Arc::default(),
             to_lose: Arc::default(),
             allowed: Arc::new(usize::MAX.into()),
+            to_hold: Arc::default(),
+            let_go: Arc::default(),
+            being_deleted: Arc::default(),
+            clock: Arc::default(),
             service,
             client,
         };
@@ -93,10 +122,23 @@ impl Between {
 
     async fn pass_on(State(between): State<Self>, request: Request) -> Response<Body> {
         between.requests.fetch_add(1, Ordering::Relaxed);
-        if between.allowed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_err() {
+        if !one_less(&between.allowed) {
             return Response::builder().status(403).header("x-ms-request-id", "1").body(Body::empty()).unwrap();
         }
         let (head, body) = request.into_parts();
+        let path = head.uri.path();
+        if path.ends_with("/Tables") && one_less(&between.being_deleted) {
+            let answer = Response::builder().status(409).header("x-ms-error-code", "TableBeingDeleted");
+            return answer.header("x-ms-request-id", "1").body(Body::empty()).unwrap();
+        }
+        if path.ends_with("/$batch") && one_less(&between.to_hold) {
+            between.let_go.notified().await;
+        }
+        if path.contains("'floor'")
+            && let Some((clock, by)) = between.clock.lock().unwrap().take()
+        {
+            clock.advance(by);
+        }
         let url = format!("{}{}", between.service, head.uri);
         let body = to_bytes(body, usize::MAX).await.unwrap();
         let answer = between.client.request(head.method, url).headers(head.headers).body(body).send().await.unwrap();
@@ -104,8 +146,7 @@ impl Between {
         *response.headers_mut().unwrap() = answer.headers().clone();
         response.headers_mut().unwrap().remove("transfer-encoding");
         let body = answer.bytes().await.unwrap();
-        let lost = |left: usize| left.checked_sub(1);
-        if between.to_lose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, lost).is_ok() {
+        if one_less(&between.to_lose) {
             // A body that breaks off: the connection is gone before the answer is whole.
             let broken = futures_util::stream::iter([Err::<Vec<u8>, _>(std::io::Error::other("lost"))]);
             return Response::builder().status(202).body(Body::from_stream(broken)).unwrap();
@@ -207,20 +248,90 @@ async fn more_facts_than_a_transaction_takes_are_all_kept_and_all_removed() {
     assert_eq!(table.rows("run|fabrikam|7").await.len(), 2, "the record and the fact of run 2");
 }
 
+/// Everything that anybody can say of one run, each part as large as it may be.
+fn heaviest() -> Vec<RunFact> {
+    const NUMBERS: u32 = 400;
+    let (word, name) =
+        (|number: u32| format!("{number:032}"), |number: u32| format!("{number:04}{}", "\"".repeat(126)));
+    let late = Time::from_ticks(i64::MAX);
+    let result = Some(Outcome::from(word(0).as_str()));
+    let says = Statement { said: late, result, queued: Some(late), started: Some(late), finished: Some(late) };
+    let fact = |number: u32| {
+        let state = RunState::from(word(number).as_str());
+        let mut fact = RunFact::new(run(479), FactKind::Timeline, late);
+        fact.labels =
+            [Label::RunName, Label::Branch, Label::Url, Label::Reason, Label::Repository, Label::RequestedFor]
+                .map(|label| (label, "\u{1}".repeat(170)))
+                .into();
+        fact.run = Some((state.clone(), says.clone()));
+        let stage = |stage: u32| (name(stage), state.clone(), says.clone());
+        let stages = (0..NUMBERS).map(stage);
+        fact.stages = stages.map(|(name, state, says)| StageSaid { name, attempt: None, state, says }).collect();
+        let job = |(name, state, says): (String, RunState, Statement)| {
+            let (stage, attempt) = (name.clone(), Some(u32::MAX));
+            JobSaid { stage, stage_attempt: attempt, name, attempt, state, says }
+        };
+        fact.jobs = (0..NUMBERS).map(stage).map(job).collect();
+        let approvers = vec!["\u{fc}".repeat(125), "\u{1}".repeat(40)];
+        let says = ApprovalStatement {
+            said: late,
+            stage: Some(name(0)),
+            attempt: Some(u32::MAX),
+            requested: Some(late),
+            changed: Some(late),
+            approvers,
+        };
+        let status = ApprovalStatus::from(word(number).as_str());
+        fact.approvals = vec![ApprovalSaid { id: name(number), status, says }];
+        fact
+    };
+    (0..100).map(fact).collect()
+}
+
 #[tokio::test]
-async fn a_large_record_and_a_large_fact_come_back() {
+async fn the_heaviest_record_and_the_heaviest_facts_come_back() {
     let store = Table::create().await.store();
-    let Fact::Run(mut fact) = completed(run(479), 1);
-    for number in 0..200_u32 {
-        let name = format!("{number} {}", "\u{fc}\u{1f600}\"x".repeat(200));
-        let says = Statement { started: Some(at(1)), ..Statement::at(at(2)) };
-        fact.stages.push(StageSaid { name, attempt: Some(number), state: RunState::Running, says });
-    }
-    let fact = Fact::Run(fact);
-    assert!(Record::of(&fact).encode().len() > 200_000);
-    written(store.as_ref(), insert(std::slice::from_ref(&fact))).await;
-    assert_eq!(load(store.as_ref(), &fact.key()).await.unwrap(), Record::of(&fact));
-    assert_eq!(store.facts(&fact.key()).await.unwrap(), [fact]);
+    let facts: Vec<Fact> = heaviest().into_iter().map(Fact::Run).collect();
+    let record = facts.iter().map(Record::of).reduce(|mut one, other| {
+        one.absorb(other);
+        one
+    });
+    let record = record.unwrap();
+    let text = record.encode();
+    assert!(text.len() > 600_000, "it is not heavy: {}", text.len());
+    let facts = [facts[7].clone(), facts[8].clone()];
+    let encoded = facts.iter().map(Fact::encode).collect::<Vec<_>>();
+    assert!(encoded[0].text.len() > 300_000, "it is not heavy: {}", encoded[0].text.len());
+    written(store.as_ref(), Write::Record { record: record.clone(), text, expected: None, facts: encoded }).await;
+    assert!(load(store.as_ref(), &record.key()).await.unwrap() == record);
+    let found = store.facts(&record.key()).await.unwrap();
+    assert!(found.len() == 2 && facts.iter().all(|fact| found.contains(fact)));
+}
+
+#[tokio::test]
+async fn an_event_as_large_as_a_hook_takes_is_folded() {
+    let stages = |count: usize| {
+        let stage = |number| {
+            serde_json::json!({"name": format!("{number}{}", "\u{1}".repeat(300)), "attempt": number,
+            "state": "s".repeat(100), "result": "r".repeat(100)})
+        };
+        (1..=count).map(stage).collect::<Vec<_>>()
+    };
+    let url = "https://dev.azure.com/fabrikam/_apis/pipelines/7/runs/479";
+    let body = serde_json::json!({"eventType": "ms.vss-pipelines.run-state-changed-event",
+        "createdDate": "2026-03-02T08:00:00Z",
+        "resource": {"run": {"id": 479, "state": "completed", "url": url, "pipeline": {"id": 7}}, "stages": stages(1_000)}});
+    let body = body.to_string().into_bytes();
+    assert!(body.len() > 2_000_000);
+    let table = Table::create().await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    local.queue.put(vec![body.clone()]).await.unwrap();
+    drain(&worker(local.queue.clone(), table.store())).await;
+    assert!(dead_letters(local.queue.as_ref()).await.is_empty());
+    let store = table.store();
+    assert_same(&stored(store.as_ref()).await, &folded(&[body]));
+    assert_eq!(store.facts(&Key::Run(run(479))).await.unwrap().len(), 3);
 }
 
 #[tokio::test]
@@ -324,13 +435,13 @@ async fn columns_have_types_that_other_tools_read() {
 }
 
 #[tokio::test]
-async fn two_processes_that_append_miss_nothing() {
+async fn of_eight_processes_that_append_nothing_is_missed() {
     const EACH: u64 = 20;
     let table = Table::create().await;
-    let stores = [table.store(), table.store()];
+    let stores = [(); 8].map(|()| table.store());
     let start = stores[0].changes(&Cursor::default(), 10).await.unwrap().cursor;
     let write = |writer: u64| {
-        let store = stores[usize::from(writer % 2 == 1)].clone();
+        let store = stores[usize::try_from(writer).unwrap()].clone();
         async move {
             for number in 0..EACH {
                 store.append(&[Key::Run(run(1 + writer * EACH + number))]).await.unwrap();
@@ -351,6 +462,69 @@ async fn two_processes_that_append_miss_nothing() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys, (1..=8 * EACH).map(|number| Key::Run(run(number))).collect::<Vec<_>>());
+}
+
+/// What one event does to the store; a process ends after any of these requests, and the message comes again.
+async fn handle(store: &dyn Store, fact: &Fact) -> Result<(), StoreError> {
+    let answers = store.commit(Arc::new(vec![insert(std::slice::from_ref(fact))])).await?;
+    if answers == [Committed::Conflict] {
+        let record = store.load(&[fact.key()]).await?.remove(0).unwrap().record.unwrap();
+        assert_eq!(record, Record::of(fact));
+        let facts = Write::Facts { key: fact.key(), facts: vec![fact.encode()] };
+        assert_eq!(store.commit(Arc::new(vec![facts])).await?, [Committed::Written(None)]);
+    }
+    store.append(&[fact.key()]).await
+}
+
+#[tokio::test]
+async fn a_crash_between_any_two_steps_hides_no_change() {
+    let table = Table::create().await;
+    let start = table.store().changes(&Cursor::default(), 10).await.unwrap().cursor;
+    let mut steps = 0;
+    for number in 1.. {
+        let fact = completed(run(number), 1);
+        let (between, services) = Between::start().await;
+        between.allowed.store(steps, Ordering::Relaxed);
+        let done = handle(table.store_by(&services).as_ref(), &fact).await.is_ok();
+        handle(table.store().as_ref(), &fact).await.unwrap();
+        let changes = table.store().changes(&start, 1_000).await.unwrap();
+        assert!(!changes.reset && changes.keys.contains(&fact.key()), "after {steps} requests");
+        assert_eq!(load(table.store().as_ref(), &fact.key()).await.unwrap(), Record::of(&fact));
+        if done {
+            break;
+        }
+        steps += 1;
+    }
+    assert!(steps >= 4, "the floor, the record, the head, the entry: {steps}");
+}
+
+#[tokio::test]
+async fn an_append_that_was_held_up_is_not_missed() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let (slow, quick) = (table.store_by(&services), table.store());
+    slow.append(&[Key::Run(run(1))]).await.unwrap();
+    let start = quick.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    between.to_hold.store(1, Ordering::Relaxed);
+    let late = [Key::Run(run(2))];
+    let held = slow.append(&late);
+    let others = async {
+        while between.to_hold.load(Ordering::Relaxed) > 0 {
+            tokio::task::yield_now().await;
+        }
+        // So many, and in turns from all shards, that one of them took its place.
+        let mut cursor = start.clone();
+        for number in 10..40 {
+            table.store().append(&[Key::Run(run(number))]).await.unwrap();
+            cursor = quick.changes(&cursor, 100).await.unwrap().cursor;
+        }
+        between.let_go.notify_one();
+        cursor
+    };
+    let (appended, cursor) = tokio::join!(held, others);
+    appended.unwrap();
+    let changes = quick.changes(&cursor, 100).await.unwrap();
+    assert_eq!((changes.reset, changes.keys), (false, late.to_vec()));
 }
 
 #[tokio::test]
@@ -387,14 +561,28 @@ async fn an_append_that_is_given_up_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn a_raised_floor_is_noticed_by_others_within_half_a_minute() {
+async fn a_raised_floor_is_heeded_by_all_when_it_says_so() {
     let table = Table::create().await;
     let (one, other) = (table.store(), table.store());
     written(other.as_ref(), insert(&[completed(run(1), 1)])).await;
-    one.raise_floor(at(100)).await.unwrap();
-    table.clock.advance(Duration::from_secs(31));
-    let below = vec![insert(&[completed(run(2), 1)]), insert(&[completed(run(1), 2)])];
+    let wait = one.raise_floor(at(100)).await.unwrap();
+    // Why it is waited for: the other one goes by what it read.
+    written(other.as_ref(), insert(&[completed(run(2), 1)])).await;
+    table.clock.advance(wait);
+    let below = vec![insert(&[completed(run(3), 1)]), insert(&[completed(run(1), 2)])];
     assert_eq!(commit(other.as_ref(), below).await, [Committed::BelowFloor, Committed::Conflict]);
+}
+
+#[tokio::test]
+async fn an_insert_that_comes_late_is_weighed_again() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let slow = table.store_by(&services);
+    let write = || vec![insert(&[completed(run(1), 1)])];
+    *between.clock.lock().unwrap() = Some((table.clock.clone(), Duration::from_secs(16)));
+    assert_eq!(commit(slow.as_ref(), write()).await, [Committed::Conflict]);
+    table.store().raise_floor(at(100)).await.unwrap();
+    assert_eq!(commit(slow.as_ref(), write()).await, [Committed::BelowFloor]);
 }
 
 #[tokio::test]
@@ -411,6 +599,86 @@ async fn a_missing_table_is_an_outage() {
 }
 
 #[tokio::test]
+async fn a_table_that_is_deleted_under_a_worker_is_made_anew() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let bodies = bodies(60);
+    let (before, after) = bodies.split_at(30);
+    let worker = worker(local.queue.clone(), table.store_by(&services));
+    local.queue.put(before.to_vec()).await.unwrap();
+    drain(&worker).await;
+    let replica = table.replica(&path.with_extension("replica"));
+    replica.refresh(table.store().as_ref()).await.unwrap();
+    table.services.table(&table.name).delete().await.unwrap();
+    // The service takes its time with that.
+    between.being_deleted.store(2, Ordering::Relaxed);
+    local.queue.put(after.to_vec()).await.unwrap();
+    drain(&worker).await;
+    assert_eq!(between.being_deleted.load(Ordering::Relaxed), 0);
+    let store = table.store();
+    assert_same(&stored(store.as_ref()).await, &folded(after));
+    replica.refresh(store.as_ref()).await.unwrap();
+    let found = replica.runs(&RunFilter::default()).await.unwrap();
+    assert_eq!(found.len(), folded(after).len(), "no run of the table that is gone");
+}
+
+#[tokio::test]
+async fn a_table_in_the_place_of_another_is_told_from_it() {
+    let table = Table::create().await;
+    let store = table.store();
+    for number in 1..=3 {
+        store.append(&[Key::Run(run(number))]).await.unwrap();
+    }
+    let old = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    table.services.table(&table.name).delete().await.unwrap();
+    store.create().await.unwrap();
+    // Until the new log is nowhere shorter than the old one was. Each process begins in a shard of its own choice.
+    let reached = serde_json::to_value(&old).unwrap()["reached"].clone();
+    let reached: Vec<u64> = serde_json::from_value(reached).unwrap();
+    while store.survey().await.unwrap().log.iter().zip(&reached).any(|(now, then)| now < then) {
+        table.store().append(&[Key::Run(run(1))]).await.unwrap();
+    }
+    let changes = store.changes(&old, 10).await.unwrap();
+    assert!(changes.reset);
+    store.append(&[Key::Run(run(4))]).await.unwrap();
+    assert_eq!(store.changes(&changes.cursor, 10).await.unwrap().keys, [Key::Run(run(4))]);
+}
+
+#[tokio::test]
+async fn a_reader_that_came_before_the_log_had_a_name_learns_it() {
+    let table = Table::create().await;
+    let store = table.store();
+    let name = table.services.table(&table.name).partition_key_client("meta").entity_client("log");
+    name.delete().await.unwrap();
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    assert!(serde_json::to_value(&start).unwrap()["log"].is_null());
+    store.append(&[Key::Run(run(1))]).await.unwrap();
+    let changes = store.changes(&start, 10).await.unwrap();
+    assert_eq!((changes.reset, changes.keys), (false, vec![Key::Run(run(1))]));
+    assert!(serde_json::to_value(&changes.cursor).unwrap()["log"].is_string());
+    // Removed once more, it stays the name that stands in the log.
+    name.delete().await.unwrap();
+    store.create().await.unwrap();
+    let again = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    assert_eq!(again, changes.cursor);
+}
+
+#[tokio::test]
+async fn what_is_looked_at_is_not_changed() {
+    let table = Table::create().await;
+    let (store, before) = (table.store(), table.rows("meta").await);
+    let survey = store.survey().await.unwrap();
+    assert_eq!((survey.log, survey.floor), (vec![0; 4], None));
+    assert_eq!(table.rows("meta").await, before);
+    store.append(&[Key::Run(run(1))]).await.unwrap();
+    store.raise_floor(at(100)).await.unwrap();
+    let survey = table.store().survey().await.unwrap();
+    assert_eq!((survey.log.iter().sum::<u64>(), survey.floor), (1, Some(at(100))));
+}
+
+#[tokio::test]
 async fn one_request_a_partition_and_one_an_append() {
     let table = Table::create().await;
     let (between, services) = Between::start().await;
@@ -420,7 +688,7 @@ async fn one_request_a_partition_and_one_an_append() {
     commit(store.as_ref(), writes).await;
     assert_eq!(between.requests(), 2, "the floor, once in a while, and the transaction");
     store.append(&[facts[0].key()]).await.unwrap();
-    assert_eq!(between.requests(), 3, "the head, the append, a look for old rows");
+    assert_eq!(between.requests(), 4, "the head, the log's name, the append, a look for old rows");
     for number in 10..20 {
         commit(store.as_ref(), vec![insert(&[completed(run(number), 1)])]).await;
         store.append(&[Key::Run(run(number))]).await.unwrap();
@@ -465,9 +733,7 @@ async fn workers_fold_into_it_what_a_replica_then_shows() {
     local.queue.put(disordered(&bodies, 5)).await.unwrap();
     let start = table.store().changes(&Cursor::default(), 1).await.unwrap().cursor;
     let workers = [(); 3].map(|()| worker(local.queue.clone(), table.store()));
-    let replica = Catalog::replica(
-        LocalFile::open(&folder.path().join("replica.db"), Missing::Create, table.clock.clone()).unwrap(),
-    );
+    let replica = table.replica(&folder.path().join("replica.db"));
     replica.refresh(table.store().as_ref()).await.unwrap();
     futures_util::future::join_all(workers.iter().map(drain)).await;
     let store = table.store();

@@ -353,8 +353,14 @@ fn of_a_flood_only_so_much_is_taken() {
     let stage = json!({"name": "s", "state": "running", "attempt": 1});
     let body = with(RUN, "/resource/stages", Some(Value::Array(vec![stage; 3_000])));
     let Decoded::Facts(facts) = Decoder::default().decode(&body).unwrap() else { panic!("ignored") };
+    let stages = facts.iter().map(|Fact::Run(fact)| fact.stages.len()).collect::<Vec<_>>();
+    assert_eq!(stages, [400, 400, 200], "each fact can be stored");
+    let step = |number: u32| json!({"assignedApprover": {"displayName": format!("{number:03}{}", "x".repeat(500))}});
+    let body = with(APPROVAL, "/resource/approval/steps", Some((0..500).map(step).collect()));
+    let Decoded::Facts(facts) = Decoder::default().decode(&body).unwrap() else { panic!("ignored") };
     let Fact::Run(fact) = &facts[0];
-    assert_eq!(fact.stages.len(), 1_000);
+    let [first, second] = fact.approvals[0].says.approvers.as_slice() else { panic!("{fact:?}") };
+    assert!(first.starts_with("000x") && second.starts_with("001x") && first.len() == 256, "{first}");
 }
 
 proptest! {

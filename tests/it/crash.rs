@@ -2,6 +2,7 @@
 //!
 //! A kill proves nothing about power: durability is asserted by its settings, beside `sqlite`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -18,7 +19,7 @@ use crate::support::{
 const LIMIT: Duration = Duration::from_secs(300);
 const NO_MARKER: &str = "<no body has this>";
 
-pub(crate) fn program() -> PathBuf {
+fn program() -> PathBuf {
     let test = std::env::current_exe().unwrap();
     let path = test.parent().unwrap().parent().unwrap().join("examples/crashing_worker");
     let path = path.with_extension(std::env::consts::EXE_EXTENSION);
@@ -27,12 +28,25 @@ pub(crate) fn program() -> PathBuf {
 }
 
 /// A worker process; it does not outlive the test.
-struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
-    fn start(file: &Path, marker: &str) -> Self {
+    pub(crate) fn start(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Self {
         // A process that aborts says nothing; one that fails says why.
-        Self(Command::new(program()).arg(file).arg(marker).stdin(Stdio::null()).spawn().unwrap())
+        Self(Command::new(program()).args(args).stdin(Stdio::null()).spawn().unwrap())
+    }
+
+    /// On a file, ended by a body that holds the marker.
+    fn on(file: &Path, marker: &str) -> Self {
+        Self::start([file.as_os_str(), OsStr::new(marker)])
+    }
+
+    /// The most memory that it had at once, in KiB.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn most_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Waits until it ended or `done`; kills it then. How it ended by itself, if it did.
@@ -54,8 +68,9 @@ impl Process {
 }
 
 impl Drop for Process {
+    /// With SIGKILL.
     fn drop(&mut self) {
-        // Ended already, unless the test failed.
+        // It may have ended already.
         drop(self.0.kill());
         drop(self.0.wait());
     }
@@ -101,11 +116,11 @@ async fn a_worker_that_is_killed_again_and_again_loses_and_poisons_nothing() {
         if left == 0 {
             break;
         }
-        let killed = Process::start(&path, NO_MARKER).wait(moment(&mut rng, left, &raw)).is_none();
+        let killed = Process::on(&path, NO_MARKER).wait(moment(&mut rng, left, &raw)).is_none();
         let left = messages(&raw);
         midway += u32::from(killed && left > 0 && left < all);
     }
-    let status = Process::start(&path, NO_MARKER).wait(|| false).unwrap();
+    let status = Process::on(&path, NO_MARKER).wait(|| false).unwrap();
     assert!(status.success(), "{status}");
     assert!(midway >= 2, "only {midway} kills were in the middle");
     let check: String = raw.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
@@ -127,7 +142,7 @@ async fn a_body_that_kills_every_time_pays_alone() {
     sent.insert(300, killer.clone());
     filled(&path, sent).await;
     let mut ended = 0;
-    while !Process::start(&path, "ends the process").wait(|| false).unwrap().success() {
+    while !Process::on(&path, "ends the process").wait(|| false).unwrap().success() {
         ended += 1;
         assert!(ended <= 12, "it still kills");
     }

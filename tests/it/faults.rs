@@ -17,7 +17,7 @@ use pipetrail::domain::{Fact, Key, Time};
 use pipetrail::queue::{
     DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
 };
-use pipetrail::store::{Changes, Committed, Cursor, Store, StoreError, Stored, Write};
+use pipetrail::store::{self, Changes, Committed, Cursor, Store, StoreError, Stored, Write};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -323,11 +323,19 @@ impl Store for FaultyStore {
         self.faults.play(Act::Probe, self.inner.probe()).await
     }
 
+    async fn recover(&self) -> Result<(), StoreError> {
+        self.faults.play(Act::Probe, self.inner.recover()).await
+    }
+
+    async fn survey(&self) -> Result<store::Survey, StoreError> {
+        self.inner.survey().await
+    }
+
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
         self.inner.ended(before, limit).await
     }
 
-    async fn raise_floor(&self, floor: Time) -> Result<(), StoreError> {
+    async fn raise_floor(&self, floor: Time) -> Result<Duration, StoreError> {
         self.inner.raise_floor(floor).await
     }
 

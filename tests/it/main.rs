@@ -28,6 +28,7 @@ mod merge_laws;
 mod process;
 mod proxy;
 mod reference;
+mod shell;
 mod simulation;
 mod support;
 mod worker;

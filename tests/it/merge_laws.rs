@@ -132,6 +132,28 @@ fn crowd() -> impl Strategy<Value = Vec<RunFact>> {
     vec(fact, 10..24)
 }
 
+/// One of many names of any length that a name may have, some of which take six bytes a character in JSON.
+fn long_name() -> impl Strategy<Value = String> {
+    (0_usize..400).prop_map(|number| {
+        let padding = if number % 2 == 0 { "x".repeat(number % 7 * 30) } else { "\u{1}".repeat(number % 7 * 6) };
+        format!("{number}{padding}")
+    })
+}
+
+fn any_state() -> impl Strategy<Value = State> {
+    prop_oneof![state(), "[a-z]{32}".prop_map(|word| State::from(word.as_str()))]
+}
+
+/// So much about one run that it does not find room.
+fn heap() -> impl Strategy<Value = RunFact> {
+    let stage = (long_name(), stage(), any_state()).prop_map(|(name, stage, state)| StageSaid { name, state, ..stage });
+    let job = (long_name(), long_name(), job(), any_state());
+    let job = job.prop_map(|(stage, name, job, state)| JobSaid { stage, name, state, ..job });
+    let approval = (long_name(), approval()).prop_map(|(id, approval)| ApprovalSaid { id, ..approval });
+    (fact(), vec(stage, 100..200), vec(job, 150..300), vec(approval, 20..60))
+        .prop_map(|(fact, stages, jobs, approvals)| RunFact { stages, jobs, approvals, ..fact })
+}
+
 fn facts() -> impl Strategy<Value = Vec<RunFact>> {
     prop_oneof![3 => vec(fact(), 1..24), 1 => crowd()]
 }
@@ -235,4 +257,36 @@ fn the_kinds_make_every_speaker_speak() {
         Speaker::Stub,
     ];
     assert!(all.iter().all(|speaker| speakers.iter().flatten().any(|spoken| spoken == speaker)));
+}
+
+/// What a row of a table takes of a stored form in binary: 1 MiB, where base64 is counted, and room for columns.
+const MOST_STORED: usize = 750_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 12, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_finds_no_room_breaks_no_law(
+        (facts, shuffled) in vec(heap(), 4..9).prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        again in vec(any::<(Index, Index)>(), 0..6),
+        parts in vec(0_usize..2, 9),
+    ) {
+        let whole = fold(&facts);
+        prop_assert!(whole == fold(delivered(&shuffled, &again)));
+        let part = |wanted: usize| facts.iter().zip(&parts).filter(move |(_, part)| **part == wanted).map(|(fact, _)| fact);
+        let (mut one, other) = (fold(part(0)), fold(part(1)));
+        let before = one.clone();
+        let change = one.join(other);
+        prop_assert_eq!(change == Change::Unchanged, one == before);
+        prop_assert!(one == whole);
+        prop_assert_eq!(one.join(fold(part(0))), Change::Unchanged);
+        prop_assert_eq!(one.join(whole.clone()), Change::Unchanged);
+        let mut added = RunRecord::new(key());
+        facts.iter().for_each(|fact| added.add(fact));
+        prop_assert!(added == whole);
+        let pieces: Vec<RunFact> = facts.into_iter().flat_map(RunFact::in_pieces).collect();
+        prop_assert!(fold(&pieces) == whole);
+        let stored = Record::Run(whole).encode();
+        prop_assert!(stored.len() > 200_000 && stored.len() < MOST_STORED, "{}", stored.len());
+    }
 }

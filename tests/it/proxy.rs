@@ -15,7 +15,7 @@ use rand::{Rng, SeedableRng};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::azurite::{ACCOUNT, Azurite, account};
+use crate::azurite::{ACCOUNT, Azurite, KEY, account};
 
 /// The services allow 4 MiB for a transaction.
 const MOST: usize = 8 << 20;
@@ -35,20 +35,36 @@ pub(crate) enum Fault {
     CutBefore,
     /// The connection breaks after the service has acted.
     CutAfter,
+    /// No answer for [`SILENCE`], and the service does not hear of the request.
+    Silent,
+    /// 403: the key is not the account's any more.
+    Locked,
 }
 
-pub(crate) const FAULTS: [Fault; 6] =
-    [Fault::Busy, Fault::Throttled, Fault::Internal, Fault::Late, Fault::CutBefore, Fault::CutAfter];
+/// What may happen to any request by itself.
+pub(crate) const FAULTS: [Fault; 7] =
+    [Fault::Busy, Fault::Throttled, Fault::Internal, Fault::Late, Fault::CutBefore, Fault::CutAfter, Fault::Silent];
+
+/// Longer than clients wait who are to see it.
+pub(crate) const SILENCE: Duration = Duration::from_secs(7);
+
+/// An answer to the next requests of a kind.
+struct Answer {
+    kind: &'static str,
+    status: u16,
+    code: &'static str,
+    times: u32,
+}
 
 struct Plan {
     rng: SmallRng,
     /// Of a hundred requests, so many meet each fault.
     percent: u32,
-    /// Nothing is handed on.
-    away: bool,
+    /// What all requests meet.
+    all: Option<Fault>,
+    answers: Vec<Answer>,
     played: BTreeMap<Fault, u32>,
-    /// By service and kind of request.
-    seen: BTreeMap<String, u32>,
+    seen: u32,
 }
 
 /// A proxy for both services; it ends when it is dropped.
@@ -71,9 +87,10 @@ impl Proxy {
         let plan = Plan {
             rng: SmallRng::seed_from_u64(7),
             percent: 0,
-            away: false,
+            all: None,
+            answers: Vec::new(),
             played: BTreeMap::new(),
-            seen: BTreeMap::new(),
+            seen: 0,
         };
         let (plan, stop) = (Arc::new(Mutex::new(plan)), CancellationToken::new());
         let queue_endpoint = serve("queue", &azurite.queue_endpoint(), &plan, &stop).await;
@@ -85,23 +102,35 @@ impl Proxy {
         account(self.queue_endpoint.clone(), self.table_endpoint.clone())
     }
 
+    /// As a user would configure it.
+    pub(crate) fn connection_string(&self) -> String {
+        let Self { queue_endpoint, table_endpoint, .. } = self;
+        let account = format!("DefaultEndpointsProtocol=http;AccountName={ACCOUNT};AccountKey={KEY}");
+        format!("{account};QueueEndpoint={queue_endpoint};TableEndpoint={table_endpoint};")
+    }
+
     /// Of a hundred requests, so many meet each of the [`FAULTS`] from now on.
     pub(crate) fn play(&self, percent: u32) {
         self.plan.lock().unwrap().percent = percent;
     }
 
-    /// Nothing answers any more, or everything does again.
-    pub(crate) fn away(&self, away: bool) {
-        self.plan.lock().unwrap().away = away;
+    /// Every request meets this from now on, or none does any more.
+    pub(crate) fn all(&self, fault: Option<Fault>) {
+        self.plan.lock().unwrap().all = fault;
+    }
+
+    /// So many of the next requests of this kind, such as `queue PUT` or `table POST $batch`, are answered so.
+    pub(crate) fn answer(&self, kind: &'static str, status: u16, code: &'static str, times: u32) {
+        self.plan.lock().unwrap().answers.push(Answer { kind, status, code, times });
     }
 
     pub(crate) fn played(&self) -> BTreeMap<Fault, u32> {
         self.plan.lock().unwrap().played.clone()
     }
 
-    /// Requests so far, by service and kind: `table POST $batch`, `queue DELETE`.
-    pub(crate) fn seen(&self) -> BTreeMap<String, u32> {
-        self.plan.lock().unwrap().seen.clone()
+    /// How many requests there were so far.
+    pub(crate) fn requests(&self) -> u32 {
+        self.plan.lock().unwrap().seen
     }
 }
 
@@ -132,21 +161,60 @@ async fn serve(service: &'static str, target: &str, plan: &Arc<Mutex<Plan>>, sto
     endpoint
 }
 
+/// What becomes of a request.
+enum Fate {
+    Relayed,
+    Met(Fault),
+    Answered(u16, &'static str),
+}
+
+impl Plan {
+    fn next(&mut self, kind: &str) -> Fate {
+        self.seen += 1;
+        let answer = self.answers.iter_mut().find(|answer| answer.kind == kind && answer.times > 0);
+        if let Some(answer) = answer {
+            answer.times -= 1;
+            return Fate::Answered(answer.status, answer.code);
+        }
+        let Some(fault) = self.all.or_else(|| self.thrown()) else { return Fate::Relayed };
+        *self.played.entry(fault).or_default() += 1;
+        Fate::Met(fault)
+    }
+
+    fn thrown(&mut self) -> Option<Fault> {
+        let percent = self.percent;
+        let dice = (percent > 0).then(|| self.rng.random_range(0..100) / percent)?;
+        FAULTS.get(usize::try_from(dice).unwrap()).copied()
+    }
+}
+
 impl Relay {
-    /// Notes the request; the fault that it is to meet.
-    fn next(&self, request: &Request) -> Option<Fault> {
-        let mut plan = self.plan.lock().unwrap();
+    fn next(&self, request: &Request) -> Fate {
         let kind = if request.uri().path().ends_with("$batch") { " $batch" } else { "" };
-        *plan.seen.entry(format!("{} {}{kind}", self.service, request.method())).or_default() += 1;
-        if plan.away {
-            return Some(Fault::CutBefore);
+        self.plan.lock().unwrap().next(&format!("{} {}{kind}", self.service, request.method()))
+    }
+
+    async fn play(&self, fault: Fault, request: Request) -> Response<Body> {
+        match fault {
+            Fault::Busy => plain(503, "ServerBusy"),
+            Fault::Throttled => plain(429, "TooManyRequests"),
+            Fault::Internal => plain(500, "InternalError"),
+            Fault::Locked => plain(403, "AuthenticationFailed"),
+            Fault::Late => {
+                let answer = self.ask(request).await;
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                answer
+            }
+            Fault::CutBefore => cut(),
+            Fault::CutAfter => {
+                drop(self.ask(request).await);
+                cut()
+            }
+            Fault::Silent => {
+                tokio::time::sleep(SILENCE).await;
+                cut()
+            }
         }
-        let dice = usize::try_from(plan.rng.random_range(0..100) / plan.percent.max(1)).unwrap();
-        let fault = if plan.percent == 0 { None } else { FAULTS.get(dice).copied() };
-        if let Some(fault) = fault {
-            *plan.played.entry(fault).or_default() += 1;
-        }
-        fault
     }
 
     async fn ask(&self, request: Request) -> Response<Body> {
@@ -174,20 +242,9 @@ impl Relay {
 
 async fn relay(State(relay): State<Relay>, request: Request) -> Response<Body> {
     match relay.next(&request) {
-        None => relay.ask(request).await,
-        Some(Fault::Busy) => plain(503, "ServerBusy"),
-        Some(Fault::Throttled) => plain(429, "TooManyRequests"),
-        Some(Fault::Internal) => plain(500, "InternalError"),
-        Some(Fault::Late) => {
-            let answer = relay.ask(request).await;
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            answer
-        }
-        Some(Fault::CutBefore) => cut(),
-        Some(Fault::CutAfter) => {
-            drop(relay.ask(request).await);
-            cut()
-        }
+        Fate::Relayed => relay.ask(request).await,
+        Fate::Answered(status, code) => plain(status, code),
+        Fate::Met(fault) => relay.play(fault, request).await,
     }
 }
 

@@ -6,13 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::claims::{Claims, LATE, Statement, earliest};
-use crate::domain::join::{join_greatest, place};
+use super::room::{Part, Room};
+use crate::domain::text::MOST_WORD;
 use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
 
 /// How many statements without an attempt number are kept: the greatest by time said, stubs last.
 const MOST_UNNUMBERED: usize = 16;
-/// How many numbered attempts are kept: the latest.
-const MOST_NUMBERED: usize = 100;
+/// One of these in JSON takes no more: two words, the speaker's, four times, and their names.
+const OBSERVATION: usize = 136 + 2 * MOST_WORD;
+/// What stands around the texts of a key, the number of an attempt and its claims.
+const AROUND: usize = 128;
 
 /// What is known of the attempts of one stage or job.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,19 +28,36 @@ pub(crate) struct Attempts {
 
 impl Join for Attempts {
     fn join(&mut self, other: Self) -> Change {
-        let numbered = join_greatest(&mut self.numbered, other.numbered, MOST_NUMBERED);
-        numbered.or(self.unnumbered.join(other.unnumbered))
+        self.numbered.join(other.numbered).or(self.unnumbered.join(other.unnumbered))
+    }
+}
+
+/// The latest attempts first, those without a number last.
+impl Part for Attempts {
+    fn weight(&self, key: usize) -> usize {
+        let numbered: usize = self.numbered.values().map(|claims| AROUND + key + claims.weight()).sum();
+        numbered + self.unnumbered.weight(key)
+    }
+
+    fn cut(&mut self, key: usize, room: &mut Room) {
+        let without = self.numbered.iter().rev().find(|(_, claims)| !room.take(AROUND + key + claims.weight()));
+        if let Some(without) = without.map(|(number, _)| *number) {
+            self.numbered.retain(|number, _| *number > without);
+        }
+        if !self.unnumbered.is_empty() && !room.take(self.unnumbered.weight(key)) {
+            self.unnumbered = Unnumbered::default();
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.numbered.is_empty() && self.unnumbered.is_empty()
     }
 }
 
 impl Attempts {
     pub(crate) fn add(&mut self, attempt: Option<u32>, speaker: Speaker, state: State, says: Statement) {
         match attempt {
-            Some(number) => {
-                if let Some(claims) = place(&mut self.numbered, number, MOST_NUMBERED) {
-                    claims.add(speaker, state, says);
-                }
-            }
+            Some(number) => self.numbered.entry(number).or_default().add(speaker, state, says),
             None => self.unnumbered.absorb(Unnumbered(BTreeSet::from([Observation { says, state, speaker }]))),
         }
     }
@@ -149,6 +169,11 @@ impl Join for Unnumbered {
 impl Unnumbered {
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Nothing where there are none.
+    fn weight(&self, key: usize) -> usize {
+        if self.is_empty() { 0 } else { AROUND + key + self.0.len() * OBSERVATION }
     }
 
     /// Attempts in time order: a new one begins with a statement that is not explained by lateness.

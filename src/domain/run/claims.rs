@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::domain::join::join_greatest;
+use crate::domain::text::MOST_WORD;
 use crate::domain::{Change, Join, Outcome, Speaker, State, Time, entries};
 
 /// One whole statement of one speaker about a subject in one state.
@@ -68,6 +69,8 @@ pub(crate) const LATE: Duration = Duration::from_secs(15);
 
 /// Speakers and states are few, but an unknown state is kept as it came, and anybody can make one up.
 const MOST_CLAIMS: usize = 48;
+/// One claim in JSON takes no more: two words, the speaker's, four times, and what stands around them.
+const CLAIM: usize = 112 + 2 * MOST_WORD;
 
 /// The latest statement of each speaker in each state.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +86,11 @@ impl Join for Claims {
 impl Claims {
     pub(crate) fn add(&mut self, speaker: Speaker, state: State, says: Statement) {
         self.absorb(Self(BTreeMap::from([((speaker, state), says)])));
+    }
+
+    /// What they take at the most.
+    pub(crate) fn weight(&self) -> usize {
+        self.0.len() * CLAIM
     }
 
     /// Every statement, also those of stubs.

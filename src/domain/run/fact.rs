@@ -4,7 +4,16 @@ use super::claims::Statement;
 use crate::domain::join::join_max;
 use crate::domain::{ApprovalStatus, Change, FactKind, Join, Label, RunKey, Speaker, State, Time};
 
-/// What one event or REST answer says about a run.
+/// The names of approvers in one statement take no more bytes in JSON.
+pub const MOST_APPROVERS: usize = 600;
+/// So many stages and so many jobs stand in one fact: it has to fit a row of a table.
+const MOST_PARTS: usize = 400;
+
+/// What one event or REST answer says about a run, or a part of that ([`RunFact::in_pieces`]).
+///
+/// Whoever makes one has [cut](crate::domain::text::cut) its texts: labels to `MOST_TEXT`, names and ids to `MOST_NAME`,
+/// approvers to [`MOST_APPROVERS`] together. Words cut themselves. A record counts on it where it says how much room
+/// there is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunFact {
     /// Stored beside it.
@@ -39,6 +48,24 @@ impl RunFact {
             stages: Vec::new(),
             jobs: Vec::new(),
             approvals: Vec::new(),
+        }
+    }
+
+    /// The same in facts that each can be stored. Their join is that of the whole.
+    #[must_use]
+    pub fn in_pieces(mut self) -> Vec<Self> {
+        let mut pieces = Vec::with_capacity(1);
+        loop {
+            let rest = Self {
+                stages: self.stages.split_off(self.stages.len().min(MOST_PARTS)),
+                jobs: self.jobs.split_off(self.jobs.len().min(MOST_PARTS)),
+                ..Self::new(self.key.clone(), self.kind.clone(), self.said)
+            };
+            pieces.push(self);
+            if rest.stages.is_empty() && rest.jobs.is_empty() {
+                return pieces;
+            }
+            self = rest;
         }
     }
 }

@@ -9,11 +9,12 @@ mod attempts;
 mod claims;
 mod fact;
 mod record;
+mod room;
 mod shown;
 #[cfg(test)]
 mod tests;
 
 pub use claims::Statement;
-pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid};
+pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid};
 pub use record::RunRecord;
 pub use shown::{ShownApproval, ShownJob, ShownRun, ShownStage};

@@ -4,20 +4,32 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
 use super::claims::Claims;
-use super::fact::{ApprovalStatement, RunFact};
-use crate::domain::join::{join_greatest, join_max, place};
+use super::fact::{ApprovalStatement, MOST_APPROVERS, RunFact};
+use super::room::{self, Part, Room, Weigh};
+use crate::domain::join::join_max;
+use crate::domain::text::{MOST_NAME, weight};
 use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, Time, entries};
 
-/// What one run may have at the most: far beyond any real one.
-const MOST_STAGES: usize = 1_000;
-const MOST_JOBS: usize = 4_000;
-const MOST_APPROVALS: usize = 1_000;
+/// What stages, jobs and approvals may take of the stored form, in bytes and by what they weigh: room for some 250
+/// stages and 500 jobs of which everybody spoke in every state, and more where fewer did.
+///
+/// With the labels and the run's own statements, and the last part of each that may overhang, this stays below what
+/// a row of a table holds in binary, even where base64 is counted.
+const ROOM_OF_STAGES: usize = 200_000;
+const ROOM_OF_JOBS: usize = 420_000;
+const ROOM_OF_APPROVALS: usize = 90_000;
+
+/// One statement about an approval takes no more, without id and status.
+const APPROVAL: usize = 192 + MOST_NAME + MOST_APPROVERS;
 
 /// The join of all that was said about one run.
 ///
 /// Nothing here is a decision: what is shown follows from it by [`RunRecord::shown`]. Entries that this
 /// version does not know (speakers, states, labels, whole parts) stay in it and are written back; a new field
 /// inside an entry would not, so it has to raise [`RunRecord::VERSION`].
+///
+/// Of stages, jobs and approvals the greatest are kept, by name and then attempt, or by id and then status, that there
+/// is room for: see [`room`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     v: u32,
@@ -33,7 +45,7 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "entries")]
     pub(super) jobs: BTreeMap<JobKey, Attempts>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(super) approvals: BTreeMap<String, BTreeMap<ApprovalStatus, ApprovalStatement>>,
+    pub(super) approvals: BTreeMap<String, Approval>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -44,6 +56,36 @@ pub(super) struct JobKey {
     pub(super) stage: String,
     pub(super) name: String,
     pub(super) stage_attempt: Option<u32>,
+}
+
+impl Weigh for JobKey {
+    fn weight(&self) -> usize {
+        weight(&self.stage) + weight(&self.name)
+    }
+}
+
+/// What is said of one approval, by status.
+type Approval = BTreeMap<ApprovalStatus, ApprovalStatement>;
+
+fn approval_weight(id: usize, status: &ApprovalStatus) -> usize {
+    APPROVAL + id + weight(status.as_str())
+}
+
+impl Part for Approval {
+    fn weight(&self, key: usize) -> usize {
+        self.keys().map(|status| approval_weight(key, status)).sum()
+    }
+
+    fn cut(&mut self, key: usize, room: &mut Room) {
+        let without = self.keys().rev().find(|status| !room.take(approval_weight(key, status)));
+        if let Some(without) = without.cloned() {
+            self.retain(|status, _| *status > without);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.is_empty()
+    }
 }
 
 /// Labels by the time when they were said, as one event says most of them: `[[said, {label: text}]]`.
@@ -121,19 +163,21 @@ impl RunRecord {
             self.run.add(fact.kind.speaker_on_run(), state.clone(), says.clone());
         }
         for stage in &fact.stages {
-            let Some(attempts) = place(&mut self.stages, stage.name.clone(), MOST_STAGES) else { continue };
+            let attempts = self.stages.entry(stage.name.clone()).or_default();
             attempts.add(stage.attempt, fact.kind.speaker_on_stage(), stage.state.clone(), stage.says.clone());
         }
         for job in &fact.jobs {
             let key = JobKey { stage: job.stage.clone(), name: job.name.clone(), stage_attempt: job.stage_attempt };
-            let Some(attempts) = place(&mut self.jobs, key, MOST_JOBS) else { continue };
+            let attempts = self.jobs.entry(key).or_default();
             attempts.add(job.attempt, fact.kind.speaker_on_job(), job.state.clone(), job.says.clone());
         }
         for approval in &fact.approvals {
             let said = BTreeMap::from([(approval.status.clone(), approval.says.clone())]);
-            let Some(known) = place(&mut self.approvals, approval.id.clone(), MOST_APPROVALS) else { continue };
-            known.absorb(said);
+            self.approvals.entry(approval.id.clone()).or_default().absorb(said);
         }
+        room::cut(&mut self.stages, ROOM_OF_STAGES);
+        room::cut(&mut self.jobs, ROOM_OF_JOBS);
+        room::cut(&mut self.approvals, ROOM_OF_APPROVALS);
     }
 
     /// Most events repeat the labels: the text is copied only where it wins.
@@ -161,9 +205,9 @@ impl Join for RunRecord {
         join_max(&mut self.v, other.v)
             .or(self.labels.join(other.labels))
             .or(self.run.join(other.run))
-            .or(join_greatest(&mut self.stages, other.stages, MOST_STAGES))
-            .or(join_greatest(&mut self.jobs, other.jobs, MOST_JOBS))
-            .or(join_greatest(&mut self.approvals, other.approvals, MOST_APPROVALS))
+            .or(room::join(&mut self.stages, other.stages, ROOM_OF_STAGES))
+            .or(room::join(&mut self.jobs, other.jobs, ROOM_OF_JOBS))
+            .or(room::join(&mut self.approvals, other.approvals, ROOM_OF_APPROVALS))
             .or(self.unknown.join(other.unknown))
     }
 }

@@ -61,7 +61,7 @@ impl Step {
         while !self.stop.is_cancelled() {
             tracing::warn!(error = error.cause(), "store: not available, waiting");
             wait.next(&self.stop).await;
-            match self.worker.store.probe().await {
+            match self.worker.store.recover().await {
                 Ok(()) => break,
                 Err(failed @ StoreError::Failed(_)) => return Err(failed.into()),
                 Err(again) => error = again,

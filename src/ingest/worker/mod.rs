@@ -163,7 +163,7 @@ async fn all(steps: &mut JoinSet<Result<Tally, WorkError>>, stop: &CancellationT
     result
 }
 
-/// The waits for something that is not available.
+/// The waits for something that is not available. However long it was away, it is noticed within seconds.
 fn outage() -> Wait {
-    Wait::new(Duration::from_millis(200), Duration::from_secs(10))
+    Wait::new(Duration::from_millis(200), Duration::from_secs(5))
 }

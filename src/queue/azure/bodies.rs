@@ -9,7 +9,7 @@ use super::text::Stored;
 use crate::queue::QueueError;
 
 /// The most that one property holds, in bytes.
-const CHUNK: usize = 64 * 1024;
+pub(super) const CHUNK: usize = 64 * 1024;
 /// Chunks of one row: it may have 1 MiB with all its names, and Azurite counts that in base64.
 const CHUNKS: usize = 11;
 const ROW: usize = CHUNK * CHUNKS;

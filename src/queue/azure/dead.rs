@@ -1,10 +1,13 @@
-//! Dead letters as rows, each named by its message's id: whoever sets a message aside again finds it there.
+//! Dead letters as rows of one partition, two each.
 //!
-//! The service has one order, that of the keys, and people want the latest first. So listing reads all rows of the
-//! partition and sorts here. They are small, for bodies have rows of their own that are read for one page only:
-//! a thousand are one request, and some ten thousands are still listed in seconds.
+//! `t|{time left to the end of all time}|{id}` is the dead letter. The service has one order, that of the keys, so the
+//! latest come first and a page is one query. `i|{id}` says when it died: whoever sets the same message aside again
+//! finds it there, and one transaction writes both or neither. A body that one property cannot hold has rows of its
+//! own, written before and removed after.
+//!
+//! Bodies are kept byte for byte. The reason holds text of strangers, so it is written as any service takes it: short,
+//! and without what XML cannot hold.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -13,9 +16,10 @@ use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::AT_ONCE;
-use super::bodies::Bodies;
+use super::bodies::{Bodies, CHUNK};
 use super::rows::Rows;
 use super::text::Stored;
+use crate::azure::{date_time, key_in_url, plain_text};
 use crate::domain::Time;
 use crate::queue::{DeadLetter, DeadLetterFilter, QueueError, Reason};
 
@@ -30,10 +34,11 @@ pub(super) struct DeadLetters {
     partition: String,
 }
 
-/// A dead letter without its body.
-#[derive(Deserialize)]
-struct Head {
+/// A dead letter as its row has it.
+#[derive(Clone, Deserialize)]
+struct Row {
     #[serde(rename = "RowKey")]
+    key: String,
     id: String,
     code: String,
     sentence: String,
@@ -44,9 +49,19 @@ struct Head {
     #[serde(rename = "deadAt")]
     dead: At,
     size: usize,
+    /// Where it has no rows of its own.
+    body: Option<String>,
 }
 
-#[derive(Clone, Copy, Deserialize, PartialEq, Eq, PartialOrd, Ord)]
+/// What is found by a dead letter's id.
+#[derive(Clone, Deserialize)]
+struct Name {
+    #[serde(rename = "deadAt")]
+    dead: At,
+    size: usize,
+}
+
+#[derive(Clone, Copy, Deserialize)]
 #[serde(try_from = "String")]
 struct At(Time);
 
@@ -58,16 +73,7 @@ impl TryFrom<String> for At {
     }
 }
 
-impl Head {
-    /// The latest is the greatest.
-    fn order(&self) -> (At, &str) {
-        (self.dead, &self.id)
-    }
-
-    fn stored(&self) -> Stored {
-        Stored { id: self.id.clone(), size: self.size }
-    }
-
+impl Row {
     fn with(self, body: Vec<u8>) -> DeadLetter {
         DeadLetter {
             id: self.id,
@@ -86,13 +92,26 @@ impl DeadLetters {
     }
 
     /// Whether it is new: the first to set a message aside says why and when.
+    ///
+    /// What the service does not take of a reason must not bring the message back for ever, so it is left out then.
     pub(super) async fn add(&self, letter: &DeadLetter) -> Result<bool, QueueError> {
-        self.bodies.write(&letter.id, &letter.body).await?;
-        self.rows.insert(&entity(&self.partition, letter)).await
+        if letter.body.len() > CHUNK {
+            self.bodies.write(&letter.id, &letter.body).await?;
+        }
+        let added = self.rows.insert(&self.partition, &rows(&self.partition, letter)).await;
+        let Err(QueueError::Failed(why)) = added else { return added };
+        let (id, code) = (&letter.id, &letter.reason.code);
+        tracing::error!(message = id, code, error = why.to_string(), "table: a reason is refused and left out");
+        let reason = Reason::new("reason_refused", format!("see the log of the worker at {}", letter.dead));
+        let letter = DeadLetter { reason, ..letter.clone() };
+        // If that is refused too, the table is at fault and not this message.
+        let added = self.rows.insert(&self.partition, &rows(&self.partition, &letter)).await;
+        added.map_err(QueueError::passing)
     }
 
     pub(super) async fn count(&self) -> Result<u64, QueueError> {
-        let rows = self.rows.all::<IgnoredAny>(&self.partition, Some("RowKey")).await?;
+        let names = format!("{} and RowKey gt 'i|' and RowKey lt 'i}}'", self.here());
+        let rows = self.rows.query::<IgnoredAny>(names, Some("RowKey"), usize::MAX).await?;
         Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
     }
 
@@ -102,56 +121,86 @@ impl DeadLetters {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
-        let mut heads = match &filter.ids {
-            Some(ids) => self.heads(ids).await?,
-            None => self.rows.all(&self.partition, None).await?,
-        };
-        heads.retain(|head| filter.code.as_ref().is_none_or(|code| head.code == *code));
-        heads.retain(|head| filter.dead_before.is_none_or(|before| head.dead.0 < before));
+        let mut from = filter.dead_before.map_or_else(|| "t|".to_owned(), |before| format!("t|{}~", time_left(before)));
         if let Some(after) = after {
-            let after = self.head(after).await?;
-            heads.retain(|head| after.as_ref().is_some_and(|after| head.order() < after.order()));
+            let Some(name) = self.name(after).await? else { return Ok(Vec::new()) };
+            from = from.max(row_key(name.dead.0, after));
         }
-        heads.sort_by(|a, b| Reverse(a.order()).cmp(&Reverse(b.order())));
-        heads.truncate(limit);
-        let letters = heads.into_iter().map(|head| self.with_body(head));
+        let rows = match &filter.ids {
+            Some(ids) => self.chosen(ids, filter.code.as_deref(), &from, limit).await?,
+            None => self.rows.query(self.behind(&from, filter.code.as_deref()), None, limit).await?,
+        };
+        let letters = rows.into_iter().map(|row| self.with_body(row));
         let letters = stream::iter(letters).buffered(AT_ONCE);
         // One without a body is being discarded.
         letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
-        match self.head(id).await? {
-            Some(head) => self.with_body(head).await,
+        match self.row(id).await? {
+            Some(row) => self.with_body(row).await,
             None => Ok(None),
         }
     }
 
     /// Whether there was one.
     pub(super) async fn remove(&self, id: &str) -> Result<bool, QueueError> {
-        let Some(head) = self.head(id).await? else { return Ok(false) };
+        let Some(name) = self.name(id).await? else { return Ok(false) };
         // In this order: a dead letter that is listed has its body.
-        let removed = self.rows.delete(&self.partition, &head.id).await?;
-        self.bodies.remove(&head.stored()).await?;
+        let removed = self.rows.delete_all(&self.partition, &[&row_key(name.dead.0, id), &format!("i|{id}")]).await?;
+        if name.size > CHUNK {
+            self.bodies.remove(&Stored { id: id.to_owned(), size: name.size }).await?;
+        }
         Ok(removed)
     }
 
-    async fn heads(&self, ids: &[String]) -> Result<Vec<Head>, QueueError> {
-        let ids: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
-        let heads: Vec<_> = ids.into_iter().map(|id| self.head(id)).collect();
-        stream::iter(heads).buffered(AT_ONCE).try_filter_map(|head| async { Ok(head) }).try_collect().await
+    fn here(&self) -> String {
+        // Quotes are doubled here too.
+        format!("PartitionKey eq '{}'", key_in_url(&self.partition))
     }
 
-    async fn head(&self, id: &str) -> Result<Option<Head>, QueueError> {
+    /// Asks for the dead letters behind a key.
+    fn behind(&self, from: &str, code: Option<&str>) -> String {
+        let code = code.map(|code| format!(" and code eq '{}'", key_in_url(&fitting(code)))).unwrap_or_default();
+        format!("{} and RowKey gt '{from}' and RowKey lt 't}}'{code}", self.here())
+    }
+
+    /// Those of these ids, as [`DeadLetters::behind`] would find them.
+    async fn chosen(
+        &self,
+        ids: &[String],
+        code: Option<&str>,
+        from: &str,
+        limit: usize,
+    ) -> Result<Vec<Row>, QueueError> {
+        let ids: BTreeSet<&str> = ids.iter().map(String::as_str).collect();
+        let rows: Vec<_> = ids.into_iter().map(|id| self.row(id)).collect();
+        let rows = stream::iter(rows).buffered(AT_ONCE);
+        let mut rows: Vec<_> = rows.try_filter_map(|row| async { Ok(row) }).try_collect().await?;
+        rows.retain(|row: &Row| row.key.as_str() > from && code.is_none_or(|code| row.code == fitting(code)));
+        rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    async fn name(&self, id: &str) -> Result<Option<Name>, QueueError> {
         if !can_be_ours(id) {
             return Ok(None);
         }
-        Ok(self.rows.get(&self.partition, id).await?.map(|(head, _)| head))
+        Ok(self.rows.get(&self.partition, &format!("i|{id}")).await?.map(|(name, _)| name))
     }
 
-    async fn with_body(&self, head: Head) -> Result<Option<DeadLetter>, QueueError> {
-        let body = self.bodies.read(&head.stored()).await?;
-        Ok(body.map(|body| head.with(body)))
+    async fn row(&self, id: &str) -> Result<Option<Row>, QueueError> {
+        let Some(name) = self.name(id).await? else { return Ok(None) };
+        Ok(self.rows.get(&self.partition, &row_key(name.dead.0, id)).await?.map(|(row, _)| row))
+    }
+
+    async fn with_body(&self, mut row: Row) -> Result<Option<DeadLetter>, QueueError> {
+        let body = match row.body.take() {
+            Some(body) => base64_simd::STANDARD.decode_to_vec(body).ok(),
+            None => self.bodies.read(&Stored { id: row.id.clone(), size: row.size }).await?,
+        };
+        Ok(body.map(|body| row.with(body)))
     }
 }
 
@@ -160,22 +209,48 @@ fn can_be_ours(id: &str) -> bool {
     !id.is_empty() && id.len() <= MOST_ID && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')
 }
 
-fn entity(partition: &str, letter: &DeadLetter) -> Value {
+fn row_key(dead: Time, id: &str) -> String {
+    format!("t|{}|{id}", time_left(dead))
+}
+
+/// The later, the less. As many digits as the greatest has.
+fn time_left(time: Time) -> String {
+    format!("{:019}", i64::MAX.saturating_sub(time.ticks()))
+}
+
+fn rows(partition: &str, letter: &DeadLetter) -> [Value; 2] {
     let DeadLetter { id, reason, tries, first_seen, dead, body } = letter;
-    let fitting = |text: &str| text.chars().take(MOST_TEXT).collect::<String>();
-    json!({
+    let name = json!({
         "PartitionKey": partition,
-        "RowKey": id,
-        "code": fitting(&reason.code),
-        "sentence": fitting(&reason.sentence),
-        "path": reason.path.as_deref().map(fitting),
-        "tries": tries,
-        "firstSeenAt": first_seen.to_string(),
-        "firstSeenAt@odata.type": "Edm.DateTime",
+        "RowKey": format!("i|{id}"),
         "deadAt": dead.to_string(),
         "deadAt@odata.type": "Edm.DateTime",
         "size": body.len(),
-    })
+    });
+    let mut row = json!({
+        "PartitionKey": partition,
+        "RowKey": row_key(*dead, id),
+        "id": id,
+        "code": fitting(&reason.code),
+        "sentence": fitting(&reason.sentence),
+        "path": reason.path.as_deref().map(fitting),
+        // A column of numbers without a type is one of 32 bits with a sign.
+        "tries": (*tries).min(i32::MAX.unsigned_abs()),
+        "firstSeenAt": date_time(*first_seen),
+        "firstSeenAt@odata.type": "Edm.DateTime",
+        "deadAt": date_time(*dead),
+        "deadAt@odata.type": "Edm.DateTime",
+        "size": body.len(),
+    });
+    if let (true, Some(columns)) = (body.len() <= CHUNK, row.as_object_mut()) {
+        columns.insert("body".to_owned(), json!(base64_simd::STANDARD.encode_to_string(body)));
+        columns.insert("body@odata.type".to_owned(), json!("Edm.Binary"));
+    }
+    [name, row]
+}
+
+fn fitting(text: &str) -> String {
+    plain_text(text, MOST_TEXT)
 }
 
 #[cfg(test)]
@@ -188,5 +263,21 @@ mod tests {
         for id in ["", "no such id", "a/b", "a\\b", "a#b", "a?b", "ä", &"x".repeat(65)] {
             assert!(!can_be_ours(id), "{id}");
         }
+    }
+
+    #[test]
+    fn the_latest_has_the_first_key() {
+        let key = |ticks| row_key(Time::from_ticks(ticks), "x");
+        let keys = [i64::MAX, 17_000_000_000_000_000, 16_999_999_999_999_999, 1, 0].map(key);
+        assert!(keys.is_sorted() && keys.iter().all(|key| key.len() == 23), "{keys:?}");
+        let before = format!("t|{}~", time_left(Time::from_ticks(1)));
+        assert!(key(1) < before && before < key(0));
+    }
+
+    #[test]
+    fn any_text_is_made_to_fit() {
+        assert_eq!(fitting("a\u{0}b\u{1b}c\n\u{fffe}ä🚀"), "a\u{fffd}b\u{fffd}c\n\u{fffd}ä🚀");
+        let long = fitting(&"🚀".repeat(40_000));
+        assert!(long.encode_utf16().count() <= 32 * 1024 && long.starts_with('🚀'));
     }
 }

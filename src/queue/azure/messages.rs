@@ -5,7 +5,7 @@ use std::time::Duration;
 use azure_storage_queues::operations::Message;
 use azure_storage_queues::{PopReceipt, QueueClient};
 
-use super::fault::fault;
+use super::place::Place;
 use crate::azure::{AzureError, Services};
 use crate::domain::Time;
 use crate::queue::{Depth, QueueError};
@@ -20,7 +20,7 @@ const MOST_HIDDEN: u64 = 7 * 24 * 3600;
 #[derive(Clone)]
 pub(super) struct Messages {
     client: QueueClient,
-    place: String,
+    place: Place,
 }
 
 /// What can be seen of a queue without taking anything.
@@ -31,28 +31,35 @@ pub(super) struct Look {
 }
 
 impl Messages {
-    pub(super) fn new(services: &Services, name: &str) -> Self {
-        Self { client: services.queue(name), place: format!("queue `{name}`") }
+    /// With `anew` it is made again when it is found to be gone.
+    pub(super) fn new(services: &Services, name: &str, anew: bool) -> Self {
+        Self { client: services.queue(name), place: Place::new(format!("queue `{name}`"), anew) }
     }
 
     pub(super) async fn create(&self) -> Result<(), QueueError> {
+        self.make().await.map_err(|error| self.place.fault(error))
+    }
+
+    async fn make(&self) -> Result<(), AzureError> {
         match self.client.create().await.map_err(AzureError::from) {
             Ok(_) => Ok(()),
             // With metadata of somebody's.
             Err(error) if error.is("QueueAlreadyExists") => Ok(()),
-            Err(error) => Err(fault(&self.place, error)),
+            Err(error) => Err(error),
         }
     }
 
     pub(super) async fn put(&self, text: String) -> Result<(), QueueError> {
-        self.client.put_message(text).ttl(TTL).await.map_err(|error| fault(&self.place, error.into()))?;
+        let ask = self.client.put_message(text).ttl(TTL);
+        self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?;
         Ok(())
     }
 
-    pub(super) async fn receive(&self, lease: Duration) -> Result<Vec<Message>, QueueError> {
+    /// At most so many messages.
+    pub(super) async fn receive(&self, lease: Duration, most: u8) -> Result<Vec<Message>, QueueError> {
         let lease = Duration::from_secs(seconds(lease).max(1));
-        let ask = self.client.get_messages().number_of_messages(MOST_AT_ONCE).visibility_timeout(lease);
-        Ok(ask.await.map_err(|error| fault(&self.place, error.into()))?.messages)
+        let ask = self.client.get_messages().number_of_messages(most).visibility_timeout(lease);
+        Ok(self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?.messages)
     }
 
     /// Whether this lease still held the message.
@@ -80,23 +87,23 @@ impl Messages {
     /// The count is approximate and no less than the truth, so an empty queue is one.
     pub(super) async fn look(&self) -> Result<Look, QueueError> {
         let peek = async { self.client.peek_messages().number_of_messages(MOST_AT_ONCE).await };
-        let peek = async { peek.await.map_err(|error| fault(&self.place, error.into())) };
+        let peek = async { peek.await.map_err(|error| self.place.fault(error.into())) };
         let (peeked, count) = tokio::try_join!(peek, self.count())?;
         let oldest = peeked.messages.iter().map(|message| time(message.insertion_time.unix_timestamp())).min();
         Ok(Look { depth: depth(peeked.messages.len(), count), oldest })
     }
 
     async fn count(&self) -> Result<u64, QueueError> {
-        let metadata = self.client.get_metadata().await.map_err(|error| fault(&self.place, error.into()))?;
+        let metadata = self.client.get_metadata().await.map_err(|error| self.place.fault(error.into()))?;
         Ok(wide(metadata.approximate_messages_count))
     }
 
-    /// A lease that ran out is an answer, no error.
+    /// A lease that ran out is an answer, no error. So is a queue that took all its messages along.
     fn held<T>(&self, answer: azure_core::Result<T>) -> Result<bool, QueueError> {
         match answer.map_err(AzureError::from) {
             Ok(_) => Ok(true),
-            Err(error) if error.is("MessageNotFound") || error.is("PopReceiptMismatch") => Ok(false),
-            Err(error) => Err(fault(&self.place, error)),
+            Err(error) if error.is("MessageNotFound") || error.is("PopReceiptMismatch") || error.is_gone() => Ok(false),
+            Err(error) => Err(self.place.fault(error)),
         }
     }
 }

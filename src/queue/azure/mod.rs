@@ -12,10 +12,11 @@
 //!
 //! The SDK has to send a message's text again to hide it, so a lease keeps the text as it came.
 
+mod appetite;
 mod bodies;
 mod dead;
-mod fault;
 mod messages;
+mod place;
 mod rows;
 mod text;
 mod trials;
@@ -29,6 +30,7 @@ use async_trait::async_trait;
 use azure_storage_queues::operations::Message;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use self::appetite::Appetite;
 use self::bodies::Bodies;
 use self::dead::DeadLetters;
 use self::messages::{MOST_AT_ONCE, Messages, time};
@@ -36,7 +38,8 @@ use self::rows::Rows;
 use self::text::Stored;
 use self::trials::Trials;
 use super::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError, Settlement, Survey,
+    ALONE_FROM, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError,
+    Settlement, Survey,
 };
 use crate::azure::Services;
 use crate::clock::Clock;
@@ -45,13 +48,12 @@ use crate::clock::Clock;
 const AT_ONCE: usize = 32;
 /// Deletions are nearly all of a worker's requests, and several batches are settled in one call.
 const SETTLED_AT_ONCE: usize = 128;
-/// No message is tried alone before this receive (see `ingest`), so none has a count of trials to remove.
-const TRIED_FROM: u32 = 4;
 
 /// A queue of Azure Storage.
 pub struct AzureQueue {
     name: String,
     messages: Messages,
+    appetite: Appetite,
     poison: Option<Messages>,
     rows: Rows,
     bodies: Bodies,
@@ -66,6 +68,9 @@ pub struct AzureQueueOptions {
     /// Whether each dead letter is also put on the queue `{queue}-poison`, for tools that look there. The table is
     /// the truth: a copy that fails is logged and not tried again.
     pub poison_copy: bool,
+    /// Whether queue, poison queue and table are made again when they turn out to be gone. For those who work; who
+    /// only looks makes nothing.
+    pub make_anew: bool,
 }
 
 /// The lease on a message.
@@ -93,11 +98,13 @@ impl AzureQueue {
         clock: Arc<dyn Clock>,
         options: AzureQueueOptions,
     ) -> Self {
-        let rows = Rows::new(services, table);
+        let AzureQueueOptions { poison_copy, make_anew } = options;
+        let rows = Rows::new(services, table, make_anew);
         Self {
             name: queue.to_owned(),
-            messages: Messages::new(services, queue),
-            poison: options.poison_copy.then(|| Messages::new(services, &format!("{queue}-poison"))),
+            messages: Messages::new(services, queue, make_anew),
+            appetite: Appetite::new(),
+            poison: poison_copy.then(|| Messages::new(services, &format!("{queue}-poison"), make_anew)),
             dead: DeadLetters::new(rows.clone(), queue),
             trials: Trials::new(rows.clone(), queue),
             bodies: Bodies::new(rows.clone(), "body"),
@@ -132,9 +139,8 @@ impl AzureQueue {
     }
 
     /// `None` if its body cannot be had now: it comes again when its lease runs out.
-    async fn delivery(&self, message: Message) -> Option<Delivery> {
+    async fn delivery(&self, message: Message, mut stored: Option<Stored>) -> Option<Delivery> {
         let text = message.message_text;
-        let mut stored = text::pointed(&text);
         let mut body = text::body(&text);
         if let Some(place) = &stored {
             match self.bodies.read(place).await {
@@ -155,6 +161,15 @@ impl AzureQueue {
             inserted: time(message.insertion_time.unix_timestamp()),
             receipt: Receipt::Azure(Box::new(Lease { pop_receipt: message.pop_receipt, text, stored })),
         })
+    }
+
+    /// Visible again, for whoever has the room for its body.
+    async fn give_back(&self, message: Message) {
+        let Message { message_id, pop_receipt, message_text, .. } = message;
+        if let Err(error) = self.messages.hide(&message_id, &pop_receipt, &message_text, Duration::ZERO).await {
+            // It comes again when its lease runs out.
+            tracing::warn!(message = message_id, error = error.cause(), "queue: a message cannot be given back");
+        }
     }
 
     async fn settle_one(&self, settlement: Settlement) -> Result<(), (QueueError, Settlement)> {
@@ -214,7 +229,7 @@ impl AzureQueue {
                 None => Ok(()),
             }
         };
-        let trials = async { if *receives < TRIED_FROM { Ok(()) } else { self.trials.forget(id).await } };
+        let trials = async { if *receives < ALONE_FROM { Ok(()) } else { self.trials.forget(id).await } };
         let (body, trials) = tokio::join!(body, trials);
         // The message is gone, and nobody finds its rows any more: there is nothing to try again.
         for error in [body.err(), trials.err()].into_iter().flatten() {
@@ -246,9 +261,17 @@ impl Queue for AzureQueue {
     }
 
     async fn receive(&self, lease: Duration) -> Result<Vec<Delivery>, QueueError> {
-        let messages = self.messages.receive(lease).await?;
-        let deliveries = stream::iter(messages.into_iter().map(|message| self.delivery(message)));
-        Ok(deliveries.buffered(AT_ONCE).filter_map(std::future::ready).collect().await)
+        let messages = self.messages.receive(lease, self.appetite.now()).await?;
+        let stored: Vec<_> = messages.iter().map(|message| text::pointed(&message.message_text)).collect();
+        let sizes: Vec<_> = stored.iter().map(|stored| stored.as_ref().map_or(0, |stored| stored.size)).collect();
+        let (mut kept, mut rest) = (Vec::with_capacity(messages.len()), Vec::new());
+        for ((message, stored), keep) in messages.into_iter().zip(stored).zip(self.appetite.keep(&sizes)) {
+            if keep { kept.push(self.delivery(message, stored)) } else { rest.push(self.give_back(message)) }
+        }
+        let kept = stream::iter(kept).buffered(AT_ONCE).filter_map(std::future::ready).collect();
+        let rest = stream::iter(rest).buffer_unordered(AT_ONCE).collect::<()>();
+        let (deliveries, ()) = tokio::join!(kept, rest);
+        Ok(deliveries)
     }
 
     fn batch(&self) -> usize {

@@ -14,7 +14,7 @@ pub(super) struct Trials {
     partition: String,
 }
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Row {
     count: u32,
 }
@@ -55,7 +55,7 @@ impl Trials {
             let changed = match found {
                 _ if after == before => true,
                 Some((_, etag)) => self.rows.replace(&self.partition, id, &entity, etag).await?,
-                None => self.rows.insert(&entity).await?,
+                None => self.rows.insert(&self.partition, &[entity]).await?,
             };
             if changed {
                 return Ok(after);

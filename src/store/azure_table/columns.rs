@@ -2,11 +2,10 @@
 //!
 //! Output only. Nothing here is read back but `ended`, which tells a purge where to look.
 
-use chrono::Datelike;
-
 use super::entity::NewEntity;
+use crate::azure::{date_time, plain_text};
 use crate::domain::run::ShownRun;
-use crate::domain::{Outcome, Record, Said, State, Time};
+use crate::domain::{Outcome, Record, Said, State};
 
 /// The column that tells when the last was said of what is over, in ticks.
 pub(super) const ENDED: &str = "ended";
@@ -41,28 +40,7 @@ fn run(entity: NewEntity, run: &ShownRun) -> NewEntity {
         .into_iter()
         .fold(entity, |entity, (column, id)| entity.integer(column, i64::try_from(id).unwrap_or(i64::MAX)));
     let texts = texts.into_iter().filter_map(|(column, text)| Some((column, text?)));
-    let entity = texts.fold(entity, |entity, (column, text)| {
-        entity.text(column, &text.chars().take(MOST_CHARACTERS).collect::<String>())
-    });
-    let times = times.into_iter().filter_map(|(column, time)| Some((column, date_time(time?)?)));
+    let entity = texts.fold(entity, |entity, (column, text)| entity.text(column, &plain_text(&text, MOST_CHARACTERS)));
+    let times = times.into_iter().filter_map(|(column, time)| Some((column, date_time(time?))));
     times.fold(entity, |entity, (column, time)| entity.typed(column, time, "Edm.DateTime"))
-}
-
-/// With all seven digits, and only where the type can hold it.
-fn date_time(time: Time) -> Option<String> {
-    let utc = time.to_utc();
-    let fits = (1601..=9999).contains(&utc.year());
-    fits.then(|| format!("{}.{:07}Z", utc.format("%Y-%m-%dT%H:%M:%S"), time.ticks().rem_euclid(10_000_000)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_seven_digits() {
-        let time = |text| Time::parse(text).unwrap().unwrap();
-        assert_eq!(date_time(time("2019-10-02T19:54:00.33Z")).as_deref(), Some("2019-10-02T19:54:00.3300000Z"));
-        assert_eq!(date_time(Time::from_ticks(i64::MAX)), None);
-    }
 }

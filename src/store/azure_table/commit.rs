@@ -2,8 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use azure_core::Etag;
+use tokio::time::timeout;
+
 use super::columns;
 use super::entity::NewEntity;
+use super::floor::{Floor, MOST_INSERT, Seen};
 use super::name::Name;
 use super::table::{MOST_BYTES, MOST_OPERATIONS, Operation, Table};
 use crate::azure::AzureError;
@@ -83,12 +87,12 @@ impl Plan {
     /// What became of each of these writes.
     pub(super) async fn carry_out(
         self,
-        table: &Table,
+        place: &Place<'_>,
         partition: &str,
     ) -> Result<BTreeMap<usize, Committed>, StoreError> {
         let mut answers = BTreeMap::new();
         for transaction in self.transactions {
-            run(table, partition, transaction, &mut answers).await?;
+            run(place, partition, transaction, &mut answers).await?;
         }
         Ok(answers)
     }
@@ -99,24 +103,53 @@ fn fit(these: &[Step], others: &[Step]) -> bool {
     these.len() + others.len() <= MOST_OPERATIONS && bytes <= MOST_BYTES
 }
 
+/// Where transactions go, and the floor that their inserts were weighed against.
+#[derive(Debug)]
+pub(super) struct Place<'s> {
+    pub(super) table: &'s Table,
+    pub(super) floor: &'s Floor,
+    pub(super) seen: Option<Seen>,
+}
+
+impl Place<'_> {
+    /// The answer to a transaction; `None` where it was not sent, as its inserts are to be weighed again.
+    async fn send(&self, partition: &str, steps: &[Step]) -> Result<Option<Sent>, StoreError> {
+        let sent = self.table.transact(partition, steps.iter().map(|step| &step.operation));
+        let inserts = steps.iter().any(|step| matches!(step.operation, Operation::Insert { .. }));
+        let Some(seen) = self.seen.filter(|_| inserts) else { return Ok(Some(sent.await)) };
+        if self.floor.is_stale(seen) {
+            return Ok(None);
+        }
+        let late = |_| StoreError::Unavailable(format!("an insert took longer than {MOST_INSERT:?}").into());
+        timeout(MOST_INSERT, sent).await.map(Some).map_err(late)
+    }
+}
+
+/// The new versions, or why there are none.
+type Sent = Result<Vec<Option<Etag>>, AzureError>;
+
 /// Tries the transaction without those that were in the way, as it leaves nothing behind when it fails.
 async fn run(
-    table: &Table,
+    place: &Place<'_>,
     partition: &str,
     mut steps: Vec<Step>,
     answers: &mut BTreeMap<usize, Committed>,
 ) -> Result<(), StoreError> {
     let mut conflicts = 0;
     while !steps.is_empty() {
-        let error = match table.transact(partition, steps.iter().map(|step| &step.operation)).await {
-            Ok(etags) => {
+        let error = match place.send(partition, &steps).await? {
+            None => {
+                answers.extend(steps.iter().map(|step| (step.write, Committed::Conflict)));
+                return Ok(());
+            }
+            Some(Ok(etags)) => {
                 for (step, etag) in steps.iter().zip(etags) {
                     let version = etag.filter(|_| step.is_record).map(|etag| Version(etag.to_string()));
                     answers.insert(step.write, Committed::Written(version));
                 }
                 return Ok(());
             }
-            Err(error) => error,
+            Some(Err(error)) => error,
         };
         let meant = error.index().and_then(|index| steps.get(index)).map(|step| step.write);
         if !error.is_conflict() {

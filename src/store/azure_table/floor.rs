@@ -1,4 +1,11 @@
 //! The time below which facts create no record.
+//!
+//! A writer reads it once in a while and not with every insert, so one that was raised is not heeded everywhere at once.
+//! What bounds that: a floor that was read is used for [`FRESH`], an insert that was weighed against it is sent before
+//! [`STALE`] and given up after [`MOST_INSERT`], and [the service][time-outs] ends a request after 30 s at the latest.
+//! Whoever removes records waits for so long ([`HEEDED`]).
+//!
+//! [time-outs]: https://learn.microsoft.com/en-us/rest/api/storageservices/setting-timeouts-for-table-service-operations
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -14,8 +21,16 @@ pub(super) const META: &str = "meta";
 const ROW: &str = "floor";
 const TICKS: &str = "ticks";
 
-/// So long a floor that another process raised may go unnoticed.
-const FRESH: Duration = Duration::from_secs(30);
+/// For so long a floor that was read is not read again.
+const FRESH: Duration = Duration::from_secs(10);
+/// After so long no insert may be sent that was weighed against it.
+const STALE: Duration = Duration::from_secs(15);
+/// So long an insert may take with all its tries.
+pub(super) const MOST_INSERT: Duration = Duration::from_secs(15);
+/// The service's own limit.
+const MOST_REQUEST: Duration = Duration::from_secs(30);
+/// So long after a floor was raised, no record comes any more that lies below.
+const HEEDED: Duration = STALE.saturating_add(MOST_INSERT).saturating_add(MOST_REQUEST);
 
 #[derive(Debug)]
 pub(super) struct Floor {
@@ -24,9 +39,10 @@ pub(super) struct Floor {
     seen: Mutex<Option<Seen>>,
 }
 
+/// The floor at a time.
 #[derive(Debug, Clone, Copy)]
-struct Seen {
-    floor: Time,
+pub(super) struct Seen {
+    pub(super) floor: Time,
     at: Time,
 }
 
@@ -35,24 +51,34 @@ impl Floor {
         Self { table, clock, seen: Mutex::default() }
     }
 
-    pub(super) async fn get(&self) -> Result<Time, AzureError> {
+    pub(super) async fn get(&self) -> Result<Seen, AzureError> {
         let now = self.clock.now();
         let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seen) = seen.filter(|seen| now.since(seen.at) < FRESH) {
-            return Ok(seen.floor);
+            return Ok(seen);
         }
-        let (floor, _) = self.read().await?;
-        self.note(floor, now);
-        Ok(floor)
+        Ok(self.note(self.read().await?.0, now))
     }
 
-    /// Sets it to `to` if it is lower. A conflict is somebody who does the same.
-    pub(super) async fn raise(&self, to: Time) -> Result<(), AzureError> {
+    /// As it is now, whoever asked before; `None` where it was never raised.
+    pub(super) async fn now(&self) -> Result<Option<Time>, AzureError> {
+        let (floor, etag) = self.read().await?;
+        Ok(etag.map(|_| floor))
+    }
+
+    /// Whether an insert that was weighed against this one comes too late.
+    pub(super) fn is_stale(&self, seen: Seen) -> bool {
+        self.clock.now().since(seen.at) > STALE
+    }
+
+    /// Sets it to `to` if it is lower. A conflict is somebody who does the same. Answers how long it takes until all
+    /// heed it.
+    pub(super) async fn raise(&self, to: Time) -> Result<Duration, AzureError> {
         loop {
             let (floor, etag) = self.read().await?;
             if floor >= to && etag.is_some() {
                 self.note(floor, self.clock.now());
-                return Ok(());
+                return Ok(HEEDED);
             }
             let entity = NewEntity::new(META, ROW).integer(TICKS, to.ticks()).json();
             let operation = match etag {
@@ -73,7 +99,7 @@ impl Floor {
         Ok((floor, row.map(|row| row.etag)))
     }
 
-    fn note(&self, floor: Time, at: Time) {
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { floor, at });
+    fn note(&self, floor: Time, at: Time) -> Seen {
+        *self.seen.lock().unwrap_or_else(PoisonError::into_inner).insert(Seen { floor, at })
     }
 }

@@ -5,6 +5,9 @@
 //! is where it was seen, and the next row is there. Either both or none, so the sequences have no gaps, and no clock is
 //! asked. Where somebody else was first, another partition may do.
 //!
+//! The log has a name, which stands in each row and in readers' cursors: a table that was deleted and made anew begins
+//! again with the sequence 1, and only the name tells that it is not the one that a reader has followed.
+//!
 //! A request that was answered too late may append its keys twice, which costs readers a look and nothing else.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +18,7 @@ use rand::Rng;
 use tokio::sync::oneshot;
 
 use super::entity::{Entity, NewEntity};
+use super::floor::META;
 use super::table::{MOST_OPERATIONS, Operation, Table};
 use crate::azure::AzureError;
 use crate::clock::Clock;
@@ -24,6 +28,8 @@ use crate::store::{Changes, Cursor, StoreError};
 const SHARDS: usize = 4;
 const HEAD: &str = "~head";
 const SEQUENCE: &str = "sequence";
+/// The column with the log's name, in the log and in a row of its own among what is not about one record.
+const LOG: &str = "log";
 const AT: &str = "at";
 /// So many bytes of keys stand in a row, which may have 1 MiB, in UTF-16.
 const MOST_KEYS: usize = 200_000;
@@ -79,6 +85,7 @@ struct Head {
     sequence: u64,
     /// `None` where nothing was appended yet.
     etag: Option<String>,
+    log: Option<String>,
 }
 
 impl Log {
@@ -128,12 +135,12 @@ impl Log {
             // Taken out: it is not sure any more if this fails or is given up.
             let head = match place.head.take() {
                 Some(head) => head,
-                None => self.head(place.shard).await?,
+                None => self.beginning(place.shard).await?,
             };
             match self.table.transact(&partition(place.shard), &self.next(place.shard, &head, entry)).await {
                 Ok(etags) => {
                     let etag = etags.into_iter().next().flatten().map(|etag| etag.to_string());
-                    place.head = etag.map(|etag| Head { sequence: head.sequence + 1, etag: Some(etag) });
+                    place.head = etag.map(|etag| Head { sequence: head.sequence + 1, etag: Some(etag), ..head });
                     return Ok(());
                 }
                 Err(error) if error.is_conflict() => place.shard = rand::rng().random_range(0..SHARDS),
@@ -143,20 +150,68 @@ impl Log {
         Err(AppendError::Busy)
     }
 
+    /// Where an append to this shard goes on, or begins.
+    async fn beginning(&self, shard: usize) -> Result<Head, AzureError> {
+        let head = self.head(shard).await?;
+        if head.etag.is_some() {
+            return Ok(head);
+        }
+        Ok(Head { log: Some(self.name().await?), ..head })
+    }
+
     async fn head(&self, shard: usize) -> Result<Head, AzureError> {
         let row = self.table.get(&partition(shard), HEAD, None).await?;
-        Ok(row.map(|row| Head { sequence: sequence_of(&row), etag: Some(row.etag) }).unwrap_or_default())
+        let head = |row: Entity| Head {
+            sequence: sequence_of(&row),
+            log: row.text(LOG).map(str::to_owned),
+            etag: Some(row.etag),
+        };
+        Ok(row.map(head).unwrap_or_default())
+    }
+
+    async fn heads(&self) -> Result<Vec<Head>, AzureError> {
+        try_join_all((0..SHARDS).map(|shard| self.head(shard))).await
+    }
+
+    /// The last sequence of each shard.
+    pub(super) async fn sequences(&self) -> Result<Vec<u64>, AzureError> {
+        Ok(self.heads().await?.into_iter().map(|head| head.sequence).collect())
+    }
+
+    /// The log's name, which is made where there is none.
+    pub(super) async fn name(&self) -> Result<String, AzureError> {
+        if let Some(name) = self.own_name().await? {
+            return Ok(name);
+        }
+        // Somebody may have removed its row: readers go by what stands in the log.
+        let known = self.heads().await?.into_iter().find_map(|head| head.log);
+        let name = known.unwrap_or_else(|| uuid::Uuid::new_v4().simple().to_string());
+        let operation = Operation::Insert { entity: NewEntity::new(META, LOG).text(LOG, &name).json() };
+        match self.table.transact(META, [&operation]).await {
+            Ok(_) => Ok(name),
+            Err(error) if error.is_conflict() => Ok(self.own_name().await?.unwrap_or(name)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn own_name(&self) -> Result<Option<String>, AzureError> {
+        let row = self.table.get(META, LOG, None).await?;
+        Ok(row.and_then(|row| row.text(LOG).map(str::to_owned)))
     }
 
     /// The head goes on by one, and its row is there.
     fn next(&self, shard: usize, head: &Head, entry: &str) -> [Operation; 2] {
         let (partition, sequence) = (partition(shard), head.sequence + 1);
-        let entity = NewEntity::new(&partition, HEAD).integer(SEQUENCE, signed(sequence)).json();
+        let named = |row: &str| match &head.log {
+            Some(log) => NewEntity::new(&partition, row).text(LOG, log),
+            None => NewEntity::new(&partition, row),
+        };
+        let entity = named(HEAD).integer(SEQUENCE, signed(sequence)).json();
         let to_head = match head.etag.clone() {
             None => Operation::Insert { entity },
             Some(etag) => Operation::Replace { row: HEAD.to_owned(), entity, etag },
         };
-        let row = NewEntity::new(&partition, &row(sequence)).integer(AT, self.clock.now().ticks()).body(entry);
+        let row = named(&row(sequence)).integer(AT, self.clock.now().ticks()).body(entry);
         [to_head, Operation::Insert { entity: row.json() }]
     }
 
@@ -189,41 +244,58 @@ impl Log {
 
     /// What changed after `cursor`, in all shards.
     pub(super) async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, AzureError> {
-        let after: Option<[u64; SHARDS]> = cursor.0.as_slice().try_into().ok();
+        let after: Option<[u64; SHARDS]> = cursor.reached.as_slice().try_into().ok();
         if let Some(after) = after {
             let limit = limit.div_ceil(SHARDS);
-            let parts = after.iter().enumerate().map(|(shard, after)| self.part(shard, *after, limit));
+            let log = cursor.log.as_deref();
+            let parts = after.iter().enumerate().map(|(shard, after)| self.part(shard, log, *after, limit));
             let parts: Option<Vec<Part>> = try_join_all(parts).await?.into_iter().collect();
             if let Some(parts) = parts {
-                return Ok(joined(parts));
+                return Ok(joined(cursor.log.clone(), parts));
             }
         }
-        let heads = try_join_all((0..SHARDS).map(|shard| self.head(shard))).await?;
-        let cursor = Cursor(heads.into_iter().map(|head| head.sequence).collect());
+        let heads = self.heads().await?;
+        let log = match heads.iter().find_map(|head| head.log.clone()) {
+            Some(log) => Some(log),
+            None => self.own_name().await?,
+        };
+        let cursor = Cursor { log, reached: heads.into_iter().map(|head| head.sequence).collect() };
         Ok(Changes { keys: Vec::new(), cursor, more: false, reset: true })
     }
 
-    async fn part(&self, shard: usize, after: u64, limit: usize) -> Result<Option<Part>, AzureError> {
+    async fn part(
+        &self,
+        shard: usize,
+        log: Option<&str>,
+        after: u64,
+        limit: usize,
+    ) -> Result<Option<Part>, AzureError> {
         let filter = format!("PartitionKey eq '{}' and RowKey gt '{}'", partition(shard), row(after));
         // One more for the head.
         let rows = self.table.rows(filter, None, limit.min(MOST_ROWS) + 1).await?;
-        Ok(Part::of(&rows, after, limit))
+        Ok(Part::of(&rows, log, after, limit))
     }
 }
 
 /// What changed in one shard.
 #[derive(Debug, PartialEq)]
 struct Part {
+    log: Option<String>,
     keys: Vec<Key>,
     reached: u64,
     more: bool,
 }
 
 impl Part {
-    /// Reads rows behind `after`; `None` where they do not follow it.
-    fn of(rows: &[Entity], after: u64, limit: usize) -> Option<Self> {
-        let mut part = Self { keys: Vec::new(), reached: after, more: true };
+    /// Reads rows behind `after` in the log of this name; `None` where they do not follow it.
+    fn of(rows: &[Entity], log: Option<&str>, after: u64, limit: usize) -> Option<Self> {
+        let named = rows.iter().find_map(|row| row.text(LOG));
+        let mut part = Self { log: named.map(str::to_owned), keys: Vec::new(), reached: after, more: true };
         for row in rows {
+            let is_another = log.zip(row.text(LOG)).is_some_and(|(log, named)| log != named);
+            if is_another {
+                return None;
+            }
             if row.row == HEAD {
                 part.more = false;
                 // All rows are gone, or the whole log is a new one.
@@ -244,9 +316,11 @@ impl Part {
     }
 }
 
-fn joined(parts: Vec<Part>) -> Changes {
+fn joined(log: Option<String>, parts: Vec<Part>) -> Changes {
     let more = parts.iter().any(|part| part.more);
-    let cursor = Cursor(parts.iter().map(|part| part.reached).collect());
+    // A reader that was there before the log had a name learns it with the first entry.
+    let log = log.or_else(|| parts.iter().find_map(|part| part.log.clone()));
+    let cursor = Cursor { log, reached: parts.iter().map(|part| part.reached).collect() };
     Changes { keys: parts.into_iter().flat_map(|part| part.keys).collect(), cursor, more, reset: false }
 }
 
@@ -295,29 +369,33 @@ mod tests {
     }
 
     fn entry(sequence: u64) -> Entity {
-        entity(NewEntity::new("log|0", &row(sequence)).body(&key(sequence).to_string()))
+        entity(NewEntity::new("log|0", &row(sequence)).text(LOG, "one").body(&key(sequence).to_string()))
     }
 
     fn head(sequence: u64) -> Entity {
-        entity(NewEntity::new("log|0", HEAD).integer(SEQUENCE, signed(sequence)))
+        entity(NewEntity::new("log|0", HEAD).text(LOG, "one").integer(SEQUENCE, signed(sequence)))
     }
 
     fn part(keys: &[u64], reached: u64, more: bool) -> Option<Part> {
-        Some(Part { keys: keys.iter().copied().map(key).collect(), reached, more })
+        Some(Part { log: Some("one".to_owned()), keys: keys.iter().copied().map(key).collect(), reached, more })
     }
 
     #[test]
     fn what_follows_is_read_and_what_does_not_is_a_gap() {
-        assert_eq!(Part::of(&[entry(4), entry(5), head(5)], 3, 10), part(&[4, 5], 5, false));
-        assert_eq!(Part::of(&[entry(4), entry(5), head(5)], 3, 1), part(&[4], 4, true));
-        assert_eq!(Part::of(&[entry(4)], 3, 1), part(&[4], 4, true));
-        assert_eq!(Part::of(&[head(3)], 3, 10), part(&[], 3, false));
-        assert_eq!(Part::of(&[], 0, 10), part(&[], 0, false), "a shard that was never written");
-        assert_eq!(Part::of(&[entry(5), head(5)], 3, 10), None);
-        assert_eq!(Part::of(&[entry(4), entry(6), head(6)], 3, 10), None);
-        assert_eq!(Part::of(&[head(5)], 3, 10), None, "all rows are gone");
-        assert_eq!(Part::of(&[head(2)], 3, 10), None, "the log is a new one");
-        assert_eq!(Part::of(&[], 3, 10), None, "the log is gone");
+        assert_eq!(Part::of(&[entry(4), entry(5), head(5)], Some("one"), 3, 10), part(&[4, 5], 5, false));
+        assert_eq!(Part::of(&[entry(4), entry(5), head(5)], Some("one"), 3, 1), part(&[4], 4, true));
+        assert_eq!(Part::of(&[entry(4)], Some("one"), 3, 1), part(&[4], 4, true));
+        assert_eq!(Part::of(&[head(3)], Some("one"), 3, 10), part(&[], 3, false));
+        let never_written = Part { log: None, keys: Vec::new(), reached: 0, more: false };
+        assert_eq!(Part::of(&[], Some("one"), 0, 10), Some(never_written));
+        assert_eq!(Part::of(&[entry(4), head(4)], None, 3, 10), part(&[4], 4, false), "the reader learns the name");
+        assert_eq!(Part::of(&[entry(4), head(4)], Some("other"), 3, 10), None, "another log");
+        assert_eq!(Part::of(&[head(3)], Some("other"), 3, 10), None, "another log that is as long");
+        assert_eq!(Part::of(&[entry(5), head(5)], Some("one"), 3, 10), None);
+        assert_eq!(Part::of(&[entry(4), entry(6), head(6)], Some("one"), 3, 10), None);
+        assert_eq!(Part::of(&[head(5)], Some("one"), 3, 10), None, "all rows are gone");
+        assert_eq!(Part::of(&[head(2)], Some("one"), 3, 10), None, "the log is a new one");
+        assert_eq!(Part::of(&[], Some("one"), 3, 10), None, "the log is gone");
     }
 
     #[test]

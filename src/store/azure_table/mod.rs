@@ -2,15 +2,17 @@
 //!
 //! | partition | row | what |
 //! |---|---|---|
-//! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ... and columns for other tools |
+//! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ..., and columns for other tools |
 //! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
 //! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
-//! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
+//! | `meta` | `floor`, `log`, `probe` | the floor of the purge, the log's name, and a row to write for a try |
 //!
-//! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity holds
-//! 1 MiB in UTF-16, so a stored form beyond some 500,000 characters is refused: the bounds of the merge keep records far
-//! below.
+//! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity
+//! [holds 1 MiB][limits], so a longer stored form stands there in binary, in `bytes0`, `bytes1`, ... The room that a
+//! record has ([`RunRecord`](crate::domain::run::RunRecord)) and the size of a fact keep below that, whatever is sent.
+//!
+//! [limits]: https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-the-table-service-data-model
 //!
 //! Facts are read together with a record only. Facts alone, which a worker's write or a purge may leave behind at a
 //! crash or in a race, are never seen and do no harm.
@@ -27,16 +29,18 @@ mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use self::commit::Place;
 use self::entity::{Entity, NewEntity};
-use self::floor::{Floor, META};
+use self::floor::{Floor, META, Seen};
 use self::log::Log;
 use self::name::Name;
 use self::table::Table;
-use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Version, Write};
+use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Survey, Version, Write};
 use crate::azure::{AzureError, Services};
 use crate::clock::Clock;
 use crate::domain::{Fact, Key, Record, Time};
@@ -65,12 +69,20 @@ impl AzureTableStore {
         }
     }
 
-    /// Makes the table if it is not there.
+    /// Makes the table if it is not there, and gives its log a name.
     ///
     /// # Errors
     /// When the service cannot be reached or does not allow it.
     pub async fn create(&self) -> Result<(), StoreError> {
-        Ok(self.table.create().await?)
+        self.table.create().await?;
+        self.log.name().await?;
+        Ok(())
+    }
+
+    async fn try_write(&self) -> Result<(), AzureError> {
+        let row = "probe";
+        let entity = NewEntity::new(META, row).integer("at", self.clock.now().ticks());
+        self.table.put(META, row, entity).await
     }
 
     async fn is_there(&self, key: &Key) -> Result<bool, AzureError> {
@@ -78,10 +90,14 @@ impl AzureTableStore {
         Ok(self.table.get(&name.partition, &name.record(), Some("RowKey")).await?.is_some())
     }
 
-    /// Answers the writes that need no transaction.
-    async fn answers(&self, writes: &[Write]) -> Result<Vec<Option<Committed>>, AzureError> {
+    /// The floor, where it matters.
+    async fn floor(&self, writes: &[Write]) -> Result<Option<Seen>, AzureError> {
         let inserts = writes.iter().any(|write| matches!(write, Write::Record { expected: None, .. }));
-        let floor = if inserts { self.floor.get().await? } else { Time::UNKNOWN };
+        if inserts { self.floor.get().await.map(Some) } else { Ok(None) }
+    }
+
+    /// Answers the writes that need no transaction.
+    async fn answers(&self, writes: &[Write], floor: Time) -> Result<Vec<Option<Committed>>, AzureError> {
         let answers: Vec<_> = writes.iter().map(|write| self.answer(write, floor)).collect();
         stream::iter(answers).buffered(LOOKS_AT_ONCE).try_collect().await
     }
@@ -133,13 +149,13 @@ impl Store for AzureTableStore {
     }
 
     async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError> {
-        let known = self.answers(&writes).await?;
+        let seen = self.floor(&writes).await?;
+        let known = self.answers(&writes, seen.map_or(Time::UNKNOWN, |seen| seen.floor)).await?;
         let open = writes.iter().enumerate().zip(&known).filter(|(_, known)| known.is_none()).map(|(write, _)| write);
-        let plans = commit::plans(open);
-        let parts: Vec<_> = plans
-            .into_iter()
-            .map(|(partition, plan)| async move { plan.carry_out(&self.table, &partition).await })
-            .collect();
+        let place = &Place { table: &self.table, floor: &self.floor, seen };
+        let plans = commit::plans(open).into_iter();
+        let parts: Vec<_> =
+            plans.map(|(partition, plan)| async move { plan.carry_out(place, &partition).await }).collect();
         let parts: Vec<_> = stream::iter(parts).buffer_unordered(TRANSACTIONS_AT_ONCE).collect().await;
         let mut answers = joined(parts)?;
         // None is left without an answer; the caller would look again.
@@ -175,9 +191,24 @@ impl Store for AzureTableStore {
     }
 
     async fn probe(&self) -> Result<(), StoreError> {
-        let row = "probe";
-        let entity = NewEntity::new(META, row).integer("at", self.clock.now().ticks());
-        Ok(self.table.put(META, row, entity).await?)
+        Ok(self.try_write().await?)
+    }
+
+    /// A table that is still being deleted is there again when the service is done with that.
+    async fn recover(&self) -> Result<(), StoreError> {
+        match self.try_write().await {
+            Err(error) if error.is("TableNotFound") => {
+                self.create().await?;
+                tracing::warn!("table `{0}` was gone and is made anew: what it held is lost", self.table.name());
+                Ok(self.try_write().await?)
+            }
+            tried => Ok(tried?),
+        }
+    }
+
+    async fn survey(&self) -> Result<Survey, StoreError> {
+        let (log, floor) = tokio::try_join!(self.log.sequences(), self.floor.now())?;
+        Ok(Survey { log, floor })
     }
 
     /// Looks at every record: no index leads to those that ended, and only a purge asks.
@@ -186,8 +217,7 @@ impl Store for AzureTableStore {
         Ok(self.some_keys(filter, limit).await?)
     }
 
-    /// Another process may take up to 30 s to notice.
-    async fn raise_floor(&self, floor: Time) -> Result<(), StoreError> {
+    async fn raise_floor(&self, floor: Time) -> Result<Duration, StoreError> {
         Ok(self.floor.raise(floor).await?)
     }
 

@@ -50,6 +50,10 @@ impl Table {
         Self(client)
     }
 
+    pub(super) fn name(&self) -> &str {
+        self.0.table_name()
+    }
+
     /// Makes the table if it is not there.
     pub(super) async fn create(&self) -> Result<(), AzureError> {
         match self.0.create().await.map_err(AzureError::from) {

@@ -267,12 +267,13 @@ pub(crate) async fn forgets_what_is_removed_and_says_so(store: Shared, _: &dyn P
     assert!(follow(&store, start).await.0.contains(&old.key()));
 }
 
-pub(crate) async fn does_not_resurrect_what_is_below_the_floor(store: Shared, _: &dyn Pass) {
+pub(crate) async fn does_not_resurrect_what_is_below_the_floor(store: Shared, pass: &dyn Pass) {
     let alive = fact(1, 1);
     let version = written(&store, insert(&alive)).await;
     let floor = alive.said().plus(Duration::from_secs(100));
-    store.raise_floor(floor).await.unwrap();
+    let wait = store.raise_floor(floor).await.unwrap();
     store.raise_floor(alive.said()).await.unwrap();
+    pass.pass(wait).await;
     assert_eq!(commit(&store, insert(&fact(2, 99))).await, Committed::BelowFloor, "the floor never sinks");
     assert!(load(&store, &fact(2, 99).key()).await.is_none());
     written(&store, insert(&fact(2, 101))).await;
