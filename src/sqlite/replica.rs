@@ -34,15 +34,13 @@ impl LocalFile {
     /// When it cannot be opened or made, or is somebody else's.
     pub fn open_replica(path: &Path, place: Place, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
         make_folder(path)?;
+        // One at a time: a file that another process is just making looks damaged.
+        let _turn = take_turn(path)?;
         let open = || Self::open_as(Kind::Replica, path, Missing::Create, clock.clone());
         match open() {
             Err(error) if error.is_unusable() && may_replace(path, place) => {
-                let _turn = take_turn(path)?;
-                // Another process may have been faster.
-                open().or_else(|_| {
-                    remove(path)?;
-                    open()
-                })
+                remove(path)?;
+                open()
             }
             opened => opened,
         }
