@@ -163,7 +163,7 @@ async fn killed_at_random(workers: usize, events: usize, seed: u64) {
 
 #[tokio::test]
 async fn two_workers_that_are_killed_leave_what_one_would() {
-    killed_at_random(2, if all_tests() { 5_000 } else { 1_500 }, 11).await;
+    killed_at_random(2, 5_000, 11).await;
 }
 
 #[tokio::test]

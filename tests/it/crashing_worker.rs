@@ -60,7 +60,9 @@ async fn azure(name: &str, queue: &str, table: &str) {
     let queue = AzureQueue::new(&services, name, name, clock.clone(), AzureQueueOptions::default());
     let store = AzureTableStore::new(&services, name, clock.clone());
     let decoder = Decoder::default();
-    let settings = Settings { lease: Duration::from_secs(5), deadline: Duration::from_secs(4), ..Settings::default() };
+    let (lease, deadline) = (Duration::from_secs(5), Duration::from_secs(4));
+    // As many batches in hand as the program has on Azure.
+    let settings = Settings { lease, deadline, concurrency: 8, ..Settings::default() };
     let decode = Arc::new(move |body: &[u8]| decoder.decode(body));
     let worker = Worker::new(Arc::new(queue), Arc::new(store), clock, decode, settings);
     worker.run(Mode::Forever, CancellationToken::new()).await.unwrap();
