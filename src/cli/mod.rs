@@ -141,6 +141,8 @@ pub enum Get {
     Pipelines(GetPipelines),
     /// List the stages of a run, attempt by attempt
     Stages(GetRun),
+    /// List the times in which events were lost
+    Gaps(GetGaps),
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +205,27 @@ pub struct GetPipelines {
     /// Only this project
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetGaps {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only gaps that lasted until then or later: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// Also those for which all was read from the REST API meanwhile
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
     #[command(flatten)]
     pub show: Show,
 }

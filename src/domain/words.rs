@@ -180,6 +180,20 @@ words! {
     }
 }
 
+words! {
+    /// Why events are lost. The first four are the service's own words for a subscription's status.
+    GapReason {
+        OnProbation = "onProbation",
+        DisabledBySystem = "disabledBySystem",
+        DisabledByUser = "disabledByUser",
+        DisabledByInactiveIdentity = "disabledByInactiveIdentity",
+        /// There is no such subscription.
+        Missing = "missing",
+        /// Runs happened, and the subscription that should tell of them delivered nothing.
+        Silence = "silence",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -119,8 +119,11 @@ impl Store for SqliteStore {
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
         let Name { partition, row } = after.map_or_else(Name::first, Name::of);
-        let ask = "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) AND partition GLOB 'run|*' ORDER BY partition, row LIMIT ?3";
-        self.read(move |c| keys(c, ask, params![partition, row, limit])).await
+        let ask = format!(
+            "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) AND ({}) ORDER BY partition, row LIMIT ?3",
+            of_known_kinds()
+        );
+        self.read(move |c| keys(c, &ask, params![partition, row, limit])).await
     }
 
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
@@ -144,9 +147,11 @@ impl Store for SqliteStore {
     }
 
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let ask =
-            "SELECT partition, row FROM records WHERE ended < ?1 AND partition GLOB 'run|*' ORDER BY ended LIMIT ?2";
-        self.read(move |c| keys(c, ask, params![before.ticks(), limit])).await
+        let ask = format!(
+            "SELECT partition, row FROM records WHERE ended < ?1 AND ({}) ORDER BY ended LIMIT ?2",
+            of_known_kinds()
+        );
+        self.read(move |c| keys(c, &ask, params![before.ticks(), limit])).await
     }
 
     async fn raise_floor(&self, to: Time) -> Result<(), StoreError> {
@@ -171,6 +176,12 @@ impl Store for SqliteStore {
         })
         .await
     }
+}
+
+/// Kinds that only a newer program knows are left out by the question: a page of nothing but those would look like the
+/// end.
+fn of_known_kinds() -> String {
+    Key::KINDS.map(|kind| format!("partition GLOB '{kind}|*'")).join(" OR ")
 }
 
 fn project_all(connection: &Connection, projection: &dyn Projection) -> rusqlite::Result<()> {
@@ -385,8 +396,6 @@ fn keys(connection: &Connection, ask: &str, values: &[&dyn rusqlite::ToSql]) -> 
     let mut rows = rows.query(values)?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
-        // Kinds that only a newer program knows are left out by the question: a page of nothing but those would
-        // look like the end.
         keys.extend(Key::from_parts(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?));
     }
     Ok(keys)

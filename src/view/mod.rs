@@ -7,6 +7,7 @@
 mod csv;
 mod dead_letter;
 mod escape;
+mod gaps;
 mod json;
 mod run;
 mod runs;
@@ -14,9 +15,10 @@ mod table;
 mod time;
 mod timeline;
 
-pub use csv::{pipelines_csv, run_csv, runs_csv, stages_csv};
+pub use csv::{gaps_csv, pipelines_csv, run_csv, runs_csv, stages_csv};
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
 pub use escape::{escaped, escaped_lines};
+pub use gaps::{gaps_note, gaps_table};
 pub use json::json;
 pub use run::{RunJson, run_text};
 pub use runs::{pipelines_table, runs_table, stages_table};

@@ -210,7 +210,7 @@ async fn more_facts_than_a_transaction_takes_are_all_kept_and_all_removed() {
 #[tokio::test]
 async fn a_large_record_and_a_large_fact_come_back() {
     let store = Table::create().await.store();
-    let Fact::Run(mut fact) = completed(run(479), 1);
+    let Fact::Run(mut fact) = completed(run(479), 1) else { panic!("another kind") };
     for number in 0..200_u32 {
         let name = format!("{number} {}", "\u{fc}\u{1f600}\"x".repeat(200));
         let says = Statement { started: Some(at(1)), ..Statement::at(at(2)) };
@@ -277,7 +277,7 @@ async fn any_organization_can_be_a_key() {
 #[tokio::test]
 async fn columns_have_types_that_other_tools_read() {
     let table = Table::create().await;
-    let Fact::Run(mut fact) = completed(run(479), 60);
+    let Fact::Run(mut fact) = completed(run(479), 60) else { panic!("another kind") };
     fact.labels = vec![
         (Label::RunName, "20260302.1".to_owned()),
         (Label::ProjectName, "Shop".to_owned()),

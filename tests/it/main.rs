@@ -25,6 +25,7 @@ mod faults;
 mod http;
 mod local;
 mod merge_laws;
+mod merge_laws_gap;
 mod process;
 mod proxy;
 mod reference;

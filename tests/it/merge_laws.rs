@@ -197,7 +197,7 @@ proptest! {
     ) {
         let (one, other) = (fold(&facts), fold(&shuffled));
         let stored = Record::decode(&Record::Run(one.clone()).key(), &Record::Run(one.clone()).encode()).unwrap();
-        let Record::Run(stored) = stored;
+        let Record::Run(stored) = stored else { panic!("another kind") };
         prop_assert_eq!(one.shown(), other.shown());
         prop_assert_eq!(one.shown(), stored.shown());
     }

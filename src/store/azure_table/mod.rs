@@ -5,6 +5,7 @@
 //! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ... and columns for other tools |
 //! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
 //! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
+//! | `gap\|{organization}\|{project}` | `r\|{event type}` and so on | gaps of a stream of events, with their facts |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
 //! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
 //!
@@ -108,10 +109,17 @@ impl AzureTableStore {
         all.into_iter().collect()
     }
 
-    /// The keys of these rows, those left out that only a newer program knows.
-    async fn some_keys(&self, filter: String, limit: usize) -> Result<Vec<Key>, AzureError> {
-        let rows = self.table.rows(filter, Some("PartitionKey,RowKey"), limit).await?;
-        Ok(rows.iter().filter_map(|row| name::key(&row.partition, &row.row)).collect())
+    /// The keys of the rows that these questions find, one after the other; those left out that only a newer program
+    /// knows.
+    async fn some_keys(&self, filters: Vec<String>, limit: usize) -> Result<Vec<Key>, AzureError> {
+        let mut keys = Vec::new();
+        for filter in filters {
+            if keys.len() < limit {
+                let rows = self.table.rows(filter, Some("PartitionKey,RowKey"), limit - keys.len()).await?;
+                keys.extend(rows.iter().filter_map(|row| name::key(&row.partition, &row.row)));
+            }
+        }
+        Ok(keys)
     }
 }
 
@@ -158,14 +166,8 @@ impl Store for AzureTableStore {
     }
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let Some(after) = after else { return Ok(self.some_keys(name::RECORDS.to_owned(), limit).await?) };
-        let mut keys = Vec::new();
-        for filter in name::records_after(&Name::of(after)) {
-            if keys.len() < limit {
-                keys.extend(self.some_keys(filter, limit - keys.len()).await?);
-            }
-        }
-        Ok(keys)
+        let filters = after.map_or_else(name::records, |after| name::records_after(&Name::of(after)));
+        Ok(self.some_keys(filters, limit).await?)
     }
 
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
@@ -182,8 +184,8 @@ impl Store for AzureTableStore {
 
     /// Looks at every record: no index leads to those that ended, and only a purge asks.
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let filter = format!("{} and {} lt {}L", name::RECORDS_AND_REMOVED, columns::ENDED, before.ticks());
-        Ok(self.some_keys(filter, limit).await?)
+        let ended = |rows| format!("{rows} and {} lt {}L", columns::ENDED, before.ticks());
+        Ok(self.some_keys(name::records_and_removed().into_iter().map(ended).collect(), limit).await?)
     }
 
     /// Another process may take up to 30 s to notice.
