@@ -61,6 +61,7 @@ fn flags(cli: &Cli) -> Flags {
         data: global.data.or_else(|| demo.then(cmd::throw_away_file)),
         storage: global.storage,
         catalog: global.catalog,
+        ado_url: global.ado_url,
         listen,
         log_format: global.log_format,
         lease: worker.lease,

@@ -11,6 +11,8 @@
 //!
 //! Bounds: texts are cut at 1,024 bytes; of one body at most 1,000 stages, 5,000 timeline records and 100
 //! approvers are taken. Depth costs no stack, since what is not read is skipped without recursion.
+//!
+//! All of this is pure, except [`rest`], which asks the service.
 
 mod body;
 mod build;
@@ -18,6 +20,7 @@ mod error;
 mod events;
 mod labels;
 mod organization;
+pub mod rest;
 mod timeline;
 mod wire;
 mod words;

@@ -41,6 +41,9 @@ pub struct Global {
     /// Azure: the file that get answers from [env: PIPETRAIL_CATALOG] [default: one in your cache folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
+    /// Where Azure DevOps is [env: PIPETRAIL_ADO_URL] [default: https://dev.azure.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub ado_url: Option<String>,
     /// The configuration file, TOML [env: PIPETRAIL_CONFIG] [default: pipetrail.toml, if present]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,

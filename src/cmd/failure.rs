@@ -1,5 +1,6 @@
 use std::process::ExitCode;
 
+use crate::ado::rest::AdoError;
 use crate::azure::{AccountError, AzureError};
 use crate::catalog::CatalogError;
 use crate::config::Faults;
@@ -119,7 +120,8 @@ fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
     let again = passes(error).then_some("try again: nothing that was acknowledged is lost");
     let azure = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>().and_then(AzureError::hint));
-    known.or(azure).or(again).map(str::to_owned)
+    let ado = error.chain().find_map(|cause| cause.downcast_ref::<AdoError>().and_then(AdoError::hint));
+    known.or(azure).or(ado).or(again).map(str::to_owned)
 }
 
 fn passes(error: &anyhow::Error) -> bool {
@@ -146,4 +148,4 @@ macro_rules! fails {
     };
 }
 
-fails!(AccountError, LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);
+fails!(AccountError, AdoError, LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);

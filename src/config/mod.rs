@@ -4,6 +4,7 @@
 //! set, as compose files leave them. A key in the file that is not known is a fault, since a setting that
 //! is silently ignored (a password!) is worse than a program that does not start.
 
+mod ado;
 mod azure;
 mod connection_string;
 mod credentials;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ado::rest::Access;
 use crate::azure::Account;
 
 pub use credentials::HookCredentials;
@@ -34,6 +36,7 @@ pub struct Config {
     /// The local file.
     pub data: PathBuf,
     pub storage: Storage,
+    pub ado: AdoConfig,
     pub http: HttpConfig,
     pub log: LogConfig,
     pub work: WorkConfig,
@@ -49,6 +52,18 @@ pub enum Storage {
     /// The file [`Config::data`].
     Local,
     Azure(Box<AzureConfig>),
+}
+
+/// Azure DevOps, as its REST API is asked.
+#[derive(Debug, Clone)]
+pub struct AdoConfig {
+    pub access: Access,
+    /// Whether a credential was named. Without one Microsoft Entra is asked, by those commands that cannot do without.
+    pub has_credential: bool,
+    /// For what is done on a schedule.
+    pub organization: Option<String>,
+    /// By name or id; empty means all.
+    pub projects: Vec<String>,
 }
 
 /// Queue and records in an account of Azure Storage.
@@ -237,6 +252,41 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: None,
         meaning: "The password that incoming hooks must show",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADO_URL",
+        key: Some("ado_url"),
+        flag: Some("--ado-url"),
+        default: Some("https://dev.azure.com"),
+        meaning: "Where Azure DevOps is; a server's address ends before the collection, such as https://tfs.example/tfs",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADO_TOKEN",
+        key: Some("ado_token"),
+        flag: None,
+        default: None,
+        meaning: "A personal access token for Azure DevOps; without it and the next one Microsoft Entra is asked",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADO_BEARER_COMMAND",
+        key: Some("ado_bearer_command"),
+        flag: None,
+        default: None,
+        meaning: "A command that prints a bearer token for Azure DevOps, run by the shell whenever one is needed",
+    },
+    Setting {
+        variable: "PIPETRAIL_ORGANIZATION",
+        key: Some("organization"),
+        flag: None,
+        default: None,
+        meaning: "The organization for what is done on a schedule",
+    },
+    Setting {
+        variable: "PIPETRAIL_PROJECTS",
+        key: Some("projects"),
+        flag: None,
+        default: None,
+        meaning: "Its projects, by name or id, with commas between them; by default all",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::ado::ado;
 use super::azure::azure;
 use super::file::File;
 use super::sources::Sources;
@@ -27,6 +28,7 @@ pub struct Flags {
     pub data: Option<PathBuf>,
     pub storage: Option<String>,
     pub catalog: Option<PathBuf>,
+    pub ado_url: Option<String>,
     pub listen: Option<String>,
     pub log_format: Option<String>,
     pub lease: Option<Duration>,
@@ -75,6 +77,7 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let mut sources = Sources { environment, file: &file, faults };
     let data = sources.path(flags.data, "PIPETRAIL_DATA", "data").unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
     let storage = storage(&mut sources, flags.storage, flags.catalog, &data);
+    let ado = ado(&mut sources, flags.ado_url);
     let http = http(&mut sources, flags.listen);
     let format = flags.log_format.map(|value| ("--log-format", value));
     let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
@@ -85,7 +88,7 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
-        Ok(Config { data, storage, http, log, work, color, organizations: file.organizations.clone() })
+        Ok(Config { data, storage, ado, http, log, work, color, organizations: file.organizations.clone() })
     } else {
         Err(Faults(sources.faults))
     }
@@ -292,7 +295,7 @@ mod tests {
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, hook_user, hook_password, \
-                 log_format, organizations",
+                 ado_url, ado_token, ado_bearer_command, organization, projects, log_format, organizations",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -8,7 +8,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("history", &["domain"]),
-    ("ado", &["domain"]),
+    // Its REST client counts its requests.
+    ("ado", &["domain", "telemetry"]),
     ("sqlite", &["clock", "domain"]),
     ("azure", &["telemetry"]),
     ("queue", &["azure", "clock", "domain", "sqlite"]),
@@ -16,9 +17,9 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("catalog", &["domain", "sqlite", "store"]),
     ("view", &["catalog", "domain"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
-    // It resolves the variables of the storage account into what the clients take: one form of a credential, one place
-    // that can print it wrongly.
-    ("config", &["azure"]),
+    // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
+    // credential, one place that can print it wrongly.
+    ("config", &["ado", "azure"]),
     ("telemetry", &["config"]),
     ("shutdown", &[]),
     ("http", &["config", "queue", "store"]),
