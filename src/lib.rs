@@ -21,6 +21,8 @@
 //! | [`view`] | from the catalog's rows to what people read. Pure |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
 //!
+//! Beside the flow: [`subscriptions`] makes the service's hooks and looks after them.
+//!
 //! Beside them: [`sqlite`] (the local file), [`azure`] (the storage account), [`history`] (a made-up one, for demo and tests), [`clock`],
 //! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
 
@@ -39,5 +41,6 @@ pub mod queue;
 pub mod shutdown;
 pub mod sqlite;
 pub mod store;
+pub mod subscriptions;
 pub mod telemetry;
 pub mod view;

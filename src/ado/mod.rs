@@ -18,6 +18,7 @@ mod body;
 mod build;
 mod error;
 mod events;
+pub mod hooks;
 mod labels;
 mod organization;
 pub mod rest;

@@ -20,4 +20,6 @@ pub use join::{Change, Join, Said};
 pub use key::{GapKey, Key, ParseKeyError, RunKey};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use time::{ParseTimeError, Time};
-pub use words::{ApprovalStatus, FactKind, GapReason, Label, Outcome, Speaker, State};
+pub use words::{
+    ApprovalStatus, DeliveryResult, FactKind, GapReason, Label, Outcome, Speaker, State, SubscriptionStatus,
+};

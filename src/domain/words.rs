@@ -194,6 +194,28 @@ words! {
     }
 }
 
+words! {
+    /// The status of a service hook's subscription.
+    SubscriptionStatus {
+        Enabled = "enabled",
+        /// The service tries again now and then what it could not deliver, and loses every new event.
+        OnProbation = "onProbation",
+        DisabledByUser = "disabledByUser",
+        DisabledBySystem = "disabledBySystem",
+        DisabledByInactiveIdentity = "disabledByInactiveIdentity",
+    }
+}
+
+words! {
+    /// What came of delivering an event.
+    DeliveryResult {
+        Pending = "pending",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Filtered = "filtered",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

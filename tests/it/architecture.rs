@@ -21,6 +21,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // credential, one place that can print it wrongly.
     ("config", &["ado", "azure"]),
     ("telemetry", &["config"]),
+    ("subscriptions", &["ado", "domain"]),
     ("shutdown", &[]),
     ("http", &["config", "queue", "store"]),
     ("cli", &["config", "domain"]),

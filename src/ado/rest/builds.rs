@@ -36,6 +36,15 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
+    /// The one that finished last.
+    pub(super) fn last_build(&self) -> Place {
+        Place::new(self.organization, "build/builds")
+            .project(self.project)
+            .with("statusFilter", "completed")
+            .with("queryOrder", "finishTimeDescending")
+            .with("$top", "1")
+    }
+
     fn builds(&self, status: &'static str, order: &'static str) -> Place {
         let place = Place::new(self.organization, "build/builds")
             .project(self.project)

@@ -15,6 +15,7 @@
 mod answer;
 mod builds;
 mod error;
+mod hooks;
 mod pages;
 mod place;
 mod token;
