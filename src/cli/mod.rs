@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments are the help, which is no Markdown")]
 
 mod reference;
+mod subscriptions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::domain::Time;
 
 pub use reference::options_markdown;
+pub use subscriptions::{
+    Aim, Desired, EventGroup, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
+    SubscriptionsPlan, SubscriptionsRemove, SubscriptionsRotateKey, SubscriptionsTest, To,
+};
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
@@ -68,6 +73,9 @@ pub enum Command {
     /// Look after messages that were set aside
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    /// Make the service hooks of Azure DevOps, and keep them healthy
+    #[command(subcommand)]
+    Subscriptions(Subscriptions),
     /// Remove old runs and dead letters
     Purge(Purge),
     /// Copy the local file, also while it is in use

@@ -148,4 +148,14 @@ macro_rules! fails {
     };
 }
 
-fails!(AccountError, AdoError, LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);
+fails!(
+    AccountError,
+    AdoError,
+    AzureError,
+    LocalError,
+    QueueError,
+    StoreError,
+    CatalogError,
+    serde_json::Error,
+    csv::Error
+);

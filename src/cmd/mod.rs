@@ -14,6 +14,7 @@ mod parts;
 mod purge;
 mod refold;
 mod serve;
+mod subscriptions;
 mod up;
 mod work;
 
@@ -35,6 +36,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Enqueue(args) => enqueue::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
+        Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,

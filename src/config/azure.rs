@@ -26,10 +26,11 @@ const LENGTHS: RangeInclusive<usize> = 3..=63;
 pub(super) fn azure(
     sources: &mut Sources<'_>,
     storage: &str,
-    catalog: Option<PathBuf>,
+    flags: (Option<PathBuf>, Option<String>),
     data: &Path,
 ) -> Option<AzureConfig> {
-    let queue = sources.text(None, "PIPETRAIL_QUEUE", "queue");
+    let (catalog, queue) = flags;
+    let queue = sources.text(queue.map(|value| ("--queue", value)), "PIPETRAIL_QUEUE", "queue");
     let queue = sources.parse(queue, DEFAULT_QUEUE.to_owned(), parse_queue);
     let table = sources.text(None, "PIPETRAIL_TABLE", "table");
     let table = sources.parse(table, DEFAULT_TABLE.to_owned(), parse_table);

@@ -36,6 +36,8 @@ pub struct Config {
     /// The local file.
     pub data: PathBuf,
     pub storage: Storage,
+    /// The account and the queue that Azure DevOps puts its events on, where the command has to do with one.
+    pub queue_for_hooks: Option<Box<AzureConfig>>,
     pub ado: AdoConfig,
     pub http: HttpConfig,
     pub log: LogConfig,
@@ -90,6 +92,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// What incoming hooks have to show. `None` only where `listen` is loopback.
     pub hook: Option<HookCredentials>,
+    /// The address that browsers and Azure DevOps use; without a slash at its end.
+    pub public_url: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -238,6 +242,13 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("--listen"),
         default: Some("127.0.0.1:8080"),
         meaning: "The address to receive hooks on; any but loopback needs a hook user and password",
+    },
+    Setting {
+        variable: "PIPETRAIL_PUBLIC_URL",
+        key: Some("public_url"),
+        flag: Some("--url"),
+        default: None,
+        meaning: "The address that Azure DevOps reaches this program by, such as https://pipetrail.example, for web hooks",
     },
     Setting {
         variable: "PIPETRAIL_HOOK_USER",

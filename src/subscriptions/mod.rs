@@ -4,7 +4,7 @@
 //! nobody is told (<https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot>). So what should be there is
 //! computed ([`wanted`]), compared with what is there ([`plan`]), and looked after ([`doctor`]).
 //!
-//! All of that is pure. Only what is ours is ever touched: same consumer, and same storage account or address.
+//! All of that is pure; [`Survey`] and [`carry_out`] ask the service and tell it. Only what is ours is ever touched: same consumer, and same storage account or address.
 
 mod doctor;
 mod events;
@@ -12,6 +12,7 @@ mod gaps;
 mod plan;
 #[cfg(test)]
 mod samples;
+mod service;
 mod target;
 mod wanted;
 
@@ -19,5 +20,6 @@ pub use doctor::{Ailment, Finding, Look, doctor};
 pub use events::Group;
 pub use gaps::{gaps, streams};
 pub use plan::{Action, Step, plan};
+pub use service::{Survey, carry_out, change_key, groups_of};
 pub use target::{QueueTarget, Target, WebHookTarget};
 pub use wanted::{Pipeline, Wanted, wanted};

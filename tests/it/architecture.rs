@@ -15,7 +15,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("queue", &["azure", "clock", "domain", "sqlite"]),
     ("store", &["azure", "clock", "domain", "sqlite"]),
     ("catalog", &["domain", "sqlite", "store"]),
-    ("view", &["catalog", "domain"]),
+    ("view", &["catalog", "domain", "subscriptions"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
     // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
     // credential, one place that can print it wrongly.

@@ -32,5 +32,6 @@ mod proxy;
 mod reference;
 mod rest;
 mod simulation;
+mod subscriptions;
 mod support;
 mod worker;

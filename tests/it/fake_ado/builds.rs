@@ -57,7 +57,9 @@ pub(super) fn answer(state: &mut State, request: &Request, project: Option<&str>
     let parts = request.parts();
     let build = |id: &str| id.parse().ok().and_then(|id: u64| state.builds.get(&id));
     match parts.as_slice() {
+        ["build", "builds"] if request.query("queryOrder") == Some("finishTimeDescending") => last(state, project),
         ["build", "builds"] => list(state, request, project),
+        ["build", "definitions", id] => definition(state, project, id),
         ["build", "builds", id] => match build(id) {
             Some(build) => Reply::json(&json(state, build)),
             None => missing(id),
@@ -67,6 +69,23 @@ pub(super) fn answer(state: &mut State, request: &Request, project: Option<&str>
             None => missing(id),
         },
         _ => Reply::refusal(404, "The controller for that path was not found."),
+    }
+}
+
+/// Only ever asked for the one that finished last.
+fn last(state: &State, project: Option<&str>) -> Reply {
+    let of = |(_, id): &&(Time, u64)| project.is_none_or(|project| state.builds[id].project == project);
+    let value: Vec<_> =
+        state.by_finish.iter().rev().find(of).map(|(_, id)| json(state, &state.builds[id])).into_iter().collect();
+    Reply::json(&json!({"count": value.len(), "value": value}))
+}
+
+fn definition(state: &State, project: Option<&str>, id: &str) -> Reply {
+    let of =
+        |build: &&Build| build.definition.0.to_string() == id && project.is_none_or(|project| build.project == project);
+    match state.builds.values().find(of) {
+        Some(build) => Reply::json(&json!({"id": build.definition.0, "name": build.definition.1, "path": "\\"})),
+        None => Reply::refusal(404, &format!("The requested definition {id} could not be found.")),
     }
 }
 

@@ -5,6 +5,7 @@
 //! request to [`Reply`].
 
 mod builds;
+mod hooks;
 mod projects;
 mod told;
 
@@ -25,6 +26,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub(crate) use builds::{Build, Timeline};
+pub(crate) use hooks::Hooks;
 pub(crate) use projects::Project;
 pub(crate) use told::{PROJECTS, tell};
 
@@ -72,6 +74,7 @@ pub(crate) struct State {
     pub(crate) queries: Vec<BTreeMap<String, String>>,
     /// What was posted and put.
     pub(crate) bodies: Vec<Vec<u8>>,
+    pub(crate) hooks: Hooks,
     pub(crate) most_at_once: usize,
     at_once: usize,
     tokens: u64,
@@ -95,6 +98,7 @@ impl State {
             requests: Vec::new(),
             queries: Vec::new(),
             bodies: Vec::new(),
+            hooks: Hooks::new(),
             most_at_once: 0,
             at_once: 0,
             tokens: 0,
@@ -216,6 +220,7 @@ impl FakeAdo {
     #[expect(clippy::disallowed_methods, reason = "it ends when this is dropped")]
     pub(crate) async fn start() -> Self {
         let state = Arc::new(Mutex::new(State::new()));
+        state.lock().unwrap().hooks.me = Arc::downgrade(&state);
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().fallback(handle).with_state(Arc::clone(&state));
@@ -338,6 +343,7 @@ fn answer(state: &mut State, request: &Request, authorization: &str) -> Reply {
     let parts = request.parts();
     match parts.first().copied() {
         Some("projects") => projects::answer(state, request),
+        Some("hooks") => hooks::answer(state, request),
         Some("build") => match projects::known(state, request) {
             Ok(project) => builds::answer(state, request, project.as_deref()),
             Err(refusal) => refusal,
