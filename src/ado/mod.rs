@@ -6,7 +6,9 @@
 //! be used is a [`DecodeError`] with a stable code and the path; a valid event about something else is a
 //! value, [`Decoded::Ignored`].
 //!
-//! Not read: the event's `id` (the service's test button repeats it) and `message` (it may be switched off).
+//! Events of the service's test button are none of anybody ([`Decoded::Ignored`]).
+//!
+//! Not read: the event's `id` (the test button repeats it) and `message` (it may be switched off).
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
 //! Bounds: texts are cut at 1,024 bytes; of one body at most 1,000 stages, 5,000 timeline records and 100
@@ -22,6 +24,7 @@ pub mod hooks;
 mod labels;
 mod organization;
 pub mod rest;
+mod sample;
 mod timeline;
 mod wire;
 mod words;
@@ -48,7 +51,7 @@ pub struct Decoder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     Facts(Vec<Fact>),
-    /// A valid event of a kind that is not about runs.
+    /// A valid event of a kind that is not about runs, or one of the service's test button.
     Ignored {
         event_type: String,
     },
@@ -142,7 +145,11 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        fact(event_type, &scope, envelope, resource.get()).map(one)
+        let read = fact(event_type, &scope, envelope, resource.get()).map(one);
+        if sample::has_its_containers(scope.containers) && sample::is_nobodys(&read) {
+            return Ok(ignored(name));
+        }
+        read
     }
 }
 

@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use pipetrail::ado::{Beside, Decoded, Decoder, build_facts, timeline_facts};
 use pipetrail::domain::run::{RunFact, Statement};
 use pipetrail::domain::{Fact, Join, Label, Outcome, Record, State, Time};
+use serde_json::json;
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json")
@@ -731,5 +732,36 @@ fn ids_come_from_the_links_where_the_fields_are_gone() {
         let Fact::Run(fact) = &facts[0] else { panic!("another kind") };
         assert_eq!((fact.key.organization.as_str(), fact.key.pipeline, fact.key.run), ("o", 7, 479), "{resource}");
         assert!(fact.labels.contains(&(Label::ProjectName, "p".to_owned())), "{:?}", fact.labels);
+    }
+}
+
+/// What the test button of the service sends, as its documentation has it; cut down to what matters.
+#[test]
+fn events_of_the_test_button_are_nobodys() {
+    let containers = |project: &str| {
+        json!({"collection": {"id": "c12d0eb8-e382-443b-9f9c-c52cba5014c2"},
+            "account": {"id": "f844ec47-a9db-4511-8281-8b63f4eaf94e"}, "project": {"id": project}})
+    };
+    let sample = "be9b3917-87e6-42a4-a549-2bc06a7a878f";
+    let build = |organization: &str| {
+        let url = format!("https://{organization}.visualstudio.com/DefaultCollection/71777fbc/_apis/build/Builds/2");
+        json!({"id": 2, "status": "succeeded", "definition": {"id": 2}, "url": url})
+    };
+    let run = json!({"run": {"id": 11, "state": "completed", "url": "https://codedev.ms/org/863d0a5b/_apis/Pipelines/1/runs/11"},
+        "pipeline": {"id": 1}});
+    let without_run = json!({"approval": {"id": "0f027b05-0942-4a35-9218-26fa07d8760a", "status": "pending"}});
+    let table = [
+        ("build.complete", build("fabrikam-fiber-inc"), sample, true),
+        ("ms.vss-pipelines.run-state-changed-event", run.clone(), sample, true),
+        ("ms.vss-pipelinechecks-events.approval-pending", without_run, sample, true),
+        // Somebody's own, whatever the containers say; and the vendor's organization with containers of its own.
+        ("build.complete", build("contoso"), sample, false),
+        ("ms.vss-pipelines.run-state-changed-event", run, "efd47cfd-d35f-40ba-b424-e1ab432fdc68", false),
+    ];
+    for (name, resource, project, is_nobodys) in table {
+        let body = json!({"eventType": name, "createdDate": "2026-03-02T08:00:00Z", "resource": resource,
+            "resourceContainers": containers(project)});
+        let read = Decoder::default().decode(body.to_string().as_bytes()).unwrap();
+        assert_eq!(matches!(read, Decoded::Ignored { .. }), is_nobodys, "{body}");
     }
 }
