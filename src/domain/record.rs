@@ -111,6 +111,14 @@ impl Record {
         }
     }
 
+    /// Whether the two look the same to who asks how it went, whoever said it.
+    #[must_use]
+    pub fn is_shown_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Run(record), Self::Run(other)) => record.is_shown_like(other),
+        }
+    }
+
     /// When the last was said of the subject, if it is over: what retention counts from. Not the finish alone: the
     /// word on it comes later, and must not bring back what was purged.
     #[must_use]
