@@ -119,6 +119,14 @@ impl Record {
         }
     }
 
+    /// Whether nothing more is to be asked about why it failed: it did not, or the record tells.
+    #[must_use]
+    pub fn is_explained(&self) -> bool {
+        match self {
+            Self::Run(record) => record.is_explained(),
+        }
+    }
+
     /// When the last was said of the subject, if it is over: what retention counts from. Not the finish alone: the
     /// word on it comes later, and must not bring back what was purged.
     #[must_use]

@@ -87,6 +87,7 @@ pub struct Version(pub(crate) String);
 
 /// What to write about one record.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "most writes are of records, and a batch holds a few hundred")]
 pub enum Write {
     /// The record and the facts that changed it.
     Record {

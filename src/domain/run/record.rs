@@ -36,7 +36,7 @@ pub struct RunRecord {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) approvals: BTreeMap<String, BTreeMap<ApprovalStatus, ApprovalStatement>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) failure: Option<Failure>,
+    pub(super) failure: Option<Box<Failure>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -138,8 +138,8 @@ impl RunRecord {
             let Some(known) = place(&mut self.approvals, approval.id.clone(), MOST_APPROVALS) else { continue };
             known.absorb(said);
         }
-        if fact.failure > self.failure {
-            self.failure.clone_from(&fact.failure);
+        if fact.failure.as_ref() > self.failure.as_deref() {
+            self.failure = fact.failure.clone().map(Box::new);
         }
     }
 

@@ -124,11 +124,17 @@ impl RunRecord {
         stages(self) == stages(other)
     }
 
+    /// Whether it did not fail, or tells why.
+    pub(crate) fn is_explained(&self) -> bool {
+        let verdict = self.verdict(&self.shown_stages());
+        verdict.result != Some(Outcome::Failed) || self.shown_failure(&verdict).is_some()
+    }
+
     /// That of an earlier end is void.
     fn shown_failure(&self, verdict: &Verdict) -> Option<ShownFailure> {
         let failed = verdict.result == Some(Outcome::Failed);
         let of_this_end = |said: Time| verdict.finished.is_none_or(|finished| finished.since(said) <= SAME_COMPLETION);
-        self.failure.as_ref().filter(|failure| failed && of_this_end(failure.said)).map(ShownFailure::from)
+        self.failure.as_deref().filter(|failure| failed && of_this_end(failure.said)).map(ShownFailure::from)
     }
 
     fn verdict(&self, stages: &[ShownStage]) -> Verdict {
