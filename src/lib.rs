@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! service hooks ──> Queue ──> worker: decode ─> merge ─> commit ─> log ─> Store ──changes──> Catalog
-//! web hooks ─ HTTP ─┘   └──> dead letters                                                      │
+//! web hooks ─ HTTP ─┘   └──> dead letters           │                                          │
+//! backfill (REST) ──────────────────────────────────┘                                          │
 //!                                                                        command line, watchers
 //! ```
 //!
@@ -16,6 +17,7 @@
 //! | [`ado`] | reads the service's JSON into facts: the room for a new event |
 //! | [`domain`] | what is said about a run, joined; what follows from it. Pure |
 //! | [`ingest`] | the worker: what becomes of each message |
+//! | [`backfill`] | asks Azure DevOps for what its events did not tell |
 //! | [`store`] | records, their facts, and the log of what changed |
 //! | [`catalog`] | the read model: every reader asks here |
 //! | [`view`] | from the catalog's rows to what people read. Pure |
@@ -28,6 +30,7 @@
 
 pub mod ado;
 pub mod azure;
+pub mod backfill;
 pub mod catalog;
 pub mod cli;
 pub mod clock;

@@ -49,6 +49,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Demo(args) => (args.listen.clone(), Default::default()),
         Command::Work(args) => (args.listen.clone(), args.worker.clone()),
         Command::Enqueue(_)
+        | Command::Backfill(_)
         | Command::Get(_)
         | Command::DeadLetter(_)
         | Command::Purge(_)

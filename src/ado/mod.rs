@@ -31,9 +31,9 @@ mod words;
 
 use std::collections::BTreeMap;
 
-pub use build::build_facts;
+pub use build::{build_facts, build_list};
 pub use error::DecodeError;
-pub use timeline::timeline_facts;
+pub use timeline::{earlier_timelines, timeline_facts};
 
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, FactKind, Time};
@@ -67,6 +67,8 @@ pub struct Beside {
     /// Used where the answer names none; zero means none.
     pub pipeline: u64,
     pub pipeline_name: Option<String>,
+    /// When the run ended, for its timeline: what failed in it is why the run ended so.
+    pub finished: Option<Time>,
 }
 
 impl Beside {

@@ -67,6 +67,8 @@ pub enum Command {
     Work(Work),
     /// Put event files on the queue
     Enqueue(Enqueue),
+    /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
+    Backfill(Backfill),
     /// Look at runs, pipelines and stages
     #[command(subcommand)]
     Get(Get),
@@ -140,6 +142,44 @@ pub struct Enqueue {
     /// Store the events base64-encoded, as Azure DevOps puts them on its queue; on Azure they always are
     #[arg(long)]
     pub base64: bool,
+}
+
+/// Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project. It
+/// may be stopped and run again at any time, and beside a worker.
+#[derive(Debug, Args)]
+pub struct Backfill {
+    /// The organization, or the collection of a server [env: PIPETRAIL_ORGANIZATION]
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// These projects, with commas between them [env: PIPETRAIL_PROJECTS]
+    #[arg(long, value_name = "ID|NAME", value_delimiter = ',', conflicts_with = "all_projects")]
+    pub project: Vec<String>,
+    /// Every project that the token may see
+    #[arg(long)]
+    pub all_projects: bool,
+    /// Only these pipelines, with commas between them
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub pipeline: Vec<u64>,
+    /// Runs that finished since then: a duration such as 30d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
+    pub since: Since,
+    /// Only runs that finished until then
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub until: Option<Since>,
+    /// Also stages, jobs and why it failed, at a request a run: of failed runs (failed) or of all
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
+    pub timelines: Timelines,
+    /// Begin at --since, also where an earlier backfill was there
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Whose timelines to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Timelines {
+    None,
+    Failed,
+    All,
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,6 +2,7 @@ use std::process::ExitCode;
 
 use crate::ado::rest::AdoError;
 use crate::azure::{AccountError, AzureError};
+use crate::backfill::BackfillError;
 use crate::catalog::CatalogError;
 use crate::config::Faults;
 use crate::queue::QueueError;
@@ -134,6 +135,16 @@ fn passes(error: &anyhow::Error) -> bool {
 impl From<anyhow::Error> for Failure {
     fn from(error: anyhow::Error) -> Self {
         Self::Told { exit: Exit::Failed, error, hint: None }
+    }
+}
+
+/// Either side says enough by itself.
+impl From<BackfillError> for Failure {
+    fn from(error: BackfillError) -> Self {
+        match error {
+            BackfillError::Ado(error) => Self::from(error),
+            BackfillError::Store(error) => Self::from(error),
+        }
     }
 }
 

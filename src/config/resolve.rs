@@ -332,7 +332,7 @@ mod tests {
                 "pipetrail.toml: data: must be text in quotes",
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
-                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, hook_user, hook_password, \
+                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
                  ado_url, ado_token, ado_bearer_command, organization, projects, log_format, organizations",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",

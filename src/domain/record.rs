@@ -7,6 +7,7 @@ use super::{Change, Join, Key, Time};
 
 /// One statement in short form, of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all facts are about runs")]
 pub enum Fact {
     Gap(GapFact),
     Run(RunFact),
@@ -122,6 +123,25 @@ impl Record {
             (Self::Gap(record), Fact::Gap(fact)) => record.add(fact),
             (Self::Run(record), Fact::Run(fact)) => record.add(fact),
             (Self::Gap(_), Fact::Run(_)) | (Self::Run(_), Fact::Gap(_)) => {}
+        }
+    }
+
+    /// Whether the two look the same to who asks how it went, whoever said it.
+    #[must_use]
+    pub fn is_shown_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Gap(record), Self::Gap(other)) => record.shown().eq(other.shown()),
+            (Self::Run(record), Self::Run(other)) => record.is_shown_like(other),
+            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => false,
+        }
+    }
+
+    /// Whether nothing more is to be asked about why it failed: it did not, or the record tells.
+    #[must_use]
+    pub fn is_explained(&self) -> bool {
+        match self {
+            Self::Gap(_) => true,
+            Self::Run(record) => record.is_explained(),
         }
     }
 

@@ -176,6 +176,40 @@ impl Store for SqliteStore {
         })
         .await
     }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = note_name(name);
+        let ask = "SELECT value FROM meta WHERE name = ?1";
+        self.read(move |c| c.prepare_cached(ask)?.query_row([name], |row| row.get(0)).optional()).await
+    }
+
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let first = note_name(prefix);
+        let ask = "SELECT substr(name, length(?1) + 1), value FROM meta \
+                   WHERE name >= ?2 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.read(move |c| c.prepare_cached(ask)?.query_map(params![NOTE, first, limit], row)?.collect()).await
+    }
+
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let (name, text) = (note_name(name), text.to_owned());
+        let put = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+        self.write(move |c| c.execute(put, [name, text])).await?;
+        Ok(())
+    }
+
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError> {
+        let name = note_name(name);
+        self.write(move |c| c.execute("DELETE FROM meta WHERE name = ?1", [name])).await?;
+        Ok(())
+    }
+}
+
+/// What tells notes from all else in the table `meta`.
+const NOTE: &str = "note|";
+
+fn note_name(name: &str) -> String {
+    format!("{NOTE}{name}")
 }
 
 /// Kinds that only a newer program knows are left out by the question: a page of nothing but those would look like the

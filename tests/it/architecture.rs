@@ -17,6 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("catalog", &["domain", "sqlite", "store"]),
     ("view", &["catalog", "domain", "subscriptions"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
+    ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
     // credential, one place that can print it wrongly.
     ("config", &["ado", "azure"]),

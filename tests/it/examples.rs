@@ -42,6 +42,7 @@ fn beside() -> Beside {
         project_name: Some("bedrock_gitops".to_owned()),
         pipeline: 12,
         pipeline_name: Some("checkout-service".to_owned()),
+        finished: None,
     }
 }
 

@@ -16,6 +16,7 @@ mod azure_process;
 mod azure_queue;
 mod azure_store;
 mod azurite;
+mod backfill;
 mod bad_input;
 mod cli;
 mod contract;

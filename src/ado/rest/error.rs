@@ -53,7 +53,9 @@ impl AdoError {
                  DevOps also answers so to who may not see it",
             ),
             Self::Throttled { .. } => Some("try again in some minutes, or with fewer requests at once"),
-            Self::Unavailable { .. } => Some("check the network and --ado-url, and try again: nothing is lost"),
+            Self::Unavailable { .. } => {
+                Some("check the network and --ado-url, and try again: it goes on from where it was")
+            }
             Self::Unreadable { .. } => Some("check --ado-url: something else than Azure DevOps may be there"),
             Self::TooLarge { .. } => None,
             Self::Endless { .. } => Some("try again; if it stays so, please report it"),

@@ -8,12 +8,16 @@
 mod attempts;
 mod claims;
 mod fact;
+mod failure;
 mod record;
 mod shown;
+mod signature;
 #[cfg(test)]
 mod tests;
 
 pub use claims::Statement;
 pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid};
+pub use failure::{Failure, ShownFailure};
 pub use record::RunRecord;
 pub use shown::{ShownApproval, ShownJob, ShownRun, ShownStage};
+pub use signature::signature;

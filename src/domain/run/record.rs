@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, RunFact};
+use super::failure::Failure;
 use crate::domain::join::{join_greatest, join_max, place};
 use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, Time, entries};
 
@@ -34,6 +35,8 @@ pub struct RunRecord {
     pub(super) jobs: BTreeMap<JobKey, Attempts>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) approvals: BTreeMap<String, BTreeMap<ApprovalStatus, ApprovalStatement>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<Box<Failure>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -91,6 +94,7 @@ impl RunRecord {
             stages: BTreeMap::new(),
             jobs: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            failure: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -134,6 +138,9 @@ impl RunRecord {
             let Some(known) = place(&mut self.approvals, approval.id.clone(), MOST_APPROVALS) else { continue };
             known.absorb(said);
         }
+        if fact.failure.as_ref() > self.failure.as_deref() {
+            self.failure = fact.failure.clone().map(Box::new);
+        }
     }
 
     /// Most events repeat the labels: the text is copied only where it wins.
@@ -164,6 +171,7 @@ impl Join for RunRecord {
             .or(join_greatest(&mut self.stages, other.stages, MOST_STAGES))
             .or(join_greatest(&mut self.jobs, other.jobs, MOST_JOBS))
             .or(join_greatest(&mut self.approvals, other.approvals, MOST_APPROVALS))
+            .or(join_max(&mut self.failure, other.failure))
             .or(self.unknown.join(other.unknown))
     }
 }

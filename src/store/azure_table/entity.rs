@@ -72,6 +72,10 @@ impl Entity {
         self.columns.get(column)?.as_str()?.parse().ok()
     }
 
+    pub(super) fn text(&self, column: &str) -> Option<&str> {
+        self.columns.get(column)?.as_str()
+    }
+
     /// What [`NewEntity::body`] wrote.
     pub(super) fn body(&self) -> String {
         (0_usize..).map_while(|number| self.columns.get(&format!("body{number}"))?.as_str()).collect()

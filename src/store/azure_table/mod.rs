@@ -7,6 +7,7 @@
 //! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
 //! | `gap\|{organization}\|{project}` | `r\|{event type}` and so on | gaps of a stream of events, with their facts |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
+//! | `note` | a name | a note ([`notes`]) |
 //! | `meta` | `floor`, `probe` | the floor of the purge, and a row to write for a try |
 //!
 //! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity holds
@@ -23,6 +24,7 @@ mod floor;
 mod load;
 mod log;
 mod name;
+mod notes;
 mod purge;
 mod table;
 
@@ -199,6 +201,22 @@ impl Store for AzureTableStore {
         self.log.append(keys).await?;
         let forgotten = self.each(keys, |name| async move { purge::forget(&self.table, &name).await }).await;
         Ok(removed.and(forgotten)?)
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(notes::get(&self.table, name).await?)
+    }
+
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(notes::list(&self.table, prefix, limit).await?)
+    }
+
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        Ok(notes::put(&self.table, name, text).await?)
+    }
+
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError> {
+        Ok(notes::remove(&self.table, name).await?)
     }
 }
 

@@ -28,6 +28,11 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'}')
     .add(b'~');
 
+/// A text as it stands in a key.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string().replace('%', "~")
+}
+
 /// The rows of one record: its own, and those of its facts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
@@ -37,8 +42,7 @@ pub(super) struct Name {
 
 impl Name {
     pub(super) fn of(key: &Key) -> Self {
-        let escaped = utf8_percent_encode(&key.partition(), ESCAPED).to_string().replace('%', "~");
-        Self { partition: escaped, number: key.row() }
+        Self { partition: escaped(&key.partition()), number: key.row() }
     }
 
     /// The row of the record.

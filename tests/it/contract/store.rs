@@ -29,6 +29,7 @@ macro_rules! store_contract {
             keeps_records_of_every_kind,
             forgets_what_is_removed_and_says_so,
             does_not_resurrect_what_is_below_the_floor,
+            keeps_notes_by_name,
         );
     };
     ($make:path: $($check:ident,)+) => {$(
@@ -315,4 +316,25 @@ pub(crate) async fn does_not_resurrect_what_is_below_the_floor(store: Shared, _:
     assert!(load(&store, &fact(2, 99).key()).await.is_none());
     written(&store, insert(&fact(2, 101))).await;
     written(&store, update(Record::of(&alive), &version, &fact(1, 98))).await;
+}
+
+pub(crate) async fn keeps_notes_by_name(store: Shared, _: &dyn Pass) {
+    assert_eq!(store.note("wanted|1").await.unwrap(), None);
+    let long = "\u{e4}".repeat(40_000);
+    for (name, text) in [("wanted|2", "b"), ("wanted|1", "a"), ("wanted", "no"), ("wanted|b\u{fc}ro/\u{1}'?", &long)] {
+        store.put_note(name, "before").await.unwrap();
+        store.put_note(name, text).await.unwrap();
+    }
+    store.put_note("wantee", "no").await.unwrap();
+    assert_eq!(store.note("wanted|1").await.unwrap().as_deref(), Some("a"));
+    assert_eq!(store.note("wanted|b\u{fc}ro/\u{1}'?").await.unwrap(), Some(long));
+    let names = |notes: Vec<(String, String)>| notes.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let all = names(store.notes("wanted|", 10).await.unwrap());
+    assert_eq!(all, ["wanted|1", "wanted|2", "wanted|b\u{fc}ro/\u{1}'?"]);
+    assert_eq!(names(store.notes("wanted|", 2).await.unwrap()), ["wanted|1", "wanted|2"]);
+    assert_eq!(store.keys(None, 10).await.unwrap(), [], "a note is no record");
+    for _ in 0..2 {
+        store.drop_note("wanted|1").await.unwrap();
+    }
+    assert_eq!(names(store.notes("wanted|", 10).await.unwrap()), all[1..]);
 }

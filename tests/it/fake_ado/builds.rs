@@ -120,7 +120,8 @@ fn list(state: &mut State, request: &Request, project: Option<&str>) -> Reply {
         other => return Reply::refusal(400, &format!("the fake knows no order {other:?}")),
     };
     let time = |name: &str| request.query(name).map(|text| Time::parse(text).unwrap().unwrap());
-    let token = time("continuationToken").filter(|_| state.circular.is_none() && !state.endless);
+    let wrong = state.circular.is_some() || state.endless;
+    let token = if wrong { None } else { time("continuationToken") };
     let from = token.or_else(|| time("minTime")).unwrap_or(Time::UNKNOWN);
     let until = time("maxTime").unwrap_or(Time::from_ticks(i64::MAX));
     let words =

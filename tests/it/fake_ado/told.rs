@@ -77,7 +77,8 @@ pub(crate) fn tell(state: &mut State, bodies: &[Vec<u8>]) {
             state.projects.push(project);
         }
     }
-    for run in runs.into_values() {
+    // Of a run that was just queued the first event may be still to come.
+    for run in runs.into_values().filter(|run| run.queued.is_some()) {
         state.timelines.insert(run.id, run.timeline());
         state.put(run.build());
     }
