@@ -6,28 +6,35 @@
 //! be used is a [`DecodeError`] with a stable code and the path; a valid event about something else is a
 //! value, [`Decoded::Ignored`].
 //!
-//! Not read: the event's `id` (the service's test button repeats it) and `message` (it may be switched off).
+//! Events of the service's test button are none of anybody ([`Decoded::Ignored`]).
+//!
+//! Not read: the event's `id` (the test button repeats it) and `message` (it may be switched off).
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
 //! Bounds: texts are cut at 1,024 bytes, names and ids at 256, words at 32; of one body at most 1,000 stages, 5,000
 //! timeline records and 600 bytes of approvers' names are taken. A body with many parts becomes several facts. Depth
 //! costs no stack, since what is not read is skipped without recursion.
+//!
+//! All of this is pure, except [`rest`], which asks the service.
 
 mod body;
 mod build;
 mod error;
 mod events;
+pub mod hooks;
 mod labels;
 mod organization;
+pub mod rest;
+mod sample;
 mod timeline;
 mod wire;
 mod words;
 
 use std::collections::BTreeMap;
 
-pub use build::build_facts;
+pub use build::{build_facts, build_list};
 pub use error::DecodeError;
-pub use timeline::timeline_facts;
+pub use timeline::{earlier_timelines, timeline_facts};
 
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, FactKind, Time};
@@ -45,7 +52,7 @@ pub struct Decoder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     Facts(Vec<Fact>),
-    /// A valid event of a kind that is not about runs.
+    /// A valid event of a kind that is not about runs, or one of the service's test button.
     Ignored {
         event_type: String,
     },
@@ -61,6 +68,8 @@ pub struct Beside {
     /// Used where the answer names none; zero means none.
     pub pipeline: u64,
     pub pipeline_name: Option<String>,
+    /// When the run ended, for its timeline: what failed in it is why the run ended so.
+    pub finished: Option<Time>,
 }
 
 impl Beside {
@@ -139,7 +148,11 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        fact(event_type, &scope, envelope, resource.get()).map(one)
+        let read = fact(event_type, &scope, envelope, resource.get()).map(one);
+        if sample::has_its_containers(scope.containers) && sample::is_nobodys(&read) {
+            return Ok(ignored(name));
+        }
+        read
     }
 }
 

@@ -2,14 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::run::{ShownApproval, ShownJob, ShownRun, ShownStage};
-use crate::domain::{Key, Outcome, Record, RunKey, Said, State, Time};
+use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State, Time};
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
-const TABLES: [&str; 5] = ["runs", "stages", "jobs", "approvals", "names"];
+const TABLES: [&str; 6] = ["runs", "stages", "jobs", "approvals", "names", "gaps"];
 
 /// The catalog's tables.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,10 @@ impl Projection for Tables {
 
     fn apply(&self, record: &Record) -> Step {
         match record {
+            Record::Gap(record) => {
+                let record = record.clone();
+                Box::new(move |connection| write_gaps(connection, &record))
+            }
             Record::Run(record) => {
                 let shown = record.shown();
                 Box::new(move |connection| write_run(connection, &shown))
@@ -46,6 +51,7 @@ impl Projection for Tables {
 
     fn remove(&self, key: &Key) -> Step {
         match key.clone() {
+            Key::Gap(key) => Box::new(move |connection| remove_gaps(connection, &key)),
             Key::Run(key) => Box::new(move |connection| remove_run(connection, &key)),
         }
     }
@@ -68,6 +74,37 @@ pub(super) fn save_cursor(connection: &Connection, cursor: &Cursor) -> rusqlite:
 
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
     TABLES.iter().try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), []).map(drop))
+}
+
+fn remove_gaps(connection: &Connection, key: &GapKey) -> rusqlite::Result<()> {
+    let remove = "DELETE FROM gaps WHERE organization = ?1 AND project_id = ?2 AND events = ?3";
+    connection.prepare_cached(remove)?.execute([&key.organization, &key.project, &key.events])?;
+    Ok(())
+}
+
+/// The oldest may have made room for newer ones.
+fn write_gaps(connection: &Connection, record: &GapRecord) -> rusqlite::Result<()> {
+    remove_gaps(connection, record.key())?;
+    record.shown().try_for_each(|gap| insert_gap(connection, record, &gap))
+}
+
+fn insert_gap(connection: &Connection, record: &GapRecord, gap: &ShownGap) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO gaps (organization, project_id, project_name, events, start, finish, why, seen, \
+                    covered_to, covered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let key = record.key();
+    connection.prepare_cached(insert)?.execute(params![
+        key.organization,
+        key.project,
+        record.project_name(),
+        key.events,
+        gap.from.ticks(),
+        gap.to.map(Time::ticks),
+        gap.why.as_ref().map(GapReason::as_str),
+        gap.seen.map(Time::ticks),
+        gap.covered_to.map(Time::ticks),
+        gap.covered,
+    ])?;
+    Ok(())
 }
 
 fn remove_run(connection: &Connection, key: &RunKey) -> rusqlite::Result<()> {

@@ -5,6 +5,7 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod gaps;
 mod query;
 mod rows;
 
@@ -16,7 +17,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
-pub use rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+pub use rows::{Approval, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
 
 /// Keys that one step of a refresh looks at.
 const PAGE: usize = 1_000;

@@ -83,9 +83,9 @@ impl Catalog {
 
 /// The `WHERE` of a question, with its values.
 #[derive(Debug, Default)]
-struct Conditions {
+pub(super) struct Conditions {
     clauses: Vec<&'static str>,
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
@@ -113,12 +113,12 @@ impl Conditions {
         wanted
     }
 
-    fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
+    pub(super) fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
         self.clauses.push(clause);
         self.values.extend(values);
     }
 
-    fn add_text(&mut self, clause: &'static str, value: Option<String>) {
+    pub(super) fn add_text(&mut self, clause: &'static str, value: Option<String>) {
         if let Some(value) = value {
             self.add(clause, [Value::Text(value)]);
         }
@@ -133,12 +133,12 @@ impl Conditions {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         if self.clauses.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses.join(" AND ")) }
     }
 }
 
-fn collect<T>(
+pub(super) fn collect<T>(
     connection: &Connection,
     ask: &str,
     values: Vec<Value>,
@@ -147,7 +147,7 @@ fn collect<T>(
     connection.prepare_cached(ask)?.query_map(params_from_iter(values), read)?.collect()
 }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ticks))
 }
 

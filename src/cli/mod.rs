@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments are the help, which is no Markdown")]
 
 mod reference;
+mod subscriptions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,6 +13,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::domain::Time;
 
 pub use reference::options_markdown;
+pub use subscriptions::{
+    Aim, Desired, EventGroup, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
+    SubscriptionsPlan, SubscriptionsRemove, SubscriptionsRotateKey, SubscriptionsTest, To,
+};
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
@@ -41,6 +46,9 @@ pub struct Global {
     /// Azure: the file that get answers from [env: PIPETRAIL_CATALOG] [default: one in your cache folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
+    /// Where Azure DevOps is [env: PIPETRAIL_ADO_URL] [default: https://dev.azure.com]
+    #[arg(long, global = true, value_name = "URL")]
+    pub ado_url: Option<String>,
     /// The configuration file, TOML [env: PIPETRAIL_CONFIG] [default: pipetrail.toml, if present]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -59,12 +67,17 @@ pub enum Command {
     Work(Work),
     /// Put event files on the queue
     Enqueue(Enqueue),
+    /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
+    Backfill(Backfill),
     /// Look at runs, pipelines and stages
     #[command(subcommand)]
     Get(Get),
     /// Look after messages that were set aside
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    /// Make the service hooks of Azure DevOps, and keep them healthy
+    #[command(subcommand)]
+    Subscriptions(Subscriptions),
     /// Remove old runs and dead letters
     Purge(Purge),
     /// Copy the local file, also while it is in use
@@ -131,6 +144,44 @@ pub struct Enqueue {
     pub base64: bool,
 }
 
+/// Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project. It
+/// may be stopped and run again at any time, and beside a worker.
+#[derive(Debug, Args)]
+pub struct Backfill {
+    /// The organization, or the collection of a server [env: PIPETRAIL_ORGANIZATION]
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// These projects, with commas between them [env: PIPETRAIL_PROJECTS]
+    #[arg(long, value_name = "ID|NAME", value_delimiter = ',', conflicts_with = "all_projects")]
+    pub project: Vec<String>,
+    /// Every project that the token may see
+    #[arg(long)]
+    pub all_projects: bool,
+    /// Only these pipelines, with commas between them
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub pipeline: Vec<u64>,
+    /// Runs that finished since then: a duration such as 30d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
+    pub since: Since,
+    /// Only runs that finished until then
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub until: Option<Since>,
+    /// Also stages, jobs and why it failed, at a request a run: of failed runs (failed) or of all
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
+    pub timelines: Timelines,
+    /// Begin at --since, also where an earlier backfill was there
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Whose timelines to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Timelines {
+    None,
+    Failed,
+    All,
+}
+
 #[derive(Debug, Subcommand)]
 pub enum Get {
     /// List runs, the newest first
@@ -141,6 +192,8 @@ pub enum Get {
     Pipelines(GetPipelines),
     /// List the stages of a run, attempt by attempt
     Stages(GetRun),
+    /// List the times in which events were lost
+    Gaps(GetGaps),
 }
 
 #[derive(Debug, Args)]
@@ -203,6 +256,27 @@ pub struct GetPipelines {
     /// Only this project
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetGaps {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only gaps that lasted until then or later: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// Also those for which all was read from the REST API meanwhile
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
     #[command(flatten)]
     pub show: Show,
 }

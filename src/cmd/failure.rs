@@ -1,6 +1,8 @@
 use std::process::ExitCode;
 
+use crate::ado::rest::AdoError;
 use crate::azure::{AccountError, AzureError};
+use crate::backfill::BackfillError;
 use crate::catalog::CatalogError;
 use crate::config::Faults;
 use crate::queue::QueueError;
@@ -119,7 +121,8 @@ fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
     let again = passes(error).then_some("try again: nothing that was acknowledged is lost");
     let azure = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>().and_then(AzureError::hint));
-    known.or(azure).or(again).map(str::to_owned)
+    let ado = error.chain().find_map(|cause| cause.downcast_ref::<AdoError>().and_then(AdoError::hint));
+    known.or(azure).or(ado).or(again).map(str::to_owned)
 }
 
 fn passes(error: &anyhow::Error) -> bool {
@@ -135,6 +138,16 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// Either side says enough by itself.
+impl From<BackfillError> for Failure {
+    fn from(error: BackfillError) -> Self {
+        match error {
+            BackfillError::Ado(error) => Self::from(error),
+            BackfillError::Store(error) => Self::from(error),
+        }
+    }
+}
+
 /// Errors that say enough by themselves.
 macro_rules! fails {
     ($($error:ty),+) => {
@@ -146,4 +159,14 @@ macro_rules! fails {
     };
 }
 
-fails!(AccountError, LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);
+fails!(
+    AccountError,
+    AdoError,
+    AzureError,
+    LocalError,
+    QueueError,
+    StoreError,
+    CatalogError,
+    serde_json::Error,
+    csv::Error
+);

@@ -26,10 +26,11 @@ const LENGTHS: RangeInclusive<usize> = 3..=63;
 pub(super) fn azure(
     sources: &mut Sources<'_>,
     storage: &str,
-    catalog: Option<PathBuf>,
+    flags: (Option<PathBuf>, Option<String>),
     data: &Path,
 ) -> Option<AzureConfig> {
-    let queue = sources.text(None, "PIPETRAIL_QUEUE", "queue");
+    let (catalog, queue) = flags;
+    let queue = sources.text(queue.map(|value| ("--queue", value)), "PIPETRAIL_QUEUE", "queue");
     let queue = sources.parse(queue, DEFAULT_QUEUE.to_owned(), parse_queue);
     let table = sources.text(None, "PIPETRAIL_TABLE", "table");
     let table = sources.parse(table, DEFAULT_TABLE.to_owned(), parse_table);
@@ -244,7 +245,7 @@ fn endpoint(sources: &mut Sources<'_>, said: Sourced, credential_is_public: bool
     None
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
     host == "localhost" || address.is_ok_and(|address| address.is_loopback())

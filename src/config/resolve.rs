@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::azure::azure;
+use super::ado::ado;
+use super::azure::{azure, is_loopback};
 use super::file::File;
 use super::sources::Sources;
 use super::{
@@ -29,7 +30,12 @@ pub struct Flags {
     pub data: Option<PathBuf>,
     pub storage: Option<String>,
     pub catalog: Option<PathBuf>,
+    pub ado_url: Option<String>,
     pub listen: Option<String>,
+    pub queue: Option<String>,
+    /// The command has to do with a queue of Azure Storage, wherever records are kept.
+    pub queue_for_hooks: bool,
+    pub public_url: Option<String>,
     pub log_format: Option<String>,
     pub lease: Option<Duration>,
     pub concurrency: Option<u16>,
@@ -76,8 +82,15 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     };
     let mut sources = Sources { environment, file: &file, faults };
     let data = sources.path(flags.data, "PIPETRAIL_DATA", "data").unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
-    let storage = storage(&mut sources, flags.storage, flags.catalog, &data);
-    let http = http(&mut sources, flags.listen);
+    let of_azure = (flags.catalog, flags.queue);
+    let storage = storage(&mut sources, flags.storage, of_azure.clone(), &data);
+    let queue_for_hooks = match &storage {
+        Storage::Local if flags.queue_for_hooks => azure(&mut sources, "--to queue", of_azure, &data).map(Box::new),
+        Storage::Local => None,
+        Storage::Azure(azure) => Some(azure.clone()),
+    };
+    let ado = ado(&mut sources, flags.ado_url);
+    let http = http(&mut sources, flags.listen, flags.public_url);
     let format = flags.log_format.map(|value| ("--log-format", value));
     let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
     let format = sources.parse(format, LogFormat::Text, parse_log_format);
@@ -87,25 +100,31 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
-        Ok(Config { data, storage, http, log, work, color, organizations: file.organizations.clone() })
+        let organizations = file.organizations.clone();
+        Ok(Config { data, storage, queue_for_hooks, ado, http, log, work, color, organizations })
     } else {
         Err(Faults(sources.faults))
     }
 }
 
 /// Where Azure's settings have faults the answer is any storage: it is not used then.
-fn storage(sources: &mut Sources<'_>, flag: Option<String>, catalog: Option<PathBuf>, data: &Path) -> Storage {
+fn storage(
+    sources: &mut Sources<'_>,
+    flag: Option<String>,
+    of_azure: (Option<PathBuf>, Option<String>),
+    data: &Path,
+) -> Storage {
     let said = sources.text(flag.map(|value| ("--storage", value)), "PIPETRAIL_STORAGE", "storage");
     let source_name = said.as_ref().map(|said| said.source_name.clone()).unwrap_or_default();
     match sources.parse(said, StorageKind::Local, parse_storage) {
         StorageKind::Local => Storage::Local,
         StorageKind::Azure => {
-            azure(sources, &source_name, catalog, data).map_or(Storage::Local, |azure| Storage::Azure(Box::new(azure)))
+            azure(sources, &source_name, of_azure, data).map_or(Storage::Local, |azure| Storage::Azure(Box::new(azure)))
         }
     }
 }
 
-fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
+fn http(sources: &mut Sources<'_>, flag: Option<String>, public_url: Option<String>) -> HttpConfig {
     let said = sources.text(flag.map(|value| ("--listen", value)), "PIPETRAIL_LISTEN", "listen");
     let source_name = said.as_ref().map(|said| said.source_name.clone());
     let default = SocketAddr::from(([127, 0, 0, 1], 8080));
@@ -120,7 +139,10 @@ fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
         );
         sources.faults.push(Fault { source_name: source_name.unwrap_or_default(), says });
     }
-    HttpConfig { listen, hook }
+    let public_url = public_url.map(|value| ("--url", value));
+    let public_url = sources.text(public_url, "PIPETRAIL_PUBLIC_URL", "public_url");
+    let public_url = sources.parse(public_url, None, parse_public_url);
+    HttpConfig { listen, hook, public_url }
 }
 
 /// The user is a fault to leave out, too: a password that nobody asks for would be a lock without a door.
@@ -170,6 +192,25 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     let text_or_ip = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     let parsed = text_or_ip.as_deref().unwrap_or(text).parse();
     parsed.map_err(|_| format!("`{text}` is not an address such as {DEFAULT_LISTEN}"))
+}
+
+/// Where others reach this program. What is wrong is said without the value, which may hold a password.
+fn parse_public_url(text: &str) -> Result<Option<String>, String> {
+    let says = match reqwest::Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
+            "is not an address such as https://pipetrail.example"
+        }
+        Err(_) => "is not an address such as https://pipetrail.example",
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => "must end before the `?`",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "must not hold a user or a password: they go into PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD"
+        }
+        Ok(url) if url.scheme() == "http" && !is_loopback(&url) => {
+            "would have the password sent in the clear: use https (http is for this machine)"
+        }
+        Ok(_) => return Ok(Some(text.trim_end_matches('/').to_owned())),
+    };
+    Err(says.to_owned())
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -297,8 +338,8 @@ mod tests {
                 "pipetrail.toml: data: must be text in quotes",
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
-                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, hook_user, hook_password, \
-                 log_format, organizations",
+                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
+                 ado_url, ado_token, ado_bearer_command, organization, projects, log_format, organizations",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -10,7 +10,7 @@ use super::fold::{From, Group};
 use super::recent::{Known, Recent};
 use super::wait::Wait;
 use crate::domain::{Change, DecodeRecordError, EncodedFact, Join, Key, Record};
-use crate::store::{Committed, Store, StoreError, Version, Write};
+use crate::store::{Committed, Store, StoreError, Stored, Version, Write};
 
 /// Rounds of load, join, write before conflicts count as an outage: that many lost races are no accident.
 const MOST_ROUNDS: u32 = 20;
@@ -65,6 +65,12 @@ enum Tried {
 impl Committer {
     pub(super) fn new(store: Arc<dyn Store>, most_bytes: usize) -> Self {
         Self { store, recent: Recent::new(most_bytes) }
+    }
+
+    /// Takes over what somebody just loaded, so that it is not read or guessed again.
+    pub(super) fn know(&mut self, key: &Key, stored: Option<Stored>) {
+        let Some(Stored { record: Ok(record), version, bytes }) = stored else { return };
+        self.recent.put(key.clone(), Known::new(record, version, bytes));
     }
 
     /// Commits every group, each in the end with a fate. What the store refuses is narrowed down to one

@@ -15,6 +15,9 @@ pub const BATCH: &str = "pipetrail_batch_messages";
 pub const LAG: &str = "pipetrail_message_lag_seconds";
 pub const CONFLICTS: &str = "pipetrail_commit_conflicts_total";
 pub const REQUESTS: &str = "pipetrail_storage_requests_total";
+pub const ADO_REQUESTS: &str = "pipetrail_ado_requests_total";
+pub const RECONCILED: &str = "pipetrail_reconcile_rounds_total";
+pub const MISSED: &str = "pipetrail_reconcile_missed_total";
 pub const QUEUE: &str = "pipetrail_queue_messages";
 pub const OLDEST: &str = "pipetrail_queue_oldest_message_age_seconds";
 pub const DEAD_LETTERS: &str = "pipetrail_dead_letters";
@@ -74,6 +77,12 @@ fn describe() {
     describe_histogram!(LAG, Unit::Seconds, "How long the oldest message of a batch had been on the queue.");
     describe_counter!(CONFLICTS, "Writes that another writer was quicker with, tried again after a join.");
     describe_counter!(REQUESTS, "Requests to Azure Storage by service and HTTP status; \"error\" without an answer.");
+    describe_counter!(ADO_REQUESTS, "Requests to Azure DevOps by HTTP status; \"error\" without an answer.");
+    describe_counter!(RECONCILED, "Rounds of asking Azure DevOps what its events did not tell, by outcome.");
+    describe_counter!(
+        MISSED,
+        "Runs that looked different once Azure DevOps was asked: their events were lost or late."
+    );
     describe_gauge!(QUEUE, "Messages on the queue, visible or leased; approximate on Azure.");
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
     describe_gauge!(DEAD_LETTERS, "Dead letters that wait for somebody to look at them.");

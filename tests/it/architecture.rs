@@ -8,18 +8,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("history", &["domain"]),
-    ("ado", &["domain"]),
+    // Its REST client counts its requests.
+    ("ado", &["domain", "telemetry"]),
     ("sqlite", &["clock", "domain"]),
     ("azure", &["domain", "telemetry"]),
     ("queue", &["azure", "clock", "domain", "sqlite"]),
     ("store", &["azure", "clock", "domain", "sqlite"]),
     ("catalog", &["domain", "sqlite", "store"]),
-    ("view", &["catalog", "domain"]),
+    ("view", &["catalog", "domain", "subscriptions"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
-    // It resolves the variables of the storage account into what the clients take: one form of a credential, one place
-    // that can print it wrongly.
-    ("config", &["azure"]),
+    ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
+    // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
+    // credential, one place that can print it wrongly.
+    ("config", &["ado", "azure"]),
     ("telemetry", &["config"]),
+    ("subscriptions", &["ado", "domain"]),
     ("shutdown", &[]),
     ("http", &["config", "queue", "store"]),
     ("cli", &["config", "domain"]),

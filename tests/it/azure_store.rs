@@ -388,7 +388,7 @@ async fn any_organization_can_be_a_key() {
 #[tokio::test]
 async fn columns_have_types_that_other_tools_read() {
     let table = Table::create().await;
-    let Fact::Run(mut fact) = completed(run(479), 60);
+    let Fact::Run(mut fact) = completed(run(479), 60) else { panic!("another kind") };
     fact.labels = vec![
         (Label::RunName, "20260302.1".to_owned()),
         (Label::ProjectName, "Shop".to_owned()),

@@ -12,8 +12,11 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use pipetrail::catalog;
 use pipetrail::clock::ManualClock;
+use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
-use pipetrail::domain::{ApprovalStatus, Fact, FactKind, Label, Outcome, Record, RunKey, State, Time};
+use pipetrail::domain::{
+    ApprovalStatus, Fact, FactKind, GapKey, GapReason, Label, Outcome, Record, RunKey, State, Time,
+};
 use pipetrail::queue::{self, Queue, Reason, Settlement, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{SqliteStore, Store, Write};
@@ -196,6 +199,15 @@ fn help() {
         "get run",
         "get pipelines",
         "get stages",
+        "get gaps",
+        "subscriptions",
+        "subscriptions plan",
+        "subscriptions apply",
+        "subscriptions list",
+        "subscriptions doctor",
+        "subscriptions test",
+        "subscriptions rotate-key",
+        "subscriptions remove",
         "dead-letter",
         "dead-letter list",
         "dead-letter show",
@@ -320,6 +332,49 @@ fn get_runs() {
         "get runs --since 2019-10-02T19:54:00Z --top 1",
     ];
     assert_snapshot!(session(&shell, &lines));
+}
+
+/// A file with a run and three gaps, one of them open and one covered.
+fn with_gaps() -> Shell {
+    let shell = Shell::new();
+    let gap = |events: &str, over: Option<Time>, covered| {
+        let from = at("2019-10-02T19:30:00Z");
+        let fact = GapFact::new(GapKey::new("fabrikam", "p-1", events), from, at("2019-10-02T19:56:00Z"));
+        let name = Some("Fiber".to_owned());
+        Fact::Gap(GapFact { why: Some(GapReason::OnProbation), project_name: name, over, covered, ..fact })
+    };
+    let end = Some(at("2019-10-02T20:00:00.5Z"));
+    let gaps = [gap("build.complete", None, None), gap("git.push", end, None), gap("workitem.created", end, end)];
+    block_on(async {
+        let store = SqliteStore::open(open(&shell), catalog::projection()).await.unwrap();
+        for fact in finished_run().into_iter().chain(gaps) {
+            let record = Record::of(&fact);
+            let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
+            store.commit(Arc::new(vec![write])).await.unwrap();
+        }
+    });
+    shell
+}
+
+#[test]
+fn get_gaps() {
+    let lines = [
+        "get gaps",
+        "get gaps --all -o wide",
+        "get gaps --all --project fiber --since 2019-10-02T20:00:00Z -o csv",
+        "get gaps --top 1 -o json",
+        "get gaps --organization contoso",
+        "get gaps --organization contoso -o json",
+        "get runs",
+        "get run 479",
+        "get runs --project other",
+        "get runs -o csv",
+    ];
+    let shell = with_gaps();
+    assert_snapshot!(session(&shell, &lines));
+    let said = shell.run("purge --older-than 1s --yes");
+    assert!(said.contains("purged 1 run that"), "gaps go with it and are not counted: {said}");
+    assert_eq!(shell.run("get gaps --all -o csv").matches("onProbation").count(), 1, "the open one stays");
 }
 
 #[test]

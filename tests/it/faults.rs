@@ -342,6 +342,22 @@ impl Store for FaultyStore {
     async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
         self.inner.remove(keys, before).await
     }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.inner.note(name).await
+    }
+
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.inner.notes(prefix, limit).await
+    }
+
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        self.inner.put_note(name, text).await
+    }
+
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError> {
+        self.inner.drop_note(name).await
+    }
 }
 
 /// A queue with faults.

@@ -1,0 +1,168 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, Exit, Failure, Output};
+use crate::ado::rest::{AdoError, Client, Limits};
+use crate::backfill::{Backfill, BackfillError, Order, Progress, Tally, Timelines};
+use crate::cli;
+use crate::domain::Time;
+use crate::sqlite::Missing;
+
+const WHY_ORGANIZATION: &str = "say which with --organization, or set PIPETRAIL_ORGANIZATION";
+
+pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit, Failure> {
+    let organization = organization(context, args.organization.as_deref())?;
+    let shutdown = context.shutdown()?;
+    let client = Arc::new(Client::new(&context.config.ado.access, Limits::default())?);
+    let work = async {
+        let projects = projects(context, &client, &organization, args).await?;
+        let parts = context.open(Missing::Create).await?;
+        let mut backfill = Backfill::new(client.clone(), parts.store.clone());
+        all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
+    };
+    tokio::select! {
+        done = work => done,
+        () = shutdown.force.cancelled() => Ok(Exit::Forced),
+    }
+}
+
+/// As Azure DevOps is asked.
+pub(super) fn organization(context: &Context, said: Option<&str>) -> Result<String, Failure> {
+    let known = said.map(str::to_owned).or_else(|| context.config.ado.organization.clone());
+    known.ok_or_else(|| Failure::usage("no organization is named").hint(WHY_ORGANIZATION))
+}
+
+/// As records name it.
+pub(super) fn canonical(context: &Context, organization: &str) -> String {
+    let lower = organization.to_lowercase();
+    let aliases = &context.config.organizations;
+    let known = aliases.iter().find(|(alias, _)| alias.to_lowercase() == lower);
+    known.map_or(lower, |(_, name)| name.to_lowercase())
+}
+
+async fn projects(
+    context: &Context,
+    client: &Client,
+    organization: &str,
+    args: &cli::Backfill,
+) -> Result<Vec<String>, Failure> {
+    let said = if args.project.is_empty() { &context.config.ado.projects } else { &args.project };
+    if args.all_projects {
+        let all = client.projects(organization).await?;
+        // By id: a project may be renamed between two backfills.
+        return Ok(all.into_iter().map(|project| project.id).collect());
+    }
+    if said.is_empty() {
+        let failure = Failure::usage("no project is named");
+        return Err(failure.hint("say which with --project, or --all-projects"));
+    }
+    Ok(said.clone())
+}
+
+/// One project after the other. One that may not be read does not keep the others waiting.
+async fn all(
+    context: &Context,
+    args: &cli::Backfill,
+    (organization, projects): (&str, Vec<String>),
+    backfill: &mut Backfill,
+    stop: &CancellationToken,
+) -> Result<Exit, Failure> {
+    let now = context.clock().now();
+    let order = |project: String| Order {
+        organization: organization.to_owned(),
+        canonical: canonical(context, organization),
+        project,
+        pipelines: args.pipeline.clone(),
+        since: args.since.resolve(now),
+        until: args.until.map(|until| until.resolve(now)),
+        timelines: timelines(args.timelines),
+        again: args.again,
+    };
+    let (mut total, mut failed, mut count) = (Tally::default(), None, 0_usize);
+    for project in projects {
+        let order = order(project);
+        let bar = Bar::new(context.output, &order, now);
+        let done = backfill.run(&order, &|progress| bar.advance(progress), stop).await;
+        bar.end();
+        match done {
+            Ok(tally) => {
+                total += tally;
+                count += 1;
+            }
+            Err(error) if is_of_the_project(&error) => failed = Some(Failure::from(error)),
+            Err(error) => return Err(Failure::from(error)),
+        }
+    }
+    let stopped = if stop.is_cancelled() { "; stopped: the same command goes on from there" } else { "" };
+    if failed.is_none() || count > 0 {
+        context.report(&format!("{}{stopped}", summary(&total, count)));
+    }
+    failed.map_or(Ok(Exit::Done), Err)
+}
+
+fn timelines(said: cli::Timelines) -> Timelines {
+    match said {
+        cli::Timelines::None => Timelines::None,
+        cli::Timelines::Failed => Timelines::Failed,
+        cli::Timelines::All => Timelines::All,
+    }
+}
+
+fn is_of_the_project(error: &BackfillError) -> bool {
+    match error {
+        BackfillError::Ado(AdoError::Forbidden { .. } | AdoError::NotFound { .. }) => true,
+        BackfillError::Ado(_) | BackfillError::Store(_) => false,
+    }
+}
+
+fn summary(tally: &Tally, projects: usize) -> String {
+    let imported = &tally.imported;
+    let parts = [
+        ("runs with news", imported.applied),
+        ("that looked different", imported.missed),
+        ("runs without news", imported.unchanged),
+        ("timelines", tally.timelines),
+        ("without a timeline", tally.without_timeline),
+        ("unreadable", tally.unreadable),
+        ("below the floor", imported.below_floor),
+        ("left alone", imported.left_alone),
+    ];
+    let said: Vec<_> =
+        parts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{word} {count}")).collect();
+    let colon = if said.is_empty() { "" } else { ": " };
+    let projects = if projects == 1 { "1 project".to_owned() } else { format!("{projects} projects") };
+    format!("backfilled {} builds of {projects}{colon}{}", tally.builds, said.join(", "))
+}
+
+/// A bar on stderr where somebody watches: how much of the time that was asked for is done.
+struct Bar {
+    bar: ProgressBar,
+    from: Time,
+}
+
+impl Bar {
+    fn new(output: Output, order: &Order, now: Time) -> Self {
+        let length = order.until.unwrap_or(now).since(order.since);
+        let target =
+            if output.person_is_watching() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(length.as_secs()), target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {msg}, {eta} left") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(crate::view::escaped(&order.project).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self { bar, from: order.since }
+    }
+
+    fn advance(&self, progress: Progress) {
+        self.bar.set_position(progress.reached.since(self.from).as_secs());
+        self.bar.set_message(format!("{} builds", progress.builds));
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

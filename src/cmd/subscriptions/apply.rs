@@ -1,0 +1,76 @@
+use super::desk::Desk;
+use crate::cli::{ListFormat, SubscriptionsApply, SubscriptionsPlan, SubscriptionsRemove};
+use crate::cmd::{Context, Exit, Failure};
+use crate::subscriptions::{Action, Step, carry_out, plan as compare};
+use crate::view;
+
+pub(super) async fn plan(context: &Context, args: &SubscriptionsPlan) -> Result<Exit, Failure> {
+    let desk = Desk::open(context, &args.desired).await?;
+    let steps = steps(&desk, args.prune).await?;
+    show(context, &steps, args.output)?;
+    context.output.say(&counts(&steps));
+    Ok(Exit::Done)
+}
+
+pub(super) async fn apply(context: &Context, args: &SubscriptionsApply) -> Result<Exit, Failure> {
+    let desk = Desk::open(context, &args.plan.desired).await?;
+    let steps = steps(&desk, args.plan.prune).await?;
+    show(context, &steps, args.plan.output)?;
+    if steps.iter().any(|step| step.new.is_some()) {
+        desk.needs_secret()?;
+    }
+    carry_out_all(context, &desk, &steps, args.yes).await
+}
+
+/// All of ours that send here, of these projects, whatever their events.
+pub(super) async fn remove(context: &Context, args: &SubscriptionsRemove) -> Result<Exit, Failure> {
+    let desk = Desk::open(context, &args.desired).await?;
+    let found = desk.client.subscriptions(&desk.organization).await?;
+    let steps = compare(&[], &found, &desk.projects, &desk.target, true);
+    let ours: Vec<Step> = steps.into_iter().filter(|step| step.action == Action::Remove).collect();
+    show(context, &ours, args.output)?;
+    carry_out_all(context, &desk, &ours, args.yes).await
+}
+
+async fn steps(desk: &Desk, prune: bool) -> Result<Vec<Step>, Failure> {
+    let found = desk.client.subscriptions(&desk.organization).await?;
+    Ok(compare(&desk.wanted, &found, &desk.projects, &desk.target, prune))
+}
+
+fn show(context: &Context, steps: &[Step], format: ListFormat) -> Result<(), Failure> {
+    match format {
+        ListFormat::Table => context.output.text(&view::plan_table(steps)),
+        ListFormat::Json => context.output.text(&view::json(&steps)?),
+    }
+}
+
+/// Stops at the first failure: what was done stays, and the next time only the rest is left to do.
+pub(super) async fn carry_out_all(context: &Context, desk: &Desk, steps: &[Step], yes: bool) -> Result<Exit, Failure> {
+    let changes: Vec<_> = steps.iter().filter(|step| step.action.is_change()).collect();
+    if changes.is_empty() {
+        context.output.say("nothing to do");
+        return Ok(Exit::Done);
+    }
+    if !yes {
+        let failure = Failure::usage(format!("nothing was changed yet: {}", counts(steps)));
+        return Err(failure.hint("add --yes to do it"));
+    }
+    for (done, step) in changes.iter().enumerate() {
+        if let Err(error) = carry_out(&desk.client, &desk.organization, step).await {
+            context.output.say(&format!("done: {done} of {}", changes.len()));
+            let what = format!("{} {} of {} failed", step.action, step.event_type, step.project);
+            return Err(Failure::from(anyhow::Error::from(error).context(what)));
+        }
+    }
+    context.output.say(&format!("done: {}", counts(steps)));
+    Ok(Exit::Done)
+}
+
+/// `5 create, 1 unchanged`.
+fn counts(steps: &[Step]) -> String {
+    let all = [Action::Create, Action::Update, Action::Recreate, Action::Remove, Action::Unchanged, Action::Foreign];
+    let of = |action: Action| steps.iter().filter(|step| step.action == action).count();
+    let parts: Vec<_> =
+        all.into_iter().filter(|action| of(*action) > 0).map(|action| format!("{} {action}", of(action))).collect();
+    if parts.is_empty() { "nothing is there, and nothing is wanted".to_owned() } else { parts.join(", ") }
+}

@@ -1,0 +1,153 @@
+//! What every command about subscriptions needs: the service, the projects, where events go, what should be there.
+
+use std::collections::BTreeSet;
+
+use crate::ado::rest::{Client, Limits, Project};
+use crate::azure::Credential;
+use crate::cli::{Aim, Desired, EventGroup, To};
+use crate::cmd::{Context, Failure};
+use crate::subscriptions::{Group, Pipeline, QueueTarget, Target, Wanted, WebHookTarget, wanted};
+
+/// The path under which `up` takes hooks.
+const HOOKS: &str = "/hooks/azure-devops";
+/// The longest that the consumer takes, in seconds.
+const LONGEST: u64 = 604_800;
+
+pub(super) struct Desk {
+    pub(super) client: Client,
+    pub(super) organization: String,
+    pub(super) projects: Vec<Project>,
+    pub(super) target: Target,
+    pub(super) wanted: Vec<Wanted>,
+}
+
+impl Desk {
+    pub(super) async fn open(context: &Context, desired: &Desired) -> Result<Self, Failure> {
+        let organization = organization(context, desired)?;
+        let target = target(context, &desired.aim)?;
+        let names = names(context, desired)?;
+        let client = Client::new(&context.config.ado.access, Limits::for_a_person())?;
+        let projects = projects(&client, &organization, &names).await?;
+        let pipelines = pipelines(&client, &organization, &projects, &desired.pipeline).await?;
+        let groups: BTreeSet<Group> = desired.groups.iter().map(|group| Group::from(*group)).collect();
+        let wanted = wanted(&groups, &projects, &pipelines, &target);
+        Ok(Self { client, organization, projects, target, wanted })
+    }
+
+    /// For what sends the secret: without it nothing can be made or changed.
+    pub(super) fn needs_secret(&self) -> Result<(), Failure> {
+        match &self.target {
+            Target::Queue(queue) if queue.key.is_none() => {
+                let failure = Failure::usage("Azure DevOps puts events on a queue by the account's key alone");
+                let hint = "set AZURE_STORAGE_KEY, or AZURE_STORAGE_CONNECTION_STRING with AccountKey; where keys are \
+                            forbidden, use --to web-hook";
+                Err(failure.hint(hint))
+            }
+            Target::Queue(_) | Target::WebHook(_) => Ok(()),
+        }
+    }
+}
+
+impl From<EventGroup> for Group {
+    fn from(group: EventGroup) -> Self {
+        match group {
+            EventGroup::Runs => Self::Runs,
+            EventGroup::Jobs => Self::Jobs,
+            EventGroup::Code => Self::Code,
+            EventGroup::Releases => Self::Releases,
+            EventGroup::Boards => Self::Boards,
+        }
+    }
+}
+
+fn organization(context: &Context, desired: &Desired) -> Result<String, Failure> {
+    let named = desired.organization.clone().or_else(|| context.config.ado.organization.clone());
+    named.ok_or_else(|| {
+        Failure::usage("no organization is named").hint("add --organization NAME, or set PIPETRAIL_ORGANIZATION")
+    })
+}
+
+/// Empty means all.
+fn names(context: &Context, desired: &Desired) -> Result<Vec<String>, Failure> {
+    let configured = &context.config.ado.projects;
+    match (desired.all_projects, desired.project.is_empty()) {
+        (true, _) => Ok(Vec::new()),
+        (false, false) => Ok(desired.project.clone()),
+        (false, true) if !configured.is_empty() => Ok(configured.clone()),
+        (false, true) => {
+            let failure = Failure::usage("no project is named");
+            Err(failure.hint("add --project NAME or --all-projects, or set PIPETRAIL_PROJECTS"))
+        }
+    }
+}
+
+async fn projects(client: &Client, organization: &str, names: &[String]) -> Result<Vec<Project>, Failure> {
+    if names.is_empty() {
+        return Ok(client.projects(organization).await?);
+    }
+    let mut projects: Vec<Project> = Vec::new();
+    for name in names {
+        let project = client.project(organization, name.trim()).await?;
+        if !projects.contains(&project) {
+            projects.push(project);
+        }
+    }
+    Ok(projects)
+}
+
+/// A pipeline belongs to one project, and `build.complete` knows it only by name.
+async fn pipelines(
+    client: &Client,
+    organization: &str,
+    projects: &[Project],
+    ids: &[u64],
+) -> Result<Vec<Pipeline>, Failure> {
+    let mut pipelines = Vec::new();
+    for id in ids {
+        let [project] = projects else {
+            return Err(Failure::usage("--pipeline wants one project").hint("name it with --project"));
+        };
+        let name = client.pipeline_name(organization, &project.id, *id).await?;
+        pipelines.push(Pipeline { id: *id, name });
+    }
+    Ok(pipelines)
+}
+
+fn target(context: &Context, aim: &Aim) -> Result<Target, Failure> {
+    match aim.to {
+        To::Queue => {
+            let (ttl, visibility) = (aim.ttl.as_secs(), aim.visibility.as_secs());
+            if !(1..=LONGEST).contains(&ttl) || visibility >= ttl {
+                let failure = Failure::usage("--ttl is from 1s to 7d, and --visibility shorter");
+                return Err(failure);
+            }
+            let (ttl, visibility) = (u32::try_from(ttl).unwrap_or(1), u32::try_from(visibility).unwrap_or(0));
+            queue(context, ttl, visibility)
+        }
+        To::WebHook => web_hook(context),
+    }
+}
+
+fn queue(context: &Context, ttl: u32, visibility: u32) -> Result<Target, Failure> {
+    let Some(azure) = &context.config.queue_for_hooks else {
+        return Err(Failure::usage("no storage account is configured").hint("set AZURE_STORAGE_ACCOUNT"));
+    };
+    let key = match &azure.account.credential {
+        Credential::Key(key) => Some(key.clone()),
+        Credential::Sas(_) | Credential::Entra => None,
+    };
+    let (account, queue) = (azure.account.name.clone(), azure.queue.clone());
+    Ok(Target::Queue(QueueTarget { account, key, queue, ttl, visibility }))
+}
+
+fn web_hook(context: &Context) -> Result<Target, Failure> {
+    let http = &context.config.http;
+    let Some(url) = &http.public_url else {
+        let failure = Failure::usage("no address for web hooks is named");
+        return Err(failure.hint("add --url https://pipetrail.example, or set PIPETRAIL_PUBLIC_URL"));
+    };
+    let address = if url.ends_with(HOOKS) { url.clone() } else { format!("{url}{HOOKS}") };
+    let user = http.hook.as_ref().map(|hook| hook.user().to_owned());
+    let password = http.hook.as_ref().map(|hook| hook.password().clone());
+    Ok(Target::WebHook(WebHookTarget { address, user, password }))
+}

@@ -1,0 +1,104 @@
+//! Asking the service, and carrying out what was decided.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use secrecy::SecretString;
+
+use super::{Action, Group, Look, Step, Target, Wanted};
+use crate::ado::hooks::{Notification, Subscription};
+use crate::ado::rest::{AdoError, Client, Scope};
+use crate::domain::{SubscriptionStatus, Time};
+
+/// What the service says of the subscriptions of an organization.
+#[derive(Debug, Clone, Default)]
+pub struct Survey {
+    pub found: Vec<Subscription>,
+    history: BTreeMap<String, Vec<Notification>>,
+    last_runs: BTreeMap<String, Time>,
+}
+
+impl Survey {
+    /// Asks for all subscriptions, what ours delivered, and when the last run of each project finished.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn of(client: &Client, organization: &str, wanted: &[Wanted], target: &Target) -> Result<Self, AdoError> {
+        let found = client.subscriptions(organization).await?;
+        let ours: Vec<String> = found.iter().filter(|found| target.owns(found)).map(|found| found.id.clone()).collect();
+        // Each has a history, be it an empty one.
+        let mut history: BTreeMap<_, Vec<_>> = ours.iter().map(|id| (id.clone(), Vec::new())).collect();
+        for said in client.notifications(organization, &ours).await? {
+            if let Some(known) = history.get_mut(&said.subscription) {
+                known.push(said);
+            }
+        }
+        let mut last_runs = BTreeMap::new();
+        for project in wanted.iter().map(|wanted| &wanted.project).collect::<BTreeSet<_>>() {
+            let scope = Scope { organization, project: &project.id, pipelines: &[] };
+            let finished = client.last_finish(&scope).await?;
+            last_runs.extend(finished.map(|finished| (project.id.to_lowercase(), finished)));
+        }
+        Ok(Self { found, history, last_runs })
+    }
+
+    /// For the doctor.
+    #[must_use]
+    pub fn look<'l>(&'l self, wanted: &'l [Wanted], target: &'l Target, now: Time) -> Look<'l> {
+        Look { wanted, found: &self.found, history: &self.history, last_runs: &self.last_runs, target, now }
+    }
+
+    /// What a subscription delivered, the latest first.
+    #[must_use]
+    pub fn delivered(&self, id: &str) -> Vec<&Notification> {
+        let mut said: Vec<_> = self.history.get(id).into_iter().flatten().collect();
+        said.sort_by_key(|said| std::cmp::Reverse(said.created));
+        said
+    }
+}
+
+/// The groups of events that some subscription of ours is for.
+#[must_use]
+pub fn groups_of(found: &[Subscription], target: &Target) -> BTreeSet<Group> {
+    let ours: BTreeSet<&str> =
+        found.iter().filter(|found| target.owns(found)).map(|found| found.event_type.as_str()).collect();
+    let has = |group: &Group| group.events().iter().any(|event| ours.contains(event.name));
+    Group::ALL.into_iter().map(|(group, _)| group).filter(has).collect()
+}
+
+/// Does what a step of a plan says. A new one is there before the old one goes, so that no event falls between them.
+///
+/// # Errors
+/// [`AdoError`].
+pub async fn carry_out(client: &Client, organization: &str, step: &Step) -> Result<(), AdoError> {
+    match (step.action, &step.new, &step.subscription_id) {
+        (Action::Create, Some(new), _) => client.make_subscription(organization, new).await.map(drop),
+        (Action::Update, Some(new), Some(id)) => {
+            let status = Some(SubscriptionStatus::Enabled);
+            client.change_subscription(organization, id, new, status).await.map(drop)
+        }
+        (Action::Recreate, Some(new), Some(id)) => {
+            client.make_subscription(organization, new).await?;
+            client.remove_subscription(organization, id).await
+        }
+        (Action::Remove, _, Some(id)) => client.remove_subscription(organization, id).await,
+        (
+            Action::Create | Action::Update | Action::Recreate | Action::Remove | Action::Unchanged | Action::Foreign,
+            _,
+            _,
+        ) => Ok(()),
+    }
+}
+
+/// Gives a subscription another key, everything else as it is: the next event comes by it.
+///
+/// # Errors
+/// [`AdoError`].
+pub async fn change_key(
+    client: &Client,
+    organization: &str,
+    found: &Subscription,
+    key: &SecretString,
+) -> Result<(), AdoError> {
+    let new = found.as_new(Some(("accountKey", key.clone())));
+    client.change_subscription(organization, &found.id, &new, None).await.map(drop)
+}

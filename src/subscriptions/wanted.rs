@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+
+use super::events::{BUILD_COMPLETE, Event, Filter};
+use super::{Group, Target};
+use crate::ado::hooks::{Inputs, NewSubscription, Subscription};
+use crate::ado::rest::Project;
+
+/// A pipeline of a project.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Pipeline {
+    pub id: u64,
+    pub name: String,
+}
+
+/// A subscription that should be there.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    pub project: Project,
+    pub(super) event: Event,
+    /// What events it is for.
+    pub(super) slot: Slot,
+    pub new: NewSubscription,
+}
+
+/// Which events: at most one subscription should be there for each.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Slot {
+    event_type: String,
+    project: String,
+    /// The pipeline's id or name; empty for all.
+    filter: String,
+}
+
+impl Slot {
+    pub(super) fn of(found: &Subscription) -> Self {
+        let filters = [Filter::PipelineId, Filter::DefinitionName];
+        let filter = filters.into_iter().filter_map(|filter| found.publishes(filter.input()?)).next();
+        Self {
+            event_type: found.event_type.clone(),
+            project: found.project(),
+            filter: filter.unwrap_or_default().to_owned(),
+        }
+    }
+}
+
+impl Wanted {
+    #[must_use]
+    pub fn event_type(&self) -> &'static str {
+        self.event.name
+    }
+
+    /// Whether each build of the project ends in an event of this.
+    pub(super) fn is_for_every_build(&self) -> bool {
+        self.event == BUILD_COMPLETE && self.slot.filter.is_empty()
+    }
+}
+
+/// What should be there: each event of the groups in each project; where pipelines are named, once for each of them
+/// where the event can be told by pipeline.
+#[must_use]
+pub fn wanted(groups: &BTreeSet<Group>, projects: &[Project], pipelines: &[Pipeline], target: &Target) -> Vec<Wanted> {
+    let events = || groups.iter().flat_map(|group| group.events());
+    let of_project = |project: &Project| {
+        let each = events().flat_map(|event| {
+            let filters = filters(*event, pipelines);
+            filters.into_iter().map(|filter| one(project, *event, filter, target)).collect::<Vec<_>>()
+        });
+        each.collect::<Vec<_>>()
+    };
+    projects.iter().flat_map(of_project).collect()
+}
+
+/// The values of the event's filter; an empty one lets all events pass.
+fn filters(event: Event, pipelines: &[Pipeline]) -> Vec<String> {
+    let all = vec![String::new()];
+    if pipelines.is_empty() {
+        return all;
+    }
+    match event.filter {
+        Filter::PipelineId => pipelines.iter().map(|pipeline| pipeline.id.to_string()).collect(),
+        Filter::DefinitionName => pipelines.iter().map(|pipeline| pipeline.name.clone()).collect(),
+        Filter::None => all,
+    }
+}
+
+fn one(project: &Project, event: Event, filter: String, target: &Target) -> Wanted {
+    let mut publisher_inputs = Inputs::from([("projectId".to_owned(), project.id.clone())]);
+    publisher_inputs.extend(event.filter.input().map(|input| (input.to_owned(), filter.clone())));
+    let slot = Slot { event_type: event.name.to_owned(), project: project.id.to_lowercase(), filter };
+    let new = NewSubscription {
+        publisher: event.publisher.to_owned(),
+        event_type: event.name.to_owned(),
+        resource_version: Some(event.version.to_owned()),
+        consumer: target.consumer().to_owned(),
+        action: target.action().to_owned(),
+        publisher_inputs,
+        consumer_inputs: target.inputs(),
+        secret: target.secret(),
+    };
+    Wanted { project: project.clone(), event, slot, new }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{PROJECT, queue, web_hook};
+    use super::*;
+
+    fn told(groups: &[Group], pipelines: &[u64], target: &Target) -> Vec<String> {
+        let project = Project { id: PROJECT.to_owned(), name: "Fiber".to_owned() };
+        let pipeline = |id: &u64| Pipeline { id: *id, name: format!("p{id}") };
+        let pipelines: Vec<_> = pipelines.iter().map(pipeline).collect();
+        let wanted = wanted(&groups.iter().copied().collect(), &[project], &pipelines, target);
+        let line = |wanted: &Wanted| {
+            let new = &wanted.new;
+            let inputs = new.publisher_inputs.iter().filter(|(name, value)| *name != "projectId" && !value.is_empty());
+            let inputs = inputs.map(|(name, value)| format!(" {name}={value}")).collect::<String>();
+            format!("{} {} {}{inputs}", new.publisher, new.event_type, new.resource_version.as_deref().unwrap())
+        };
+        wanted.iter().map(line).collect()
+    }
+
+    #[test]
+    fn runs_are_five_events_of_a_project() {
+        assert_eq!(
+            told(&[Group::Runs], &[], &queue()),
+            [
+                "pipelines ms.vss-pipelines.run-state-changed-event 5.1-preview.1",
+                "pipelines ms.vss-pipelines.stage-state-changed-event 5.1-preview.1",
+                "pipelines ms.vss-pipelinechecks-events.approval-pending 5.1-preview.1",
+                "pipelines ms.vss-pipelinechecks-events.approval-completed 5.1-preview.1",
+                "tfs build.complete 2.0",
+            ]
+        );
+        let all: Vec<_> = Group::ALL.iter().map(|(group, _)| *group).collect();
+        assert_eq!(told(&all, &[], &queue()).len(), 18);
+    }
+
+    #[test]
+    fn pipelines_cut_down_what_can_be_told_by_pipeline() {
+        let told = told(&[Group::Jobs, Group::Runs, Group::Code], &[7, 8], &queue());
+        assert_eq!(told.len(), 2 * 6 + 4);
+        for line in ["tfs build.complete 2.0 definitionName=p8", "tfs git.push 1.0"] {
+            assert!(told.contains(&line.to_owned()), "{told:?}");
+        }
+        assert!(told.contains(&"pipelines ms.vss-pipelines.job-state-changed-event 5.1-preview.1 pipelineId=7".into()));
+    }
+
+    #[test]
+    fn what_is_sent_leaves_out_texts_and_sends_all_of_the_resource() {
+        let project = Project { id: PROJECT.to_owned(), name: "Fiber".to_owned() };
+        let sent = |target: &Target| {
+            serde_json::json!(
+                &wanted(&BTreeSet::from([Group::Code]), std::slice::from_ref(&project), &[], target)[0].new
+            )
+        };
+        let expected = serde_json::json!({
+            "publisherId": "tfs", "eventType": "git.push", "resourceVersion": "1.0",
+            "consumerId": "azureStorageQueue", "consumerActionId": "enqueue",
+            "publisherInputs": {"projectId": PROJECT},
+            "consumerInputs": {
+                "accountName": "fabrikam", "accountKey": "a2V5", "queueName": "ado-events", "ttl": "604800",
+                "visiTimeout": "0", "resourceDetailsToSend": "", "messagesToSend": "none",
+                "detailedMessagesToSend": "none",
+            },
+        });
+        assert_eq!(sent(&queue()), expected);
+        let hook = sent(&web_hook());
+        let expected = serde_json::json!({
+            "url": "https://hooks.fabrikam.example/hooks/azure-devops", "basicAuthUsername": "ado",
+            "basicAuthPassword": "s3cret", "resourceDetailsToSend": "", "messagesToSend": "none",
+            "detailedMessagesToSend": "none",
+        });
+        assert_eq!((&hook["consumerId"], &hook["consumerInputs"]), (&"webHooks".into(), &expected));
+    }
+}

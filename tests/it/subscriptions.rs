@@ -1,0 +1,401 @@
+//! Subscriptions by the command line, against a service that keeps them.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use pipetrail::domain::Time;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::process::Command;
+
+use crate::azurite::{ACCOUNT, Azurite, KEY};
+use crate::fake_ado::{FakeAdo, PROJECTS, Project, TOKEN, Trouble};
+
+/// Another key of the account: 64 bytes, as all are.
+const OTHER: &str = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZQ==";
+const RUN_STATE: &str = "ms.vss-pipelines.run-state-changed-event";
+
+/// What a shell shows.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("{self:?}"))
+    }
+
+    /// `action eventType reason` of each step of a plan.
+    fn steps(&self) -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let line =
+            |step: &Value| format!("{} {} {}", text(&step["action"]), text(&step["eventType"]), text(&step["reason"]));
+        self.json().as_array().unwrap().iter().map(line).collect()
+    }
+}
+
+struct Shell {
+    ado: FakeAdo,
+    folder: TempDir,
+    environment: Vec<(&'static str, String)>,
+}
+
+impl Shell {
+    async fn new() -> Self {
+        let ado = FakeAdo::start().await;
+        ado.state().hooks.keys = [KEY.to_owned()].into();
+        let environment = vec![
+            ("PIPETRAIL_ADO_URL", ado.url()),
+            ("PIPETRAIL_ADO_TOKEN", TOKEN.to_owned()),
+            ("PIPETRAIL_ORGANIZATION", "fabrikam".to_owned()),
+            ("PIPETRAIL_PROJECTS", PROJECTS[0].to_owned()),
+            ("AZURE_STORAGE_ACCOUNT", ACCOUNT.to_owned()),
+            ("AZURE_STORAGE_KEY", KEY.to_owned()),
+        ];
+        Self { ado, folder: tempfile::tempdir().unwrap(), environment }
+    }
+
+    fn set(&mut self, name: &'static str, value: &str) {
+        self.environment.retain(|(known, _)| *known != name);
+        self.environment.push((name, value.to_owned()));
+    }
+
+    /// `subscriptions` and what follows it.
+    async fn run(&self, line: &str) -> Said {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipetrail"));
+        command.arg("subscriptions").args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
+        command.envs(self.environment.clone()).stdin(Stdio::null()).kill_on_drop(true);
+        let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+        let said = Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) };
+        for secret in [TOKEN, KEY, OTHER, "s3cret"] {
+            assert!(!said.out.contains(secret) && !said.err.contains(secret), "{said:?}");
+        }
+        said
+    }
+
+    async fn does(&self, line: &str) -> Said {
+        let said = self.run(line).await;
+        assert_eq!(said.code, 0, "{line}: {said:?}");
+        said
+    }
+
+    /// Requests that change something, so far.
+    fn writes(&self) -> usize {
+        let state = self.ado.state();
+        let writes = |request: &&String| !request.starts_with("GET") && request.contains("/hooks/subscriptions");
+        state.requests.iter().filter(writes).count()
+    }
+
+    fn project(&self) -> String {
+        self.ado.state().projects[0].id.clone()
+    }
+}
+
+#[tokio::test]
+async fn what_is_missing_is_made_once() {
+    let shell = Shell::new().await;
+    let plan = shell.does("plan -o json").await;
+    assert_eq!(plan.steps()[0], format!("create {RUN_STATE} missing"));
+    assert_eq!(plan.json()[0]["project"], PROJECTS[0]);
+    assert_eq!(plan.steps().len(), 5);
+    let refused = shell.run("apply").await;
+    assert_eq!((refused.code, shell.writes()), (2, 0), "{refused:?}");
+    assert!(refused.out.contains("create") && refused.err.contains("--yes"), "{refused:?}");
+    shell.does("apply --yes").await;
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 5);
+    assert_eq!(shell.writes(), 5);
+    let again = shell.does("apply --yes -o json").await;
+    assert_eq!(shell.writes(), 5, "a second one writes nothing");
+    assert!(again.steps().iter().all(|step| step.starts_with("unchanged")), "{again:?}");
+    let inputs = shell.ado.state().hooks.subscriptions.values().next().unwrap()["consumerInputs"].clone();
+    let expected = json!({
+        "accountName": ACCOUNT, "accountKey": KEY, "queueName": "ado-events", "ttl": "604800", "visiTimeout": "0",
+        "resourceDetailsToSend": "", "messagesToSend": "none", "detailedMessagesToSend": "none",
+    });
+    assert_eq!(inputs, expected);
+}
+
+#[tokio::test]
+async fn settings_of_a_subscription_can_be_said() {
+    let shell = Shell::new().await;
+    shell.does("apply --yes --queue other --ttl 1d --visibility 5s --groups jobs,boards --all-projects").await;
+    {
+        let state = shell.ado.state();
+        assert_eq!(state.hooks.subscriptions.len(), 2 * 3);
+        let inputs = &state.hooks.subscriptions.values().next().unwrap()["consumerInputs"];
+        assert_eq!(
+            (&inputs["ttl"], &inputs["visiTimeout"], &inputs["queueName"]),
+            (&json!("86400"), &json!("5"), &json!("other"))
+        );
+    }
+    let said = shell.does("apply --yes --queue other --groups jobs,boards --all-projects -o json").await;
+    assert!(said.steps().iter().all(|step| step.contains("differs in ttl, visiTimeout")), "{said:?}");
+    assert!(shell.run("plan --ttl 8d").await.err.contains("--ttl is from 1s to 7d"));
+}
+
+#[tokio::test]
+async fn only_ours_is_touched_and_only_what_is_not_wanted_is_pruned() {
+    let shell = Shell::new().await;
+    shell.does("apply --yes --groups runs,jobs").await;
+    shell.does("apply --yes --groups jobs --queue other").await;
+    {
+        let mut state = shell.ado.state();
+        let mut foreign = state.hooks.subscriptions.values().next().unwrap().clone();
+        foreign["id"] = "f-1".into();
+        foreign["consumerInputs"]["accountName"] = "contoso".into();
+        state.hooks.subscriptions.insert("f-1".to_owned(), foreign);
+    }
+    let plan = shell.does("plan -o json").await.steps();
+    for line in [
+        "unchanged ms.vss-pipelines.job-state-changed-event no longer wanted; --prune removes it",
+        "foreign ms.vss-pipelines.job-state-changed-event ours, but on another queue: other",
+        &format!("foreign {RUN_STATE} not ours: azureStorageQueue"),
+    ] {
+        assert!(plan.contains(&line.to_owned()), "{line}: {plan:?}");
+    }
+    shell.does("apply --yes --prune").await;
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 5 + 2);
+    let refused = shell.run("remove").await;
+    assert_eq!((refused.code, shell.ado.state().hooks.subscriptions.len()), (2, 7), "{refused:?}");
+    shell.does("remove --yes").await;
+    let left: Vec<_> = shell.ado.state().hooks.told();
+    assert_eq!(
+        left,
+        ["ms.vss-pipelines.job-state-changed-event enabled", "ms.vss-pipelines.run-state-changed-event enabled"]
+    );
+}
+
+#[tokio::test]
+async fn pipelines_are_filtered_by_id_and_by_name() {
+    let shell = Shell::new().await;
+    crate::fake_ado::tell(&mut shell.ado.state(), &crate::support::bodies(300));
+    let (id, name) = {
+        let state = shell.ado.state();
+        let project = state.projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
+        state.builds.values().find(|build| build.project == project).unwrap().definition.clone()
+    };
+    shell.does(&format!("apply --yes --pipeline {id}")).await;
+    let filters: Vec<_> = {
+        let state = shell.ado.state();
+        let filter = |known: &Value| {
+            let inputs = &known["publisherInputs"];
+            inputs["pipelineId"].as_str().or_else(|| inputs["definitionName"].as_str()).unwrap().to_owned()
+        };
+        state.hooks.subscriptions.values().map(filter).collect()
+    };
+    let id = id.to_string();
+    assert_eq!(filters.iter().filter(|filter| **filter == id).count(), 4, "{filters:?}");
+    assert!(filters.contains(&name), "{filters:?}");
+    let writes = shell.writes();
+    shell.does(&format!("apply --yes --pipeline {id}")).await;
+    assert_eq!(shell.writes(), writes);
+    let unknown = shell.run("plan --pipeline 4711").await;
+    assert!(unknown.code == 1 && unknown.err.contains("definition 4711"), "{unknown:?}");
+    assert_eq!(shell.run("plan --all-projects --pipeline 1").await.code, 2);
+}
+
+#[tokio::test]
+async fn the_doctor_finds_and_fixes_what_the_system_disabled() {
+    let shell = Shell::new().await;
+    let missing = shell.run("doctor -o json").await;
+    assert_eq!((missing.code, missing.json()[0]["finding"].clone()), (1, json!("missing")), "{missing:?}");
+    shell.does("apply --yes").await;
+    assert!(shell.does("doctor").await.err.contains("all is well"));
+    {
+        let (mut state, project) = (shell.ado.state(), Project::named(PROJECTS[0]).id);
+        state.hooks.emit(RUN_STATE, &project, &json!({}));
+        state.hooks.keys.clear();
+        state.hooks.now = Time::parse("2026-03-02T09:00:00Z").unwrap().unwrap();
+        state.hooks.emit(RUN_STATE, &project, &json!({}));
+        state.hooks.emit(RUN_STATE, &project, &json!({}));
+        assert_eq!(state.hooks.lost, 2, "one failed, one fell into the probation");
+    }
+    let found = shell.run("doctor -o json").await;
+    let finding = &found.json()[0];
+    assert_eq!(
+        (found.code, &finding["finding"], &finding["since"]),
+        (1, &json!("onProbation"), &json!("2026-03-02T09:00:00Z"))
+    );
+    assert!(finding["says"].as_str().unwrap().contains("403") && !finding["mend"].as_str().unwrap().is_empty());
+    {
+        let mut state = shell.ado.state();
+        (0..8).for_each(|_| state.hooks.retry());
+        state.hooks.keys = [KEY.to_owned()].into();
+    }
+    let found = shell.run("doctor").await;
+    assert!(found.code == 1 && found.out.contains("disabledBySystem") && found.out.contains("mend:"), "{found:?}");
+    let refused = shell.run("doctor --fix").await;
+    assert!(refused.code == 2 && refused.err.contains("--yes"), "{refused:?}");
+    let before: Vec<_> = shell.ado.state().hooks.subscriptions.keys().cloned().collect();
+    shell.does("doctor --fix --yes").await;
+    let state = shell.ado.state();
+    let after: Vec<_> = state.hooks.subscriptions.keys().cloned().collect();
+    assert_eq!(after.iter().filter(|id| !before.contains(id)).count(), 1);
+    assert!(state.hooks.told().iter().all(|line| line.ends_with(" enabled")), "{:?}", state.hooks.told());
+    let last: Vec<_> = state
+        .requests
+        .iter()
+        .filter(|request| !request.starts_with("GET") && request.contains("/subscriptions"))
+        .rev()
+        .take(2)
+        .collect();
+    assert!(
+        last[0].starts_with("DELETE") && last[1].starts_with("POST"),
+        "the new one is there before the old one goes: {last:?}"
+    );
+}
+
+/// Builds finished, and nothing was delivered.
+#[tokio::test]
+async fn the_doctor_hears_silence() {
+    let shell = Shell::new().await;
+    shell.does("apply --yes").await;
+    crate::fake_ado::tell(&mut shell.ado.state(), &crate::support::bodies(300));
+    let finish = {
+        let mut state = shell.ado.state();
+        let now = pipetrail::clock::Clock::now(&pipetrail::clock::SystemClock);
+        let project = state.projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
+        let mut build = state.builds.values().find(|build| build.project == project).unwrap().clone();
+        let finish = now.minus(Duration::from_secs(3600));
+        build.status = "completed".to_owned();
+        build.finished = Some(finish);
+        state.put(build);
+        // Made anew for the project as it is now called.
+        state.hooks.subscriptions.clear();
+        state.hooks.now = now.minus(Duration::from_secs(7200));
+        finish
+    };
+    shell.does("apply --yes").await;
+    let found = shell.run("doctor -o json").await;
+    let finding = &found.json()[0];
+    assert_eq!((&finding["finding"], &finding["eventType"]), (&json!("silent"), &json!("build.complete")), "{found:?}");
+    assert_eq!(finding["since"], json!(finish.to_string()));
+    shell.ado.state().hooks.now = finish.plus(Duration::from_secs(60));
+    assert!(shell.run("doctor --fix --yes").await.code == 0, "one that was made after the last run may be silent");
+}
+
+#[tokio::test]
+async fn a_list_tells_of_deliveries() {
+    let shell = Shell::new().await;
+    assert!(shell.does("list").await.err.contains("none is ours"));
+    shell.does("apply --yes").await;
+    {
+        let (mut state, project) = (shell.ado.state(), Project::named(PROJECTS[0]).id);
+        state.hooks.emit("build.complete", &project, &json!({}));
+        state.hooks.keys.clear();
+        state.hooks.emit("build.complete", &project, &json!({}));
+    }
+    let list = shell.does("list -o json").await.json();
+    let build = list.as_array().unwrap().iter().find(|listed| listed["eventType"] == "build.complete").unwrap().clone();
+    assert_eq!(
+        (&build["status"], &build["deliveries"], &build["failures"]),
+        (&json!("onProbation"), &json!(2), &json!(1))
+    );
+    assert!(build["lastError"].as_str().unwrap().contains("403"), "{build}");
+    let table = shell.does("list").await.out;
+    assert!(table.contains("onProbation") && table.contains("1 of 2") && table.contains("ado-events"), "{table}");
+}
+
+#[tokio::test]
+async fn a_key_is_rotated_and_no_event_is_lost() {
+    let mut shell = Shell::new().await;
+    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    shell.does("apply --yes --all-projects").await;
+    shell.does("apply --yes --groups jobs --queue second").await;
+    // Azurite knows one key: the old one is another.
+    let endpoint = Azurite::start().await.queue_endpoint();
+    {
+        let mut state = shell.ado.state();
+        state.hooks.queue_endpoint = Some(endpoint);
+        state.hooks.keys = [KEY.to_owned(), OTHER.to_owned()].into();
+        for known in state.hooks.subscriptions.values_mut() {
+            known["consumerInputs"]["accountKey"] = OTHER.into();
+        }
+        state.hooks.set_status("build.complete", "disabledByUser");
+    }
+    let refused = shell.run("rotate-key").await;
+    assert!(refused.code == 2 && refused.err.contains("11 subscriptions"), "{refused:?}");
+    let project = shell.project();
+    let emits = async {
+        loop {
+            shell.ado.state().hooks.emit(RUN_STATE, &project, &json!({}));
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let said = tokio::select! {
+        said = shell.run("rotate-key --yes") => said,
+        () = emits => unreachable!(),
+    };
+    assert_eq!(said.code, 0, "{said:?}");
+    let mut state = shell.ado.state();
+    state.hooks.keys.remove(OTHER);
+    state.hooks.emit(RUN_STATE, &project, &json!({}));
+    assert_eq!(state.hooks.lost, 0);
+    assert!(state.hooks.subscriptions.values().all(|known| known["consumerInputs"]["accountKey"] == KEY));
+    let switched_off = state.hooks.told().into_iter().filter(|line| line.ends_with("disabledByUser")).count();
+    assert_eq!(switched_off, 2, "what a person switched off stays so");
+    let queues: Vec<_> =
+        state.hooks.subscriptions.values().map(|known| known["consumerInputs"]["queueName"].clone()).collect();
+    assert_eq!(queues.iter().filter(|queue| **queue == json!("second")).count(), 1);
+}
+
+#[tokio::test]
+async fn a_key_that_does_not_work_is_not_given_to_anybody() {
+    let mut shell = Shell::new().await;
+    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    shell.does("apply --yes").await;
+    let endpoint = Azurite::start().await.queue_endpoint();
+    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
+    shell.ado.state().hooks.keys = [OTHER.to_owned()].into();
+    let writes = shell.writes();
+    let said = shell.run("rotate-key --yes").await;
+    assert!(said.code == 1 && said.err.contains("403"), "{said:?}");
+    assert_eq!(shell.writes(), writes);
+}
+
+#[tokio::test]
+async fn a_test_event_arrives_on_a_queue() {
+    let mut shell = Shell::new().await;
+    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    let endpoint = Azurite::start().await.queue_endpoint();
+    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
+    let said = shell.does("test").await;
+    assert!(said.err.contains("a test event arrived"), "{said:?}");
+    let place = shell.ado.state().hooks.delivered[0].0.clone();
+    assert!(place.starts_with("pipetrail-test-"), "{place}");
+    shell.ado.state().hooks.queue_endpoint = None;
+    let said = shell.run("test --wait 1s").await;
+    assert!(said.code == 1 && said.err.contains("no test event arrived in time"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_clear_line_for_each_trouble() {
+    let mut shell = Shell::new().await;
+    let one_line = |said: &Said, code: i32, part: &str| {
+        assert!(said.code == code && said.err.contains(part), "{part}: {said:?}");
+        assert!(said.err.contains("hint:") && said.err.matches("error:").count() == 1, "{said:?}");
+    };
+    one_line(&shell.run("plan --organization contoso").await, 1, "not found");
+    one_line(&shell.run("plan --project Renamed").await, 1, "TF200016");
+    shell.ado.state().hooks.may_edit = false;
+    one_line(&shell.run("apply --yes").await, 1, "EditSubscriptions");
+    shell.ado.trouble([Trouble::NotJson]);
+    one_line(&shell.run("plan").await, 1, "not what it should be");
+    shell.ado.trouble([Trouble::SignInPage]);
+    one_line(&shell.run("plan").await, 1, "sign-in page");
+    shell.set("AZURE_STORAGE_KEY", "");
+    one_line(&shell.run("apply --yes").await, 2, "account's key alone");
+    shell.set("PIPETRAIL_PROJECTS", "");
+    one_line(&shell.run("plan").await, 2, "no project is named");
+    shell.set("PIPETRAIL_ORGANIZATION", "");
+    one_line(&shell.run("plan --all-projects").await, 2, "no organization is named");
+    one_line(
+        &shell.run("plan --to web-hook --organization fabrikam --all-projects").await,
+        2,
+        "no address for web hooks",
+    );
+}
