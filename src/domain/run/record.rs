@@ -30,7 +30,7 @@ const APPROVAL: usize = 192 + MOST_NAME + MOST_APPROVERS;
 /// inside an entry would not, so it has to raise [`RunRecord::VERSION`].
 ///
 /// Of stages, jobs and approvals the greatest are kept, by name and then attempt, or by id and then status, that there
-/// is room for: see [`room`].
+/// is room for: see the module `room`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunRecord {
     v: u32,
