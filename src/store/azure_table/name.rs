@@ -2,7 +2,8 @@
 //!
 //! A table's key holds no `/ \ # ?` and no control characters, and `%`, `+`, quotes and spaces trouble clients.
 //! Organizations on premises have a slash between host and collection. So a partition key is written as in an address,
-//! with `~` in the place of `%`. All else in a key is our own: digits, small letters, `|`, and what a [`GapKey`](crate::domain::GapKey) keeps.
+//! with `~` in the place of `%`. All else in a key is our own: digits, small letters, `|`, and what a
+//! [`GapKey`](crate::domain::GapKey) keeps.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
@@ -31,6 +32,11 @@ const ESCAPED: &AsciiSet = &CONTROLS
 /// A text as it stands in a key.
 pub(super) fn escaped(text: &str) -> String {
     utf8_percent_encode(text, ESCAPED).to_string().replace('%', "~")
+}
+
+/// What was [`escaped`]; `None` where that cannot be.
+pub(super) fn unescaped(text: &str) -> Option<String> {
+    Some(percent_decode_str(&text.replace('~', "%")).decode_utf8().ok()?.into_owned())
 }
 
 /// The rows of one record: its own, and those of its facts.
@@ -77,9 +83,7 @@ impl Name {
 /// The key of the record that stands or stood there; `None` where none does, or one of a kind that only a newer program
 /// knows.
 pub(super) fn key(partition: &str, row: &str) -> Option<Key> {
-    let partition = partition.replace('~', "%");
-    let partition = percent_decode_str(&partition).decode_utf8().ok()?;
-    Key::from_parts(&partition, row.strip_prefix("r|").or_else(|| row.strip_prefix("g|"))?).ok()
+    Key::from_parts(&unescaped(partition)?, row.strip_prefix("r|").or_else(|| row.strip_prefix("g|"))?).ok()
 }
 
 /// The rows of records, those of facts and other things left out: one question a kind, in the table's order. A question

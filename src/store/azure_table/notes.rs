@@ -1,13 +1,11 @@
 //! Small things that the program keeps for itself, by name.
 
 use super::entity::NewEntity;
-use super::name::escaped;
+use super::name::{escaped, unescaped};
 use super::table::{Operation, Table};
 use crate::azure::AzureError;
 
 const PARTITION: &str = "note";
-/// The name as it is: it stands escaped in the row's key.
-const NAME: &str = "name";
 
 pub(super) async fn get(table: &Table, name: &str) -> Result<Option<String>, AzureError> {
     Ok(table.get(PARTITION, &escaped(name), None).await?.map(|row| row.body()))
@@ -18,12 +16,12 @@ pub(super) async fn list(table: &Table, prefix: &str, limit: usize) -> Result<Ve
     let prefix = escaped(prefix);
     let filter = format!("PartitionKey eq '{PARTITION}' and RowKey ge '{prefix}' and RowKey lt '{prefix}~~'");
     let rows = table.rows(filter, None, limit).await?;
-    Ok(rows.iter().filter_map(|row| Some((row.text(NAME)?.to_owned(), row.body()))).collect())
+    Ok(rows.iter().filter_map(|row| Some((unescaped(&row.row)?, row.body()))).collect())
 }
 
 pub(super) async fn put(table: &Table, name: &str, text: &str) -> Result<(), AzureError> {
     let row = escaped(name);
-    let entity = NewEntity::new(PARTITION, &row).text(NAME, name).body(text);
+    let entity = NewEntity::new(PARTITION, &row).body(text);
     table.put(PARTITION, &row, entity).await
 }
 
