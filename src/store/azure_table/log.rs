@@ -77,6 +77,7 @@ struct Place {
     shard: usize,
     /// The head of that shard; `None` where it has to be read.
     head: Option<Head>,
+    /// When each shard was looked through for old rows: also those where nothing is appended any more.
     pruned: [Option<Time>; SHARDS],
 }
 
@@ -218,11 +219,11 @@ impl Log {
     /// Removes rows that are too old, the oldest first and nothing behind one that is kept. Each time only so many as
     /// one transaction takes, and again with the next append while there are more.
     async fn prune(&self, place: &mut Place) -> Result<(), AzureError> {
-        let (now, shard) = (self.clock.now(), place.shard);
-        let Some(pruned) = place.pruned.get_mut(shard) else { return Ok(()) };
-        if pruned.is_some_and(|pruned| now.since(pruned) < PRUNED_EVERY) {
-            return Ok(());
-        }
+        let now = self.clock.now();
+        let is_due = |pruned: &Option<Time>| pruned.is_none_or(|pruned| now.since(pruned) >= PRUNED_EVERY);
+        let due = place.pruned.iter_mut().enumerate().filter(|(_, pruned)| is_due(pruned));
+        // The one that was just appended to before the others.
+        let Some((shard, pruned)) = due.max_by_key(|(shard, _)| *shard == place.shard) else { return Ok(()) };
         let partition = partition(shard);
         let filter = format!("PartitionKey eq '{partition}' and RowKey lt '{HEAD}'");
         let oldest = self.table.rows(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
