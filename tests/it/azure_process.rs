@@ -269,9 +269,12 @@ async fn a_signature_is_enough_and_what_it_forbids_is_said() {
     };
     let worker = signed("rwdlacup");
     worker.run(&format!("enqueue {}", examples()));
-    worker.run("work --until-empty");
+    // The SDK's own debug lines hold what it sends, with the signature.
+    let worker = worker.with("RUST_LOG", "trace");
+    let (_, said) = worker.said("work --until-empty");
     let runs = worker.json("get runs --top 0");
     assert!(runs.as_array().unwrap().len() > 10);
+    assert!(said.contains("batch settled") && !said.contains("sig=") && !said.contains("authorization"), "{said}");
     // Who may only read can ask, and not work.
     let reader = signed("rl");
     assert_eq!(reader.json("get runs --top 0"), runs);
