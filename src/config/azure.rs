@@ -213,9 +213,16 @@ fn account_name(sources: &mut Sources<'_>, source_name: &str, name: &str) -> Opt
     let fits = (3..=24).contains(&name.len())
         && name.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit());
     if !fits {
-        sources.fault(source_name, format!("`{name}` is no account: 3 to 24 lower case letters and digits"));
+        sources.fault(source_name, format!("{} is no account: 3 to 24 lower case letters and digits", quoted(name)));
     }
     fits.then(|| name.to_owned())
+}
+
+/// The text, unless it may hold a secret that was put into the wrong variable: a connection string, an address with a
+/// signature, a key.
+fn quoted(text: &str) -> String {
+    let tells = text.len() > *LENGTHS.end() || text.contains(['=', ';', '?', '&']);
+    if tells { "what is set".to_owned() } else { format!("`{text}`") }
 }
 
 /// `https://fabrikam.queue.core.windows.net`, and emulators' `http://127.0.0.1:10001/fabrikam`.
@@ -255,7 +262,8 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 fn parse_queue(text: &str) -> Result<String, String> {
     let letters = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
     let parts_fit = text.split('-').all(|part| !part.is_empty() && part.chars().all(letters));
-    let says = || format!("`{text}` is no queue: 3 to 63 lower case letters, digits and single hyphens between them");
+    let says =
+        || format!("{} is no queue: 3 to 63 lower case letters, digits and single hyphens between them", quoted(text));
     if LENGTHS.contains(&text.len()) && parts_fit { Ok(text.to_owned()) } else { Err(says()) }
 }
 
@@ -264,7 +272,7 @@ fn parse_table(text: &str) -> Result<String, String> {
     let fits = LENGTHS.contains(&text.len())
         && text.starts_with(|character: char| character.is_ascii_alphabetic())
         && text.chars().all(|character| character.is_ascii_alphanumeric());
-    let says = || format!("`{text}` is no table: 3 to 63 letters and digits, a letter first");
+    let says = || format!("{} is no table: 3 to 63 letters and digits, a letter first", quoted(text));
     if fits { Ok(text.to_owned()) } else { Err(says()) }
 }
 
@@ -502,6 +510,20 @@ mod tests {
                 "AZURE_STORAGE_TABLE_ENDPOINT: would send everything in the clear: use https (http is for this machine, \
                  such as Azurite)",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",
+            ],
+        ),
+        (
+            &[
+                ("AZURE_STORAGE_ACCOUNT", "AccountName=fabrikam;AccountKey=c2VjcmV0"),
+                ("PIPETRAIL_QUEUE", "https://x?sig=secret"),
+                ("PIPETRAIL_TABLE", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
+            ],
+            "",
+            &[
+                "PIPETRAIL_QUEUE: what is set is no queue: 3 to 63 lower case letters, digits and single hyphens between \
+                 them",
+                "PIPETRAIL_TABLE: what is set is no table: 3 to 63 letters and digits, a letter first",
+                "AZURE_STORAGE_ACCOUNT: what is set is no account: 3 to 24 lower case letters and digits",
             ],
         ),
         (
