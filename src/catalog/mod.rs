@@ -19,6 +19,9 @@ use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 use apply::Tables;
 pub use rows::{Approval, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
 
+/// A log that starts over so often while it is being read is not one.
+const MOST_RESETS: u32 = 3;
+
 /// Keys that one step of a refresh looks at.
 const PAGE: usize = 1_000;
 
@@ -84,8 +87,13 @@ impl Catalog {
         // Two at once would undo each other's work: the later writer may have read earlier.
         let _turn = self.file.turn().await?;
         let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
+        let mut resets = 0;
         loop {
             let changes = store.changes(&cursor, PAGE).await?;
+            resets += u32::from(changes.reset);
+            if resets > MOST_RESETS {
+                return Err(StoreError::Unavailable("the change log starts over again and again".into()).into());
+            }
             if changes.reset {
                 self.rebuild(store, changes.cursor.clone()).await?;
             } else {

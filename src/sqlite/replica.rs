@@ -1,6 +1,6 @@
 //! A file of which every row can be had again: it is made anew rather than mended, and several processes share it.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,8 +82,19 @@ fn make_folder(path: &Path) -> Result<(), LocalError> {
 fn take_turn(path: &Path) -> Result<Turn, LocalError> {
     let path = beside(path, ".lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
-    let locked = lock.and_then(|lock| lock.lock().map(|()| lock));
+    let locked = lock.and_then(|lock| wait_for(&lock, &path).map(|()| lock));
     locked.map(|lock| Turn { lock }).map_err(|error| LocalError::io(&path, error))
+}
+
+fn wait_for(lock: &File, path: &Path) -> std::io::Result<()> {
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => {
+            tracing::info!("catalog: another process brings it up to date, waiting for {}", path.display());
+            lock.lock()
+        }
+    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
