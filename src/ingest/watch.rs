@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,15 +24,17 @@ pub struct Watch {
 impl Watch {
     /// Looks until the stop.
     pub async fn run(&self, stop: CancellationToken) {
+        // The stop waits for no look: in an outage one may take a minute.
+        let None = stop.run_until_cancelled(self.look_for_ever()).await;
+    }
+
+    async fn look_for_ever(&self) -> Infallible {
         loop {
             match self.queue.survey().await {
                 Ok(survey) => tell(survey, self.clock.now()),
                 Err(error) => tracing::warn!(error = error.cause(), "queue: cannot be looked at"),
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.every) => {}
-            }
+            tokio::time::sleep(self.every).await;
         }
     }
 }
@@ -44,7 +47,7 @@ fn tell(survey: Survey, now: Time) {
     gauge!(prometheus::DEAD_LETTERS).set(float(survey.dead_letters));
     if waits > LONG_WAIT {
         let hours = waits.as_secs() / 3600;
-        tracing::warn!(hours, "a message waits for long: Azure removes those of 7 days, with or without a worker");
+        tracing::warn!(hours, "a message waits for long: Azure removes after 7 days what Azure DevOps put there");
     }
 }
 
