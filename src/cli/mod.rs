@@ -118,6 +118,13 @@ pub struct Worker {
     /// Batches in hand at once [default: 3]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: Option<u16>,
+    /// Look after the subscriptions of PIPETRAIL_ORGANIZATION so often, such as 10m: count, warn, and note when events
+    /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub watch_hooks: Option<Duration>,
+    /// With --watch-hooks: subscribe to the runs of projects that have no subscription of ours
+    #[arg(long, requires = "watch_hooks")]
+    pub enrol: bool,
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::parts::Parts;
 use super::work::{summary, worker};
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, subscriptions};
 use crate::http::{self, Limits, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
@@ -31,6 +31,7 @@ pub(super) async fn run_all(
     shutdown: Shutdown,
 ) -> Result<Exit, Failure> {
     let stop = shutdown.stop.clone();
+    let hooks = subscriptions::watch(context, parts)?;
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let serving = stopping(stop.clone(), serve(context, parts, server, metrics, stop.clone()));
@@ -39,9 +40,16 @@ pub(super) async fn run_all(
         worked.map_err(|error| Failure::from(anyhow::Error::from(error)))
     });
     let watch = Watch { queue: parts.queue.clone(), clock: context.clock(), every: WATCH };
-    let watching = watch.run(stop.clone());
+    let watching = async {
+        let hooks = async {
+            if let Some(hooks) = hooks {
+                hooks.run(stop.clone()).await;
+            }
+        };
+        tokio::join!(watch.run(stop.clone()), hooks)
+    };
     tokio::select! {
-        (served, worked, ()) = async { tokio::join!(serving, working, watching) } => ended(context, served, worked),
+        (served, worked, ((), ())) = async { tokio::join!(serving, working, watching) } => ended(context, served, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }
