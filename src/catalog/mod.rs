@@ -16,7 +16,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
-pub use rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+pub use rows::{Approval, Failure, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
 
 /// Keys that one step of a refresh looks at.
 const PAGE: usize = 1_000;

@@ -64,3 +64,15 @@ CREATE TABLE names (
     name TEXT NOT NULL,
     PRIMARY KEY (kind, organization, id)
 ) WITHOUT ROWID;
+
+-- Why runs failed. The index answers where else it failed so.
+CREATE TABLE failures (
+    run INTEGER PRIMARY KEY,
+    stage TEXT,
+    job TEXT,
+    task TEXT,
+    message TEXT,
+    signature TEXT,
+    log TEXT
+);
+CREATE INDEX failures_by_signature ON failures (signature);
