@@ -81,7 +81,7 @@ fn describe() {
     describe_counter!(RECONCILED, "Rounds of asking Azure DevOps what its events did not tell, by outcome.");
     describe_counter!(
         MISSED,
-        "Runs that looked different once Azure DevOps was asked: their events were lost or late."
+        "How often a run looked different once Azure DevOps was asked: its events were lost or late."
     );
     describe_gauge!(QUEUE, "Messages on the queue, visible or leased; approximate on Azure.");
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
