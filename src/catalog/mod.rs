@@ -17,7 +17,9 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
-pub use rows::{Approval, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+pub use rows::{
+    Approval, Failure, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+};
 
 /// Keys that one step of a refresh looks at.
 const PAGE: usize = 1_000;

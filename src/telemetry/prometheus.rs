@@ -82,7 +82,7 @@ fn describe() {
     describe_counter!(RECONCILED, "Rounds of asking Azure DevOps what its events did not tell, by outcome.");
     describe_counter!(
         MISSED,
-        "Runs that looked different once Azure DevOps was asked: their events were lost or late."
+        "How often a run looked different once Azure DevOps was asked: its events were lost or late."
     );
     describe_gauge!(HOOKS, "Subscriptions of service hooks that should be there, by state: \"healthy\", or a finding.");
     describe_gauge!(QUEUE, "Messages on the queue, visible or leased; approximate on Azure.");

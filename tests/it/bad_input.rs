@@ -16,6 +16,7 @@ fn outcome(body: &[u8]) -> (String, Option<String>) {
     match Decoder::default().decode(body) {
         Ok(Decoded::Facts(_)) => ("facts".to_owned(), None),
         Ok(Decoded::Ignored { .. }) => ("ignored".to_owned(), None),
+        Ok(Decoded::Named(named)) => (format!("run {}", named.run), None),
         Err(error) => {
             check(&error);
             (error.code.to_owned(), error.path)
