@@ -18,7 +18,7 @@ mod target;
 mod wanted;
 mod watch;
 
-pub use doctor::{Ailment, Finding, Look, doctor};
+pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
 pub use gaps::{gaps, streams};
 pub use plan::{Action, Step, plan};

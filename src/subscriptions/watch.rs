@@ -7,6 +7,7 @@ use std::time::Duration;
 use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
+use super::wanted::as_chosen;
 use super::{Action, Ailment, Finding, Group, Survey, Target, Wanted};
 use super::{carry_out, doctor, gaps, groups_of, plan, streams, wanted};
 use crate::ado::hooks::Subscription;
@@ -91,6 +92,7 @@ impl HookWatch {
         let mut groups = groups_of(&found, &self.watched.target);
         groups.insert(Group::Runs);
         let wanted = wanted(&groups, &projects, &[], &self.watched.target);
+        let wanted = as_chosen(wanted, &found, &self.watched.target);
         let (organization, target) = (&self.watched.organization, &self.watched.target);
         let survey = Survey::around(&self.client, organization, found, &wanted, target).await?;
         let findings = doctor(&survey.look(&wanted, target, self.clock.now()));

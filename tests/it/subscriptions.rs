@@ -472,6 +472,8 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
         assert!(done.status.success(), "{done:?}");
         assert_eq!(shell.gaps().await[0]["covered"], json!(covered), "{since}");
     }
+    let refolded = shell.program("refold --check").output().await.unwrap();
+    assert!(refolded.status.success(), "a gap is the fold of its facts: {refolded:?}");
 }
 
 #[tokio::test]
