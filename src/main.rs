@@ -72,6 +72,8 @@ fn flags(cli: &Cli) -> Flags {
         log_format: global.log_format,
         lease: worker.lease,
         concurrency: worker.concurrency,
+        watch_hooks: worker.watch_hooks,
+        enrol: worker.enrol,
     }
 }
 

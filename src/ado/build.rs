@@ -28,6 +28,11 @@ pub(super) fn completed_fact(
     Ok(fact)
 }
 
+/// Whose build it is, and which.
+pub(super) fn named(scope: &Scope<'_>, build: &Build<'_>) -> Option<(Place, u64)> {
+    Some((place(scope, build).ok()?, id_of_build(build)?))
+}
+
 /// What a build that came without an envelope says.
 pub(super) fn bare_fact(scope: &Scope<'_>, build: &Build<'_>) -> Result<RunFact, DecodeError> {
     let run = run_id(build, "")?;

@@ -46,6 +46,7 @@ use wire::{Containers, Envelope, Kind, text, time};
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     aliases: BTreeMap<String, String>,
+    can_ask: bool,
 }
 
 /// What a sound body is.
@@ -56,6 +57,17 @@ pub enum Decoded {
     Ignored {
         event_type: String,
     },
+    /// It names a run and tells too little of it. Only where somebody can ask ([`Decoder::asking`]).
+    Named(Named),
+}
+
+/// A run that an event names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub organization: String,
+    /// Its id, or else its name.
+    pub project: Option<String>,
+    pub run: u64,
 }
 
 /// What is known beside an answer of the REST API, which comes without an envelope.
@@ -112,7 +124,14 @@ impl Decoder {
     #[must_use]
     pub fn new(aliases: BTreeMap<String, String>) -> Self {
         let lower = |(alias, name): (String, String)| (alias.to_lowercase(), name.to_lowercase());
-        Self { aliases: aliases.into_iter().map(lower).collect() }
+        Self { aliases: aliases.into_iter().map(lower).collect(), can_ask: false }
+    }
+
+    /// The same, where somebody can ask the service: what tells too little of a run, as subscriptions with minimal
+    /// resources do, is then [`Decoded::Named`] instead of an error.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self { can_ask: true, ..self }
     }
 
     fn canonical(&self, organization: String) -> String {
@@ -148,12 +167,30 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        let read = fact(event_type, &scope, envelope, resource.get()).map(one);
+        let read = match fact(event_type, &scope, envelope, resource.get()) {
+            Ok(fact) => Ok(one(fact)),
+            Err(error) if self.can_ask && error.tells_too_little() => {
+                named(event_type, &scope, resource.get()).map(Decoded::Named).ok_or(error)
+            }
+            Err(error) => Err(error),
+        };
         if sample::has_its_containers(scope.containers) && sample::is_nobodys(&read) {
             return Ok(ignored(name));
         }
         read
     }
+}
+
+fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Named> {
+    let (place, run) = match event_type {
+        EventType::Run | EventType::Stage | EventType::Job => events::named(scope, &parse(resource, "").ok()?),
+        EventType::ApprovalPending | EventType::ApprovalCompleted => {
+            events::named_by_approval(scope, &parse(resource, "").ok()?)
+        }
+        EventType::BuildComplete => build::named(scope, &parse(resource, "").ok()?),
+    }?;
+    let Place { organization, project_id, project_name } = place;
+    Some(Named { organization, project: project_id.or(project_name), run })
 }
 
 fn fact(

@@ -36,6 +36,7 @@ pub(super) fn is_nobodys(read: &Result<Decoded, DecodeError>) -> bool {
             Fact::Run(fact) => ORGANIZATIONS.contains(&fact.key.organization.as_str()),
             Fact::Gap(_) => false,
         }),
+        Ok(Decoded::Named(named)) => ORGANIZATIONS.contains(&named.organization.as_str()),
         Ok(Decoded::Ignored { .. }) | Err(_) => true,
     }
 }

@@ -14,6 +14,7 @@
 //! What it does not do: it never says that something is gone. What retention deleted is left as it is.
 
 mod asked;
+mod gaps;
 mod reconcile;
 mod wanted;
 mod watermark;

@@ -65,13 +65,22 @@ impl Reconcile {
     async fn round(&mut self, stop: &CancellationToken) -> Result<Tally, BackfillError> {
         let (mut total, mut failed) = (Tally::default(), None);
         for project in self.projects().await? {
-            let order = self.order(project).await?;
-            match self.backfill.run(&order, &|_| {}, stop).await {
+            match self.project(project, stop).await {
                 Ok(tally) => total += tally,
                 Err(error) => failed = Some(error),
             }
         }
         failed.map_or(Ok(total), Err)
+    }
+
+    async fn project(&mut self, project: String, stop: &CancellationToken) -> Result<Tally, BackfillError> {
+        let order = self.order(project).await?;
+        let asked = self.clock.now();
+        let tally = self.backfill.run(&order, &|_| {}, stop).await?;
+        if !stop.is_cancelled() {
+            self.backfill.cover(&order, asked).await?;
+        }
+        Ok(tally)
     }
 
     /// By their ids where all are asked for: those outlive a new name.
@@ -97,14 +106,15 @@ impl Reconcile {
         };
         let known = self.backfill.store.store.note(&note_name(&order)).await?;
         let reached = known.and_then(|text| Covered::read(&text)).map(|covered| covered.to);
-        Ok(Order { since: since(now, reached), ..order })
+        let gap = self.backfill.oldest_gap(&order).await?;
+        Ok(Order { since: since(now, reached, gap), ..order })
     }
 }
 
-/// Since when to ask: a day, and all the time since the last round.
-fn since(now: Time, reached: Option<Time>) -> Time {
-    let usual = now.minus(LOOK_BACK);
-    reached.map_or(usual, |reached| reached.min(usual)).max(now.minus(MOST_LOOK_BACK))
+/// Since when to ask: a day, all the time since the last round, and all that was lost and not read yet.
+fn since(now: Time, reached: Option<Time>, gap: Option<Time>) -> Time {
+    let earliest = [reached, gap].into_iter().flatten().fold(now.minus(LOOK_BACK), Time::min);
+    earliest.max(now.minus(MOST_LOOK_BACK))
 }
 
 fn waits(every: Duration) -> ExponentialBackoff {
@@ -140,7 +150,8 @@ mod tests {
         let now = Time::from_ticks(20_000_000_000_000_000);
         let ago = |hours: u64| now.minus(Duration::from_secs(hours * 3_600));
         for (reached, expected) in [(None, 24), (Some(1), 24), (Some(72), 72), (Some(1_000), 336)] {
-            assert_eq!(since(now, reached.map(ago)), ago(expected), "{reached:?}");
+            assert_eq!(since(now, reached.map(ago), None), ago(expected), "{reached:?}");
+            assert_eq!(since(now, None, reached.map(ago)), ago(expected), "a gap {reached:?}");
         }
     }
 

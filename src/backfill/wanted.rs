@@ -41,7 +41,7 @@ impl Backfill {
         let mut asked = 0;
         for (name, text) in self.store.store.notes(Wanted::NOTES, AT_ONCE).await? {
             if let Some(wanted) = Wanted::read(&text) {
-                self.fetch(wanted).await?;
+                self.fetch_or_leave(wanted).await?;
                 asked += 1;
             }
             self.store.store.drop_note(&name).await?;
@@ -49,18 +49,22 @@ impl Backfill {
         Ok(asked)
     }
 
+    /// What is wrong with this run alone must not keep the others waiting.
+    async fn fetch_or_leave(&mut self, wanted: Wanted) -> Result<(), BackfillError> {
+        let run = wanted.run;
+        match self.fetch(wanted).await {
+            Err(BackfillError::Ado(error)) if is_of_the_run(&error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(run, error, "run {run}: a message named it, and it cannot be asked for: left out");
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     async fn fetch(&mut self, wanted: Wanted) -> Result<(), BackfillError> {
         let Wanted { organization, project, run } = wanted;
-        let answer = match self.client.build(&organization, project.as_deref(), run).await {
-            Ok(answer) => answer,
-            // Of this run only; another may be allowed.
-            Err(error @ AdoError::Forbidden { .. }) => {
-                tracing::error!(error = error.to_string(), run, "run {run}: may not be asked for, it is left out");
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let Some(answer) = answer else {
+        let Some(answer) = self.client.build(&organization, project.as_deref(), run).await? else {
             tracing::warn!(run, "run {run}: a message named it, but there is no such build any more");
             return Ok(());
         };
@@ -77,5 +81,22 @@ impl Backfill {
         let mut tally = Tally::default();
         self.page(&order, &answer, &mut tally).await?;
         Ok(())
+    }
+}
+
+fn is_of_the_run(error: &AdoError) -> bool {
+    match error {
+        AdoError::Forbidden { .. }
+        | AdoError::NotFound { .. }
+        | AdoError::Refused { .. }
+        | AdoError::Unreadable { .. }
+        | AdoError::TooLarge { .. } => true,
+        AdoError::TokenRefused { .. }
+        | AdoError::Throttled { .. }
+        | AdoError::Unavailable { .. }
+        | AdoError::Endless { .. }
+        | AdoError::NoToken { .. }
+        | AdoError::Body { .. }
+        | AdoError::Client(_) => false,
     }
 }

@@ -3,14 +3,14 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use crate::domain::gap::{GapRecord, ShownGap};
-use crate::domain::run::{ShownApproval, ShownJob, ShownRun, ShownStage};
+use crate::domain::run::{ShownApproval, ShownFailure, ShownJob, ShownRun, ShownStage};
 use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State, Time};
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
-const TABLES: [&str; 6] = ["runs", "stages", "jobs", "approvals", "names", "gaps"];
+const TABLES: [&str; 7] = ["runs", "stages", "jobs", "approvals", "failures", "names", "gaps"];
 
 /// The catalog's tables.
 #[derive(Debug, Clone, Copy)]
@@ -119,6 +119,7 @@ fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM stages WHERE run = ?1")?.execute([id])?;
     connection.prepare_cached("DELETE FROM jobs WHERE run = ?1")?.execute([id])?;
     connection.prepare_cached("DELETE FROM approvals WHERE run = ?1")?.execute([id])?;
+    connection.prepare_cached("DELETE FROM failures WHERE run = ?1")?.execute([id])?;
     Ok(())
 }
 
@@ -133,6 +134,7 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     run.stages.iter().try_for_each(|stage| insert_stage(connection, id, stage))?;
     (0_i64..).zip(&run.jobs).try_for_each(|(position, job)| insert_job(connection, id, position, job))?;
     run.approvals.iter().try_for_each(|approval| insert_approval(connection, id, approval))?;
+    write_failure(connection, id, run.failure.as_ref())?;
     let organization = &run.key.organization;
     if let (Some(id), Some(name)) = (&run.project_id, &run.project_name) {
         remember(connection, "project", organization, id, name)?;
@@ -219,6 +221,19 @@ fn insert_approval(connection: &Connection, run: i64, approval: &ShownApproval) 
         approval.decided.map(Time::ticks),
         serde_json::json!(approval.approvers).to_string(),
     ])?;
+    Ok(())
+}
+
+/// It goes when the run is taken up again.
+fn write_failure(connection: &Connection, run: i64, failure: Option<&ShownFailure>) -> rusqlite::Result<()> {
+    let Some(failure) = failure else {
+        connection.prepare_cached("DELETE FROM failures WHERE run = ?1")?.execute([run])?;
+        return Ok(());
+    };
+    let insert = "INSERT OR REPLACE INTO failures (run, stage, job, task, message, signature, log) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let ShownFailure { stage, job, task, message, signature, log } = failure;
+    connection.prepare_cached(insert)?.execute(params![run, stage, job, task, message, signature, log])?;
     Ok(())
 }
 

@@ -17,7 +17,9 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
-pub use rows::{Approval, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+pub use rows::{
+    Approval, Failure, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+};
 
 /// A log that starts over so often while it is being read is not one.
 const MOST_RESETS: u32 = 3;

@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+use super::rows::{Approval, Failure, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
 use super::{Catalog, CatalogError};
 use crate::domain::Time;
 
@@ -194,7 +194,23 @@ fn detail(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<RunDet
         run: with_stages(connection, id, run)?,
         jobs: jobs(connection, id)?,
         approvals: approvals(connection, id)?,
+        failure: failure(connection, id)?,
     })
+}
+
+fn failure(connection: &Connection, id: i64) -> rusqlite::Result<Option<Failure>> {
+    let ask = "SELECT stage, job, task, message, signature, log FROM failures WHERE run = ?";
+    let found = collect(connection, ask, vec![Value::Integer(id)], |row| {
+        Ok(Failure {
+            stage: row.get(0)?,
+            job: row.get(1)?,
+            task: row.get(2)?,
+            message: row.get(3)?,
+            signature: row.get(4)?,
+            log: row.get(5)?,
+        })
+    })?;
+    Ok(found.into_iter().next())
 }
 
 fn jobs(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Job>> {

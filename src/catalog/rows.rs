@@ -91,6 +91,22 @@ pub struct RunDetail {
     pub run: Run,
     pub jobs: Vec<Job>,
     pub approvals: Vec<Approval>,
+    /// Of a run that failed, where its timeline was asked for.
+    pub failure: Option<Failure>,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    pub stage: Option<String>,
+    pub job: Option<String>,
+    pub task: Option<String>,
+    /// The first line of the first error.
+    pub message: Option<String>,
+    /// The message without numbers, paths, ids and times: the same for the same error in other runs.
+    pub signature: Option<String>,
+    pub log: Option<String>,
 }
 
 /// A pipeline with what its runs amount to.

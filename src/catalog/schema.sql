@@ -79,3 +79,15 @@ CREATE TABLE gaps (
     PRIMARY KEY (organization, project_id, events, start)
 ) WITHOUT ROWID;
 CREATE INDEX gaps_start ON gaps (start);
+
+-- Why runs failed. The index answers where else it failed so.
+CREATE TABLE failures (
+    run INTEGER PRIMARY KEY,
+    stage TEXT,
+    job TEXT,
+    task TEXT,
+    message TEXT,
+    signature TEXT,
+    log TEXT
+);
+CREATE INDEX failures_by_signature ON failures (signature);

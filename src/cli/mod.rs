@@ -115,9 +115,19 @@ pub struct Worker {
     /// How long a message is ours before it comes again; longer than the 60s that a batch may take [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub lease: Option<Duration>,
+    /// Ask Azure DevOps again and again, such as every 15m, for runs whose events were lost [rights: as backfill]
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub reconcile: Option<Duration>,
     /// Batches in hand at once [default: 3, on Azure 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: Option<u16>,
+    /// Look after the subscriptions of PIPETRAIL_ORGANIZATION so often, such as 10m: count, warn, and note when events
+    /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub watch_hooks: Option<Duration>,
+    /// With --watch-hooks: subscribe to the runs of projects that have no subscription of ours
+    #[arg(long, requires = "watch_hooks")]
+    pub enrol: bool,
 }
 
 #[derive(Debug, Args)]
@@ -442,6 +452,14 @@ pub enum CheckFormat {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "not a duration such as 120s or 90d".to_owned())
+}
+
+/// What is done again and again is not done all the time.
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|every| match every {
+        too_often if too_often < Duration::from_secs(1) => Err("shorter than a second".to_owned()),
+        every => Ok(every),
+    })
 }
 
 fn since(text: &str) -> Result<Since, String> {

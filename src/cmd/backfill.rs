@@ -89,6 +89,9 @@ async fn all(
         bar.end();
         match done {
             Ok(tally) => {
+                if !stop.is_cancelled() {
+                    backfill.cover(&order, now).await?;
+                }
                 total += tally;
                 count += 1;
             }

@@ -1,5 +1,6 @@
 //! One file a subcommand: build the parts, call one function, print.
 
+mod asking;
 mod backfill;
 mod backup;
 mod check;
@@ -32,7 +33,7 @@ pub use output::Output;
 /// What to tell the user, and the exit code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
-        Command::Up(_) => up::run(context).await,
+        Command::Up(args) => up::run(context, &args).await,
         Command::Work(args) => work::run(context, &args).await,
         Command::Enqueue(args) => enqueue::run(context, &args).await,
         Command::Backfill(args) => backfill::run(context, &args).await,

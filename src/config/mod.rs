@@ -115,6 +115,10 @@ pub struct WorkConfig {
     pub lease: Duration,
     /// Batches in flight at once, at least 1.
     pub concurrency: u16,
+    /// So often the subscriptions are looked after; `None` means never.
+    pub watch_hooks: Option<Duration>,
+    /// Whether new projects are subscribed to then.
+    pub enrol: bool,
 }
 
 /// One thing that is wrong with the configuration.

@@ -39,6 +39,8 @@ pub struct Flags {
     pub log_format: Option<String>,
     pub lease: Option<Duration>,
     pub concurrency: Option<u16>,
+    pub watch_hooks: Option<Duration>,
+    pub enrol: bool,
 }
 
 /// Reads the file that flags or environment name, or the default one if it is there, and resolves.
@@ -97,6 +99,7 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let filter = sources.variable("RUST_LOG");
     let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
     let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
+    let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, ..work };
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
@@ -185,7 +188,7 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
         Storage::Local => DEFAULT_CONCURRENCY,
         Storage::Azure(_) => DEFAULT_CONCURRENCY_ON_AZURE,
     };
-    WorkConfig { lease, concurrency: concurrency.unwrap_or(default) }
+    WorkConfig { lease, concurrency: concurrency.unwrap_or(default), watch_hooks: None, enrol: false }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::plan::{VERSION, differs};
 use super::wanted::Slot;
-use super::{Target, Wanted};
+use super::{Action, Step, Target, Wanted};
 use crate::ado::hooks::{Notification, Subscription};
 use crate::domain::{DeliveryResult, GapReason, SubscriptionStatus, Time};
 
@@ -18,6 +18,9 @@ const LATE: Duration = Duration::from_secs(15 * 60);
 const HISTORY: Duration = Duration::from_secs(13 * 24 * 3600);
 /// A run's last moments by one clock, and its event's first by another.
 const SKEW: Duration = Duration::from_secs(60);
+
+/// A matter of taste: no event is lost by them.
+const HARMLESS: [&str; 2] = ["ttl", "visiTimeout"];
 
 /// What can be wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,6 +224,25 @@ pub fn doctor(look: &Look<'_>) -> Vec<Finding> {
     look.wanted.iter().flat_map(of).collect()
 }
 
+/// What makes those anew that an update does not bring back.
+#[must_use]
+pub fn remedies(look: &Look<'_>, findings: &[Finding]) -> Vec<Step> {
+    let remedy = |finding: &Finding| {
+        let id = finding.subscription_id.as_ref().filter(|_| finding.finding.wants_a_new_one())?;
+        let slot = Slot::of(look.found.iter().find(|found| found.id == *id)?);
+        let wanted = look.wanted.iter().find(|wanted| wanted.slot == slot)?;
+        Some(Step {
+            action: Action::Recreate,
+            event_type: finding.event_type.clone(),
+            project: finding.project.clone(),
+            subscription_id: Some(id.clone()),
+            reason: finding.finding.to_string(),
+            new: Some(wanted.new.clone()),
+        })
+    };
+    findings.iter().filter_map(remedy).collect()
+}
+
 impl Look<'_> {
     fn slot(&self, wanted: &Wanted, found: &[&Subscription]) -> Vec<Finding> {
         let (here, elsewhere): (Vec<&Subscription>, Vec<_>) =
@@ -258,7 +280,8 @@ impl Look<'_> {
             let version = found.resource_version.clone().unwrap_or_else(|| "not named".to_owned());
             findings.push(seen(Ailment::OldVersion, Some(version)));
         }
-        let inputs: Vec<_> = differs.into_iter().filter(|input| input != VERSION).collect();
+        let inputs: Vec<_> =
+            differs.into_iter().filter(|input| input != VERSION && !HARMLESS.contains(&input.as_str())).collect();
         if !inputs.is_empty() {
             findings.push(seen(Ailment::Differs, Some(inputs.join(", "))));
         }
@@ -406,6 +429,7 @@ mod tests {
             (found(|_| {}), Some(vec![said(30, "pending")]), &[]),
             (found(|found| found.modified = Some(at("2025-03-04T10:40:00Z"))), Some(vec![]), &[]),
             (input("messagesToSend", "text"), good(), &["differs messagesToSend"]),
+            (input("ttl", "60"), good(), &[]),
             (version(Some("1.0")), good(), &["oldVersion 1.0"]),
             (version(None), good(), &["oldVersion not named"]),
             (input("queueName", "other"), good(), &["elsewhere other"]),
@@ -438,6 +462,26 @@ mod tests {
         let words: BTreeSet<_> = Ailment::ALL.iter().map(|ailment| ailment.as_str()).collect();
         assert_eq!(words.len(), Ailment::ALL.len());
         assert!(Ailment::ALL.iter().all(|ailment| !ailment.means().is_empty() && !ailment.mend().is_empty()));
+    }
+
+    #[test]
+    fn what_an_update_does_not_bring_back_is_made_anew() {
+        let (wanted, target) = (vec![build_complete()], queue());
+        let (history, last_runs) = (BTreeMap::new(), BTreeMap::new());
+        let remedies = |status: &str| {
+            let found = [found(|found| found.status = status.into())];
+            let (history, last_runs, now) = (&history, &last_runs, at("2025-03-04T11:00:00Z"));
+            let look = Look { wanted: &wanted, found: &found, history, last_runs, target: &target, now };
+            remedies(&look, &doctor(&look)).iter().map(|step| step.reason.clone()).collect::<Vec<_>>()
+        };
+        for status in ["disabledBySystem", "onProbation", "disabledByInactiveIdentity"] {
+            assert_eq!(remedies(status), [status]);
+        }
+        assert_eq!(
+            [remedies("enabled"), remedies("disabledByUser")].concat(),
+            [""; 0],
+            "a person's will is left alone"
+        );
     }
 
     #[test]

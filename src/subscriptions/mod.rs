@@ -4,7 +4,8 @@
 //! nobody is told (<https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot>). So what should be there is
 //! computed ([`wanted`]), compared with what is there ([`plan`]), and looked after ([`doctor`]).
 //!
-//! All of that is pure; [`Survey`] and [`carry_out`] ask the service and tell it. Only what is ours is ever touched: same consumer, and same storage account or address.
+//! All of that is pure; [`Survey`] and [`carry_out`] ask the service and tell it, and
+//! [`HookWatch`] does so on a schedule. Only what is ours is ever touched: same consumer, and same storage account or address.
 
 mod doctor;
 mod events;
@@ -15,11 +16,13 @@ mod samples;
 mod service;
 mod target;
 mod wanted;
+mod watch;
 
-pub use doctor::{Ailment, Finding, Look, doctor};
+pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
 pub use gaps::{gaps, streams};
 pub use plan::{Action, Step, plan};
 pub use service::{Survey, carry_out, change_key, groups_of};
 pub use target::{QueueTarget, Target, WebHookTarget};
 pub use wanted::{Pipeline, Wanted, wanted};
+pub use watch::{HookWatch, Watched};

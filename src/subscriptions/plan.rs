@@ -201,7 +201,7 @@ fn normal(input: &str, value: &str) -> String {
 }
 
 /// Inputs of publishers that let only some events pass.
-const NARROWING: [&str; 22] = [
+const NARROWING: [&str; 24] = [
     "pipelineId",
     "definitionName",
     "buildStatus",
@@ -220,6 +220,8 @@ const NARROWING: [&str; 22] = [
     "pushedBy",
     "pullrequestCreatedBy",
     "pullrequestReviewersContains",
+    "notificationType",
+    "mergeResult",
     "areaPath",
     "workItemType",
     "tag",

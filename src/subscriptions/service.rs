@@ -24,6 +24,20 @@ impl Survey {
     /// [`AdoError`].
     pub async fn of(client: &Client, organization: &str, wanted: &[Wanted], target: &Target) -> Result<Self, AdoError> {
         let found = client.subscriptions(organization).await?;
+        Self::around(client, organization, found, wanted, target).await
+    }
+
+    /// The same where the subscriptions are known.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn around(
+        client: &Client,
+        organization: &str,
+        found: Vec<Subscription>,
+        wanted: &[Wanted],
+        target: &Target,
+    ) -> Result<Self, AdoError> {
         let ours: Vec<String> = found.iter().filter(|found| target.owns(found)).map(|found| found.id.clone()).collect();
         // Each has a history, be it an empty one.
         let mut history: BTreeMap<_, Vec<_>> = ours.iter().map(|id| (id.clone(), Vec::new())).collect();

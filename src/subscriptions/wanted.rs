@@ -70,6 +70,22 @@ pub fn wanted(groups: &BTreeSet<Group>, projects: &[Project], pipelines: &[Pipel
     projects.iter().flat_map(of_project).collect()
 }
 
+/// The same as somebody chose it: where there is nothing for all pipelines of a project but something for some of them,
+/// those are wanted and no others.
+#[must_use]
+pub(super) fn as_chosen(wanted: Vec<Wanted>, found: &[Subscription], target: &Target) -> Vec<Wanted> {
+    let slots: BTreeSet<Slot> = found.iter().filter(|found| target.owns(found)).map(Slot::of).collect();
+    let chosen = |wanted: Wanted| {
+        let narrower = |slot: &&Slot| Slot { filter: String::new(), ..(*slot).clone() } == wanted.slot;
+        let filters: Vec<_> = slots.iter().filter(narrower).map(|slot| slot.filter.clone()).collect();
+        if filters.is_empty() || filters.iter().any(String::is_empty) {
+            return vec![wanted];
+        }
+        filters.into_iter().map(|filter| one(&wanted.project, wanted.event, filter, target)).collect()
+    };
+    wanted.into_iter().flat_map(chosen).collect()
+}
+
 /// The values of the event's filter; an empty one lets all events pass.
 fn filters(event: Event, pipelines: &[Pipeline]) -> Vec<String> {
     let all = vec![String::new()];
@@ -102,7 +118,7 @@ fn one(project: &Project, event: Event, filter: String, target: &Target) -> Want
 
 #[cfg(test)]
 mod tests {
-    use super::super::samples::{PROJECT, queue, web_hook};
+    use super::super::samples::{PROJECT, queue, subscription, web_hook};
     use super::*;
 
     fn told(groups: &[Group], pipelines: &[u64], target: &Target) -> Vec<String> {
@@ -143,6 +159,25 @@ mod tests {
             assert!(told.contains(&line.to_owned()), "{told:?}");
         }
         assert!(told.contains(&"pipelines ms.vss-pipelines.job-state-changed-event 5.1-preview.1 pipelineId=7".into()));
+    }
+
+    #[test]
+    fn who_chose_pipelines_wants_no_others() {
+        let project = Project { id: PROJECT.to_owned(), name: "Fiber".to_owned() };
+        let all = || wanted(&BTreeSet::from([Group::Jobs]), std::slice::from_ref(&project), &[], &queue());
+        let filtered = |pipeline: &str| {
+            let mut found = subscription(pipeline);
+            found.publisher_inputs.insert("pipelineId".to_owned(), pipeline.to_owned());
+            found
+        };
+        let filters = |found: &[Subscription]| {
+            let wanted = as_chosen(all(), found, &queue());
+            wanted.iter().map(|wanted| wanted.slot.filter.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(filters(&[]), [""]);
+        assert_eq!(filters(&[filtered("7"), filtered("8")]), ["7", "8"]);
+        assert_eq!(filters(&[filtered("7"), filtered("")]), [""]);
+        assert!(as_chosen(all(), &[filtered("7")], &web_hook())[0].slot.filter.is_empty(), "not ours");
     }
 
     #[test]

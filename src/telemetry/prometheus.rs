@@ -18,6 +18,7 @@ pub const REQUESTS: &str = "pipetrail_storage_requests_total";
 pub const ADO_REQUESTS: &str = "pipetrail_ado_requests_total";
 pub const RECONCILED: &str = "pipetrail_reconcile_rounds_total";
 pub const MISSED: &str = "pipetrail_reconcile_missed_total";
+pub const HOOKS: &str = "pipetrail_hook_subscriptions";
 pub const QUEUE: &str = "pipetrail_queue_messages";
 pub const OLDEST: &str = "pipetrail_queue_oldest_message_age_seconds";
 pub const DEAD_LETTERS: &str = "pipetrail_dead_letters";
@@ -81,8 +82,9 @@ fn describe() {
     describe_counter!(RECONCILED, "Rounds of asking Azure DevOps what its events did not tell, by outcome.");
     describe_counter!(
         MISSED,
-        "Runs that looked different once Azure DevOps was asked: their events were lost or late."
+        "How often a run looked different once Azure DevOps was asked: its events were lost or late."
     );
+    describe_gauge!(HOOKS, "Subscriptions of service hooks that should be there, by state: \"healthy\", or a finding.");
     describe_gauge!(QUEUE, "Messages on the queue, visible or leased; approximate on Azure.");
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
     describe_gauge!(DEAD_LETTERS, "Dead letters that wait for somebody to look at them.");

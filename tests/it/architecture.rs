@@ -22,7 +22,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // credential, one place that can print it wrongly.
     ("config", &["ado", "azure"]),
     ("telemetry", &["config"]),
-    ("subscriptions", &["ado", "domain"]),
+    // Who looks after them keeps a record of what was lost.
+    ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     ("shutdown", &[]),
     ("http", &["config", "queue", "store"]),
     ("cli", &["config", "domain"]),

@@ -15,6 +15,7 @@ use rand::{Rng, SeedableRng};
 use tokio_util::sync::CancellationToken;
 
 use crate::fake_ado::{Build, FakeAdo, PROJECTS, Timeline, Trouble, tell};
+use crate::faults::{Act, Fault, Faults, FaultyStore};
 use crate::support::{Local, all_tests, assert_same, assert_told, bodies, folder, stored, time};
 
 fn order(project: &str, timelines: Timelines) -> Order {
@@ -326,4 +327,32 @@ async fn one_refusal_is_the_error() {
     ado.state().endless = true;
     let error = run(&ado, &local.store, &order(PROJECTS[0], Timelines::None)).await.unwrap_err();
     assert!(matches!(error, BackfillError::Ado(AdoError::Endless { .. })), "{error}");
+}
+
+/// Write, log, and only then the watermark: what is behind it is never asked for again.
+#[tokio::test]
+async fn the_watermark_moves_only_after_readers_can_know() {
+    let ado = told_of(600).await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let faults = Faults::none();
+    faults.broken(Some(Act::Append));
+    let store: Arc<dyn Store> = Arc::new(FaultyStore { inner: local.store.clone(), faults: faults.clone() });
+    let tried = async {
+        while faults.played_at(Act::Append, Fault::Away) < 2 {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    // Past builds only: else it would not come as far as the watermark. Dropped in the middle, as a kill would do it.
+    let past = Order { until: Some(time("2027-01-01T00:00:00Z")), ..order(PROJECTS[0], Timelines::None) };
+    tokio::select! {
+        _ = run(&ado, &store, &past) => panic!("it cannot end"),
+        () = tried => {}
+    }
+    assert!(!stored(store.as_ref()).await.is_empty(), "written");
+    assert_eq!(store.notes("backfill|", 10).await.unwrap(), [], "not noted, since it is not logged");
+    faults.back();
+    run_all(&ado, &store, Timelines::None).await;
+    assert_told(store.as_ref(), &stored(store.as_ref()).await).await;
+    assert_eq!(store.notes("backfill|", 10).await.unwrap().len(), 2);
 }

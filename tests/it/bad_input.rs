@@ -17,6 +17,7 @@ fn outcome(body: &[u8]) -> (String, Option<String>) {
     match Decoder::default().decode(body) {
         Ok(Decoded::Facts(_)) => ("facts".to_owned(), None),
         Ok(Decoded::Ignored { .. }) => ("ignored".to_owned(), None),
+        Ok(Decoded::Named(named)) => (format!("run {}", named.run), None),
         Err(error) => {
             check(&error);
             (error.code.to_owned(), error.path)
@@ -397,4 +398,32 @@ proptest! {
             if base64 { outcome(STANDARD.encode(body).as_bytes()) } else { outcome(&body) };
         }
     }
+}
+
+/// What a subscription with minimal resources sends is not documented: whatever names the run is enough.
+#[test]
+fn where_somebody_can_ask_a_run_that_is_only_named_is_no_error() {
+    let asking = Decoder::default().asking();
+    let named = |file: &str, resource: Value| {
+        let body = with(file, "/resource", Some(resource));
+        assert!(Decoder::default().decode(&body).is_err());
+        match asking.decode(&body) {
+            Ok(Decoded::Named(named)) => Some((named.organization, named.run)),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    };
+    let expected = |run| Some(("fabrikam".to_owned(), run));
+    let base = "https://dev.azure.com/fabrikam/shop/_apis";
+    assert_eq!(named(BUILD, json!({"id": 480})), expected(480));
+    assert_eq!(named(BUILD, json!({"url": format!("{base}/build/Builds/480")})), expected(480));
+    assert_eq!(named(RUN, json!({"runId": 479})), expected(479));
+    assert_eq!(named(RUN, json!({"run": {"id": 479}})), expected(479));
+    assert_eq!(named(STAGE, json!({"run": {"url": format!("{base}/pipelines/7/runs/479")}})), expected(479));
+    assert_eq!(named(APPROVAL, json!({"run": {"id": "479"}})), expected(479));
+    for none in [json!({}), Value::Null, json!({"id": 0}), json!({"run": {"id": {}}})] {
+        assert_eq!(named(BUILD, none.clone()), None, "{none}");
+        assert_eq!(named(RUN, none.clone()), None, "{none}");
+    }
+    assert!(matches!(asking.decode(&with(RUN, "/createdDate", None)), Err(error) if error.code == "no_created_date"));
 }

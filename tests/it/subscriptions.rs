@@ -399,3 +399,137 @@ async fn a_clear_line_for_each_trouble() {
         "no address for web hooks",
     );
 }
+
+impl Shell {
+    /// Any command of the program.
+    fn program(&self, line: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pipetrail"));
+        command.args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
+        command.envs(self.environment.clone()).stdin(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    async fn gaps(&self) -> Vec<Value> {
+        let output = self.program("get gaps --all --top 0 -o json").output().await.unwrap();
+        if output.status.success() { serde_json::from_slice(&output.stdout).unwrap() } else { Vec::new() }
+    }
+
+    /// Waits until the gaps are so.
+    async fn wait_for(&self, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+        for _ in 0..300 {
+            let gaps = self.gaps().await;
+            if is_so(&gaps) {
+                return gaps;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{what}: {:?}", self.gaps().await);
+    }
+}
+
+/// Probation is seen, warned of, counted and kept; it ends, and a backfill covers it.
+#[tokio::test]
+async fn whoever_watches_keeps_a_record_of_what_was_lost() {
+    let mut shell = Shell::new().await;
+    shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
+    shell.set("PIPETRAIL_HOOK_USER", "ado");
+    shell.set("PIPETRAIL_HOOK_PASSWORD", "s3cret");
+    shell.does("apply --yes --to web-hook").await;
+    assert_eq!(shell.ado.state().hooks.delivered.len(), 0);
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let log = std::fs::File::create(shell.folder.path().join("log")).unwrap();
+    let mut work = shell.program(&format!("work --watch-hooks 200ms --listen 127.0.0.1:{port}"));
+    let mut work = work.stderr(log).spawn().unwrap();
+    shell.ado.state().hooks.set_status("build.complete", "onProbation");
+    let gaps = shell.wait_for("it begins", |gaps| !gaps.is_empty()).await;
+    let gap = &gaps[0];
+    assert_eq!(gaps.len(), 1, "{gaps:?}");
+    assert_eq!(
+        (&gap["eventType"], &gap["why"], &gap["to"]),
+        (&json!("build.complete"), &json!("onProbation"), &json!(null))
+    );
+    assert_eq!((&gap["project"], &gap["organization"]), (&json!(PROJECTS[0]), &json!("fabrikam")));
+    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
+    for line in
+        ["pipetrail_hook_subscriptions{state=\"onProbation\"} 1", "pipetrail_hook_subscriptions{state=\"healthy\"} 4"]
+    {
+        assert!(metrics.contains(line), "{metrics}");
+    }
+    let from = gap["from"].clone();
+    shell.ado.state().hooks.set_status("build.complete", "disabledBySystem");
+    let gaps = shell.wait_for("it goes on", |gaps| gaps[0]["why"] == "disabledBySystem").await;
+    assert_eq!((gaps.len(), &gaps[0]["from"]), (1, &from), "the same gap");
+    shell.does("doctor --to web-hook --fix --yes").await;
+    let gaps = shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
+    assert_eq!((gaps.len(), &gaps[0]["covered"]), (1, &json!(false)));
+    work.kill().await.unwrap();
+    let log = std::fs::read_to_string(shell.folder.path().join("log")).unwrap();
+    assert_eq!(log.matches("hooks: onProbation").count(), 1, "told once: {log}");
+    assert!(log.contains("WARN") && !log.contains("s3cret") && !log.contains(TOKEN), "{log}");
+    // It began when the subscription was made, as far as anybody knows.
+    for (since, covered) in [("2026-03-03T00:00:00Z", false), ("2026-03-01T00:00:00Z", true)] {
+        let done = shell.program(&format!("backfill --since {since}")).output().await.unwrap();
+        assert!(done.status.success(), "{done:?}");
+        assert_eq!(shell.gaps().await[0]["covered"], json!(covered), "{since}");
+    }
+    let refolded = shell.program("refold --check").output().await.unwrap();
+    assert!(refolded.status.success(), "a gap is the fold of its facts: {refolded:?}");
+}
+
+#[tokio::test]
+async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
+    let mut shell = Shell::new().await;
+    shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
+    shell.does("apply --yes --to web-hook").await;
+    shell.set("PIPETRAIL_PROJECTS", "");
+    {
+        let mut state = shell.ado.state();
+        let first = state.hooks.subscriptions.keys().next().unwrap().clone();
+        state.hooks.subscriptions.remove(&first);
+    }
+    let mut work = shell.program("work --watch-hooks 200ms --enrol").stderr(Stdio::null()).spawn().unwrap();
+    let missing = shell.wait_for("one is missing", |gaps| gaps.iter().any(|gap| gap["why"] == "missing")).await;
+    assert_eq!(missing.len(), 1, "{missing:?}");
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 4 + 5, "what a person removed stays so");
+    shell.ado.state().projects.push(Project::named("Newcomer"));
+    for _ in 0..300 {
+        if shell.ado.state().hooks.subscriptions.len() == 4 + 5 + 5 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 4 + 5 + 5);
+    work.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_test_event_arrives_at_a_web_hook_and_changes_no_record() {
+    let mut shell = Shell::new().await;
+    shell.set("PIPETRAIL_HOOK_USER", "ado");
+    shell.set("PIPETRAIL_HOOK_PASSWORD", "s3cret");
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut up = shell.program(&format!("up --listen 127.0.0.1:{port}")).stderr(Stdio::null()).spawn().unwrap();
+    let url = format!("http://127.0.0.1:{port}");
+    while reqwest::get(format!("{url}/healthz")).await.is_err() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let said = shell.does(&format!("test --to web-hook --url {url}")).await;
+    assert!(said.err.contains("the web hook took it"), "{said:?}");
+    assert_eq!(shell.ado.state().hooks.delivered[0].0, format!("{url}/hooks/azure-devops"));
+    shell.set("PIPETRAIL_HOOK_PASSWORD", "wrong");
+    let said = shell.run(&format!("test --to web-hook --url {url}")).await;
+    assert!(said.code == 1 && said.err.contains("401") && said.err.contains("hint:"), "{said:?}");
+    let ended = "pipetrail_messages_total{outcome=\"ignored\"} 1";
+    let mut metrics = String::new();
+    for _ in 0..200 {
+        metrics = reqwest::get(format!("{url}/metrics")).await.unwrap().text().await.unwrap();
+        if metrics.contains(ended) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert!(metrics.contains(ended), "{metrics}");
+    up.kill().await.unwrap();
+    let runs = shell.program("get runs -o json").output().await.unwrap();
+    assert_eq!(String::from_utf8(runs.stdout).unwrap(), "[]\n");
+}

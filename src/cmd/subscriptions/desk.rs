@@ -1,17 +1,18 @@
 //! What every command about subscriptions needs: the service, the projects, where events go, what should be there.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use crate::ado::rest::{Client, Limits, Project};
 use crate::azure::Credential;
 use crate::cli::{Aim, Desired, EventGroup, To};
-use crate::cmd::{Context, Failure};
+use crate::cmd::{Context, Failure, backfill};
 use crate::subscriptions::{Group, Pipeline, QueueTarget, Target, Wanted, WebHookTarget, wanted};
 
 /// The path under which `up` takes hooks.
 const HOOKS: &str = "/hooks/azure-devops";
 /// The longest that the consumer takes, in seconds.
-const LONGEST: u64 = 604_800;
+pub(super) const LONGEST: u32 = 604_800;
 
 pub(super) struct Desk {
     pub(super) client: Client,
@@ -23,7 +24,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) async fn open(context: &Context, desired: &Desired) -> Result<Self, Failure> {
-        let organization = organization(context, desired)?;
+        let organization = backfill::organization(context, desired.organization.as_deref())?;
         let target = target(context, &desired.aim)?;
         let names = names(context, desired)?;
         let client = Client::new(&context.config.ado.access, Limits::for_a_person())?;
@@ -34,17 +35,21 @@ impl Desk {
         Ok(Self { client, organization, projects, target, wanted })
     }
 
-    /// For what sends the secret: without it nothing can be made or changed.
     pub(super) fn needs_secret(&self) -> Result<(), Failure> {
-        match &self.target {
-            Target::Queue(queue) if queue.key.is_none() => {
-                let failure = Failure::usage("Azure DevOps puts events on a queue by the account's key alone");
-                let hint = "set AZURE_STORAGE_KEY, or AZURE_STORAGE_CONNECTION_STRING with AccountKey; where keys are \
-                            forbidden, use --to web-hook";
-                Err(failure.hint(hint))
-            }
-            Target::Queue(_) | Target::WebHook(_) => Ok(()),
+        needs_secret(&self.target)
+    }
+}
+
+/// For what sends the secret: without it nothing can be made or changed.
+pub(super) fn needs_secret(target: &Target) -> Result<(), Failure> {
+    match target {
+        Target::Queue(queue) if queue.key.is_none() => {
+            let failure = Failure::usage("Azure DevOps puts events on a queue by the account's key alone");
+            let hint = "set AZURE_STORAGE_KEY, or AZURE_STORAGE_CONNECTION_STRING with AccountKey; where keys are \
+                        forbidden, use --to web-hook";
+            Err(failure.hint(hint))
         }
+        Target::Queue(_) | Target::WebHook(_) => Ok(()),
     }
 }
 
@@ -58,13 +63,6 @@ impl From<EventGroup> for Group {
             EventGroup::Boards => Self::Boards,
         }
     }
-}
-
-fn organization(context: &Context, desired: &Desired) -> Result<String, Failure> {
-    let named = desired.organization.clone().or_else(|| context.config.ado.organization.clone());
-    named.ok_or_else(|| {
-        Failure::usage("no organization is named").hint("add --organization NAME, or set PIPETRAIL_ORGANIZATION")
-    })
 }
 
 /// Empty means all.
@@ -116,19 +114,19 @@ async fn pipelines(
 fn target(context: &Context, aim: &Aim) -> Result<Target, Failure> {
     match aim.to {
         To::Queue => {
-            let (ttl, visibility) = (aim.ttl.as_secs(), aim.visibility.as_secs());
+            let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
+            let (ttl, visibility) = (seconds(aim.ttl), seconds(aim.visibility));
             if !(1..=LONGEST).contains(&ttl) || visibility >= ttl {
                 let failure = Failure::usage("--ttl is from 1s to 7d, and --visibility shorter");
-                return Err(failure);
+                return Err(failure.hint("Azure DevOps takes no other values"));
             }
-            let (ttl, visibility) = (u32::try_from(ttl).unwrap_or(1), u32::try_from(visibility).unwrap_or(0));
             queue(context, ttl, visibility)
         }
         To::WebHook => web_hook(context),
     }
 }
 
-fn queue(context: &Context, ttl: u32, visibility: u32) -> Result<Target, Failure> {
+pub(super) fn queue(context: &Context, ttl: u32, visibility: u32) -> Result<Target, Failure> {
     let Some(azure) = &context.config.queue_for_hooks else {
         return Err(Failure::usage("no storage account is configured").hint("set AZURE_STORAGE_ACCOUNT"));
     };
@@ -140,7 +138,7 @@ fn queue(context: &Context, ttl: u32, visibility: u32) -> Result<Target, Failure
     Ok(Target::Queue(QueueTarget { account, key, queue, ttl, visibility }))
 }
 
-fn web_hook(context: &Context) -> Result<Target, Failure> {
+pub(super) fn web_hook(context: &Context) -> Result<Target, Failure> {
     let http = &context.config.http;
     let Some(url) = &http.public_url else {
         let failure = Failure::usage("no address for web hooks is named");

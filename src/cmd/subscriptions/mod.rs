@@ -7,8 +7,12 @@ mod list;
 mod rotate_key;
 mod test;
 
-use super::{Context, Exit, Failure};
+use super::parts::Parts;
+use super::{Context, Exit, Failure, backfill};
+use crate::ado::rest::{Client, Limits};
 use crate::cli::Subscriptions;
+use crate::config::Storage;
+use crate::subscriptions::{HookWatch, Watched};
 
 pub(super) async fn run(context: &Context, args: &Subscriptions) -> Result<Exit, Failure> {
     match args {
@@ -20,4 +24,27 @@ pub(super) async fn run(context: &Context, args: &Subscriptions) -> Result<Exit,
         Subscriptions::RotateKey(args) => rotate_key::run(context, args).await,
         Subscriptions::Remove(args) => apply::remove(context, args).await,
     }
+}
+
+/// Who looks after the subscriptions, where the configuration wants somebody to.
+pub(super) fn watch(context: &Context, parts: &Parts) -> Result<Option<HookWatch>, Failure> {
+    let config = &context.config;
+    let Some(every) = config.work.watch_hooks else { return Ok(None) };
+    let target = match &config.storage {
+        Storage::Local => desk::web_hook(context),
+        Storage::Azure(_) => desk::queue(context, desk::LONGEST, 0),
+    }?;
+    if config.work.enrol {
+        desk::needs_secret(&target)?;
+    }
+    let organization = backfill::organization(context, None)?;
+    let watched = Watched {
+        canonical: backfill::canonical(context, &organization),
+        organization,
+        projects: config.ado.projects.clone(),
+        target,
+        enrol: config.work.enrol,
+    };
+    let client = Client::new(&config.ado.access, Limits::default())?;
+    Ok(Some(HookWatch::new(client, parts.store.clone(), context.clock(), watched, every)))
 }

@@ -16,7 +16,9 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsRotateKey) -> Res
     let desk = Desk::open(context, &args.desired).await?;
     desk.needs_secret()?;
     let Target::Queue(queue) = &desk.target else {
-        return Err(Failure::usage("a web hook has no account key").hint("`subscriptions apply` sends a new password"));
+        let hint = "a new password: restart `up` with it, then `subscriptions remove` and `subscriptions apply`; what is \
+                    lost meanwhile a backfill reads";
+        return Err(Failure::usage("a web hook has no account key").hint(hint));
     };
     let Some(key) = &queue.key else { return Ok(Exit::Usage) };
     let found = desk.client.subscriptions(&desk.organization).await?;

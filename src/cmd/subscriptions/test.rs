@@ -91,7 +91,7 @@ async fn received(desk: &Desk, queue: &QueueClient, sent: Notification, until: I
 fn read(body: &[u8]) -> Result<String, Failure> {
     match Decoder::default().decode(body) {
         Ok(Decoded::Ignored { event_type }) => Ok(format!("{event_type}, {} bytes", body.len())),
-        Ok(Decoded::Facts(_)) => Ok(format!("{} bytes", body.len())),
+        Ok(Decoded::Facts(_) | Decoded::Named(_)) => Ok(format!("{} bytes", body.len())),
         Err(error) => Err(Failure::failed(format!("what arrived is not an event: {error}"))),
     }
 }

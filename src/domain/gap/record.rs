@@ -101,6 +101,19 @@ impl GapRecord {
         over.then_some(self.said)
     }
 
+    /// What there is to say after everything that happened from `from` to `to` was read from the REST API: of each gap
+    /// that is not covered yet and begins, or was covered up to, inside that time.
+    #[must_use]
+    pub fn cover(&self, from: Time, to: Time, said: Time) -> Vec<GapFact> {
+        let open = self.shown().filter(|gap| !gap.covered);
+        let joins = open.filter(|gap| {
+            let reached = gap.covered_to.unwrap_or(gap.from);
+            from <= reached.max(gap.from) && to > reached
+        });
+        let fact = |gap: ShownGap| GapFact { covered: Some(to), ..GapFact::new(self.key.clone(), gap.from, said) };
+        joins.map(fact).collect()
+    }
+
     /// The gaps, the oldest first.
     pub fn shown(&self) -> impl Iterator<Item = ShownGap> {
         self.gaps.iter().map(|(from, seen)| seen.shown(*from))
@@ -206,6 +219,27 @@ mod tests {
         assert!(!shown(&[(20, lost), (30, covered), (40, over)]).covered, "the end of it is missing");
         let gap = shown(&[(20, lost), (40, over), (41, covered)]);
         assert_eq!((gap.covered, gap.covered_to), (true, Some(at(41))));
+    }
+
+    #[test]
+    fn what_was_read_covers_what_it_joins() {
+        let gap = || record(&[(10, 20, lost), (10, 40, over)]);
+        let covers = |from, to| {
+            let mut record = gap();
+            record.cover(at(from), at(to), at(99)).iter().for_each(|fact| record.add(fact));
+            let gap = record.shown().next().unwrap();
+            (gap.covered_to, gap.covered)
+        };
+        assert_eq!(covers(5, 50), (Some(at(50)), true));
+        assert_eq!(covers(10, 30), (Some(at(30)), false));
+        assert_eq!(covers(11, 50), (None, false), "its beginning is missing");
+        assert_eq!(covers(1, 9), (None, false), "before it");
+        let mut two = gap();
+        for (from, to) in [(5, 30), (25, 45)] {
+            two.cover(at(from), at(to), at(99)).iter().for_each(|fact| two.add(fact));
+        }
+        assert!(two.shown().next().unwrap().covered, "in two parts that join");
+        assert_eq!(two.cover(at(1), at(99), at(99)), [], "it is covered already");
     }
 
     #[test]

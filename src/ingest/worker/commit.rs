@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use super::batch::{Decided, GIVE_BACK, Read};
 use super::{WorkError, Worker, outage};
 use crate::ingest::commit::{Committer, Ended, Report};
-use crate::ingest::decide::Fate;
+use crate::ingest::decide::{Fate, Reading};
 use crate::store::StoreError;
 
 pub(super) struct Step {
@@ -34,7 +34,7 @@ impl Step {
             self.give_back(batch).await;
             return Ok(());
         }
-        match self.committer.commit(std::mem::take(&mut batch.groups)).await {
+        match self.keep(&mut batch).await {
             Ok(report) => {
                 complain(&report);
                 let decided = Decided::by_fates(batch, &report, self.worker.clock.now());
@@ -48,6 +48,17 @@ impl Step {
                 self.wait_for_store(error).await
             }
         }
+    }
+
+    /// Commits what the batch says, and notes the runs that it only names.
+    async fn keep(&mut self, batch: &mut Read) -> Result<Report, StoreError> {
+        let report = self.committer.commit(std::mem::take(&mut batch.groups)).await?;
+        for reading in &batch.readings {
+            if let Reading::Wanted(wanted) = reading {
+                self.worker.store.put_note(&wanted.name(), &wanted.text()).await?;
+            }
+        }
+        Ok(report)
     }
 
     async fn give_back(&self, batch: Read) {

@@ -228,6 +228,7 @@ impl FakeAdo {
         Self { address, state, serving }
     }
 
+    /// Twice in one expression it waits for itself.
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
