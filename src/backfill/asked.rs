@@ -94,7 +94,9 @@ impl Backfill {
 }
 
 async fn told(client: &Client, order: &Order, asked: Asked) -> Result<Told, AdoError> {
-    let (organization, project, run) = (&order.organization, &order.project, asked.run);
+    let (organization, run) = (&order.organization, asked.run);
+    // By its id, where the build names it: that stays when the project is renamed meanwhile.
+    let project = asked.beside.project_id.as_deref().unwrap_or(&order.project);
     let mut told = Told::default();
     let Some(answer) = client.timeline(organization, project, run).await? else {
         return Ok(Told { missing: 1, ..told });

@@ -191,6 +191,7 @@ fn help() {
         "demo",
         "work",
         "enqueue",
+        "backfill",
         "get",
         "get runs",
         "get run",
