@@ -5,7 +5,7 @@ use futures_util::{StreamExt, stream};
 use super::{Backfill, BackfillError, Order, Tally, Timelines, finish};
 use crate::ado::rest::{AdoError, Answer, Client};
 use crate::ado::{Beside, earlier_timelines, timeline_facts};
-use crate::domain::run::RunFact;
+use crate::domain::run::{RunFact, Statement};
 use crate::domain::{Fact, Key, Label, Outcome, State};
 use crate::store::{Store, StoreError};
 
@@ -40,11 +40,9 @@ impl Asked {
 }
 
 pub(super) fn has_failed(fact: &RunFact) -> bool {
-    let says = |(state, says): &(State, _)| {
-        let says: &crate::domain::run::Statement = says;
-        *state == State::Completed && says.result == Some(Outcome::Failed)
-    };
-    fact.run.as_ref().is_some_and(says)
+    let failed =
+        |(state, says): &(State, Statement)| *state == State::Completed && says.result == Some(Outcome::Failed);
+    fact.run.as_ref().is_some_and(failed)
 }
 
 /// Those of which the record does not tell why they failed.
@@ -87,14 +85,16 @@ impl Backfill {
                 tally.without_timeline += missing;
                 tally.unreadable += unreadable;
             }
-            tally.imported += self.store.importer.import(facts).await?;
+            tally.imported += self.importer.import(facts).await?;
         }
         Ok(())
     }
 }
 
 async fn told(client: &Client, order: &Order, asked: Asked) -> Result<Told, AdoError> {
-    let (organization, project, run) = (&order.organization, &order.project, asked.run);
+    let (organization, run) = (&order.organization, asked.run);
+    // By its id, where the build names it: that stays when the project is renamed meanwhile.
+    let project = asked.beside.project_id.as_deref().unwrap_or(&order.project);
     let mut told = Told::default();
     let Some(answer) = client.timeline(organization, project, run).await? else {
         return Ok(Told { missing: 1, ..told });

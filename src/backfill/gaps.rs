@@ -25,7 +25,7 @@ impl Backfill {
         let facts: Vec<Fact> =
             records.iter().flat_map(|record| record.cover(order.since, to, asked)).map(Fact::Gap).collect();
         let covered = u64::try_from(facts.len()).unwrap_or_default();
-        self.store.importer.import(facts).await?;
+        self.importer.import(facts).await?;
         Ok(covered)
     }
 
@@ -47,7 +47,7 @@ impl Backfill {
         };
         let keys: Vec<Key> =
             events.into_iter().map(|event| Key::Gap(GapKey::new(&order.canonical, &project.id, event))).collect();
-        let stored = self.store.store.load(&keys).await?;
+        let stored = self.store.load(&keys).await?;
         let gaps = stored.into_iter().flatten().filter_map(|stored| match stored.record {
             Ok(Record::Gap(record)) => Some(record),
             Ok(Record::Run(_)) | Err(_) => None,

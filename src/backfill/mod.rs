@@ -19,6 +19,7 @@ mod reconcile;
 mod wanted;
 mod watermark;
 
+use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
@@ -109,28 +110,23 @@ pub enum BackfillError {
 }
 
 /// Asks, and brings in what it is told.
-#[derive(Debug)]
 pub struct Backfill {
     client: Arc<Client>,
-    store: Parts,
-}
-
-/// The store, twice: to look, and to bring in.
-struct Parts {
+    /// To look, and to note the watermark.
     store: Arc<dyn Store>,
     importer: Importer,
 }
 
-impl std::fmt::Debug for Parts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.importer.fmt(f)
+impl fmt::Debug for Backfill {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Backfill").field("client", &self.client).finish_non_exhaustive()
     }
 }
 
 impl Backfill {
     #[must_use]
     pub fn new(client: Arc<Client>, store: Arc<dyn Store>) -> Self {
-        Self { client, store: Parts { importer: Importer::new(store.clone()), store } }
+        Self { client, importer: Importer::new(store.clone()), store }
     }
 
     /// Does what is ordered, or as much of it as is done when `stop` comes.
@@ -175,7 +171,7 @@ impl Backfill {
         stop: &CancellationToken,
     ) -> Result<(), BackfillError> {
         let note = note_name(order);
-        let known = self.store.store.note(&note).await?.and_then(|text| Covered::read(&text));
+        let known = self.store.note(&note).await?.and_then(|text| Covered::read(&text));
         let (mut covered, from) = watermark::start(order.since, known, order.again);
         let client = self.client.clone();
         let mut pages = client.finished_builds(&order.scope(), Finished { from, until: order.until });
@@ -184,7 +180,7 @@ impl Backfill {
         {
             if let Some(reached) = self.page(order, &page, tally).await? {
                 covered.to = covered.to.max(reached);
-                self.store.store.put_note(&note, &covered.write()).await?;
+                self.store.put_note(&note, &covered.write()).await?;
             }
             progress(Progress { reached: covered.to, builds: tally.builds });
         }
@@ -195,7 +191,7 @@ impl Backfill {
     async fn page(&mut self, order: &Order, page: &Answer, tally: &mut Tally) -> Result<Option<Time>, BackfillError> {
         let facts = read(order, page, tally)?;
         let latest = facts.iter().filter_map(finish).max();
-        tally.imported += self.store.importer.import(facts.iter().cloned().map(Fact::Run).collect()).await?;
+        tally.imported += self.importer.import(facts.iter().cloned().map(Fact::Run).collect()).await?;
         let asked = self.asked(order, facts).await?;
         self.timelines(order, asked, tally).await?;
         Ok(latest)
@@ -211,7 +207,7 @@ impl Backfill {
             }
             Timelines::Failed => {
                 let failed: Vec<_> = facts.into_iter().filter(asked::has_failed).collect();
-                let open = asked::unexplained(self.store.store.as_ref(), failed).await?;
+                let open = asked::unexplained(self.store.as_ref(), failed).await?;
                 Ok(open.into_iter().map(|fact| Asked::of(order, fact)).collect())
             }
         }

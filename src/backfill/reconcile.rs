@@ -104,7 +104,7 @@ impl Reconcile {
             timelines: Timelines::Failed,
             again: false,
         };
-        let known = self.backfill.store.store.note(&note_name(&order)).await?;
+        let known = self.backfill.store.note(&note_name(&order)).await?;
         let reached = known.and_then(|text| Covered::read(&text)).map(|covered| covered.to);
         let gap = self.backfill.oldest_gap(&order).await?;
         Ok(Order { since: since(now, reached, gap), ..order })

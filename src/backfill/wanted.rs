@@ -39,12 +39,12 @@ impl Backfill {
     /// When the service or the store fails; what was not asked for stays noted.
     pub async fn fetch_noted(&mut self) -> Result<u64, BackfillError> {
         let mut asked = 0;
-        for (name, text) in self.store.store.notes(Wanted::NOTES, AT_ONCE).await? {
+        for (name, text) in self.store.notes(Wanted::NOTES, AT_ONCE).await? {
             if let Some(wanted) = Wanted::read(&text) {
                 self.fetch_or_leave(wanted).await?;
                 asked += 1;
             }
-            self.store.store.drop_note(&name).await?;
+            self.store.drop_note(&name).await?;
         }
         Ok(asked)
     }

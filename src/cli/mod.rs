@@ -46,7 +46,7 @@ pub struct Global {
     /// Azure: the file that get answers from [env: PIPETRAIL_CATALOG] [default: one in your cache folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
-    /// Where Azure DevOps is [env: PIPETRAIL_ADO_URL] [default: https://dev.azure.com]
+    /// Where Azure DevOps is [env: PIPETRAIL_ADO_URL] [default: the cloud's]
     #[arg(long, global = true, value_name = "URL")]
     pub ado_url: Option<String>,
     /// The configuration file, TOML [env: PIPETRAIL_CONFIG] [default: pipetrail.toml, if present]
@@ -115,7 +115,7 @@ pub struct Worker {
     /// How long a message is ours before it comes again; longer than the 60s that a batch may take [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub lease: Option<Duration>,
-    /// Ask Azure DevOps again and again, such as every 15m, for runs whose events were lost [rights: as backfill]
+    /// Ask Azure DevOps again and again, such as every 15m, for runs whose events were lost [least rights: as backfill]
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub reconcile: Option<Duration>,
     /// Batches in hand at once [default: 3, on Azure 8]
@@ -154,9 +154,12 @@ pub struct Enqueue {
     pub base64: bool,
 }
 
-/// Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project. It
-/// may be stopped and run again at any time, and beside a worker.
+const BACKFILL_HELP: &str = "\
+Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project.
+It may be stopped, killed and run again at any time, also beside a worker: it goes on from where it was.";
+
 #[derive(Debug, Args)]
+#[command(after_help = BACKFILL_HELP)]
 pub struct Backfill {
     /// The organization, or the collection of a server [env: PIPETRAIL_ORGANIZATION]
     #[arg(long, value_name = "NAME")]

@@ -61,7 +61,7 @@ pub struct Aim {
     /// How long an event stays hidden on the queue at first
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub visibility: Duration,
-    /// Web hook: where Azure DevOps reaches `up`, such as https://pipetrail.example; user and password are
+    /// Web hook: the https address at which Azure DevOps reaches `up`; user and password are
     /// PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD [env: PIPETRAIL_PUBLIC_URL]
     #[arg(long, value_name = "ADDRESS")]
     pub url: Option<String>,

@@ -1,6 +1,7 @@
 //! Facts that did not come off the queue: the same fold, the same commit, the same log.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,8 +29,8 @@ pub struct Importer {
     committer: Committer,
 }
 
-impl std::fmt::Debug for Importer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Importer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Importer").finish_non_exhaustive()
     }
 }

@@ -2,10 +2,10 @@
 //!
 //! Hooks fail in silence: while a subscription is on probation every new event is lost, after 36 h it is disabled, and
 //! nobody is told (<https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot>). So what should be there is
-//! computed ([`wanted`]), compared with what is there ([`plan`]), and looked after ([`doctor`]).
+//! computed ([`wanted()`]), compared with what is there ([`plan()`]), and looked after ([`doctor()`]).
 //!
-//! All of that is pure; [`Survey`] and [`carry_out`] ask the service and tell it, and
-//! [`HookWatch`] does so on a schedule. Only what is ours is ever touched: same consumer, and same storage account or address.
+//! All of that is pure; [`Survey`] and [`carry_out`] ask the service and tell it, and [`HookWatch`] does
+//! so on a schedule. Only what is ours is ever touched: same consumer, and same storage account or address.
 
 mod doctor;
 mod events;

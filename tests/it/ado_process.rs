@@ -186,7 +186,11 @@ async fn a_message_that_only_names_a_run_becomes_a_question() {
         let other = state.builds.values().find(|build| build.id != id && build.project == project).unwrap().id;
         (project, other)
     };
-    fs::write(shell.path().join("a.json"), minimal("build.complete", id, &project)).unwrap();
+    // One names no project either.
+    let mut bare: Value = serde_json::from_slice(&minimal("build.complete", id, &project)).unwrap();
+    bare["resource"] = json!({"id": id});
+    bare["resourceContainers"]["project"] = Value::Null;
+    fs::write(shell.path().join("a.json"), bare.to_string()).unwrap();
     fs::write(shell.path().join("b.json"), minimal("ms.vss-pipelines.run-state-changed-event", other, &project))
         .unwrap();
     fs::write(shell.path().join("c.json"), minimal("build.complete", 7, &project)).unwrap();

@@ -11,6 +11,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use futures_util::StreamExt;
 use pipetrail::azure::Services;
+use pipetrail::backfill::Timelines;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
@@ -24,10 +25,12 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::azurite::{ACCOUNT, Azurite, account, unique};
+use crate::backfill::run_all;
 use crate::contract::store::store_contract;
 use crate::contract::{Moved, Pass};
+use crate::fake_ado::{FakeAdo, tell};
 use crate::support::{
-    Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
+    Local, assert_same, assert_told, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
 };
 
 /// A table of its own, which several stores may use.
@@ -766,4 +769,21 @@ async fn readers_hear_of_what_a_purge_removed_before_it_broke_off() {
     assert_eq!(store.changes(&start, 10).await.unwrap().keys, keys);
     assert_eq!(store.ended(at(100), 10).await.unwrap(), []);
     assert!(table.rows("run|fabrikam|7").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_backfill_leaves_the_same_as_in_the_local_file() {
+    let ado = FakeAdo::start().await;
+    tell(&mut ado.state(), &bodies(600));
+    let table = Table::create().await;
+    let store: Arc<dyn Store> = table.store();
+    let first = run_all(&ado, &store, Timelines::All).await;
+    let second = run_all(&ado, &store, Timelines::All).await;
+    assert_eq!((first.imported.left_alone, second.imported.applied), (0, 0), "{first:?} {second:?}");
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    run_all(&ado, &local.store, Timelines::All).await;
+    let records = stored(local.store.as_ref()).await;
+    assert_same(&stored(store.as_ref()).await, &records);
+    assert_told(store.as_ref(), &records).await;
 }

@@ -36,7 +36,7 @@ async fn run(ado: &FakeAdo, store: &Arc<dyn Store>, order: &Order) -> Result<Tal
     backfill.run(order, &|_| {}, &CancellationToken::new()).await
 }
 
-async fn run_all(ado: &FakeAdo, store: &Arc<dyn Store>, timelines: Timelines) -> Tally {
+pub(crate) async fn run_all(ado: &FakeAdo, store: &Arc<dyn Store>, timelines: Timelines) -> Tally {
     let mut total = Tally::default();
     for project in PROJECTS {
         total += run(ado, store, &order(project, timelines)).await.unwrap();

@@ -194,6 +194,7 @@ fn help() {
         "demo",
         "work",
         "enqueue",
+        "backfill",
         "get",
         "get runs",
         "get run",
