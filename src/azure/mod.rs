@@ -1,15 +1,17 @@
 //! Azure Storage: the SDK's clients, built so that they can be relied on.
 //!
 //! The crates of the SDK's 0.21 line leave some things to their users, and here is what is done about each: an HTTP
-//! client with a connection pool and time-outs (theirs has neither); failed transactions that answer as failures and
-//! bodies of transactions as the REST rules want them; quotes and `|` in keys ([`key_in_url`]); and errors that
-//! never print what was sent, an address with its signature, or a body ([`AzureError`]).
+//! client with a connection pool and time-outs (theirs has neither); waits that no server makes longer than we have
+//! time; failed transactions that answer as failures and bodies of transactions as the REST rules want them; quotes and
+//! `|` in keys ([`key_in_url`]); and errors that never print what was sent, an address with its signature, or a body
+//! ([`AzureError`]).
 
 mod address;
 mod batch;
 mod count;
 mod edm;
 mod error;
+mod patience;
 
 use std::fmt;
 use std::sync::Arc;
@@ -75,7 +77,7 @@ pub struct TimeOuts {
     pub request: Duration,
     /// So many times a request is tried again.
     pub retries: u32,
-    /// And for so long.
+    /// And for so long, which is also the longest wait that a service may ask for.
     pub retry_for: Duration,
 }
 
@@ -154,6 +156,7 @@ fn options(service: &'static str, http: Arc<dyn HttpClient>, time_outs: TimeOuts
     let mut options = ClientOptions::new(TransportOptions::new(http)).retry(RetryOptions::exponential(retry));
     options.per_call_policies_mut().push(Arc::new(address::Escaped));
     options.per_call_policies_mut().push(Arc::new(batch::WellFormed));
+    options.per_retry_policies_mut().push(Arc::new(patience::Patience(time_outs.retry_for)));
     // Inside the retries, so that a transaction that met a busy server is tried again like any other request.
     options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));
     options.per_retry_policies_mut().push(Arc::new(batch::FailedPart));

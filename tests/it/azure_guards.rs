@@ -184,6 +184,20 @@ async fn a_busy_server_is_asked_again_when_it_says_so() {
 }
 
 #[tokio::test]
+async fn no_server_makes_us_wait_for_an_hour() {
+    let waits: [&[(&str, &str)]; 3] =
+        [&[("retry-after", "3600")], &[("retry-after-ms", "3600000")], &[("x-ms-retry-after-ms", "3600000")]];
+    for headers in waits {
+        let (service, account) = Service::start([Some(Answer { headers, ..BUSY }), Some(WRITTEN)]).await;
+        let time_outs = TimeOuts { retry_for: Duration::from_secs(1), ..TimeOuts::default() };
+        let services = Services::with_time_outs(&account, time_outs).unwrap();
+        let asked = tokio::time::timeout(Duration::from_secs(30), transact(&services)).await;
+        assert_eq!(asked.expect("it waits for as long as it is told").unwrap(), 1);
+        assert_eq!(service.seen().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_silent_server_is_given_up() {
     let (service, account) = Service::start([None]).await;
     let time_outs = TimeOuts { request: Duration::from_millis(50), retries: 1, ..TimeOuts::default() };
