@@ -166,13 +166,64 @@ async fn what_others_put_comes_as_it_is_and_base64_decoded() {
 async fn a_large_event_loses_first_what_nobody_reads() {
     let place = Place::new().await;
     let queue = place.queue().await;
-    let kept = json!({"eventType": "build.complete", "resource": {"id": 7}});
-    let mut event = kept.clone();
+    let mut event = json!({"eventType": "build.complete", "resource": {"id": 7}});
     event["detailedMessage"] = json!({"text": "x".repeat(100_000)});
-    event["resource"]["_links"] = json!({"web": {"href": "y"}});
+    let kept = json!({"eventType": "build.complete", "resource": {"id": 7, "_links": {"web": {"href": "y"}}}});
+    event["resource"]["_links"] = json!({"web": {"href": "y"}, "badge": {"href": "z".repeat(100_000)}});
     queue.put(vec![event.to_string().into_bytes()]).await.unwrap();
     let delivery = take_one(&queue).await;
     assert_eq!(serde_json::from_slice::<Value>(&delivery.body).unwrap(), kept);
+    assert_eq!(place.rows().await, Vec::<Value>::new());
+}
+
+/// All examples, with what is said in other words or linked to in large.
+fn large_events() -> Vec<String> {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json");
+    let files = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = files.filter(|file| file.extension().is_some_and(|extension| extension == "json"));
+    let events = files.map(|file| std::fs::read_to_string(file).unwrap());
+    let events = events.filter(|event| event.trim_start_matches('\u{feff}').starts_with('{'));
+    let (words, badge) = (format!("{{\"message\":\"{0}\",", "x".repeat(60_000)), "\"_links\":{\"badge\":\"");
+    let large = |event: String| {
+        let more_links = event.replace("\"_links\": {", &format!("{badge}{}\",", "x".repeat(60_000)));
+        [event.replacen('{', &words, 1), more_links]
+    };
+    let is_sound = |event: &String| serde_json::from_str::<Value>(event).is_ok();
+    events.flat_map(large).filter(|event| event.len() > 48 * 1024 && is_sound(event)).collect()
+}
+
+#[tokio::test]
+async fn what_is_left_of_a_large_event_means_what_it_meant() {
+    let place = Place::new().await;
+    let queue = place.queue().await;
+    let started = include_str!("../../example-json/started_build.json");
+    let without_id = |event: &str| {
+        let mut event: Value = serde_json::from_str(event).unwrap();
+        let run = event["resource"]["run"].as_object_mut().unwrap();
+        run.retain(|name, _| name == "_links");
+        event["resource"].as_object_mut().unwrap().retain(|name, _| name == "run");
+        event["message"] = "x".repeat(60_000).into();
+        event.to_string()
+    };
+    let mut events = large_events();
+    assert!(events.len() > 10);
+    events.push(without_id(started));
+    let words = "x".repeat(60_000);
+    for doubled in ["\"eventType\":\"x\",", "\"resource\":{},", "\"createdDate\":null,"] {
+        events.push(started.replacen('{', &format!("{{{doubled}\"message\":\"{words}\","), 1));
+    }
+    let decode = crate::support::decode();
+    let mut facts = 0;
+    for event in events {
+        queue.put(vec![event.clone().into_bytes()]).await.unwrap();
+        let delivery = take_one(&queue).await;
+        assert!(delivery.body.len() < event.len());
+        let (found, expected) = (decode(&delivery.body), decode(event.as_bytes()));
+        facts += usize::from(matches!(expected, Ok(pipetrail::ado::Decoded::Facts(_))));
+        assert_eq!(format!("{found:?}"), format!("{expected:?}"));
+        settle(&queue, delivery, Outcome::Done).await;
+    }
+    assert!(facts > 10, "{facts}");
     assert_eq!(place.rows().await, Vec::<Value>::new());
 }
 

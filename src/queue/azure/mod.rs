@@ -3,7 +3,9 @@
 //! What the service makes different from the local file:
 //!
 //! - A message is text of at most 64 KiB whose ends are trimmed. [`text`] says how any body gets through; one that is
-//!   too large loses what nobody reads, and if that is not enough it goes to the table, with a pointer on the queue.
+//!   too large loses what nobody reads: words for people, then links that lead to nothing of ours. What is read of it
+//!   stays as it came, so that it means the same as in the local file. If that is not enough it goes to the table, with
+//!   a pointer on the queue.
 //!   "Byte for byte" is said of what the text holds: base64 that Azure DevOps put there comes out decoded.
 //! - Nothing is changed together with anything else. So what must not be lost is written first and deleted last: rows
 //!   before the pointer to them, a dead letter before its message is deleted. A crash in between repeats work, and at
