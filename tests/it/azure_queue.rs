@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::azurite::{Azurite, KEY, unique};
 use crate::contract::Pass;
 use crate::contract::queue::queue_contract;
-use crate::proxy::Proxy;
+use crate::proxy::{Fault, Proxy};
 use crate::support::{
     Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
 };
@@ -560,6 +560,26 @@ async fn the_count_of_trials_is_gone_with_the_message() {
     assert_eq!(counts, [1, 2, 3], "none is lost where several count");
     settle(&queue, delivery, Outcome::Done).await;
     assert_eq!(place.rows().await, Vec::<Value>::new());
+}
+
+#[tokio::test]
+async fn a_trial_counts_once_however_often_its_answer_is_lost() {
+    let place = Place::new().await;
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let services = Services::new(&proxy.account()).unwrap();
+    let queue = AzureQueue::new(&services, &place.queue, &place.table, Arc::new(SystemClock), OPTIONS);
+    queue.create().await.unwrap();
+    queue.put(vec![b"{}".to_vec()]).await.unwrap();
+    let delivery = take_one(&queue).await;
+    proxy.meet("table POST $batch", Fault::CutAfter, 2);
+    assert_eq!(queue.begin_trial(&delivery).await.unwrap(), 1);
+    for expected in 2..5 {
+        proxy.meet("table PUT", Fault::CutAfter, 2);
+        assert_eq!(queue.begin_trial(&delivery).await.unwrap(), expected);
+    }
+    proxy.meet("table PUT", Fault::CutAfter, 2);
+    queue.end_trial(&delivery).await.unwrap();
+    assert_eq!(queue.trials(&delivery).await.unwrap(), 3);
 }
 
 #[tokio::test]

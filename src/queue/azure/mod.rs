@@ -299,8 +299,7 @@ impl Queue for AzureQueue {
     }
 
     async fn end_trial(&self, delivery: &Delivery) -> Result<(), QueueError> {
-        self.trials.lower(&delivery.id).await?;
-        Ok(())
+        self.trials.lower(&delivery.id).await
     }
 
     /// Exact about whether the queue is empty; more than 32 visible ones cannot be told from leased ones.

@@ -91,9 +91,10 @@ impl Rows {
         }
     }
 
-    /// Whether there was one.
-    pub(super) async fn delete(&self, partition: &str, row: &str) -> Result<bool, QueueError> {
-        self.unless(self.entity(partition, row).delete(), "ResourceNotFound").await
+    /// Deletes the row, if there is one.
+    pub(super) async fn delete(&self, partition: &str, row: &str) -> Result<(), QueueError> {
+        self.unless(self.entity(partition, row).delete(), "ResourceNotFound").await?;
+        Ok(())
     }
 
     /// The first rows of those that pass, in the order of their keys. A page may be empty with more behind it.
