@@ -600,6 +600,28 @@ async fn settling_hands_back_what_is_not_settled() {
     assert!(queue.depth().await.unwrap().is_empty());
 }
 
+#[tokio::test]
+async fn a_message_that_the_service_refuses_to_settle_comes_again_and_holds_up_nobody() {
+    let place = Place::new().await;
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let services = Services::new(&proxy.account()).unwrap();
+    let queue = AzureQueue::new(&services, &place.queue, &place.table, Arc::new(SystemClock), OPTIONS);
+    queue.create().await.unwrap();
+    let large = vec![b'x'; 70_000];
+    queue.put(vec![large.clone(), large.clone()]).await.unwrap();
+    let taken = queue.receive(Duration::from_secs(1)).await.unwrap();
+    // As for a message that would be hidden for longer than it has to live.
+    proxy.answer("queue PUT", 400, "OutOfRangeQueryParameterValue", 1);
+    proxy.answer("queue DELETE", 400, "InvalidQueryParameterValue", 1);
+    let outcomes = [Outcome::Back { after: Duration::from_secs(60) }, Outcome::Done];
+    let settlements = taken.into_iter().zip(outcomes).map(|(delivery, outcome)| Settlement { delivery, outcome });
+    queue.settle(settlements.collect()).await.unwrap();
+    assert_eq!(queue.depth().await.unwrap().leased, 2);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let again = queue.receive(LEASE).await.unwrap();
+    assert!(again.len() == 2 && again.iter().all(|delivery| delivery.body == large), "with all that is theirs");
+}
+
 /// What an outage says for itself.
 fn unavailable(error: &QueueError) -> String {
     let QueueError::Unavailable(cause) = error else { panic!("{error:?} is no outage") };

@@ -64,19 +64,14 @@ impl Messages {
 
     /// Whether this lease still held the message.
     pub(super) async fn delete(&self, id: &str, pop_receipt: &str) -> Result<bool, QueueError> {
-        self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).delete().await)
+        self.held(id, self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).delete().await)
     }
 
     /// Makes the message visible after this time. The SDK sends the text again, though the service does not need it.
-    pub(super) async fn hide(
-        &self,
-        id: &str,
-        pop_receipt: &str,
-        text: &str,
-        time: Duration,
-    ) -> Result<bool, QueueError> {
+    pub(super) async fn hide(&self, id: &str, pop_receipt: &str, text: &str, time: Duration) -> Result<(), QueueError> {
         let time = Duration::from_secs(seconds(time));
-        self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).update(text, time).await)
+        self.held(id, self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).update(text, time).await)?;
+        Ok(())
     }
 
     pub(super) async fn probe(&self) -> Result<(), QueueError> {
@@ -99,11 +94,25 @@ impl Messages {
     }
 
     /// A lease that ran out is an answer, no error. So is a queue that took all its messages along.
-    fn held<T>(&self, answer: azure_core::Result<T>) -> Result<bool, QueueError> {
+    ///
+    /// And so is a refusal: it is about this one message, as where it would be hidden for longer than it has to live. It
+    /// comes again by itself, or has expired, and the others go on.
+    fn held<T>(&self, id: &str, answer: azure_core::Result<T>) -> Result<bool, QueueError> {
         match answer.map_err(AzureError::from) {
             Ok(_) => Ok(true),
             Err(error) if error.is("MessageNotFound") || error.is("PopReceiptMismatch") || error.is_gone() => Ok(false),
-            Err(error) => Err(self.place.fault(error)),
+            Err(error) => match self.place.fault(error) {
+                QueueError::Failed(why) => {
+                    let error = why.to_string();
+                    tracing::warn!(
+                        message = id,
+                        error,
+                        "queue: settling a message is refused, it comes again by itself"
+                    );
+                    Ok(false)
+                }
+                passing @ QueueError::Unavailable(_) => Err(passing),
+            },
         }
     }
 }

@@ -182,10 +182,7 @@ impl AzureQueue {
         let lease = lease(delivery)?;
         match outcome {
             Outcome::Done => self.delete(delivery, lease).await,
-            Outcome::Back { after } => {
-                self.messages.hide(&delivery.id, &lease.pop_receipt, &lease.text, *after).await?;
-                Ok(())
-            }
+            Outcome::Back { after } => self.messages.hide(&delivery.id, &lease.pop_receipt, &lease.text, *after).await,
             Outcome::Dead { reason, tries } => {
                 let letter = DeadLetter {
                     id: delivery.id.clone(),
