@@ -265,6 +265,34 @@ async fn a_stale_lease_does_not_remove_the_body_of_a_message_in_hand() {
 }
 
 #[tokio::test]
+async fn a_dead_letter_keeps_its_body_while_an_older_one_is_being_discarded() {
+    let place = Place::new().await;
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let services = Services::new(&proxy.account()).unwrap();
+    let queue = place.queue().await;
+    let slow = AzureQueue::new(&services, &place.queue, &place.table, Arc::new(SystemClock), OPTIONS);
+    let body = vec![b'x'; 70_000];
+    queue.put(vec![body.clone()]).await.unwrap();
+    let stale = take_one_for(&queue, Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let held = take_one(&queue).await;
+    settle(&queue, stale, dead("first")).await;
+    let ids = [held.id.clone()];
+    let removal = proxy.hold("table DELETE");
+    let again = async {
+        removal.came().await;
+        settle(&queue, held, dead("second")).await;
+        removal.release();
+    };
+    let (discarded, ()) = tokio::join!(slow.discard(&ids), again);
+    assert_eq!(discarded.unwrap(), 1);
+    let letters = dead_letters(&queue).await;
+    assert!(letters.len() == 1 && letters[0].body == body, "{} letters", letters.len());
+    assert_eq!(queue.discard(&ids).await.unwrap(), 1);
+    assert_eq!(place.rows().await, Vec::<Value>::new(), "nothing is left behind");
+}
+
+#[tokio::test]
 async fn a_message_whose_body_is_not_available_comes_again_with_it() {
     let place = Place::new().await;
     let queue = place.queue().await;

@@ -2,8 +2,12 @@
 //!
 //! `t|{time left to the end of all time}|{id}` is the dead letter. The service has one order, that of the keys, so the
 //! latest come first and a page is one query. `i|{id}` says when it died: whoever sets the same message aside again
-//! finds it there, and one transaction writes both or neither. A body that one property cannot hold has rows of its
-//! own, written before and removed after.
+//! finds it there, and one transaction inserts both or neither, so that the first reason and time stay. (A key of id
+//! and insertion time alone could be upserted blindly, but lists nothing in the order in which people look.)
+//!
+//! A body that one property cannot hold has rows of its own, written before and removed after, in a partition that
+//! names the death too: whoever still removes what was discarded does not meet the body of the same message, set aside
+//! again meanwhile.
 //!
 //! Bodies are kept byte for byte. The reason holds text of strangers, so it is written as any service takes it: short,
 //! and without what XML cannot hold.
@@ -93,11 +97,26 @@ impl DeadLetters {
 
     /// Whether it is new: the first to set a message aside says why and when.
     ///
-    /// What the service does not take of a reason must not bring the message back for ever, so it is left out then.
     pub(super) async fn add(&self, letter: &DeadLetter) -> Result<bool, QueueError> {
-        if letter.body.len() > CHUNK {
-            self.bodies.write(&letter.id, &letter.body).await?;
+        let body = body_of(&letter.id, letter.dead, letter.body.len());
+        if let Some(body) = &body {
+            self.bodies.write(&body.id, &letter.body).await?;
         }
+        let added = self.insert(letter).await?;
+        if let (false, Some(body)) = (added, &body) {
+            self.withdraw(letter, body).await?;
+        }
+        Ok(added)
+    }
+
+    /// Removes the body of one that was not added. It may be one that was, with an answer that was lost.
+    async fn withdraw(&self, letter: &DeadLetter, body: &Stored) -> Result<(), QueueError> {
+        let stands = self.name(&letter.id).await?.is_some_and(|name| name.dead.0 == letter.dead);
+        if stands { Ok(()) } else { self.bodies.remove(body).await }
+    }
+
+    /// What the service does not take of a reason must not bring the message back for ever, so it is left out then.
+    async fn insert(&self, letter: &DeadLetter) -> Result<bool, QueueError> {
         let added = self.rows.insert(&self.partition, &rows(&self.partition, letter)).await;
         let Err(QueueError::Failed(why)) = added else { return added };
         let (id, code) = (&letter.id, &letter.reason.code);
@@ -148,8 +167,8 @@ impl DeadLetters {
         let Some(name) = self.name(id).await? else { return Ok(false) };
         // In this order: a dead letter that is listed has its body.
         let removed = self.rows.delete_all(&self.partition, &[&row_key(name.dead.0, id), &format!("i|{id}")]).await?;
-        if name.size > CHUNK {
-            self.bodies.remove(&Stored { id: id.to_owned(), size: name.size }).await?;
+        if let Some(body) = body_of(id, name.dead.0, name.size) {
+            self.bodies.remove(&body).await?;
         }
         Ok(removed)
     }
@@ -196,12 +215,18 @@ impl DeadLetters {
     }
 
     async fn with_body(&self, mut row: Row) -> Result<Option<DeadLetter>, QueueError> {
-        let body = match row.body.take() {
-            Some(body) => base64_simd::STANDARD.decode_to_vec(body).ok(),
-            None => self.bodies.read(&Stored { id: row.id.clone(), size: row.size }).await?,
+        let body = match (row.body.take(), body_of(&row.id, row.dead.0, row.size)) {
+            (Some(body), _) => base64_simd::STANDARD.decode_to_vec(body).ok(),
+            (None, Some(place)) => self.bodies.read(&place).await?,
+            (None, None) => None,
         };
         Ok(body.map(|body| row.with(body)))
     }
+}
+
+/// Where a body is that has rows of its own.
+fn body_of(id: &str, dead: Time, size: usize) -> Option<Stored> {
+    (size > CHUNK).then(|| Stored { id: format!("{id}|{}", time_left(dead)), size })
 }
 
 /// People type ids, and not every text may stand in a key.
