@@ -113,7 +113,7 @@ async fn make(context: &Context, azure: &AzureConfig) -> Result<(), Failure> {
     let (queue, store) = backends(context, azure, TimeOuts::at_start(), Missing::Create)?;
     // Who may not make them may still use them.
     match queue.create().await {
-        Err(error) if !is_forbidden(&error) || queue.probe().await.is_err() => return Err(error.into()),
+        Err(error) if !is_forbidden(&error) || queue.depth().await.is_err() => return Err(error.into()),
         Ok(()) | Err(_) => {}
     }
     match store.create().await {

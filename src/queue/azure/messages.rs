@@ -16,6 +16,9 @@ pub(super) const MOST_AT_ONCE: u8 = 32;
 const TTL: Duration = Duration::from_secs(i32::MAX.unsigned_abs() as u64);
 /// A message can be hidden for a week.
 const MOST_HIDDEN: u64 = 7 * 24 * 3600;
+/// A message that is not there, by the forms of an id and of a receipt.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+const NO_RECEIPT: &str = "AgAAAAMAAAAAAAAAAAAAAAAAAAA=";
 
 #[derive(Clone)]
 pub(super) struct Messages {
@@ -74,9 +77,14 @@ impl Messages {
         Ok(())
     }
 
+    /// Whether messages may be taken off. Nothing but an attempt tells, so it is made on a message that is nobody's:
+    /// who may delete is told that it is not there, or that the receipt is no good.
     pub(super) async fn probe(&self) -> Result<(), QueueError> {
-        self.count().await?;
-        Ok(())
+        let nobody = PopReceipt::new(NOBODY, NO_RECEIPT);
+        match self.client.pop_receipt_client(nobody).delete().await.map_err(AzureError::from) {
+            Err(error) if !error.is("MessageNotFound") && !error.is_refusal() => Err(self.place.fault(error)),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The count is approximate and no less than the truth, so an empty queue is one.
