@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::cli::{self, LetterFormat, ListFormat, Which};
-use crate::queue::{DeadLetterFilter, Queue};
+use crate::queue::{After, DeadLetterFilter, Queue};
 use crate::view::{self, DeadLetterJson, LetterBody};
 
 /// A page holds bodies of up to 2 MiB each.
@@ -123,7 +123,7 @@ fn not_found(ids: &[String]) -> Failure {
 /// All that pass a filter, page by page.
 pub(super) struct Pages {
     filter: DeadLetterFilter,
-    after: Option<String>,
+    after: Option<After>,
     ended: bool,
 }
 
@@ -136,8 +136,8 @@ impl Pages {
         if self.ended {
             return Ok(None);
         }
-        let page = queue.dead_letters(&self.filter, self.after.as_deref(), PAGE).await?;
-        self.after = page.last().map(|letter| letter.id.clone());
+        let page = queue.dead_letters(&self.filter, self.after.as_ref(), PAGE).await?;
+        self.after = page.last().map(After::from);
         self.ended = page.is_empty();
         Ok(Some(page).filter(|page| !page.is_empty()))
     }

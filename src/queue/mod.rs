@@ -20,7 +20,7 @@ use bytes::Bytes;
 use crate::domain::Time;
 
 pub use azure::{AzureQueue, AzureQueueOptions};
-pub use dead_letter::{DeadLetter, DeadLetterFilter, Reason};
+pub use dead_letter::{After, DeadLetter, DeadLetterFilter, Reason};
 pub use sqlite::SqliteQueue;
 
 /// From this receive on, a message is handled alone and its attempts are counted.
@@ -64,11 +64,11 @@ pub trait Queue: Send + Sync {
     /// Whether the queue can do its work now.
     async fn probe(&self) -> Result<(), QueueError>;
 
-    /// Dead letters, the latest first, those after `after` in that order, at most `limit`.
+    /// Dead letters, the latest first, those behind `after` in that order, at most `limit`: none where no more follow.
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError>;
 

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipetrail::domain::{Fact, Key, Time};
 use pipetrail::queue::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
+    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
 };
 use pipetrail::store::{self, Changes, Committed, Cursor, Store, StoreError, Stored, Write};
 use rand::rngs::SmallRng;
@@ -456,7 +456,7 @@ impl Queue for FaultyQueue {
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         self.inner.dead_letters(filter, after, limit).await

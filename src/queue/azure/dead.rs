@@ -25,7 +25,7 @@ use super::rows::Rows;
 use super::text::Stored;
 use crate::azure::{date_time, key_in_url, plain_text};
 use crate::domain::Time;
-use crate::queue::{DeadLetter, DeadLetterFilter, QueueError, Reason};
+use crate::queue::{After, DeadLetter, DeadLetterFilter, QueueError, Reason};
 
 /// Of a text column, in characters: it may hold 64 KiB in UTF-16.
 const MOST_TEXT: usize = 15_000;
@@ -137,22 +137,26 @@ impl DeadLetters {
     pub(super) async fn page(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
-        let mut from = filter.dead_before.map_or_else(|| "t|".to_owned(), |before| format!("t|{}~", time_left(before)));
-        if let Some(after) = after {
-            let Some(name) = self.name(after).await? else { return Ok(Vec::new()) };
-            from = from.max(row_key(name.dead.0, after));
+        let mut from = filter.dead_before.map_or_else(|| "t|".to_owned(), behind_all);
+        if let Some(After { dead, id }) = after {
+            from = from.max(if can_be_ours(id) { row_key(*dead, id) } else { behind_all(*dead) });
         }
-        let rows = match &filter.ids {
-            Some(ids) => self.chosen(ids, filter.code.as_deref(), &from, limit).await?,
-            None => self.rows.query(self.behind(&from, filter.code.as_deref()), None, limit).await?,
-        };
-        let letters = rows.into_iter().map(|row| self.with_body(row));
-        let letters = stream::iter(letters).buffered(AT_ONCE);
-        // One without a body is being discarded.
-        letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
+        // An empty page is the end, so it must not be one whose letters all were discarded meanwhile.
+        loop {
+            let rows = match &filter.ids {
+                Some(ids) => self.chosen(ids, filter.code.as_deref(), &from, limit).await?,
+                None => self.rows.query(self.behind(&from, filter.code.as_deref()), None, limit).await?,
+            };
+            let Some(last) = rows.last().map(|row: &Row| row.key.clone()) else { return Ok(Vec::new()) };
+            let letters = self.with_bodies(rows).await?;
+            if !letters.is_empty() {
+                return Ok(letters);
+            }
+            from = last;
+        }
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
@@ -214,6 +218,13 @@ impl DeadLetters {
         Ok(self.rows.get(&self.partition, &row_key(name.dead.0, id)).await?.map(|(row, _)| row))
     }
 
+    /// One without a body is being discarded.
+    async fn with_bodies(&self, rows: Vec<Row>) -> Result<Vec<DeadLetter>, QueueError> {
+        let letters = rows.into_iter().map(|row| self.with_body(row));
+        let letters = stream::iter(letters).buffered(AT_ONCE);
+        letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
+    }
+
     async fn with_body(&self, mut row: Row) -> Result<Option<DeadLetter>, QueueError> {
         let body = match (row.body.take(), body_of(&row.id, row.dead.0, row.size)) {
             (Some(body), _) => base64_simd::STANDARD.decode_to_vec(body).ok(),
@@ -236,6 +247,11 @@ fn can_be_ours(id: &str) -> bool {
 
 fn row_key(dead: Time, id: &str) -> String {
     format!("t|{}|{id}", time_left(dead))
+}
+
+/// Behind the keys of all that died at this time.
+fn behind_all(dead: Time) -> String {
+    format!("t|{}~", time_left(dead))
 }
 
 /// The later, the less. As many digits as the greatest has.
@@ -295,8 +311,8 @@ mod tests {
         let key = |ticks| row_key(Time::from_ticks(ticks), "x");
         let keys = [i64::MAX, 17_000_000_000_000_000, 16_999_999_999_999_999, 1, 0].map(key);
         assert!(keys.is_sorted() && keys.iter().all(|key| key.len() == 23), "{keys:?}");
-        let before = format!("t|{}~", time_left(Time::from_ticks(1)));
-        assert!(key(1) < before && before < key(0));
+        let behind = behind_all(Time::from_ticks(1));
+        assert!(key(1) < behind && behind < key(0));
     }
 
     #[test]

@@ -40,7 +40,7 @@ use self::rows::Rows;
 use self::text::Stored;
 use self::trials::Trials;
 use super::{
-    ALONE_FROM, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError,
+    ALONE_FROM, After, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError,
     Settlement, Survey,
 };
 use crate::azure::Services;
@@ -317,7 +317,7 @@ impl Queue for AzureQueue {
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         self.dead.page(filter, after, limit).await
