@@ -21,8 +21,8 @@ pub(super) async fn list(table: &Table, prefix: &str, limit: usize) -> Result<Ve
 
 pub(super) async fn put(table: &Table, name: &str, text: &str) -> Result<(), AzureError> {
     let row = escaped(name);
-    let entity = NewEntity::new(PARTITION, &row).body(text);
-    table.put(PARTITION, &row, entity).await
+    let entity = NewEntity::new(PARTITION, &row).body(text).json();
+    table.transact(PARTITION, [&Operation::Put { row, entity }]).await.map(drop)
 }
 
 pub(super) async fn remove(table: &Table, name: &str) -> Result<(), AzureError> {

@@ -125,10 +125,11 @@ impl Table {
         Ok(answer.operation_responses.into_iter().map(|operation| operation.etag).collect())
     }
 
-    /// Writes the row, whatever stands there.
+    /// Writes the row by itself, whatever stands there: in transactions Azurite forgives a right that is missing. Only
+    /// for ASCII: of such a request it garbles the letters that two chunks of its body share.
     pub(super) async fn put(&self, partition: &str, row: &str, entity: NewEntity) -> Result<(), AzureError> {
-        // A transaction of one: of a request by itself Azurite garbles the letters that two chunks of its body share.
-        let put = Operation::Put { row: row.to_owned(), entity: entity.json() };
-        self.transact(partition, [&put]).await.map(drop)
+        let place = self.0.partition_key_client(partition).entity_client(row);
+        place.insert_or_replace(entity.json())?.await?;
+        Ok(())
     }
 }

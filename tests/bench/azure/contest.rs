@@ -8,6 +8,7 @@ use pipetrail::clock::SystemClock;
 use pipetrail::queue::{AzureQueue, AzureQueueOptions, Queue as _};
 use pipetrail::store::AzureTableStore;
 
+use crate::Figures;
 use crate::azurite::Azurite;
 use crate::process::{cpu_seconds, peak_memory};
 
@@ -46,7 +47,7 @@ impl Contestant {
 }
 
 /// The first portion is not timed: the worker starts, and makes its connections.
-pub(crate) async fn run(contestant: Contestant, azurite: &Azurite) {
+pub(crate) async fn run(contestant: Contestant, azurite: &Azurite) -> Figures {
     let name = format!("bench{}{}", contestant.name().replace(' ', "").to_lowercase(), azurite.uptime_ms());
     let services = Services::new(&azurite.account()).unwrap();
     let queue = AzureQueue::new(&services, &name, &name, Arc::new(SystemClock), AzureQueueOptions::default());
@@ -70,15 +71,21 @@ pub(crate) async fn run(contestant: Contestant, azurite: &Azurite) {
         cpu += cpu_seconds(&stat) - cpu_before;
     }
     let events = crate::count(EVENTS);
+    let figures = Figures {
+        events_a_second: events / seconds,
+        cpu_an_event: cpu / events * 1e3,
+        memory_mib: peak_memory(worker.id()) / 1024,
+    };
     println!(
         "{:<24}{:>10.0}{:>16.0} %{:>13.3} ms{:>8} MiB",
         contestant.name(),
-        events / seconds,
+        figures.events_a_second,
         busy / seconds * 100.0,
-        cpu / events * 1e3,
-        peak_memory(worker.id()) / 1024
+        figures.cpu_an_event,
+        figures.memory_mib
     );
     crate::end(&mut worker);
+    figures
 }
 
 async fn until_empty(queue: &AzureQueue) {
