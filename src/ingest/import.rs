@@ -15,8 +15,8 @@ use super::wait::Wait;
 use crate::domain::{Fact, Join, Key};
 use crate::store::{Store, StoreError, Stored};
 
-/// Records that one commit is about.
-const AT_ONCE: usize = 100;
+/// Records that one commit is about: all are in memory at once.
+const AT_ONCE: usize = 32;
 /// Bytes of records that are kept between two facts about the same one.
 const CACHE_BYTES: usize = 2 << 20;
 /// So often an outage is waited for, which takes about a minute.

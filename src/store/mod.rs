@@ -8,6 +8,7 @@
 //! `tests/it/contract` holds every backend to this.
 
 mod azure_table;
+mod portion;
 mod sqlite;
 
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use async_trait::async_trait;
 use crate::domain::{DecodeRecordError, EncodedFact, Fact, Key, Record, Time};
 
 pub use azure_table::AzureTableStore;
+pub(crate) use portion::{MOST_LOADED, Portion};
 pub use sqlite::{Projection, SqliteStore, Step};
 
 /// Records, facts, change log.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The records of these keys, in their order.
+    /// The records of these keys, in their order. All are in memory at once: whoever has many keys asks in portions.
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError>;
 
     /// Whether a load costs little, so that it pays to load before a first write instead of trying an insert.

@@ -188,6 +188,26 @@ mod without_faults {
     use super::*;
 
     #[tokio::test]
+    async fn only_few_large_records_are_in_memory_at_once() {
+        let rig = Rig::new().await;
+        let sent = bodies(3_000);
+        // Of each run some events, so that all the records are there when the rest comes.
+        let (first, rest): (Vec<_>, Vec<_>) = sent.iter().cloned().enumerate().partition(|(number, _)| number % 2 == 0);
+        for some in [first, rest] {
+            rig.put(&some.into_iter().map(|(_, body)| body).collect::<Vec<_>>()).await;
+            rig.drain().await;
+            rig.store.weigh(1 << 20);
+        }
+        rig.assert_complete(&sent).await;
+        assert!(folded(&sent).len() > 100);
+        rig.store.weigh(1 << 20);
+        rig.put(&sent).await;
+        rig.drain().await;
+        // At first it is not known how large they are.
+        assert!((1..=8).contains(&rig.store.most_loaded()), "{}", rig.store.most_loaded());
+    }
+
+    #[tokio::test]
     async fn records_are_the_fold_of_the_events_in_any_order() {
         let rig = Rig::new().await;
         let sent = disordered(&bodies(1_500), 1);
