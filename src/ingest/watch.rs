@@ -58,6 +58,8 @@ fn float(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
@@ -79,5 +81,26 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    /// What the log has when the oldest message has waited for so long.
+    fn said_after(waited: Duration) -> String {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let writer = Mutex::new(log.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
+        let inserted = Time::from_ticks(0);
+        let survey = Survey { depth: Depth::default(), oldest: Some(inserted), dead_letters: 0 };
+        tracing::subscriber::with_default(subscriber, || tell(survey, inserted.plus(waited)));
+        std::fs::read_to_string(log.path()).unwrap()
+    }
+
+    #[test]
+    fn a_message_that_may_soon_be_gone_is_warned_of() {
+        assert_eq!(said_after(LONG_WAIT), "");
+        let said = said_after(LONG_WAIT + Duration::from_secs(3_600));
+        assert!(
+            said.contains("WARN") && said.contains("a message waits for long") && said.contains("hours=121"),
+            "{said}"
+        );
     }
 }

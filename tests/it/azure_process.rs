@@ -9,6 +9,7 @@ use pipetrail::azure::Services;
 use serde_json::Value;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY};
+use crate::process::metrics_in_order;
 use crate::proxy::{Fault, Proxy};
 use crate::shell::{LIMIT, Running, Shell, address};
 
@@ -204,6 +205,14 @@ async fn up_takes_a_hook() {
     let posted = reqwest::Client::new().post(hook).body(body).send().await.unwrap();
     assert_eq!(posted.status(), 202);
     shell.wait_for("get runs", |runs| !runs.as_array().unwrap().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prometheus_finds_the_requests_too() {
+    let text = metrics_in_order(&Shell::azure().await).await;
+    for request in ["service=\"queue\",status=\"200\"", "service=\"table\",status=\"202\""] {
+        assert!(text.contains(&format!("pipetrail_storage_requests_total{{{request}}}")), "{text}");
+    }
 }
 
 async fn status(address: &str, path: &str) -> u16 {
