@@ -12,6 +12,7 @@ use crate::azurite::{ACCOUNT, Azurite, KEY};
 use crate::process::metrics_in_order;
 use crate::proxy::{Fault, Proxy};
 use crate::shell::{LIMIT, Running, Shell, address};
+use crate::support::all_tests;
 
 fn examples() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json").display().to_string()
@@ -49,10 +50,13 @@ async fn the_answers_are_those_of_the_local_file() {
     bodies.sort_unstable();
     assert_eq!(bodies, ["rubbish", "{}"]);
     azure.run("refold --check");
-    let (_, said) = azure.said("purge --older-than 1s --yes");
-    assert!(said.starts_with("waiting 60 s") && said.contains("\npurged "), "{said}");
+    // A purge that finds something waits for a minute, which is for the long form of the tests.
+    let (age, says) = if all_tests() { ("1s", "waiting 60 s") } else { ("36500d", "purged 0 runs") };
+    let purge = format!("purge --older-than {age} --yes");
+    let (_, said) = azure.said(&purge);
+    assert!(said.starts_with(says) && said.contains("purged "), "{said}");
+    local.run(&purge);
     assert!(azure.json("check")[5]["says"].as_str().unwrap().starts_with("runs that ended before "));
-    local.run("purge --older-than 1s --yes");
     assert_eq!(azure.json("get runs --top 0"), local.json("get runs --top 0"));
 }
 
