@@ -3,7 +3,7 @@
 //! The crates of the SDK's 0.21 line leave some things to their users, and here is what is done about each: an HTTP
 //! client with a connection pool and time-outs (theirs has neither); waits that no server makes longer than we have
 //! time; failed transactions that answer as failures and bodies of transactions as the REST rules want them; quotes and
-//! `|` in keys ([`key_in_url`]); and errors that never print what was sent, an address with its signature, or a body
+//! `|` in keys ([`key_in_url`], [`Table`]); and errors that never print what was sent, an address with its signature, or a body
 //! ([`AzureError`]).
 
 mod address;
@@ -12,6 +12,7 @@ mod count;
 mod edm;
 mod error;
 mod patience;
+mod table;
 
 use std::fmt;
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use edm::{date_time, plain_text};
 pub use error::AzureError;
+pub use table::{MOST_BYTES, MOST_OPERATIONS, Operation, Table, entity};
 
 /// A storage account and the right to use it.
 #[derive(Debug, Clone)]

@@ -622,10 +622,10 @@ async fn a_trial_counts_once_however_often_its_answer_is_lost() {
     proxy.meet("table POST $batch", Fault::CutAfter, 2);
     assert_eq!(queue.begin_trial(&delivery).await.unwrap(), 1);
     for expected in 2..5 {
-        proxy.meet("table PUT", Fault::CutAfter, 2);
+        proxy.meet("table POST $batch", Fault::CutAfter, 2);
         assert_eq!(queue.begin_trial(&delivery).await.unwrap(), expected);
     }
-    proxy.meet("table PUT", Fault::CutAfter, 2);
+    proxy.meet("table POST $batch", Fault::CutAfter, 2);
     queue.end_trial(&delivery).await.unwrap();
     assert_eq!(queue.trials(&delivery).await.unwrap(), 3);
 }

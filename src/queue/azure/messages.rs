@@ -53,7 +53,7 @@ impl Messages {
     }
 
     pub(super) async fn put(&self, text: String) -> Result<(), QueueError> {
-        let ask = self.client.put_message(text).ttl(TTL);
+        let ask = || async { self.client.put_message(text.clone()).ttl(TTL).await.map_err(AzureError::from) };
         self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?;
         Ok(())
     }
@@ -61,7 +61,8 @@ impl Messages {
     /// At most so many messages.
     pub(super) async fn receive(&self, lease: Duration, most: u8) -> Result<Vec<Message>, QueueError> {
         let lease = Duration::from_secs(seconds(lease).max(1));
-        let ask = self.client.get_messages().number_of_messages(most).visibility_timeout(lease);
+        let get = self.client.get_messages().number_of_messages(most).visibility_timeout(lease);
+        let ask = || async { get.clone().await.map_err(AzureError::from) };
         Ok(self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?.messages)
     }
 

@@ -61,7 +61,7 @@ impl Trials {
             let changed = match found {
                 Some((row, _)) if row.by.as_ref() == Some(&by) => return Ok(before),
                 _ if after == before => true,
-                Some((_, etag)) => self.rows.replace(&self.partition, id, &entity, etag).await?,
+                Some((_, etag)) => self.rows.replace(&self.partition, id, &entity, &etag).await?,
                 None => self.rows.insert(&self.partition, &[entity]).await?,
             };
             if changed {

@@ -4,6 +4,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
+use crate::azure::{AzureError, Table, entity};
+
 /// A string property holds 64 KiB of UTF-16.
 const MOST_UNITS: usize = 32_000;
 /// A binary property holds 64 KiB.
@@ -60,8 +62,7 @@ impl NewEntity {
 
     /// As it is sent.
     pub(super) fn json(self) -> Box<RawValue> {
-        // A map of texts cannot fail to be written; what came out if it did, the service would refuse.
-        serde_json::value::to_raw_value(&self.0).unwrap_or_else(|_| RawValue::NULL.to_owned())
+        entity(&self.0)
     }
 }
 
@@ -97,6 +98,17 @@ impl Entity {
     fn pieces<'e>(&'e self, column: &'e str) -> impl Iterator<Item = &'e str> {
         (0_usize..).map_while(move |number| self.text(&format!("{column}{number}")))
     }
+}
+
+/// The row, or these columns of it.
+pub(super) async fn get(
+    table: &Table,
+    partition: &str,
+    row: &str,
+    columns: Option<&'static str>,
+) -> Result<Option<Entity>, AzureError> {
+    let found = table.get::<Entity>(partition, row, columns).await?;
+    Ok(found.map(|(row, etag)| Entity { etag: etag.to_string(), ..row }))
 }
 
 /// The text in parts that a property can hold.

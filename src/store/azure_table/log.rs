@@ -17,10 +17,9 @@ use futures_util::future::try_join_all;
 use rand::Rng;
 use tokio::sync::oneshot;
 
-use super::entity::{Entity, NewEntity};
+use super::entity::{self, Entity, NewEntity};
 use super::floor::META;
-use super::table::{MOST_OPERATIONS, Operation, Table};
-use crate::azure::AzureError;
+use crate::azure::{AzureError, MOST_OPERATIONS, Operation, Table};
 use crate::clock::Clock;
 use crate::domain::{Key, Time};
 use crate::store::{Changes, Cursor, StoreError};
@@ -161,7 +160,7 @@ impl Log {
     }
 
     async fn head(&self, shard: usize) -> Result<Head, AzureError> {
-        let row = self.table.get(&partition(shard), HEAD, None).await?;
+        let row = entity::get(&self.table, &partition(shard), HEAD, None).await?;
         let head = |row: Entity| Head {
             sequence: sequence_of(&row),
             log: row.text(LOG).map(str::to_owned),
@@ -196,7 +195,7 @@ impl Log {
     }
 
     async fn own_name(&self) -> Result<Option<String>, AzureError> {
-        let row = self.table.get(META, LOG, None).await?;
+        let row = entity::get(&self.table, META, LOG, None).await?;
         Ok(row.and_then(|row| row.text(LOG).map(str::to_owned)))
     }
 
@@ -226,7 +225,7 @@ impl Log {
         let Some((shard, pruned)) = due.max_by_key(|(shard, _)| *shard == place.shard) else { return Ok(()) };
         let partition = partition(shard);
         let filter = format!("PartitionKey eq '{partition}' and RowKey lt '{HEAD}'");
-        let oldest = self.table.rows(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
+        let oldest = self.table.rows::<Entity>(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
         let limit = now.minus(KEPT).ticks();
         let old = oldest.into_iter().take_while(|row| row.integer(AT).is_some_and(|at| at < limit));
         let old: Vec<_> = old.map(|Entity { row, .. }| Operation::Delete { row, etag: None }).collect();
@@ -273,7 +272,7 @@ impl Log {
     ) -> Result<Option<Part>, AzureError> {
         let filter = format!("PartitionKey eq '{}' and RowKey gt '{}'", partition(shard), row(after));
         // One more for the head.
-        let rows = self.table.rows(filter, None, limit.min(MOST_ROWS) + 1).await?;
+        let rows = self.table.rows::<Entity>(filter, None, limit.min(MOST_ROWS) + 1).await?;
         Ok(Part::of(&rows, log, after, limit))
     }
 }

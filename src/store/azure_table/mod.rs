@@ -28,7 +28,6 @@ mod log;
 mod name;
 mod notes;
 mod purge;
-mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -42,9 +41,8 @@ use self::entity::{Entity, NewEntity};
 use self::floor::{Floor, META, Seen};
 use self::log::Log;
 use self::name::Name;
-use self::table::Table;
 use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Survey, Version, Write};
-use crate::azure::{AzureError, Services};
+use crate::azure::{AzureError, Services, Table};
 use crate::clock::Clock;
 use crate::domain::{Fact, Key, Record, Time};
 
@@ -63,7 +61,7 @@ pub struct AzureTableStore {
 impl AzureTableStore {
     #[must_use]
     pub fn new(services: &Services, table: &str, clock: Arc<dyn Clock>) -> Self {
-        let table = Table::new(services.table(table));
+        let table = Table::new(services, table);
         Self {
             floor: Floor::new(table.clone(), clock.clone()),
             log: Log::new(table.clone(), clock.clone()),
@@ -85,12 +83,12 @@ impl AzureTableStore {
     async fn try_write(&self) -> Result<(), AzureError> {
         let row = "probe";
         let entity = NewEntity::new(META, row).integer("at", self.clock.now().ticks());
-        self.table.put(META, row, entity).await
+        self.table.put(META, row, &entity.json()).await
     }
 
     async fn is_there(&self, key: &Key) -> Result<bool, AzureError> {
         let name = Name::of(key);
-        Ok(self.table.get(&name.partition, &name.record(), Some("RowKey")).await?.is_some())
+        Ok(entity::get(&self.table, &name.partition, &name.record(), Some("RowKey")).await?.is_some())
     }
 
     /// The floor, where it matters.
@@ -133,7 +131,7 @@ impl AzureTableStore {
         let mut keys = Vec::new();
         for filter in filters {
             if keys.len() < limit {
-                let rows = self.table.rows(filter, Some("PartitionKey,RowKey"), limit - keys.len()).await?;
+                let rows = self.table.rows::<Entity>(filter, Some("PartitionKey,RowKey"), limit - keys.len()).await?;
                 keys.extend(rows.iter().filter_map(|row| name::key(&row.partition, &row.row)));
             }
         }
@@ -189,7 +187,7 @@ impl Store for AzureTableStore {
     }
 
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
-        let rows = self.table.rows(Name::of(key).all_facts(), None, usize::MAX).await?;
+        let rows = self.table.rows::<Entity>(Name::of(key).all_facts(), None, usize::MAX).await?;
         let damaged = |error| StoreError::Failed(Box::new(error));
         rows.iter().map(|row| Fact::decode(key, &row.body()).map_err(damaged)).collect()
     }

@@ -1,21 +1,20 @@
 //! Small things that the program keeps for itself, by name.
 
-use super::entity::NewEntity;
+use super::entity::{self, Entity, NewEntity};
 use super::name::{escaped, unescaped};
-use super::table::{Operation, Table};
-use crate::azure::AzureError;
+use crate::azure::{AzureError, Operation, Table};
 
 const PARTITION: &str = "note";
 
 pub(super) async fn get(table: &Table, name: &str) -> Result<Option<String>, AzureError> {
-    Ok(table.get(PARTITION, &escaped(name), None).await?.map(|row| row.body()))
+    Ok(entity::get(table, PARTITION, &escaped(name), None).await?.map(|row| row.body()))
 }
 
 /// Escaping goes character by character, so that what begins alike stays together.
 pub(super) async fn list(table: &Table, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, AzureError> {
     let prefix = escaped(prefix);
     let filter = format!("PartitionKey eq '{PARTITION}' and RowKey ge '{prefix}' and RowKey lt '{prefix}~~'");
-    let rows = table.rows(filter, None, limit).await?;
+    let rows = table.rows::<Entity>(filter, None, limit).await?;
     Ok(rows.iter().filter_map(|row| Some((unescaped(&row.row)?, row.body()))).collect())
 }
 
