@@ -146,7 +146,8 @@ pub struct Demo {
 /// Bodies are taken byte for byte and never validated: what is wrong with one shows as a dead letter.
 #[derive(Debug, Args)]
 pub struct Enqueue {
-    /// A file is one event. A directory: its *.json and *.ndjson, sorted. `-` (stdin) and *.ndjson: one event a line
+    /// A file is one event. A directory: its *.json and *.ndjson, sorted. *.ndjson and `-` (stdin): one event a line; on
+    /// stdin JSON may also go over several
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub paths: Vec<PathBuf>,
     /// Store the events base64-encoded, as Azure DevOps puts them on its queue; on Azure they always are

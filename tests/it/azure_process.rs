@@ -236,6 +236,29 @@ async fn what_goes_wrong_later_is_said_and_waited_out() {
     assert_eq!(work.exit_code(), Some(0));
 }
 
+/// Each event is a request of its own, and what was put before a failure is counted as such.
+#[tokio::test(flavor = "multi_thread")]
+async fn enqueue_says_how_much_is_safe_when_it_breaks_off() {
+    let proxy = Proxy::start(Azurite::start().await).await;
+    let shell = Shell::of(&proxy.connection_string());
+    fs::write(shell.path().join("many.ndjson"), "{}\n".repeat(900)).unwrap();
+    let mut enqueue = Running::start(shell.command("enqueue many.ndjson"));
+    let begun = Instant::now();
+    // Some for the queue and the table, and then one each.
+    while proxy.requests() < 200 {
+        assert!(begun.elapsed() < LIMIT, "nothing is sent");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    proxy.all(Some(Fault::Locked));
+    let said = enqueue.line("at least ");
+    let count: usize = said.split("at least ").nth(1).unwrap().split(' ').next().unwrap().parse().unwrap();
+    assert_eq!(enqueue.exit_code(), Some(1));
+    proxy.all(None);
+    let queue = Services::new(&proxy.account()).unwrap().queue(shell.setting("PIPETRAIL_QUEUE"));
+    let there = queue.get_metadata().await.unwrap().approximate_messages_count;
+    assert!((100..=there).contains(&count) && there < 900, "{there} are there: {said}");
+}
+
 /// A signature for all queues and tables of the emulator's account.
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/create-account-sas#construct-the-signature-string>
 fn signature(permissions: &str) -> String {

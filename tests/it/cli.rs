@@ -457,13 +457,13 @@ fn enqueue() {
         "enqueue events/b.json nowhere.json",
         "enqueue none",
     ];
-    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{}");
+    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{\n  \"a\": 1\n}\n");
     assert_snapshot!(session(&shell, &lines) + "\n" + &piped);
     let queue = SqliteQueue::new(open(&shell));
     let mut bodies: Vec<_> = block_on(queue.receive(Duration::from_secs(120))).unwrap();
     bodies.sort_by_key(|delivery| delivery.id.parse::<u64>().unwrap_or_default());
     let bodies: Vec<_> = bodies.iter().map(|delivery| String::from_utf8_lossy(&delivery.body).into_owned()).collect();
-    assert_eq!(bodies, ["{}", "{}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
+    assert_eq!(bodies, ["{}", "{\n  \"a\": 1\n}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
 }
 
 #[test]
