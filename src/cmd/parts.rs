@@ -89,7 +89,7 @@ fn replica(
     };
     let place = if file.named { Place::Named } else { Place::Ours };
     let opened = open(&file.path, place).map_err(|error| {
-        let hint = "name another file with --catalog, or delete this one if it is a catalog: it is made anew";
+        let hint = error.catalog_hint();
         Failure::from(error).hint(hint)
     })?;
     Ok(Catalog::replica(opened))
