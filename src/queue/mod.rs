@@ -128,6 +128,8 @@ pub enum Outcome {
 pub struct Depth {
     pub visible: u64,
     pub leased: u64,
+    /// Whether these could not be told from each other: then all count as visible.
+    pub mixed: bool,
 }
 
 /// How the queue is.

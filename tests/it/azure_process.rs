@@ -1,6 +1,7 @@
 //! The program on Azure Storage, as a shell sees it. Every test has a queue and a table of its own, on Azurite.
 
 use std::fs;
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -175,6 +176,20 @@ async fn check_says_what_is_there() {
     assert!(found[2]["says"].as_str().unwrap().starts_with("2, "), "{found}");
     assert!(found[4]["says"].as_str().unwrap().starts_with("4 shards, last entries: "), "{found}");
     assert_eq!(found[5]["says"], "none: nothing was purged");
+}
+
+/// All are asked at once, so that it ends when the first would.
+#[test]
+fn check_says_what_it_waits_for() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = format!("http://{}/{ACCOUNT}", silent.local_addr().unwrap());
+    let shell = Shell::of(&format!("AccountName={ACCOUNT};AccountKey={KEY};QueueEndpoint={at};TableEndpoint={at}x"));
+    let started = Instant::now();
+    let mut check = Running::start(shell.command("check"));
+    check.line(&format!("waiting for the queue at {at}"));
+    check.line("4 of 5 checks failed");
+    assert_eq!(check.exit_code(), Some(1));
+    assert!(started.elapsed() < Duration::from_secs(30), "it took {:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
