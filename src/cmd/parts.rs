@@ -24,7 +24,8 @@ impl Parts {
     pub(super) async fn open(context: &Context, missing: Missing) -> Result<Self, Failure> {
         match &context.config.storage {
             Storage::Local => {
-                let file = LocalFile::open(&context.config.data, missing, context.clock())?;
+                let file = LocalFile::open(&context.config.data, missing, context.clock());
+                let file = file.map_err(|error| elsewhere(context, error))?;
                 Ok(Self {
                     queue: Arc::new(SqliteQueue::new(file.clone())),
                     store: Arc::new(SqliteStore::open(file.clone(), catalog::projection()).await?),
@@ -73,6 +74,16 @@ impl Parts {
             None => replica(context, |path, place| LocalFile::reopen_replica(path, place, context.clock())).map(Some),
         }
     }
+}
+
+/// Who names an account may have forgotten to say that it is to be used.
+fn elsewhere(context: &Context, error: LocalError) -> Failure {
+    if error.is_missing() && context.config.account_is_named {
+        let hint = "an account of Azure Storage is set: --storage azure, or PIPETRAIL_STORAGE=azure, has it used; else name \
+                    another file with --data, or put events on this one (`pipetrail enqueue`)";
+        return Failure::from(error).hint(hint);
+    }
+    Failure::from(error)
 }
 
 fn replica(

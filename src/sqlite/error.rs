@@ -83,6 +83,12 @@ impl LocalError {
             || matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.what, What::Missing)
+    }
+
     /// Whether the file is damaged.
     #[must_use]
     pub fn is_damage(&self) -> bool {

@@ -273,7 +273,14 @@ fn wrong_configuration_of_azure() {
 #[test]
 fn what_is_for_the_local_file_alone() {
     let shell = Shell::new().with("PIPETRAIL_STORAGE", "azure").with("AZURE_STORAGE_ACCOUNT", "fabrikam");
-    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs"]));
+    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs", "get runs --data other.db"]));
+}
+
+/// An account is set, but nobody said that it is to be used.
+#[test]
+fn what_is_for_azure_alone() {
+    let shell = Shell::new().with("AZURE_STORAGE_ACCOUNT", "fabrikam");
+    assert_snapshot!(session(&shell, &["get runs", "get runs --catalog other.db"]));
 }
 
 #[test]
