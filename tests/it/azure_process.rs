@@ -263,6 +263,8 @@ async fn what_goes_wrong_later_is_said_and_waited_out() {
     assert!(said.contains("WARN") && said.contains("queue `cli"), "{said}");
     assert_eq!((status(&address, "/readyz").await, status(&address, "/healthz").await), (503, 200));
     proxy.all(None);
+    let said = work.line("queue: works again after ");
+    assert!(said.contains("INFO"), "{said}");
     let started = Instant::now();
     while status(&address, "/readyz").await != 200 {
         assert!(started.elapsed() < LIMIT, "it does not get ready again");
