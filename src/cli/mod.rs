@@ -20,7 +20,7 @@ pub use subscriptions::{
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
-#[command(name = "pipetrail", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "pipetrail", version, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -253,7 +253,7 @@ pub struct Filter {
 #[derive(Debug, Args)]
 pub struct GetRun {
     /// The run's id, which is also its build's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = run_id)]
     pub run_id: u64,
     /// The run's organization, where several have a run with this id
     #[arg(long, value_name = "NAME")]
@@ -452,6 +452,10 @@ pub struct Check {
 pub enum CheckFormat {
     Text,
     Json,
+}
+
+fn run_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a run's id is a number, such as 479: `pipetrail get runs` lists them".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -224,6 +224,9 @@ fn help() {
         let name = format!("help {command}").trim_end().replace([' ', '-'], "_");
         assert_snapshot!(name, shell.run(format!("{command} --help").trim_start()));
     }
+    let by_command = shell.run("help get runs");
+    let by_option = shell.run("get runs --help");
+    assert_eq!(by_command.split_once('\n').unwrap().1, by_option.split_once('\n').unwrap().1);
 }
 
 #[test]
@@ -420,6 +423,7 @@ fn dead_letters() {
         "dead-letter list -o json",
         "dead-letter list --reason no_run_id",
         "dead-letter list --reason nothing -o json",
+        "dead-letter list --reason nothing",
         "dead-letter show 1",
         "dead-letter show 1 -o json",
         "dead-letter show 99",
@@ -430,6 +434,7 @@ fn dead_letters() {
         "dead-letter requeue --all",
         "dead-letter list",
         "dead-letter discard --all --yes",
+        "dead-letter list --reason nothing",
     ];
     assert_snapshot!(session(&shell, &lines));
 }
