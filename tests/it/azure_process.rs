@@ -234,6 +234,23 @@ async fn a_table_that_is_deleted_is_made_anew_and_that_is_said() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_table_that_somebody_else_makes_anew_is_noticed() {
+    let azurite = Azurite::start().await;
+    let shell = Shell::azure().await;
+    let work = Running::start(shell.command("work"));
+    work.line("working");
+    let event = |name: &str| shell.run(&format!("enqueue {}/{name}.json", examples()));
+    event("started_build");
+    shell.wait_for("get runs", |runs| !runs.as_array().unwrap().is_empty());
+    let name = shell.setting("PIPETRAIL_TABLE");
+    Services::new(&azurite.account()).unwrap().table(name).delete().await.unwrap();
+    // It makes the table first.
+    event("completed_build");
+    work.line(&format!("table `{name}` was deleted and made anew meanwhile: what it held is lost"));
+    shell.wait_for("get runs", |runs| runs[0]["state"] == "completed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn up_takes_a_hook() {
     let shell = Shell::azure().await;
     let up = Running::start(shell.command("up --listen 127.0.0.1:0"));
