@@ -25,7 +25,7 @@ use azure_storage_queues::{QueueClient, QueueServiceClient, QueueServiceClientBu
 use secrecy::{ExposeSecret, SecretString};
 
 pub use edm::{date_time, plain_text};
-pub use error::AzureError;
+pub use error::{AzureError, is_loopback};
 pub use table::{MOST_BYTES, MOST_OPERATIONS, Operation, Table, entity};
 
 /// A storage account and the right to use it.

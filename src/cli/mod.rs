@@ -20,7 +20,7 @@ pub use subscriptions::{
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
-#[command(name = "pipetrail", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "pipetrail", version, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -146,7 +146,8 @@ pub struct Demo {
 /// Bodies are taken byte for byte and never validated: what is wrong with one shows as a dead letter.
 #[derive(Debug, Args)]
 pub struct Enqueue {
-    /// A file is one event. A directory: its *.json and *.ndjson, sorted. `-` (stdin) and *.ndjson: one event a line
+    /// A file is one event. A directory: its *.json and *.ndjson, sorted. *.ndjson and `-` (stdin): one event a line; on
+    /// stdin JSON may also go over several
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub paths: Vec<PathBuf>,
     /// Store the events base64-encoded, as Azure DevOps puts them on its queue; on Azure they always are
@@ -252,7 +253,7 @@ pub struct Filter {
 #[derive(Debug, Args)]
 pub struct GetRun {
     /// The run's id, which is also its build's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = run_id)]
     pub run_id: u64,
     /// The run's organization, where several have a run with this id
     #[arg(long, value_name = "NAME")]
@@ -451,6 +452,10 @@ pub struct Check {
 pub enum CheckFormat {
     Text,
     Json,
+}
+
+fn run_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a run's id is a number, such as 479: `pipetrail get runs` lists them".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

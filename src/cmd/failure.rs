@@ -119,8 +119,10 @@ impl Failure {
 /// What those parts know to do about it that know best.
 fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
-    let again = passes(error).then_some("try again: nothing that was acknowledged is lost");
-    let azure = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>().and_then(AzureError::hint));
+    let answer = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>());
+    let azure = answer.and_then(AzureError::hint);
+    let may_pass = passes(error) && answer.is_none_or(AzureError::may_pass);
+    let again = may_pass.then_some("try again: nothing that was acknowledged is lost");
     let ado = error.chain().find_map(|cause| cause.downcast_ref::<AdoError>().and_then(AdoError::hint));
     known.or(azure).or(ado).or(again).map(str::to_owned)
 }

@@ -4,9 +4,9 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::AdoConfig;
-use super::azure::is_loopback;
 use super::sources::{Sourced, Sources};
 use crate::ado::rest::{Access, Credential};
+use crate::azure::is_loopback;
 
 const DEFAULT_URL: &str = "https://dev.azure.com";
 const TOKEN: &str = "PIPETRAIL_ADO_TOKEN";
@@ -73,11 +73,12 @@ mod tests {
 
     use super::super::{Environment, Faults, Flags, resolve};
     use super::*;
+    use crate::domain::Time;
 
     fn resolved(pairs: &[(&str, &str)]) -> Result<AdoConfig, Vec<String>> {
         let environment: Environment =
             pairs.iter().map(|(key, value)| ((*key).to_owned(), OsString::from(value))).collect();
-        let config = resolve(Flags::default(), &environment, None);
+        let config = resolve(Flags::default(), &environment, None, Time::UNKNOWN);
         config.map(|config| config.ado).map_err(|Faults(faults)| faults.iter().map(ToString::to_string).collect())
     }
 

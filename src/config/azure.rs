@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use azure_storage::{EMULATOR_ACCOUNT, EMULATOR_ACCOUNT_KEY};
 use base64_simd::STANDARD;
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -12,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::connection_string::ConnectionString;
 use super::sources::{Sourced, Sources};
 use super::{AzureConfig, Environment, ReplicaFile};
-use crate::azure::{Account, Credential};
+use crate::azure::{Account, Credential, is_loopback};
+use crate::domain::Time;
 
 const CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
@@ -54,6 +56,12 @@ pub(super) fn azure(
     Some(AzureConfig { account, queue, table, catalog, poison_copy })
 }
 
+pub(super) fn names_an_account(sources: &Sources<'_>) -> bool {
+    [CONNECTION_STRING, ACCOUNT]
+        .iter()
+        .any(|variable| sources.set(variable).is_some() || sources.file.values.contains_key(&variable.to_lowercase()))
+}
+
 /// An account whose endpoints are not checked yet.
 struct Draft {
     name: Option<String>,
@@ -77,8 +85,8 @@ fn account(sources: &mut Sources<'_>, storage: &str) -> Option<Account> {
         draft.table = table;
     }
     let public = draft.credential.as_ref().is_some_and(is_public);
-    let queue_endpoint = endpoint(sources, draft.queue, public);
-    let table_endpoint = endpoint(sources, draft.table, public);
+    let queue_endpoint = endpoint(sources, "queue", draft.queue, public);
+    let table_endpoint = endpoint(sources, "table", draft.table, public);
     Some(Account {
         name: draft.name?,
         credential: draft.credential?,
@@ -194,11 +202,23 @@ fn credential(sources: &mut Sources<'_>, key: Option<Sourced>, signature: Option
     }
     let Some(signature) = signature else { return Some(Credential::Entra) };
     let value = signature.value.trim_start_matches('?');
-    if value.split('&').any(|pair| pair.starts_with("sig=")) {
-        return Some(Credential::Sas(SecretString::from(value)));
+    if !value.split('&').any(|pair| pair.starts_with("sig=")) {
+        sources.fault(signature.source_name, "is no shared access signature: those hold `sig=…`");
+        return None;
     }
-    sources.fault(signature.source_name, "is no shared access signature: those hold `sig=…`");
-    None
+    if let Some(end) = end_of(value).filter(|end| *end <= sources.now) {
+        sources.fault(signature.source_name, format!("has ended at {end} (`se`): make a new signature"));
+        return None;
+    }
+    Some(Credential::Sas(SecretString::from(value)))
+}
+
+/// When a signature ends, where it says a time that is known here:
+/// <https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas#specify-the-access-policy>.
+fn end_of(signature: &str) -> Option<Time> {
+    let end = signature.split('&').find_map(|pair| pair.strip_prefix("se="))?;
+    let end = percent_decode_str(end).decode_utf8().ok()?;
+    Time::parse(&end).ok().flatten()
 }
 
 /// Whether everybody knows it.
@@ -233,7 +253,7 @@ fn account_in(endpoint: &str) -> Option<String> {
 }
 
 /// What is wrong is said without the value, which may hold a signature.
-fn endpoint(sources: &mut Sources<'_>, said: Sourced, credential_is_public: bool) -> Option<String> {
+fn endpoint(sources: &mut Sources<'_>, service: &str, said: Sourced, credential_is_public: bool) -> Option<String> {
     let says = match Url::parse(&said.value) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
             "is not an address such as https://fabrikam.table.core.windows.net"
@@ -246,16 +266,25 @@ fn endpoint(sources: &mut Sources<'_>, said: Sourced, credential_is_public: bool
         Ok(url) if url.scheme() == "http" && !credential_is_public && !is_loopback(&url) => {
             "would send everything in the clear: use https (http is for this machine, such as Azurite)"
         }
-        Ok(_) => return Some(said.value.trim_end_matches('/').to_owned()),
+        Ok(url) => match other_service(&url).filter(|other| *other != service) {
+            None => return Some(said.value.trim_end_matches('/').to_owned()),
+            Some(other) => {
+                sources.fault(
+                    said.source_name,
+                    format!("is an address of the {other} service, not of the {service} service"),
+                );
+                return None;
+            }
+        },
     };
     sources.fault(said.source_name, says);
     None
 }
 
-pub(super) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+/// The service whose address in a cloud this is: `fabrikam.queue.core.windows.net`.
+fn other_service(url: &Url) -> Option<&str> {
+    let service = url.domain()?.split('.').nth(1)?;
+    ["blob", "dfs", "file", "queue", "table", "web"].contains(&service).then_some(service)
 }
 
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/naming-queues-and-metadata>
@@ -269,6 +298,9 @@ fn parse_queue(text: &str) -> Result<String, String> {
 
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-the-table-service-data-model#table-names>
 fn parse_table(text: &str) -> Result<String, String> {
+    if text.eq_ignore_ascii_case("tables") {
+        return Err(format!("`{text}` is a name that the service keeps for itself"));
+    }
     let fits = LENGTHS.contains(&text.len())
         && text.starts_with(|character: char| character.is_ascii_alphabetic())
         && text.chars().all(|character| character.is_ascii_alphanumeric());
@@ -316,7 +348,8 @@ mod tests {
         let mut environment: Environment =
             pairs.iter().map(|(key, value)| ((*key).to_owned(), OsString::from(value))).collect();
         environment.insert("PIPETRAIL_STORAGE".to_owned(), "azure".into());
-        resolve(flags, &environment, Some((Path::new("pipetrail.toml"), file)))
+        let now = Time::parse("2026-01-01T00:00:00Z").unwrap().unwrap();
+        resolve(flags, &environment, Some((Path::new("pipetrail.toml"), file)), now)
             .map_err(|Faults(faults)| faults.iter().map(ToString::to_string).collect())
     }
 
@@ -524,6 +557,22 @@ mod tests {
                  them",
                 "PIPETRAIL_TABLE: what is set is no table: 3 to 63 letters and digits, a letter first",
                 "AZURE_STORAGE_ACCOUNT: what is set is no account: 3 to 24 lower case letters and digits",
+            ],
+        ),
+        (
+            &[
+                NAME,
+                ("AZURE_STORAGE_SAS_TOKEN", "sv=1&se=2025-12-31T23%3A59%3A59Z&sig=secret"),
+                ("AZURE_STORAGE_QUEUE_ENDPOINT", "https://fabrikam.table.core.windows.net"),
+                ("AZURE_STORAGE_TABLE_ENDPOINT", "https://fabrikam.queue.core.windows.net"),
+                ("PIPETRAIL_TABLE", "Tables"),
+            ],
+            "",
+            &[
+                "PIPETRAIL_TABLE: `Tables` is a name that the service keeps for itself",
+                "AZURE_STORAGE_SAS_TOKEN: has ended at 2025-12-31T23:59:59Z (`se`): make a new signature",
+                "AZURE_STORAGE_QUEUE_ENDPOINT: is an address of the table service, not of the queue service",
+                "AZURE_STORAGE_TABLE_ENDPOINT: is an address of the queue service, not of the table service",
             ],
         ),
         (

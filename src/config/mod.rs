@@ -36,6 +36,8 @@ pub struct Config {
     /// The local file.
     pub data: PathBuf,
     pub storage: Storage,
+    /// Whether an account of Azure Storage is named, wherever records are kept.
+    pub account_is_named: bool,
     /// The account and the queue that Azure DevOps puts its events on, where the command has to do with one.
     pub queue_for_hooks: Option<Box<AzureConfig>>,
     pub ado: AdoConfig,

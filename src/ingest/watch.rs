@@ -69,7 +69,7 @@ mod tests {
     fn what_waits_is_told() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let inserted = Time::from_ticks(0);
-        let depth = Depth { visible: 3, leased: 2 };
+        let depth = Depth { visible: 3, leased: 2, mixed: false };
         let survey = Survey { depth, oldest: Some(inserted), dead_letters: 1 };
         metrics::with_local_recorder(&recorder, || tell(survey, inserted.plus(Duration::from_secs(90))));
         let text = recorder.handle().render();

@@ -187,7 +187,7 @@ fn depth(connection: &Connection, now: i64) -> rusqlite::Result<Depth> {
     let newest: Option<i64> = connection.query_row("SELECT max(id) FROM messages", [], |row| row.get(0))?;
     let fresh = newest.map_or(0, |newest| newest + 1).saturating_sub(fresh(connection)?).max(0);
     let ask = "SELECT visible <= ?1, (SELECT count(*) FROM messages WHERE id BETWEEN first AND last) FROM leases";
-    let mut depth = Depth { visible: fresh.unsigned_abs(), leased: 0 };
+    let mut depth = Depth { visible: fresh.unsigned_abs(), ..Depth::default() };
     let mut leases = connection.prepare_cached(ask)?;
     let mut rows = leases.query([now])?;
     while let Some(row) = rows.next()? {

@@ -76,7 +76,10 @@ fn describe() {
     describe_counter!(RETRIED, "Deliveries that were not their message's first.");
     describe_histogram!(BATCH, "Messages in a batch.");
     describe_histogram!(LAG, Unit::Seconds, "How long the oldest message of a batch had been on the queue.");
-    describe_counter!(CONFLICTS, "Writes that another writer was quicker with, tried again after a join.");
+    describe_counter!(
+        CONFLICTS,
+        "Writes of records that found another version than they had seen, or on Azure any where they had seen none: tried again after a join."
+    );
     describe_counter!(REQUESTS, "Requests to Azure Storage by service and HTTP status; \"error\" without an answer.");
     describe_counter!(ADO_REQUESTS, "Requests to Azure DevOps by HTTP status; \"error\" without an answer.");
     describe_counter!(RECONCILED, "Rounds of asking Azure DevOps what its events did not tell, by outcome.");
@@ -85,7 +88,10 @@ fn describe() {
         "How often a run looked different once Azure DevOps was asked: its events were lost or late."
     );
     describe_gauge!(HOOKS, "Subscriptions of service hooks that should be there, by state: \"healthy\", or a finding.");
-    describe_gauge!(QUEUE, "Messages on the queue, visible or leased; approximate on Azure.");
+    describe_gauge!(
+        QUEUE,
+        "Messages on the queue, visible or leased; on Azure approximate, and all count as visible when more than 32 are."
+    );
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
     describe_gauge!(DEAD_LETTERS, "Dead letters that wait for somebody to look at them.");
 }

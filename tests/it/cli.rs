@@ -224,6 +224,9 @@ fn help() {
         let name = format!("help {command}").trim_end().replace([' ', '-'], "_");
         assert_snapshot!(name, shell.run(format!("{command} --help").trim_start()));
     }
+    let by_command = shell.run("help get runs");
+    let by_option = shell.run("get runs --help");
+    assert_eq!(by_command.split_once('\n').unwrap().1, by_option.split_once('\n').unwrap().1);
 }
 
 #[test]
@@ -273,7 +276,14 @@ fn wrong_configuration_of_azure() {
 #[test]
 fn what_is_for_the_local_file_alone() {
     let shell = Shell::new().with("PIPETRAIL_STORAGE", "azure").with("AZURE_STORAGE_ACCOUNT", "fabrikam");
-    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs"]));
+    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs", "get runs --data other.db"]));
+}
+
+/// An account is set, but nobody said that it is to be used.
+#[test]
+fn what_is_for_azure_alone() {
+    let shell = Shell::new().with("AZURE_STORAGE_ACCOUNT", "fabrikam");
+    assert_snapshot!(session(&shell, &["get runs", "get runs --catalog other.db"]));
 }
 
 #[test]
@@ -413,6 +423,7 @@ fn dead_letters() {
         "dead-letter list -o json",
         "dead-letter list --reason no_run_id",
         "dead-letter list --reason nothing -o json",
+        "dead-letter list --reason nothing",
         "dead-letter show 1",
         "dead-letter show 1 -o json",
         "dead-letter show 99",
@@ -423,6 +434,7 @@ fn dead_letters() {
         "dead-letter requeue --all",
         "dead-letter list",
         "dead-letter discard --all --yes",
+        "dead-letter list --reason nothing",
     ];
     assert_snapshot!(session(&shell, &lines));
 }
@@ -457,13 +469,13 @@ fn enqueue() {
         "enqueue events/b.json nowhere.json",
         "enqueue none",
     ];
-    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{}");
+    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{\n  \"a\": 1\n}\n");
     assert_snapshot!(session(&shell, &lines) + "\n" + &piped);
     let queue = SqliteQueue::new(open(&shell));
     let mut bodies: Vec<_> = block_on(queue.receive(Duration::from_secs(120))).unwrap();
     bodies.sort_by_key(|delivery| delivery.id.parse::<u64>().unwrap_or_default());
     let bodies: Vec<_> = bodies.iter().map(|delivery| String::from_utf8_lossy(&delivery.body).into_owned()).collect();
-    assert_eq!(bodies, ["{}", "{}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
+    assert_eq!(bodies, ["{}", "{\n  \"a\": 1\n}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
 }
 
 #[test]

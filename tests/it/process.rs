@@ -69,6 +69,28 @@ fn work_ends_well_when_asked_to() {
     }
 }
 
+/// Also while the pipe that it reads from is silent.
+#[test]
+fn enqueue_says_what_it_put_when_it_is_stopped() {
+    let shell = Shell::local();
+    let (read, mut write) = std::io::pipe().unwrap();
+    let mut command = shell.command("enqueue -");
+    command.stdin(read);
+    let mut enqueue = Running::start(command);
+    // As many as are put at once, and one that waits for more.
+    write.write_all("{}\n".repeat(1_001).as_bytes()).unwrap();
+    let queued = |found: &Value| found[1]["says"].as_str().unwrap().starts_with("1000 visible");
+    let started = Instant::now();
+    while !shell.path().join("pipetrail.db").exists() {
+        assert!(started.elapsed() < LIMIT, "there is no file");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    shell.wait_for("check", queued);
+    enqueue.signal("INT");
+    enqueue.line("queued 1000 events; stopped before the end: all of it may be queued again");
+    assert_eq!(enqueue.exit_code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_signal_forces_the_end() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -4,7 +4,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Decided, GIVE_BACK, Read};
-use super::{WorkError, Worker, outage};
+use super::{Away, WorkError, Worker, outage};
 use crate::ingest::commit::{Committer, Ended, Report};
 use crate::ingest::decide::{Fate, Reading};
 use crate::store::StoreError;
@@ -68,12 +68,16 @@ impl Step {
 
     /// An outage is nobody's fault: wait until the store takes a write again.
     async fn wait_for_store(&self, mut error: StoreError) -> Result<(), WorkError> {
-        let mut wait = outage();
+        let (mut wait, mut away) = (outage(), Away::default());
+        away.begins();
         while !self.stop.is_cancelled() {
             tracing::warn!(error = error.cause(), "store: not available, waiting");
             wait.next(&self.stop).await;
             match self.worker.store.recover().await {
-                Ok(()) => break,
+                Ok(()) => {
+                    away.ends("store");
+                    break;
+                }
                 Err(failed @ StoreError::Failed(_)) => return Err(failed.into()),
                 Err(again) => error = again,
             }

@@ -132,7 +132,7 @@ fn depth(peeked: usize, count: u64) -> Depth {
     let peeked = wide(peeked);
     let all_seen = peeked < MOST_AT_ONCE.into();
     let visible = if all_seen { peeked } else { count.max(peeked) };
-    Depth { visible, leased: count.saturating_sub(visible) }
+    Depth { visible, leased: count.saturating_sub(visible), mixed: !all_seen && count > peeked }
 }
 
 /// The service's times are whole seconds.
@@ -156,9 +156,16 @@ mod tests {
 
     #[test]
     fn what_is_visible_is_told_from_what_is_leased_as_far_as_can_be() {
-        let table = [((0, 0), (0, 0)), ((0, 1), (0, 1)), ((3, 5), (3, 2)), ((32, 90), (90, 0)), ((1, 0), (1, 0))];
-        for ((peeked, count), (visible, leased)) in table {
-            assert_eq!(depth(peeked, count), Depth { visible, leased }, "{peeked} of {count}");
+        let table = [
+            ((0, 0), (0, 0, false)),
+            ((0, 1), (0, 1, false)),
+            ((3, 5), (3, 2, false)),
+            ((32, 32), (32, 0, false)),
+            ((32, 90), (90, 0, true)),
+            ((1, 0), (1, 0, false)),
+        ];
+        for ((peeked, count), (visible, leased, mixed)) in table {
+            assert_eq!(depth(peeked, count), Depth { visible, leased, mixed }, "{peeked} of {count}");
         }
     }
 

@@ -76,6 +76,8 @@ struct Place {
     shard: usize,
     /// The head of that shard; `None` where it has to be read.
     head: Option<Head>,
+    /// The name of the log that was appended to.
+    log: Option<String>,
     /// When each shard was looked through for old rows: also those where nothing is appended any more.
     pruned: [Option<Time>; SHARDS],
 }
@@ -90,7 +92,8 @@ struct Head {
 
 impl Log {
     pub(super) fn new(table: Table, clock: Arc<dyn Clock>) -> Self {
-        let place = Place { shard: rand::rng().random_range(0..SHARDS), head: None, pruned: [None; SHARDS] };
+        let shard = rand::rng().random_range(0..SHARDS);
+        let place = Place { shard, head: None, log: None, pruned: [None; SHARDS] };
         Self { table, clock, waiting: Mutex::default(), place: tokio::sync::Mutex::new(place) }
     }
 
@@ -137,6 +140,7 @@ impl Log {
                 Some(head) => head,
                 None => self.beginning(place.shard).await?,
             };
+            self.notice(place, &head);
             match self.table.transact(&partition(place.shard), &self.next(place.shard, &head, entry)).await {
                 Ok(etags) => {
                     let etag = etags.into_iter().next().flatten().map(|etag| etag.to_string());
@@ -148,6 +152,15 @@ impl Log {
             }
         }
         Err(AppendError::Busy)
+    }
+
+    /// Another log than before is in another table of the same name: whoever made it has said nothing here.
+    fn notice(&self, place: &mut Place, head: &Head) {
+        let Some(log) = &head.log else { return };
+        let before = place.log.replace(log.clone());
+        if before.is_some_and(|before| before != *log) {
+            tracing::warn!("table `{}` was deleted and made anew meanwhile: what it held is lost", self.table.name());
+        }
     }
 
     /// Where an append to this shard goes on, or begins.
@@ -178,8 +191,15 @@ impl Log {
         Ok(self.heads().await?.into_iter().map(|head| head.sequence).collect())
     }
 
+    /// Makes sure that the log has a name. Whoever makes the table says so: it is not noticed again.
+    pub(super) async fn begin(&self) -> Result<(), AzureError> {
+        let name = self.name().await?;
+        self.place.lock().await.log = Some(name);
+        Ok(())
+    }
+
     /// The log's name, which is made where there is none.
-    pub(super) async fn name(&self) -> Result<String, AzureError> {
+    async fn name(&self) -> Result<String, AzureError> {
         if let Some(name) = self.own_name().await? {
             return Ok(name);
         }

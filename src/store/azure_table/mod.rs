@@ -76,7 +76,7 @@ impl AzureTableStore {
     /// When the service cannot be reached or does not allow it.
     pub async fn create(&self) -> Result<(), StoreError> {
         self.table.create().await?;
-        self.log.name().await?;
+        self.log.begin().await?;
         Ok(())
     }
 
