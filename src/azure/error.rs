@@ -80,8 +80,8 @@ impl AzureError {
             None => Some("check the account's name, its endpoints and the network"),
             // Azurite's tables call a wrong key by the second name, and Azure a firewall.
             Some(401 | 403) if self.is("AuthenticationFailed") || self.is("AuthorizationFailure") => Some(
-                "check the key, or the signature and when it ends, and this machine's clock; a firewall of the account \
-                 answers so, too",
+                "check the key or the signature, with its rights and its end, and this machine's clock; a firewall of \
+                 the account answers so, too",
             ),
             Some(401 | 403) => Some(
                 "check the key or the signature; an identity needs the roles Storage Queue Data Contributor and Storage \

@@ -100,7 +100,7 @@ pub struct Up {
 #[derive(Debug, Args)]
 pub struct Work {
     /// End when nothing is visible or leased any more
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["reconcile", "watch_hooks"])]
     pub until_empty: bool,
     /// Also answer what `up` answers, such as /healthz, /readyz and /metrics, on this address
     #[arg(long, value_name = "ADDRESS")]

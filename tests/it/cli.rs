@@ -242,6 +242,7 @@ fn wrong_usage() {
         "dead-letter requeue --all 1",
         "purge --yes",
         "work --concurrency 0",
+        "work --until-empty --reconcile 15m",
     ];
     assert_snapshot!(session(&Shell::new(), &lines));
 }
