@@ -137,7 +137,7 @@ impl Services {
         let tables = TableServiceClientBuilder::with_location(location(&account.table_endpoint), credentials);
         Ok(Self {
             queues: queues.client_options(options("queue", http.clone(), time_outs)).build(),
-            tables: tables.client_options(options("table", http, time_outs)).build(),
+            tables: tables.client_options(for_tables(options("table", http, time_outs))).build(),
         })
     }
 
@@ -156,11 +156,16 @@ fn options(service: &'static str, http: Arc<dyn HttpClient>, time_outs: TimeOuts
     let retry =
         ExponentialRetryOptions::default().max_retries(time_outs.retries).max_total_elapsed(time_outs.retry_for);
     let mut options = ClientOptions::new(TransportOptions::new(http)).retry(RetryOptions::exponential(retry));
+    options.per_retry_policies_mut().push(Arc::new(patience::Patience(time_outs.retry_for)));
+    options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));
+    options
+}
+
+/// What only tables need: a queue's addresses hold nothing to escape, and it knows no transactions.
+fn for_tables(mut options: ClientOptions) -> ClientOptions {
     options.per_call_policies_mut().push(Arc::new(address::Escaped));
     options.per_call_policies_mut().push(Arc::new(batch::WellFormed));
-    options.per_retry_policies_mut().push(Arc::new(patience::Patience(time_outs.retry_for)));
     // Inside the retries, so that a transaction that met a busy server is tried again like any other request.
-    options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));
     options.per_retry_policies_mut().push(Arc::new(batch::FailedPart));
     options
 }

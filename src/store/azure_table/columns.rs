@@ -68,5 +68,5 @@ fn typed<const T: usize, const M: usize>(
     let texts = texts.into_iter().filter_map(|(column, text)| Some((column, text?)));
     let entity = texts.fold(entity, |entity, (column, text)| entity.text(column, &plain_text(&text, MOST_CHARACTERS)));
     let times = times.into_iter().filter_map(|(column, time)| Some((column, date_time(time?))));
-    times.fold(entity, |entity, (column, time)| entity.typed(column, time, "Edm.DateTime"))
+    times.fold(entity, |entity, (column, time)| entity.typed(column, &time, "Edm.DateTime"))
 }
