@@ -438,7 +438,7 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
     assert_eq!(shell.ado.state().hooks.delivered.len(), 0);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let log = std::fs::File::create(shell.folder.path().join("log")).unwrap();
-    let mut work = shell.program(&format!("work --watch-hooks 200ms --listen 127.0.0.1:{port}"));
+    let mut work = shell.program(&format!("work --watch-hooks 1s --listen 127.0.0.1:{port}"));
     let mut work = work.stderr(log).spawn().unwrap();
     shell.ado.state().hooks.set_status("build.complete", "onProbation");
     let gaps = shell.wait_for("it begins", |gaps| !gaps.is_empty()).await;
@@ -487,7 +487,7 @@ async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
         let first = state.hooks.subscriptions.keys().next().unwrap().clone();
         state.hooks.subscriptions.remove(&first);
     }
-    let mut work = shell.program("work --watch-hooks 200ms --enrol").stderr(Stdio::null()).spawn().unwrap();
+    let mut work = shell.program("work --watch-hooks 1s --enrol").stderr(Stdio::null()).spawn().unwrap();
     let missing = shell.wait_for("one is missing", |gaps| gaps.iter().any(|gap| gap["why"] == "missing")).await;
     assert_eq!(missing.len(), 1, "{missing:?}");
     assert_eq!(shell.ado.state().hooks.subscriptions.len(), 4 + 5, "what a person removed stays so");
