@@ -57,6 +57,9 @@ impl Wanted {
 
 /// What should be there: each event of the groups in each project; where pipelines are named, once for each of them
 /// where the event can be told by pipeline.
+///
+/// Once, however often it is named: pipelines in two folders may have the same name, and a second subscription of the
+/// same kind would be a double that every plan makes anew.
 #[must_use]
 pub fn wanted(groups: &BTreeSet<Group>, projects: &[Project], pipelines: &[Pipeline], target: &Target) -> Vec<Wanted> {
     let events = || groups.iter().flat_map(|group| group.events());
@@ -67,7 +70,8 @@ pub fn wanted(groups: &BTreeSet<Group>, projects: &[Project], pipelines: &[Pipel
         });
         each.collect::<Vec<_>>()
     };
-    projects.iter().flat_map(of_project).collect()
+    let mut known = BTreeSet::new();
+    projects.iter().flat_map(of_project).filter(|wanted| known.insert(wanted.slot.clone())).collect()
 }
 
 /// The same as somebody chose it: where there is nothing for all pipelines of a project but something for some of them,
@@ -159,6 +163,18 @@ mod tests {
             assert!(told.contains(&line.to_owned()), "{told:?}");
         }
         assert!(told.contains(&"pipelines ms.vss-pipelines.job-state-changed-event 5.1-preview.1 pipelineId=7".into()));
+    }
+
+    #[test]
+    fn what_is_named_twice_is_wanted_once() {
+        let project = |id: &str| Project { id: id.to_owned(), name: "Fiber".to_owned() };
+        let pipeline = |id: u64| Pipeline { id, name: "release".to_owned() };
+        let runs = BTreeSet::from([Group::Runs]);
+        let projects = [project(PROJECT), project(&PROJECT.to_uppercase())];
+        let count = |projects: &[Project], pipelines: &[Pipeline]| wanted(&runs, projects, pipelines, &queue()).len();
+        assert_eq!(count(&projects, &[]), 5);
+        assert_eq!(count(&projects[..1], &[pipeline(7), pipeline(7)]), 5);
+        assert_eq!(count(&projects[..1], &[pipeline(7), pipeline(8)]), 4 * 2 + 1, "the same name in two folders");
     }
 
     #[test]
