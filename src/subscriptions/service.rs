@@ -85,10 +85,9 @@ pub fn groups_of(found: &[Subscription], target: &Target) -> BTreeSet<Group> {
 /// [`AdoError`].
 pub async fn carry_out(client: &Client, organization: &str, step: &Step) -> Result<(), AdoError> {
     match (step.action, &step.new, &step.subscription_id) {
-        (Action::Create, Some(new), _) => client.make_subscription(organization, new).await.map(drop),
+        (Action::Create, Some(new), _) => client.make_subscription(organization, new).await,
         (Action::Update, Some(new), Some(id)) => {
-            let status = Some(SubscriptionStatus::Enabled);
-            client.change_subscription(organization, id, new, status).await.map(drop)
+            client.change_subscription(organization, id, new, &SubscriptionStatus::Enabled).await
         }
         (Action::Recreate, Some(new), Some(id)) => {
             client.make_subscription(organization, new).await?;
@@ -105,6 +104,9 @@ pub async fn carry_out(client: &Client, organization: &str, step: &Step) -> Resu
 
 /// Gives a subscription another key, everything else as it is: the next event comes by it.
 ///
+/// Also the status is said: what an update means that leaves it out nobody knows, and what a person switched off has to
+/// stay so.
+///
 /// # Errors
 /// [`AdoError`].
 pub async fn change_key(
@@ -114,5 +116,5 @@ pub async fn change_key(
     key: &SecretString,
 ) -> Result<(), AdoError> {
     let new = found.as_new(Some(("accountKey", key.clone())));
-    client.change_subscription(organization, &found.id, &new, None).await.map(drop)
+    client.change_subscription(organization, &found.id, &new, &found.status).await
 }

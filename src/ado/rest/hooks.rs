@@ -47,7 +47,8 @@ impl Client {
         let mut pages = self.pages(place(organization, "subscriptions"));
         let mut found = Vec::new();
         while let Some(page) = pages.next().await? {
-            found.extend(page.json::<Listed<WireSubscription>>()?.value.into_iter().map(Subscription::from));
+            let listed = page.json::<Listed<WireSubscription>>()?.value;
+            found.extend(listed.into_iter().filter_map(WireSubscription::read));
         }
         Ok(found)
     }
@@ -58,7 +59,7 @@ impl Client {
     /// [`AdoError`].
     pub async fn subscription(&self, organization: &str, id: &str) -> Result<Option<Subscription>, AdoError> {
         match self.get(&of(organization, id)).await {
-            Ok(answer) => Ok(Some(answer.json::<WireSubscription>()?.into())),
+            Ok(answer) => Ok(answer.json::<WireSubscription>()?.read()),
             Err(AdoError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -68,12 +69,11 @@ impl Client {
     ///
     /// # Errors
     /// [`AdoError`]; where the answer was cut off, it may have been made all the same.
-    pub async fn make_subscription(&self, organization: &str, new: &NewSubscription) -> Result<Subscription, AdoError> {
-        let answer = self.post(&place(organization, "subscriptions"), new).await?;
-        Ok(answer.json::<WireSubscription>()?.into())
+    pub async fn make_subscription(&self, organization: &str, new: &NewSubscription) -> Result<(), AdoError> {
+        self.post(&place(organization, "subscriptions"), new).await?.json::<WireSubscription>().map(drop)
     }
 
-    /// Changes one; `status` as it is to be, or else it stays.
+    /// Changes one; `status` as it is to be.
     ///
     /// # Errors
     /// [`AdoError`].
@@ -82,10 +82,9 @@ impl Client {
         organization: &str,
         id: &str,
         to: &NewSubscription,
-        status: Option<SubscriptionStatus>,
-    ) -> Result<Subscription, AdoError> {
-        let answer = self.put(&of(organization, id), &Changed { id, to, status }).await?;
-        Ok(answer.json::<WireSubscription>()?.into())
+        status: &SubscriptionStatus,
+    ) -> Result<(), AdoError> {
+        self.put(&of(organization, id), &Changed { id, to, status }).await?.json::<WireSubscription>().map(drop)
     }
 
     /// Removes one; it may be gone already.

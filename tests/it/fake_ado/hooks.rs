@@ -1,10 +1,12 @@
 //! Service hooks: subscriptions with a status, deliveries that may fail, probation that loses events.
 //!
 //! Whatever is not known of the real service is taken at its worst: an update ends neither probation nor a switch-off
-//! by the system, an update without its secret is refused, and so is one with the mask that was given out.
+//! by the system, one that leaves the status out undoes what a person switched off, one without its secret is refused,
+//! and so is one with the mask that was given out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, Weak};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -247,11 +249,14 @@ fn change(state: &mut State, request: &Request, id: &str) -> Reply {
     ] {
         changed[name] = to[name].clone();
     }
-    let wanted = to["status"].as_str();
-    if changed["status"] == "disabledByUser" && wanted == Some("enabled") {
-        changed["status"] = "enabled".into();
+    let wanted = to["status"].as_str().unwrap_or("enabled");
+    match (text(&changed["status"]), wanted) {
+        ("enabled", "disabledByUser") | ("disabledByUser", "enabled") => changed["status"] = wanted.into(),
+        _ => {}
     }
     changed["publisherInputs"]["tfsSubscriptionId"] = "3e8b33e7-426d-4c92-9bf9-58e163dd7dd5".into();
+    // No two changes are at the same time.
+    state.hooks.now = state.hooks.now.plus(Duration::from_millis(1));
     changed["modifiedDate"] = state.hooks.now.to_string().into();
     let reply = Reply::json(&given(&changed));
     state.hooks.subscriptions.insert(id.to_owned(), changed);
