@@ -13,7 +13,7 @@ use crate::ado::hooks::{Notification, Subscription};
 use crate::domain::{DeliveryResult, GapReason, SubscriptionStatus, Time};
 
 /// A delivery may be late by this much before nobody waits for it any more.
-const LATE: Duration = Duration::from_secs(15 * 60);
+pub(super) const LATE: Duration = Duration::from_secs(15 * 60);
 /// The service forgets what it delivered after 14 days.
 const HISTORY: Duration = Duration::from_secs(13 * 24 * 3600);
 /// A run's last moments by one clock, and its event's first by another.
@@ -204,7 +204,8 @@ pub struct Look<'l> {
     pub found: &'l [Subscription],
     /// What each subscription delivered, by its id. Of one that is not in it nothing is known.
     pub history: &'l BTreeMap<String, Vec<Notification>>,
-    /// When the last run finished: of a project by its id, in lower case.
+    /// When the last run finished of those whose delivery is due: of a project by its id, in lower case. Where builds
+    /// are many the very last one never is.
     pub last_runs: &'l BTreeMap<String, Time>,
     pub target: &'l Target,
     pub now: Time,
@@ -295,17 +296,14 @@ impl Look<'_> {
         if last.is_some_and(|last| last.result == DeliveryResult::Failed) {
             return vec![self.seen(wanted, found, Ailment::Failing, self.last_failure(found))];
         }
-        match self.silent_since(wanted, found, history) {
-            Some(since) => {
-                let says = format!("the last run finished at {since}");
-                vec![Finding { since: Some(since), ..self.seen(wanted, found, Ailment::Silent, Some(says)) }]
-            }
-            None => Vec::new(),
-        }
+        let unheard = self.unheard(wanted, found, history);
+        let says = unheard.map(|run| format!("a run finished at {run}"));
+        says.map(|says| self.seen(wanted, found, Ailment::Silent, Some(says))).into_iter().collect()
     }
 
-    /// Only `build.complete` of a whole project can be told: each build ends in one.
-    fn silent_since(&self, wanted: &Wanted, found: &Subscription, history: &[Notification]) -> Option<Time> {
+    /// The finish of a run of which nothing came. Only `build.complete` of a whole project can be told: each build ends
+    /// in one.
+    fn unheard(&self, wanted: &Wanted, found: &Subscription, history: &[Notification]) -> Option<Time> {
         if !wanted.is_for_every_build() {
             return None;
         }
@@ -424,7 +422,12 @@ mod tests {
             (
                 found(|_| {}),
                 Some(vec![]),
-                &["silent 2025-03-04T10:30:00Z the last run finished at 2025-03-04T10:30:00Z"],
+                &["silent 1970-01-01T00:00:00.0000001Z a run finished at 2025-03-04T10:30:00Z"],
+            ),
+            (
+                found(|_| {}),
+                Some(vec![said(3, "succeeded"), said(7, "succeeded")]),
+                &["silent 2025-03-04T10:07:00Z a run finished at 2025-03-04T10:30:00Z"],
             ),
             (found(|_| {}), Some(vec![said(30, "pending")]), &[]),
             (found(|found| found.modified = Some(at("2025-03-04T10:40:00Z"))), Some(vec![]), &[]),

@@ -22,7 +22,7 @@ pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
 pub use gaps::{gaps, streams};
 pub use plan::{Action, Step, plan};
-pub use service::{Survey, carry_out, change_key, groups_of};
+pub use service::{Question, Survey, carry_out, change_key, groups_of};
 pub use target::{QueueTarget, Target, WebHookTarget};
 pub use wanted::{Pipeline, Wanted, wanted};
 pub use watch::{HookWatch, Watched};

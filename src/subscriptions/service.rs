@@ -4,17 +4,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use secrecy::SecretString;
 
+use super::doctor::LATE;
 use super::{Action, Group, Look, Step, Target, Wanted};
 use crate::ado::hooks::{Notification, Subscription};
-use crate::ado::rest::{AdoError, Client, Scope};
+use crate::ado::rest::{AdoError, Client, Project, Scope};
 use crate::domain::{SubscriptionStatus, Time};
 
+/// Whom to ask, about what, and as of when.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'q> {
+    pub client: &'q Client,
+    pub organization: &'q str,
+    pub target: &'q Target,
+    /// From before anything is asked: what happens meanwhile is for the next look.
+    pub now: Time,
+}
+
 /// What the service says of the subscriptions of an organization.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Survey {
     pub found: Vec<Subscription>,
+    /// Projects whose builds may not be read, by name, with the reason: there nobody can hear silence.
+    pub deaf: BTreeMap<String, String>,
     history: BTreeMap<String, Vec<Notification>>,
     last_runs: BTreeMap<String, Time>,
+    now: Time,
 }
 
 impl Survey {
@@ -22,9 +36,9 @@ impl Survey {
     ///
     /// # Errors
     /// [`AdoError`].
-    pub async fn of(client: &Client, organization: &str, wanted: &[Wanted], target: &Target) -> Result<Self, AdoError> {
-        let found = client.subscriptions(organization).await?;
-        Self::around(client, organization, found, wanted, target).await
+    pub async fn of(question: &Question<'_>, wanted: &[Wanted]) -> Result<Self, AdoError> {
+        let found = question.client.subscriptions(question.organization).await?;
+        Self::around(question, found, wanted).await
     }
 
     /// The same where the subscriptions are known.
@@ -32,12 +46,11 @@ impl Survey {
     /// # Errors
     /// [`AdoError`].
     pub async fn around(
-        client: &Client,
-        organization: &str,
+        question: &Question<'_>,
         found: Vec<Subscription>,
         wanted: &[Wanted],
-        target: &Target,
     ) -> Result<Self, AdoError> {
+        let Question { client, organization, target, now } = *question;
         let ours: Vec<String> = found.iter().filter(|found| target.owns(found)).map(|found| found.id.clone()).collect();
         // Each has a history, be it an empty one.
         let mut history: BTreeMap<_, Vec<_>> = ours.iter().map(|id| (id.clone(), Vec::new())).collect();
@@ -46,19 +59,30 @@ impl Survey {
                 known.push(said);
             }
         }
-        let mut last_runs = BTreeMap::new();
+        let (last_runs, deaf) = (BTreeMap::new(), BTreeMap::new());
+        let mut survey = Self { found, deaf, history, last_runs, now };
         for project in wanted.iter().map(|wanted| &wanted.project).collect::<BTreeSet<_>>() {
-            let scope = Scope { organization, project: &project.id, pipelines: &[] };
-            let finished = client.last_finish(&scope).await?;
-            last_runs.extend(finished.map(|finished| (project.id.to_lowercase(), finished)));
+            survey.ask_for_last_run(question, project).await?;
         }
-        Ok(Self { found, history, last_runs })
+        Ok(survey)
+    }
+
+    /// A project that may not be read must not hide what is wrong in the others.
+    async fn ask_for_last_run(&mut self, question: &Question<'_>, project: &Project) -> Result<(), AdoError> {
+        let scope = Scope { organization: question.organization, project: &project.id, pipelines: &[] };
+        match question.client.last_finish(&scope, self.now.minus(LATE)).await {
+            Ok(finished) => self.last_runs.extend(finished.map(|finished| (project.id.to_lowercase(), finished))),
+            Err(error) if error.is_of_one_place() => drop(self.deaf.insert(project.name.clone(), error.to_string())),
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
 
     /// For the doctor.
     #[must_use]
-    pub fn look<'l>(&'l self, wanted: &'l [Wanted], target: &'l Target, now: Time) -> Look<'l> {
-        Look { wanted, found: &self.found, history: &self.history, last_runs: &self.last_runs, target, now }
+    pub fn look<'l>(&'l self, wanted: &'l [Wanted], target: &'l Target) -> Look<'l> {
+        let Self { found, history, last_runs, now, .. } = self;
+        Look { wanted, found, history, last_runs, target, now: *now }
     }
 
     /// What a subscription delivered, the latest first.

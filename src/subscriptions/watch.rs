@@ -8,12 +8,12 @@ use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
 use super::wanted::as_chosen;
-use super::{Action, Ailment, Finding, Group, Survey, Target, Wanted};
+use super::{Action, Ailment, Finding, Group, Question, Survey, Target, Wanted};
 use super::{carry_out, doctor, gaps, groups_of, plan, streams, wanted};
 use crate::ado::hooks::Subscription;
 use crate::ado::rest::{AdoError, Client, Project};
 use crate::clock::Clock;
-use crate::domain::{Fact, GapKey, Key, Record};
+use crate::domain::{Fact, GapKey, Key, Record, Time};
 use crate::ingest::Importer;
 use crate::store::{Store, StoreError};
 use crate::telemetry::prometheus;
@@ -83,6 +83,7 @@ impl HookWatch {
     }
 
     async fn look(&mut self) -> Result<(), WatchError> {
+        let now = self.clock.now();
         let projects = self.projects().await?;
         let mut found = self.client.subscriptions(&self.watched.organization).await?;
         if self.watched.enrol && self.enrol(&projects, &found).await? {
@@ -94,11 +95,12 @@ impl HookWatch {
         let wanted = wanted(&groups, &projects, &[], &self.watched.target);
         let wanted = as_chosen(wanted, &found, &self.watched.target);
         let (organization, target) = (&self.watched.organization, &self.watched.target);
-        let survey = Survey::around(&self.client, organization, found, &wanted, target).await?;
-        let findings = doctor(&survey.look(&wanted, target, self.clock.now()));
+        let question = Question { client: &self.client, organization, target, now };
+        let survey = Survey::around(&question, found, &wanted).await?;
+        let findings = doctor(&survey.look(&wanted, target));
         count(&wanted, &findings);
         self.tell(&findings);
-        self.keep(&wanted, &findings).await
+        self.keep(&wanted, &findings, now).await
     }
 
     async fn projects(&self) -> Result<Vec<Project>, AdoError> {
@@ -147,7 +149,7 @@ impl HookWatch {
         self.told = now;
     }
 
-    async fn keep(&mut self, wanted: &[Wanted], findings: &[Finding]) -> Result<(), WatchError> {
+    async fn keep(&mut self, wanted: &[Wanted], findings: &[Finding], now: Time) -> Result<(), WatchError> {
         let streams = streams(&self.watched.canonical, wanted);
         let keys: Vec<Key> = streams.keys().cloned().map(Key::Gap).collect();
         let mut known = BTreeMap::new();
@@ -156,7 +158,7 @@ impl HookWatch {
                 known.insert(key.clone(), record);
             }
         }
-        let facts = gaps(&self.watched.canonical, &streams, findings, &known, self.clock.now());
+        let facts = gaps(&self.watched.canonical, &streams, findings, &known, now);
         self.importer.import(facts.into_iter().map(Fact::Gap).collect()).await?;
         Ok(())
     }

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY};
-use crate::fake_ado::{FakeAdo, PROJECTS, Project, TOKEN, Trouble};
+use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, TOKEN, Trouble};
 
 /// Another key of the account: 64 bytes, as all are.
 const OTHER: &str = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZQ==";
@@ -249,33 +249,49 @@ async fn the_doctor_finds_and_fixes_what_the_system_disabled() {
     );
 }
 
-/// Builds finished, and nothing was delivered.
+fn now() -> Time {
+    pipetrail::clock::Clock::now(&pipetrail::clock::SystemClock)
+}
+
+fn ago(minutes: u64) -> Time {
+    now().minus(Duration::from_secs(60 * minutes))
+}
+
+impl Shell {
+    /// A build of the first project that finished so many minutes ago, for each of them.
+    fn builds(&self, finished: impl IntoIterator<Item = u64>) {
+        crate::fake_ado::tell(&mut self.ado.state(), &crate::support::bodies(300));
+        let mut state = self.ado.state();
+        let project = state.projects[0].id.clone();
+        let build = state.builds.values().find(|build| build.project == project).unwrap().clone();
+        let first = state.builds.keys().max().unwrap() + 1;
+        for (id, minutes) in (first..).zip(finished) {
+            let finished = Some(ago(minutes));
+            state.put(Build { id, status: "completed".to_owned(), finished, ..build.clone() });
+        }
+    }
+}
+
+/// A build every five minutes, the last of them just now, and nothing is delivered any more: where much goes on silence
+/// is heard too, and the gap begins at the last delivery.
 #[tokio::test]
-async fn the_doctor_hears_silence() {
+async fn the_doctor_hears_silence_in_a_busy_project() {
     let shell = Shell::new().await;
+    shell.builds((0..40).map(|number| number * 5));
+    shell.ado.state().hooks.now = ago(300);
     shell.does("apply --yes").await;
-    crate::fake_ado::tell(&mut shell.ado.state(), &crate::support::bodies(300));
-    let finish = {
-        let mut state = shell.ado.state();
-        let now = pipetrail::clock::Clock::now(&pipetrail::clock::SystemClock);
-        let project = state.projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
-        let mut build = state.builds.values().find(|build| build.project == project).unwrap().clone();
-        let finish = now.minus(Duration::from_secs(3600));
-        build.status = "completed".to_owned();
-        build.finished = Some(finish);
-        state.put(build);
-        // Made anew for the project as it is now called.
-        state.hooks.subscriptions.clear();
-        state.hooks.now = now.minus(Duration::from_secs(7200));
-        finish
-    };
-    shell.does("apply --yes").await;
+    let last = ago(120);
+    {
+        let (mut state, project) = (shell.ado.state(), Project::named(PROJECTS[0]).id);
+        state.hooks.now = last;
+        state.hooks.emit("build.complete", &project, &json!({}));
+    }
     let found = shell.run("doctor -o json").await;
     let finding = &found.json()[0];
     assert_eq!((&finding["finding"], &finding["eventType"]), (&json!("silent"), &json!("build.complete")), "{found:?}");
-    assert_eq!(finding["since"], json!(finish.to_string()));
-    shell.ado.state().hooks.now = finish.plus(Duration::from_secs(60));
-    assert!(shell.run("doctor --fix --yes").await.code == 0, "one that was made after the last run may be silent");
+    assert_eq!(finding["since"], json!(last.to_string()));
+    shell.ado.state().hooks.now = ago(1);
+    assert_eq!(shell.run("doctor --fix --yes").await.code, 0, "of one that was just made nobody knows");
 }
 
 #[tokio::test]
@@ -398,6 +414,20 @@ async fn a_clear_line_for_each_trouble() {
         2,
         "no address for web hooks",
     );
+}
+
+/// One project whose builds may not be read does not hide what is wrong in another.
+#[tokio::test]
+async fn one_project_does_not_blind_the_doctor() {
+    let shell = Shell::new().await;
+    shell.does("apply --yes --all-projects").await;
+    let closed = Project::named(PROJECTS[0]).id;
+    shell.ado.state().closed.insert(closed);
+    let well = shell.does("doctor --all-projects").await;
+    assert!(well.err.contains(&format!("warning: project {}: nobody can tell", PROJECTS[0])), "{well:?}");
+    shell.ado.state().hooks.set_status(RUN_STATE, "onProbation");
+    let found = shell.run("doctor --all-projects -o json").await;
+    assert_eq!((found.code, found.json().as_array().unwrap().len()), (1, 2), "{found:?}");
 }
 
 impl Shell {

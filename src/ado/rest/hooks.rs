@@ -5,14 +5,13 @@
 //!
 //! <https://learn.microsoft.com/rest/api/azure/devops/hooks>
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{AdoError, Client, Place, Scope};
+use super::{AdoError, Client, Place};
 use crate::ado::hooks::{
     Changed, Listed, NewSubscription, Notification, Subscription, TestNotification, WireNotification, WireSubscription,
 };
-use crate::ado::wire::{When, time};
-use crate::domain::{SubscriptionStatus, Time};
+use crate::domain::SubscriptionStatus;
 
 /// So many subscriptions are asked for in one question.
 const AT_ONCE: usize = 50;
@@ -137,33 +136,5 @@ impl Client {
             Err(AdoError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// When the last build of a project finished; `None` where none did.
-    ///
-    /// # Errors
-    /// [`AdoError`].
-    pub async fn last_finish(&self, scope: &Scope<'_>) -> Result<Option<Time>, AdoError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Build {
-            finish_time: Option<When>,
-        }
-        let answer = self.get(&scope.last_build()).await?;
-        let builds = answer.json::<Listed<Build>>()?.value;
-        Ok(builds.iter().find_map(|build| time(build.finish_time.as_ref())))
-    }
-
-    /// The name of a pipeline, by which `build.complete` is filtered.
-    ///
-    /// # Errors
-    /// [`AdoError`].
-    pub async fn pipeline_name(&self, organization: &str, project: &str, id: u64) -> Result<String, AdoError> {
-        #[derive(Deserialize)]
-        struct Definition {
-            name: String,
-        }
-        let place = Place::new(organization, format!("build/definitions/{id}")).project(project);
-        Ok(self.get(&place).await?.json::<Definition>()?.name)
     }
 }

@@ -7,7 +7,7 @@ use crate::ado::rest::{Client, Limits, Project};
 use crate::azure::Credential;
 use crate::cli::{Aim, Desired, EventGroup, To};
 use crate::cmd::{Context, Failure, backfill};
-use crate::subscriptions::{Group, Pipeline, QueueTarget, Target, Wanted, WebHookTarget, wanted};
+use crate::subscriptions::{Group, Pipeline, Question, QueueTarget, Survey, Target, Wanted, WebHookTarget, wanted};
 
 /// The path under which `up` takes hooks.
 const HOOKS: &str = "/hooks/azure-devops";
@@ -37,6 +37,17 @@ impl Desk {
 
     pub(super) fn needs_secret(&self) -> Result<(), Failure> {
         needs_secret(&self.target)
+    }
+
+    /// What the service says now. Where it does not say enough, the person is told.
+    pub(super) async fn survey(&self, context: &Context) -> Result<Survey, Failure> {
+        let Self { client, organization, target, .. } = self;
+        let question = Question { client, organization, target, now: context.clock().now() };
+        let survey = Survey::of(&question, &self.wanted).await?;
+        for (project, why) in &survey.deaf {
+            context.output.say(&format!("warning: project {project}: nobody can tell whether it is silent: {why}"));
+        }
+        Ok(survey)
     }
 }
 

@@ -2,7 +2,7 @@ use super::apply::carry_out_all;
 use super::desk::Desk;
 use crate::cli::{ListFormat, SubscriptionsDoctor};
 use crate::cmd::{Context, Exit, Failure};
-use crate::subscriptions::{Finding, Step, Survey, doctor, remedies};
+use crate::subscriptions::{Finding, Step, doctor, remedies};
 use crate::view;
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result<Exit, Failure> {
@@ -26,8 +26,8 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
 
 /// What is wrong, and what makes anew what an update does not bring back.
 async fn look(context: &Context, desk: &Desk) -> Result<(Vec<Finding>, Vec<Step>), Failure> {
-    let survey = Survey::of(&desk.client, &desk.organization, &desk.wanted, &desk.target).await?;
-    let look = survey.look(&desk.wanted, &desk.target, context.clock().now());
+    let survey = desk.survey(context).await?;
+    let look = survey.look(&desk.wanted, &desk.target);
     let findings = doctor(&look);
     let steps = remedies(&look, &findings);
     Ok((findings, steps))

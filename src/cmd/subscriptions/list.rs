@@ -8,7 +8,7 @@ use crate::view::{self, ListedSubscription};
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsList) -> Result<Exit, Failure> {
     let desk = Desk::open(context, &args.desired).await?;
-    let survey = Survey::of(&desk.client, &desk.organization, &desk.wanted, &desk.target).await?;
+    let survey = desk.survey(context).await?;
     let here = |found: &&Subscription| {
         let project = found.project();
         desk.target.owns(found) && desk.projects.iter().any(|known| known.id.eq_ignore_ascii_case(&project))
