@@ -280,9 +280,9 @@ async fn the_doctor_hears_silence_in_a_busy_project() {
     shell.builds((0..40).map(|number| number * 5));
     shell.ado.state().hooks.now = ago(300);
     shell.does("apply --yes").await;
-    let last = ago(120);
+    let (last, project) = (ago(120), shell.project());
     {
-        let (mut state, project) = (shell.ado.state(), Project::named(PROJECTS[0]).id);
+        let mut state = shell.ado.state();
         state.hooks.now = last;
         state.hooks.emit("build.complete", &project, &json!({}));
     }
@@ -292,6 +292,19 @@ async fn the_doctor_hears_silence_in_a_busy_project() {
     assert_eq!(finding["since"], json!(last.to_string()));
     shell.ado.state().hooks.now = ago(1);
     assert_eq!(shell.run("doctor --fix --yes").await.code, 0, "of one that was just made nobody knows");
+}
+
+#[tokio::test]
+async fn what_is_refused_does_not_keep_the_rest_waiting() {
+    let shell = Shell::new().await;
+    shell.ado.state().hooks.closed.insert(Project::named(PROJECTS[0]).id);
+    let said = shell.run("apply --yes --all-projects").await;
+    assert!(said.code == 1 && said.err.contains("done: 5 of 10"), "{said:?}");
+    assert_eq!(said.err.matches(&format!("of {} failed: ", PROJECTS[0])).count(), 5, "each is told: {said:?}");
+    assert_eq!((said.err.matches("error:").count(), shell.ado.state().hooks.subscriptions.len()), (1, 5), "{said:?}");
+    shell.ado.state().hooks.closed.clear();
+    shell.does("apply --yes --all-projects").await;
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 10);
 }
 
 #[tokio::test]

@@ -33,6 +33,14 @@ pub(crate) struct Hooks {
     /// Events that nobody got.
     pub(crate) lost: usize,
     pub(crate) may_edit: bool,
+    /// The projects, by id, in which nobody may make one.
+    pub(crate) closed: BTreeSet<String>,
+    /// So many more may be made.
+    pub(crate) room: usize,
+    /// An update is answered as if it were done.
+    pub(crate) ignores_updates: bool,
+    /// Made by others while the next one is updated.
+    pub(crate) made_meanwhile: Vec<Value>,
     pub(crate) now: Time,
     pub(super) me: Weak<Mutex<State>>,
     made: u64,
@@ -48,6 +56,10 @@ impl Hooks {
             delivered: Vec::new(),
             lost: 0,
             may_edit: true,
+            closed: BTreeSet::new(),
+            room: usize::MAX,
+            ignores_updates: false,
+            made_meanwhile: Vec::new(),
             now: Time::parse("2026-03-02T08:00:00Z").unwrap().unwrap(),
             me: Weak::new(),
             made: 0,
@@ -217,6 +229,10 @@ fn make(state: &mut State, request: &Request) -> Reply {
     if let Err(says) = fault(state, &made) {
         return Reply::refusal(400, &says);
     }
+    if state.hooks.room == 0 || state.hooks.closed.contains(text(&made["publisherInputs"]["projectId"])) {
+        return Reply::refusal(403, "Access denied. User needs EditSubscriptions permissions in this project.");
+    }
+    state.hooks.room -= 1;
     let (id, now) = (state.hooks.next_id(), state.hooks.now.to_string());
     made["id"] = id.clone().into();
     made["url"] = format!("https://dev.azure.com/fabrikam/_apis/hooks/subscriptions/{id}").into();
@@ -236,6 +252,12 @@ fn change(state: &mut State, request: &Request, id: &str) -> Reply {
     let Some(known) = state.hooks.subscriptions.get(id).cloned() else { return missing(id) };
     if let Err(says) = fault(state, &to) {
         return Reply::refusal(400, &says);
+    }
+    for new in std::mem::take(&mut state.hooks.made_meanwhile) {
+        state.hooks.subscriptions.insert(text(&new["id"]).to_owned(), new);
+    }
+    if state.hooks.ignores_updates {
+        return Reply::json(&given(&known));
     }
     let mut changed = known;
     for name in [
