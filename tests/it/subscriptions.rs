@@ -386,6 +386,32 @@ async fn a_key_that_does_not_work_is_not_given_to_anybody() {
     assert_eq!(shell.writes(), writes);
 }
 
+/// One that is made by the old key while the others are changed gets the new one too, one that is removed meanwhile is
+/// left out, and what was taken but not done is not called done.
+#[tokio::test]
+async fn a_rotation_is_done_only_when_it_is() {
+    let mut shell = Shell::new().await;
+    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    let endpoint = Azurite::start().await.queue_endpoint();
+    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
+    shell.does("apply --yes").await;
+    {
+        let mut state = shell.ado.state();
+        state.hooks.keys.insert(OTHER.to_owned());
+        state.hooks.subscriptions.values_mut().for_each(|known| known["consumerInputs"]["accountKey"] = OTHER.into());
+        let mut new = state.hooks.subscriptions.values().next().unwrap().clone();
+        new["id"] = "f-1".into();
+        state.hooks.made_meanwhile.push(new);
+    }
+    let said = shell.run("rotate-key --yes").await;
+    assert!(said.code == 0 && said.err.contains("done: 6 subscriptions"), "{said:?}");
+    let by_the_new_key = |known: &Value| known["consumerInputs"]["accountKey"] == KEY;
+    assert!(shell.ado.state().hooks.subscriptions.values().all(by_the_new_key));
+    shell.ado.state().hooks.ignores_updates = true;
+    let said = shell.run("rotate-key --yes").await;
+    assert!(said.code == 1 && said.err.contains("did not change it") && said.err.contains("hint:"), "{said:?}");
+}
+
 #[tokio::test]
 async fn a_test_event_arrives_on_a_queue() {
     let mut shell = Shell::new().await;
