@@ -87,8 +87,6 @@ mod tests {
             subscription_id: None,
             says: None,
             since: since.map(at),
-            means: ailment.means(),
-            mend: ailment.mend(),
         }
     }
 

@@ -10,6 +10,7 @@
 mod doctor;
 mod events;
 mod gaps;
+mod options;
 mod plan;
 #[cfg(test)]
 mod samples;
@@ -21,6 +22,7 @@ mod watch;
 pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
 pub use gaps::{gaps, streams};
+pub use options::Options;
 pub use plan::{Action, Step, plan};
 pub use service::{Question, Survey, carry_out, change_key, groups_of};
 pub use target::{QueueTarget, Target, WebHookTarget};

@@ -100,7 +100,7 @@ pub fn groups_of(found: &[Subscription], target: &Target) -> BTreeSet<Group> {
     let ours: BTreeSet<&str> =
         found.iter().filter(|found| target.owns(found)).map(|found| found.event_type.as_str()).collect();
     let has = |group: &Group| group.events().iter().any(|event| ours.contains(event.name));
-    Group::ALL.into_iter().map(|(group, _)| group).filter(has).collect()
+    Group::ALL.into_iter().filter(has).collect()
 }
 
 /// Does what a step of a plan says. A new one is there before the old one goes, so that no event falls between them.

@@ -49,6 +49,12 @@ impl Wanted {
         self.event.name
     }
 
+    /// The id of the only pipeline whose events it is for; `None` also where it is told by name.
+    pub(super) fn pipeline(&self) -> Option<&str> {
+        let by_id = self.event.filter == Filter::PipelineId && !self.slot.filter.is_empty();
+        by_id.then_some(self.slot.filter.as_str())
+    }
+
     /// Whether each build of the project ends in an event of this.
     pub(super) fn is_for_every_build(&self) -> bool {
         self.event == BUILD_COMPLETE && self.slot.filter.is_empty()
@@ -151,7 +157,7 @@ mod tests {
                 "tfs build.complete 2.0",
             ]
         );
-        let all: Vec<_> = Group::ALL.iter().map(|(group, _)| *group).collect();
+        let all: Vec<_> = Group::ALL.into_iter().collect();
         assert_eq!(told(&all, &[], &queue()).len(), 18);
     }
 

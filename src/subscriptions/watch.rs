@@ -8,7 +8,7 @@ use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
 use super::wanted::as_chosen;
-use super::{Action, Ailment, Finding, Group, Question, Survey, Target, Wanted};
+use super::{Action, Ailment, Finding, Group, Options, Question, Survey, Target, Wanted};
 use super::{carry_out, doctor, gaps, groups_of, plan, streams, wanted};
 use crate::ado::hooks::Subscription;
 use crate::ado::rest::{AdoError, Client, Project};
@@ -30,6 +30,26 @@ pub struct Watched {
     pub target: Target,
     /// Whether projects that have no subscription of ours get those for runs.
     pub enrol: bool,
+}
+
+impl Watched {
+    /// The options by which a command of a person means what this finding is about.
+    fn options(&self, finding: &Finding, wanted: &[Wanted]) -> Options {
+        let group = Group::of(&finding.event_type);
+        let alike =
+            |wanted: &&Wanted| wanted.project.id == finding.project_id && Group::of(wanted.event_type()) == group;
+        let pipelines: BTreeSet<&str> = wanted.iter().filter(alike).filter_map(Wanted::pipeline).collect();
+        let pipelines: Vec<&str> = pipelines.into_iter().collect();
+        let options = Options::default()
+            .with("--organization", &self.organization)
+            .with("--project", &finding.project)
+            .maybe("--groups", group.map(Group::as_str))
+            .maybe("--pipeline", (!pipelines.is_empty()).then(|| pipelines.join(",")).as_deref());
+        match &self.target {
+            Target::Queue(queue) => options.with("--to", "queue").with("--queue", &queue.queue),
+            Target::WebHook(hook) => options.with("--to", "web-hook").with("--url", &hook.address),
+        }
+    }
 }
 
 /// Looks after subscriptions: counts, warns, and keeps a record of the times in which events were lost.
@@ -99,7 +119,7 @@ impl HookWatch {
         let survey = Survey::around(&question, found, &wanted).await?;
         let findings = doctor(&survey.look(&wanted, target));
         count(&wanted, &findings);
-        self.tell(&findings);
+        self.tell(&findings, &wanted);
         self.keep(&wanted, &findings, now).await
     }
 
@@ -135,11 +155,12 @@ impl HookWatch {
     }
 
     /// Each trouble once, and once that it is over.
-    fn tell(&mut self, findings: &[Finding]) {
+    fn tell(&mut self, findings: &[Finding], wanted: &[Wanted]) {
         let named = |finding: &Finding| (finding.finding, finding.event_type.clone(), finding.project.clone());
         for finding in findings.iter().filter(|finding| !self.told.contains(&named(finding))) {
-            let Finding { finding: what, event_type, project, says, means, mend, .. } = finding;
-            let says = says.as_deref().unwrap_or_default();
+            let Finding { finding: what, event_type, project, says, .. } = finding;
+            let (says, means) = (says.as_deref().unwrap_or_default(), what.means());
+            let mend = what.mend(&self.watched.options(finding, wanted));
             tracing::warn!(event_type, project, says, mend, "hooks: {what}: {means}");
         }
         let now: BTreeSet<_> = findings.iter().map(named).collect();

@@ -307,6 +307,34 @@ async fn what_is_refused_does_not_keep_the_rest_waiting() {
     assert_eq!(shell.ado.state().hooks.subscriptions.len(), 10);
 }
 
+/// The command that mends is typed as it is told, and mends what was looked at and nothing else.
+#[tokio::test]
+async fn the_command_that_mends_means_what_was_looked_at() {
+    let shell = Shell::new().await;
+    let options = format!("--project {} --groups runs,jobs --to web-hook --url https://hooks.example", PROJECTS[0]);
+    let found = shell.run(&format!("doctor {options} -o json")).await;
+    let mend = found.json()[0]["mend"].as_str().unwrap().to_owned();
+    assert_eq!(mend, format!("pipetrail subscriptions apply {options} --yes"));
+    shell.does(mend.strip_prefix("pipetrail subscriptions ").unwrap()).await;
+    shell.does(&format!("doctor {options}")).await;
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 6);
+    // A double is removed, and what other options made stays.
+    {
+        let mut state = shell.ado.state();
+        let is_run = |known: &&Value| known["eventType"] == RUN_STATE;
+        let mut double = state.hooks.subscriptions.values().find(is_run).unwrap().clone();
+        double["id"] = "f-1".into();
+        double["createdDate"] = "2026-03-03T00:00:00Z".into();
+        state.hooks.subscriptions.insert("f-1".to_owned(), double);
+    }
+    let found = shell.run("doctor --to web-hook --url https://hooks.example -o json").await;
+    let (finding, mend) = (&found.json()[0]["finding"], found.json()[0]["mend"].as_str().unwrap().to_owned());
+    assert_eq!((finding, found.json().as_array().unwrap().len()), (&json!("doubled"), 1));
+    shell.does(mend.strip_prefix("pipetrail subscriptions ").unwrap()).await;
+    let state = shell.ado.state();
+    assert_eq!((state.hooks.subscriptions.len(), state.hooks.subscriptions.contains_key("f-1")), (6, false));
+}
+
 #[tokio::test]
 async fn a_list_tells_of_deliveries() {
     let shell = Shell::new().await;

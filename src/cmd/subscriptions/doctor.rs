@@ -17,14 +17,16 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
         (findings, _) = look(context, &desk).await?;
     }
     match args.output {
-        ListFormat::Json => context.output.text(&view::json(&findings)?)?,
-        ListFormat::Table if !findings.is_empty() => context.output.text(&view::findings_text(&findings))?,
+        ListFormat::Json => context.output.text(&view::json(&view::listed_findings(&findings, &desk.options))?)?,
+        ListFormat::Table if !findings.is_empty() => {
+            context.output.text(&view::findings_text(&findings, &desk.options))?;
+        }
         ListFormat::Table => context.output.say(&format!("all is well: {} subscriptions", desk.wanted.len())),
     }
     if findings.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
 }
 
-/// What is wrong, and what makes anew what an update does not bring back.
+/// What is wrong, and what `--fix` does about it.
 async fn look(context: &Context, desk: &Desk) -> Result<(Vec<Finding>, Vec<Step>), Failure> {
     let survey = desk.survey(context).await?;
     let look = survey.look(&desk.wanted, &desk.target);
