@@ -21,7 +21,7 @@ mod watch;
 
 pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
-pub use gaps::{gaps, streams};
+pub use gaps::{Stream, gaps, streams};
 pub use options::Options;
 pub use plan::{Action, Step, plan};
 pub use service::{Question, Survey, carry_out, change_key, groups_of};

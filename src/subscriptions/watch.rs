@@ -8,12 +8,12 @@ use metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
 use super::wanted::as_chosen;
-use super::{Action, Ailment, Finding, Group, Options, Question, Survey, Target, Wanted};
+use super::{Action, Ailment, Finding, Group, Look, Options, Question, Survey, Target, Wanted};
 use super::{carry_out, doctor, gaps, groups_of, plan, streams, wanted};
 use crate::ado::hooks::Subscription;
 use crate::ado::rest::{AdoError, Client, Project};
 use crate::clock::Clock;
-use crate::domain::{Fact, GapKey, Key, Record, Time};
+use crate::domain::{Fact, GapKey, Key, Record};
 use crate::ingest::Importer;
 use crate::store::{Store, StoreError};
 use crate::telemetry::prometheus;
@@ -63,6 +63,8 @@ pub struct HookWatch {
     every: Duration,
     /// What was warned of, so that each trouble is told once.
     told: BTreeSet<(Ailment, String, String)>,
+    /// The streams of the last look; `None` before the first.
+    streams: Option<BTreeSet<GapKey>>,
 }
 
 /// Why a look failed; the next one may not.
@@ -84,7 +86,7 @@ impl HookWatch {
         every: Duration,
     ) -> Self {
         let importer = Importer::new(store.clone());
-        Self { client, store, importer, clock, watched, every, told: BTreeSet::new() }
+        Self { client, store, importer, clock, watched, every, told: BTreeSet::new(), streams: None }
     }
 
     /// Looks until the stop.
@@ -114,13 +116,14 @@ impl HookWatch {
         groups.insert(Group::Runs);
         let wanted = wanted(&groups, &projects, &[], &self.watched.target);
         let wanted = as_chosen(wanted, &found, &self.watched.target);
-        let (organization, target) = (&self.watched.organization, &self.watched.target);
+        let Watched { organization, target, .. } = &self.watched.clone();
         let question = Question { client: &self.client, organization, target, now };
         let survey = Survey::around(&question, found, &wanted).await?;
-        let findings = doctor(&survey.look(&wanted, target));
+        let look = survey.look(&wanted, target);
+        let findings = doctor(&look);
         count(&wanted, &findings);
         self.tell(&findings, &wanted);
-        self.keep(&wanted, &findings, now).await
+        self.keep(&look, &projects, &findings).await
     }
 
     async fn projects(&self) -> Result<Vec<Project>, AdoError> {
@@ -170,19 +173,37 @@ impl HookWatch {
         self.told = now;
     }
 
-    async fn keep(&mut self, wanted: &[Wanted], findings: &[Finding], now: Time) -> Result<(), WatchError> {
-        let streams = streams(&self.watched.canonical, wanted);
-        let keys: Vec<Key> = streams.keys().cloned().map(Key::Gap).collect();
+    async fn keep(&mut self, look: &Look<'_>, projects: &[Project], findings: &[Finding]) -> Result<(), WatchError> {
+        let streams = streams(&self.watched.canonical, look);
+        let before = self.streams.clone().unwrap_or_else(|| all_streams(&self.watched.canonical, projects));
+        // A project that could not be asked for now is another matter than one that nobody wants.
+        let (unwanted, unknown): (Vec<GapKey>, Vec<_>) =
+            before.into_iter().filter(|key| !streams.contains_key(key)).partition(|key| self.knows(key, projects));
+        let keys: Vec<Key> = streams.keys().chain(&unwanted).cloned().map(Key::Gap).collect();
         let mut known = BTreeMap::new();
-        for (key, stored) in streams.keys().zip(self.store.load(&keys).await?) {
-            if let Some(Ok(Record::Gap(record))) = stored.map(|stored| stored.record) {
-                known.insert(key.clone(), record);
+        for stored in self.store.load(&keys).await?.into_iter().flatten() {
+            if let Ok(Record::Gap(record)) = stored.record {
+                known.insert(record.key().clone(), record);
             }
         }
-        let facts = gaps(&self.watched.canonical, &streams, findings, &known, now);
+        let facts = gaps(&self.watched.canonical, &streams, findings, &known, look.now);
         self.importer.import(facts.into_iter().map(Fact::Gap).collect()).await?;
+        self.streams = Some(streams.into_keys().chain(unknown).collect());
         Ok(())
     }
+
+    /// Whether the list of projects says all about the project of this stream.
+    fn knows(&self, key: &GapKey, projects: &[Project]) -> bool {
+        let of = |project: &Project| GapKey::new(&key.organization, &project.id, &key.events) == *key;
+        self.watched.projects.is_empty() || projects.iter().any(of)
+    }
+}
+
+/// What could have been wanted before.
+fn all_streams(organization: &str, projects: &[Project]) -> BTreeSet<GapKey> {
+    let events = || Group::ALL.into_iter().flat_map(|group| group.events());
+    let of = |project: &Project| events().map(|event| GapKey::new(organization, &project.id, event.name)).collect();
+    projects.iter().flat_map(|project| -> Vec<GapKey> { of(project) }).collect()
 }
 
 /// How many subscriptions there should be are well, and how many have which trouble.

@@ -599,6 +599,119 @@ async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
     work.kill().await.unwrap();
 }
 
+impl Shell {
+    /// Whoever watches on a local file looks after what is sent to this address.
+    async fn with_web_hook() -> Self {
+        let mut shell = Self::new().await;
+        shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
+        shell
+    }
+
+    fn watching(&self, line: &str) -> tokio::process::Child {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        self.program(line).stderr(log).spawn().unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..600 {
+            if is_so(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{what}: {}", self.log());
+    }
+
+    /// Removes those for such events.
+    fn take(&self, event_type: &str) -> Vec<(String, Value)> {
+        let mut state = self.ado.state();
+        let all = std::mem::take(&mut state.hooks.subscriptions);
+        let (gone, kept) = all.into_iter().partition::<Vec<_>, _>(|(_, known)| known["eventType"] == event_type);
+        state.hooks.subscriptions = kept.into_iter().collect();
+        gone
+    }
+
+    fn subscriptions(&self) -> usize {
+        self.ado.state().hooks.subscriptions.len()
+    }
+}
+
+/// Silence is a gap since the last delivery. That nothing runs any more does not end it, a delivery does.
+#[tokio::test]
+async fn whoever_watches_hears_silence() {
+    let shell = Shell::with_web_hook().await;
+    shell.builds((4..40).map(|number| number * 5));
+    shell.ado.state().hooks.now = ago(300);
+    shell.does("apply --yes --to web-hook").await;
+    let (last, project) = (ago(120), shell.project());
+    shell.ado.state().hooks.now = last;
+    shell.ado.state().hooks.emit("build.complete", &project, &json!({}));
+    let mut work = shell.watching("work --watch-hooks 1s");
+    let gaps = shell.wait_for("it begins", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"], &gaps[0]["to"]), (1, &json!("silence"), &json!(null)));
+    assert_eq!(gaps[0]["from"], json!(last.to_string()));
+    // A project from which all builds went is not one from which events come.
+    let looks = |shell: &Shell| shell.ado.state().count("hooks/notificationsquery");
+    shell.ado.state().by_finish.clear();
+    let before = looks(&shell);
+    shell.until("it looks again", |shell| looks(shell) >= before + 3).await;
+    assert_eq!(shell.gaps().await[0]["to"], json!(null));
+    shell.ado.state().hooks.now = now();
+    shell.ado.state().hooks.emit("build.complete", &project, &json!({}));
+    shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
+    work.kill().await.unwrap();
+    let log = shell.log();
+    let mend = "--groups runs --to web-hook --url http://127.0.0.1:9/hooks/azure-devops --fix --yes";
+    assert!(log.contains("hooks: silent") && log.contains(mend), "{log}");
+}
+
+#[tokio::test]
+async fn up_watches_too() {
+    let shell = Shell::with_web_hook().await;
+    shell.does("apply --yes --to web-hook").await;
+    shell.ado.state().hooks.set_status(RUN_STATE, "disabledByUser");
+    let mut up = shell.watching("up --watch-hooks 1s --listen 127.0.0.1:0");
+    let gaps = shell.wait_for("it is seen", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"]), (1, &json!("disabledByUser")));
+    // It is not written anew at each look.
+    let looks = |shell: &Shell| shell.ado.state().count("hooks/notificationsquery");
+    let (seen, before) = (gaps[0]["seenAt"].clone(), looks(&shell));
+    shell.until("it looks again", |shell| looks(shell) >= before + 3).await;
+    assert_eq!(shell.gaps().await[0]["seenAt"], seen);
+    shell.ado.state().hooks.set_status(RUN_STATE, "asleep");
+    shell.until("it sees the status", |shell| shell.log().contains("unknownStatus")).await;
+    assert_eq!(shell.gaps().await[0]["to"], json!(null), "an unknown status does not end it");
+    shell.ado.state().hooks.set_status(RUN_STATE, "enabled");
+    shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
+    up.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gap_of_what_nobody_wants_any_more_is_over() {
+    let shell = Shell::with_web_hook().await;
+    shell.does("apply --yes --to web-hook --groups runs,jobs").await;
+    let jobs = "ms.vss-pipelines.job-state-changed-event";
+    shell.ado.state().hooks.set_status(jobs, "onProbation");
+    let is_open = |gaps: &[Value]| gaps.iter().any(|gap| gap["to"].is_null());
+    let mut work = shell.watching("work --watch-hooks 1s");
+    shell.wait_for("it begins", is_open).await;
+    let removed = shell.take(jobs);
+    let gaps = shell.wait_for("it is over", |gaps| !is_open(gaps)).await;
+    assert_eq!(gaps[0]["why"], json!("noLongerWatched"));
+    shell.ado.state().hooks.subscriptions.extend(removed);
+    shell.wait_for("it begins again", is_open).await;
+    work.kill().await.unwrap();
+    // And by one that knows of it from the store alone.
+    shell.take(jobs);
+    let mut work = shell.watching("work --watch-hooks 1s");
+    shell.wait_for("it is over again", |gaps| !is_open(gaps)).await;
+    work.kill().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_test_event_arrives_at_a_web_hook_and_changes_no_record() {
     let mut shell = Shell::new().await;
