@@ -125,7 +125,7 @@ pub struct Worker {
     /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub watch_hooks: Option<Duration>,
-    /// With --watch-hooks: subscribe to the runs of projects that have no subscription of ours
+    /// With --watch-hooks: subscribe to the runs of projects of which nothing comes here
     #[arg(long, requires = "watch_hooks")]
     pub enrol: bool,
 }

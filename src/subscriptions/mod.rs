@@ -8,6 +8,7 @@
 //! so on a schedule. Only what is ours is ever touched: same consumer, and same storage account or address.
 
 mod doctor;
+mod enrol;
 mod events;
 mod gaps;
 mod options;
@@ -24,7 +25,7 @@ pub use events::Group;
 pub use gaps::{Stream, gaps, streams};
 pub use options::Options;
 pub use plan::{Action, Step, plan};
-pub use service::{Question, Survey, carry_out, change_key, groups_of};
+pub use service::{Question, Survey, carry_out, change_key};
 pub use target::{QueueTarget, Target, WebHookTarget};
 pub use wanted::{Pipeline, Wanted, wanted};
 pub use watch::{HookWatch, Watched};

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use secrecy::SecretString;
 
 use super::doctor::LATE;
-use super::{Action, Group, Look, Step, Target, Wanted};
+use super::{Action, Look, Step, Target, Wanted};
 use crate::ado::hooks::{Notification, Subscription};
 use crate::ado::rest::{AdoError, Client, Project, Scope};
 use crate::domain::{SubscriptionStatus, Time};
@@ -92,15 +92,6 @@ impl Survey {
         said.sort_by_key(|said| std::cmp::Reverse(said.created));
         said
     }
-}
-
-/// The groups of events that some subscription of ours is for.
-#[must_use]
-pub fn groups_of(found: &[Subscription], target: &Target) -> BTreeSet<Group> {
-    let ours: BTreeSet<&str> =
-        found.iter().filter(|found| target.owns(found)).map(|found| found.event_type.as_str()).collect();
-    let has = |group: &Group| group.events().iter().any(|event| ours.contains(event.name));
-    Group::ALL.into_iter().filter(has).collect()
 }
 
 /// Does what a step of a plan says. A new one is there before the old one goes, so that no event falls between them.

@@ -5,18 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::gauge;
+use rand::Rng;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::wanted::as_chosen;
-use super::{Action, Ailment, Finding, Group, Look, Options, Question, Survey, Target, Wanted};
-use super::{carry_out, doctor, gaps, groups_of, plan, streams, wanted};
+use super::enrol::{Enrolled, Enrolment};
+use super::wanted::chosen;
+use super::{Ailment, Finding, Group, Look, Options, Question, Survey, Target, Wanted, doctor, gaps, streams};
 use crate::ado::hooks::Subscription;
 use crate::ado::rest::{AdoError, Client, Project};
 use crate::clock::Clock;
-use crate::domain::{Fact, GapKey, Key, Record};
+use crate::domain::{Fact, GapKey, Key, Record, Time};
 use crate::ingest::Importer;
 use crate::store::{Store, StoreError};
 use crate::telemetry::prometheus;
+
+/// The waits differ by so much, so that several workers do not ask at the same time.
+const JITTER: f64 = 0.2;
 
 /// Whose subscriptions are looked after.
 #[derive(Debug, Clone)]
@@ -28,7 +33,7 @@ pub struct Watched {
     /// By name or id; empty means all that there are at the time.
     pub projects: Vec<String>,
     pub target: Target,
-    /// Whether projects that have no subscription of ours get those for runs.
+    /// Whether projects of which nothing comes here get subscriptions for runs.
     pub enrol: bool,
 }
 
@@ -63,13 +68,17 @@ pub struct HookWatch {
     every: Duration,
     /// What was warned of, so that each trouble is told once.
     told: BTreeSet<(Ailment, String, String)>,
+    /// The same of projects that could not be looked at.
+    told_projects: BTreeMap<String, String>,
     /// The streams of the last look; `None` before the first.
     streams: Option<BTreeSet<GapKey>>,
+    /// How other workers know this one.
+    me: String,
 }
 
 /// Why a look failed; the next one may not.
 #[derive(Debug, thiserror::Error)]
-enum WatchError {
+pub(super) enum WatchError {
     #[error(transparent)]
     Ado(#[from] AdoError),
     #[error("the gaps cannot be kept")]
@@ -86,7 +95,8 @@ impl HookWatch {
         every: Duration,
     ) -> Self {
         let importer = Importer::new(store.clone());
-        Self { client, store, importer, clock, watched, every, told: BTreeSet::new(), streams: None }
+        let (told, told_projects, me) = (BTreeSet::new(), BTreeMap::new(), Uuid::new_v4().to_string());
+        Self { client, store, importer, clock, watched, every, told, told_projects, streams: None, me }
     }
 
     /// Looks until the stop.
@@ -99,62 +109,58 @@ impl HookWatch {
                     tracing::warn!(error, "hooks: cannot be looked at, tried again in the next round");
                 }
             }
+            let every = self.every.mul_f64(rand::rng().random_range(1.0 - JITTER..1.0 + JITTER));
             // Both ends are the same: the loop looks at the stop.
-            drop(tokio::time::timeout(self.every, stop.cancelled()).await);
+            drop(tokio::time::timeout(every, stop.cancelled()).await);
         }
     }
 
     async fn look(&mut self) -> Result<(), WatchError> {
         let now = self.clock.now();
-        let projects = self.projects().await?;
+        let (projects, mut troubles) = self.projects().await?;
         let mut found = self.client.subscriptions(&self.watched.organization).await?;
-        if self.watched.enrol && self.enrol(&projects, &found).await? {
+        let enrolled = self.enrol(&projects, &found, now).await?;
+        if enrolled.made {
             found = self.client.subscriptions(&self.watched.organization).await?;
         }
-        // Who subscribed to more events than those of runs wants them looked after, too.
-        let mut groups = groups_of(&found, &self.watched.target);
-        groups.insert(Group::Runs);
-        let wanted = wanted(&groups, &projects, &[], &self.watched.target);
-        let wanted = as_chosen(wanted, &found, &self.watched.target);
-        let Watched { organization, target, .. } = &self.watched.clone();
-        let question = Question { client: &self.client, organization, target, now };
+        let Watched { organization, target, .. } = self.watched.clone();
+        let wanted = chosen(&projects, &found, &target);
+        let question = Question { client: &self.client, organization: &organization, target: &target, now };
         let survey = Survey::around(&question, found, &wanted).await?;
-        let look = survey.look(&wanted, target);
+        troubles.extend(enrolled.refused);
+        troubles.extend(survey.deaf.iter().map(|(project, why)| (project.clone(), format!("it may be silent: {why}"))));
+        let look = survey.look(&wanted, &target);
         let findings = doctor(&look);
         count(&wanted, &findings);
         self.tell(&findings, &wanted);
+        self.tell_of_projects(troubles);
         self.keep(&look, &projects, &findings).await
     }
 
-    async fn projects(&self) -> Result<Vec<Project>, AdoError> {
+    /// Those that are there, and why the others cannot be looked at.
+    async fn projects(&self) -> Result<(Vec<Project>, BTreeMap<String, String>), AdoError> {
         let Watched { organization, projects, .. } = &self.watched;
         if projects.is_empty() {
-            return self.client.projects(organization).await;
+            return Ok((self.client.projects(organization).await?, BTreeMap::new()));
         }
-        let mut found = Vec::new();
+        let (mut found, mut troubles) = (Vec::new(), BTreeMap::new());
         for project in projects {
-            found.push(self.client.project(organization, project).await?);
+            match self.client.project(organization, project).await {
+                Ok(project) => found.push(project),
+                Err(error) if error.is_of_one_place() => drop(troubles.insert(project.clone(), error.to_string())),
+                Err(error) => return Err(error),
+            }
         }
-        Ok(found)
+        Ok((found, troubles))
     }
 
-    /// Subscribes to the runs of projects of which nothing comes here. Only makes, and only there: whatever a person
-    /// changed or removed stays so.
-    async fn enrol(&self, projects: &[Project], found: &[Subscription]) -> Result<bool, AdoError> {
-        let Watched { organization, target, .. } = &self.watched;
-        let known: BTreeSet<String> =
-            found.iter().filter(|found| target.owns(found)).map(Subscription::project).collect();
-        let new: Vec<Project> =
-            projects.iter().filter(|project| !known.contains(&project.id.to_lowercase())).cloned().collect();
-        let wanted = wanted(&BTreeSet::from([Group::Runs]), &new, &[], target);
-        let steps = plan(&wanted, found, &new, target, false);
-        for step in steps.iter().filter(|step| step.action == Action::Create) {
-            carry_out(&self.client, organization, step).await?;
+    async fn enrol(&self, projects: &[Project], found: &[Subscription], now: Time) -> Result<Enrolled, WatchError> {
+        let Self { client, store, watched, me, .. } = self;
+        if !watched.enrol {
+            return Ok(Enrolled::default());
         }
-        for project in &new {
-            tracing::info!(project = project.name, "hooks: subscribed to the runs of a new project");
-        }
-        Ok(!new.is_empty())
+        let Watched { organization, target, .. } = watched;
+        Enrolment { client, store, organization, target, now, me }.enrol(projects, found).await
     }
 
     /// Each trouble once, and once that it is over.
@@ -171,6 +177,17 @@ impl HookWatch {
             tracing::info!(event_type, project, "hooks: no longer {what}");
         }
         self.told = now;
+    }
+
+    /// The same.
+    fn tell_of_projects(&mut self, troubles: BTreeMap<String, String>) {
+        for (project, why) in troubles.iter().filter(|(project, why)| self.told_projects.get(*project) != Some(why)) {
+            tracing::warn!(project, why, "hooks: a project cannot be looked after as it should");
+        }
+        for project in self.told_projects.keys().filter(|project| !troubles.contains_key(*project)) {
+            tracing::info!(project, "hooks: the project is looked after again");
+        }
+        self.told_projects = troubles;
     }
 
     async fn keep(&mut self, look: &Look<'_>, projects: &[Project], findings: &[Finding]) -> Result<(), WatchError> {

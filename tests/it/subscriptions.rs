@@ -712,6 +712,52 @@ async fn a_gap_of_what_nobody_wants_any_more_is_over() {
     work.kill().await.unwrap();
 }
 
+/// An enrolment that was cut off is completed by whoever comes next, and one project that refuses keeps nobody waiting.
+#[tokio::test]
+async fn what_was_half_enrolled_is_completed() {
+    let mut shell = Shell::with_web_hook().await;
+    shell.set("PIPETRAIL_PROJECTS", "");
+    shell.ado.state().hooks.room = 2;
+    let mut work = shell.watching("work --watch-hooks 1s --enrol");
+    shell.until("it is told", |shell| shell.log().contains("cannot be subscribed to")).await;
+    work.kill().await.unwrap();
+    assert_eq!(shell.subscriptions(), 2);
+    shell.ado.state().hooks.room = usize::MAX;
+    let mut work = shell.watching("work --watch-hooks 1s --enrol");
+    shell.until("all is made", |shell| shell.subscriptions() == 10).await;
+    work.kill().await.unwrap();
+}
+
+/// Several workers that begin at the same time agree on who subscribes.
+#[tokio::test]
+async fn two_who_enrol_make_each_subscription_once() {
+    let mut shell = Shell::with_web_hook().await;
+    shell.set("PIPETRAIL_PROJECTS", "");
+    let mut workers: Vec<_> = (0..2).map(|_| shell.watching("work --watch-hooks 1s --enrol")).collect();
+    shell.until("all is made", |shell| shell.subscriptions() >= 10).await;
+    let looks = |shell: &Shell| shell.ado.state().count("hooks/notificationsquery");
+    let before = looks(&shell);
+    shell.until("both look again", |shell| looks(shell) >= before + 6).await;
+    assert_eq!(shell.subscriptions(), 10);
+    for worker in &mut workers {
+        worker.kill().await.unwrap();
+    }
+}
+
+/// A project that was renamed does not hide the others.
+#[tokio::test]
+async fn one_project_does_not_blind_whoever_watches() {
+    let mut shell = Shell::with_web_hook().await;
+    shell.does("apply --yes --to web-hook").await;
+    shell.set("PIPETRAIL_PROJECTS", &format!("Renamed,{}", PROJECTS[0]));
+    shell.ado.state().hooks.set_status(RUN_STATE, "onProbation");
+    let mut work = shell.watching("work --watch-hooks 1s");
+    let gaps = shell.wait_for("it is seen", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"]), (1, &json!("onProbation")));
+    work.kill().await.unwrap();
+    assert_eq!(shell.log().matches("TF200016").count(), 1, "told once: {}", shell.log());
+}
+
 #[tokio::test]
 async fn a_test_event_arrives_at_a_web_hook_and_changes_no_record() {
     let mut shell = Shell::new().await;
