@@ -22,7 +22,7 @@ pub struct Question<'q> {
 
 /// What the service says of the subscriptions of an organization.
 #[derive(Debug, Clone)]
-pub struct Survey {
+pub struct Inquiry {
     pub found: Vec<Subscription>,
     /// Projects whose builds may not be read, by name, with the reason: there nobody can hear silence.
     pub deaf: BTreeMap<String, String>,
@@ -31,7 +31,7 @@ pub struct Survey {
     now: Time,
 }
 
-impl Survey {
+impl Inquiry {
     /// Asks for all subscriptions, what ours delivered, and when the last run of each project finished.
     ///
     /// # Errors
@@ -60,11 +60,11 @@ impl Survey {
             }
         }
         let (last_runs, deaf) = (BTreeMap::new(), BTreeMap::new());
-        let mut survey = Self { found, deaf, history, last_runs, now };
+        let mut inquiry = Self { found, deaf, history, last_runs, now };
         for project in wanted.iter().map(|wanted| &wanted.project).collect::<BTreeSet<_>>() {
-            survey.ask_for_last_run(question, project).await?;
+            inquiry.ask_for_last_run(question, project).await?;
         }
-        Ok(survey)
+        Ok(inquiry)
     }
 
     /// A project that may not be read must not hide what is wrong in the others.

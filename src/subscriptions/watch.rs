@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::enrol::{Enrolled, Enrolment};
 use super::wanted::chosen;
-use super::{Ailment, Finding, Group, Look, Options, Question, Survey, Target, Wanted, doctor, gaps, streams};
+use super::{Ailment, Finding, Group, Inquiry, Look, Options, Question, Target, Wanted, doctor, gaps, streams};
 use crate::ado::hooks::Subscription;
 use crate::ado::rest::{AdoError, Client, Project};
 use crate::clock::Clock;
@@ -126,10 +126,11 @@ impl HookWatch {
         let Watched { organization, target, .. } = self.watched.clone();
         let wanted = chosen(&projects, &found, &target);
         let question = Question { client: &self.client, organization: &organization, target: &target, now };
-        let survey = Survey::around(&question, found, &wanted).await?;
+        let inquiry = Inquiry::around(&question, found, &wanted).await?;
         troubles.extend(enrolled.refused);
-        troubles.extend(survey.deaf.iter().map(|(project, why)| (project.clone(), format!("it may be silent: {why}"))));
-        let look = survey.look(&wanted, &target);
+        troubles
+            .extend(inquiry.deaf.iter().map(|(project, why)| (project.clone(), format!("it may be silent: {why}"))));
+        let look = inquiry.look(&wanted, &target);
         let findings = doctor(&look);
         count(&wanted, &findings);
         self.tell(&findings, &wanted);

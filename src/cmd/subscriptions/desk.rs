@@ -8,7 +8,7 @@ use crate::azure::Credential;
 use crate::cli::{Aim, Desired, EventGroup, To};
 use crate::cmd::{Context, Failure, backfill};
 use crate::subscriptions::{
-    Group, Options, Pipeline, Question, QueueTarget, Survey, Target, Wanted, WebHookTarget, wanted,
+    Group, Inquiry, Options, Pipeline, Question, QueueTarget, Target, Wanted, WebHookTarget, wanted,
 };
 
 /// The path under which `up` takes hooks.
@@ -44,14 +44,14 @@ impl Desk {
     }
 
     /// What the service says now. Where it does not say enough, the person is told.
-    pub(super) async fn survey(&self, context: &Context) -> Result<Survey, Failure> {
+    pub(super) async fn inquiry(&self, context: &Context) -> Result<Inquiry, Failure> {
         let Self { client, organization, target, .. } = self;
         let question = Question { client, organization, target, now: context.clock().now() };
-        let survey = Survey::of(&question, &self.wanted).await?;
-        for (project, why) in &survey.deaf {
+        let inquiry = Inquiry::of(&question, &self.wanted).await?;
+        for (project, why) in &inquiry.deaf {
             context.output.say(&format!("warning: project {project}: nobody can tell whether it is silent: {why}"));
         }
-        Ok(survey)
+        Ok(inquiry)
     }
 }
 

@@ -28,8 +28,8 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
 
 /// What is wrong, and what `--fix` does about it.
 async fn look(context: &Context, desk: &Desk) -> Result<(Vec<Finding>, Vec<Step>), Failure> {
-    let survey = desk.survey(context).await?;
-    let look = survey.look(&desk.wanted, &desk.target);
+    let inquiry = desk.inquiry(context).await?;
+    let look = inquiry.look(&desk.wanted, &desk.target);
     let findings = doctor(&look);
     let steps = remedies(&look, &findings);
     Ok((findings, steps))
