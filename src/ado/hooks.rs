@@ -1,7 +1,8 @@
 //! Subscriptions of service hooks and the history of what they delivered, as the service keeps them.
 //!
-//! Read leniently: of a subscription nothing but its id is required, and secrets that the service gives back, masked or
-//! not, are dropped here, so that nothing behind this can print them.
+//! Read leniently: a subscription of any consumer is in the list, and one with inputs of a form of its own must not make
+//! the others unreadable. Nothing but an id is required; one without it is none, since nobody could do anything with it.
+//! Secrets that the service gives back, masked or not, are dropped here, so that nothing behind this can print them.
 //!
 //! Shapes: <https://learn.microsoft.com/rest/api/azure/devops/hooks/subscriptions>.
 
@@ -11,6 +12,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::Value;
 
 use super::wire::{When, time};
 use crate::domain::{DeliveryResult, SubscriptionStatus, Time};
@@ -133,17 +135,14 @@ impl Serialize for TestNotification<'_> {
 pub(super) struct Changed<'s> {
     pub(super) id: &'s str,
     pub(super) to: &'s NewSubscription,
-    /// Left out, it stays what it is.
-    pub(super) status: Option<SubscriptionStatus>,
+    pub(super) status: &'s SubscriptionStatus,
 }
 
 impl Serialize for Changed<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", self.id)?;
-        if let Some(status) = &self.status {
-            map.serialize_entry("status", status)?;
-        }
+        map.serialize_entry("status", self.status)?;
         self.to.entries(&mut map)?;
         map.end()
     }
@@ -168,23 +167,25 @@ impl NewSubscription {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct WireSubscription {
-    id: String,
+    id: Option<String>,
     status: Option<SubscriptionStatus>,
     publisher_id: Option<String>,
     event_type: Option<String>,
     resource_version: Option<String>,
     consumer_id: Option<String>,
     consumer_action_id: Option<String>,
-    publisher_inputs: Option<BTreeMap<String, Option<String>>>,
-    consumer_inputs: Option<BTreeMap<String, Option<String>>>,
+    publisher_inputs: Option<Value>,
+    consumer_inputs: Option<Value>,
     created_date: Option<When>,
     modified_date: Option<When>,
 }
 
-impl From<WireSubscription> for Subscription {
-    fn from(wire: WireSubscription) -> Self {
-        Self {
-            id: wire.id,
+impl WireSubscription {
+    /// `None` where it has no id.
+    pub(super) fn read(self) -> Option<Subscription> {
+        let wire = self;
+        Some(Subscription {
+            id: wire.id?,
             // The older answers leave it out where nothing is wrong.
             status: wire.status.unwrap_or(SubscriptionStatus::Enabled),
             publisher: wire.publisher_id.unwrap_or_default(),
@@ -196,13 +197,15 @@ impl From<WireSubscription> for Subscription {
             consumer_inputs: inputs(wire.consumer_inputs),
             created: time(wire.created_date.as_ref()),
             modified: time(wire.modified_date.as_ref()),
-        }
+        })
     }
 }
 
-fn inputs(wire: Option<BTreeMap<String, Option<String>>>) -> Inputs {
-    let told = wire.unwrap_or_default().into_iter().filter_map(|(name, value)| Some((name, value?)));
-    told.filter(|(name, _)| !SECRETS.contains(&name.as_str())).collect()
+/// Those that are texts: ours all are.
+fn inputs(wire: Option<Value>) -> Inputs {
+    let Some(Value::Object(wire)) = wire else { return Inputs::new() };
+    let told = wire.into_iter().filter(|(name, _)| !SECRETS.contains(&name.as_str()));
+    told.filter_map(|(name, value)| Some((name, value.as_str()?.to_owned()))).collect()
 }
 
 /// What the service answers about a notification.
@@ -248,7 +251,7 @@ mod tests {
     use super::*;
 
     fn read(body: &serde_json::Value) -> Subscription {
-        serde_json::from_value::<WireSubscription>(body.clone()).unwrap().into()
+        serde_json::from_value::<WireSubscription>(body.clone()).unwrap().read().unwrap()
     }
 
     #[test]
@@ -267,6 +270,21 @@ mod tests {
     }
 
     #[test]
+    fn an_odd_one_does_not_make_the_others_unreadable() {
+        let list = json!({"count": 4, "value": [
+            {"id": "s-1", "consumerInputs": {"accountName": "fabrikam", "retries": 3, "headers": [{"x": 1}], "on": true}},
+            {"id": "s-2", "publisherInputs": ["projectId"], "consumerInputs": "none"},
+            {"eventType": "git.push"},
+            {"id": null},
+        ]});
+        let list: Listed<WireSubscription> = serde_json::from_value(list).unwrap();
+        let found: Vec<_> = list.value.into_iter().filter_map(WireSubscription::read).collect();
+        assert_eq!(found.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["s-1", "s-2"]);
+        assert_eq!(found[0].consumer_inputs, Inputs::from([("accountName".to_owned(), "fabrikam".to_owned())]));
+        assert!(found[1].publisher_inputs.is_empty() && found[1].consumer_inputs.is_empty());
+    }
+
+    #[test]
     fn what_is_sent_holds_the_secret_and_what_is_printed_does_not() {
         let new = NewSubscription {
             publisher: "tfs".to_owned(),
@@ -282,7 +300,7 @@ mod tests {
         let sent = json!(&new);
         assert_eq!(sent["consumerInputs"], json!({"accountName": "fabrikam", "accountKey": "s3cret"}));
         assert_eq!(sent["publisherInputs"], json!({"projectId": "6ce9"}));
-        let changed = json!(Changed { id: "a3c0", to: &new, status: Some(SubscriptionStatus::Enabled) });
+        let changed = json!(Changed { id: "a3c0", to: &new, status: &SubscriptionStatus::Enabled });
         assert_eq!(
             (&changed["id"], &changed["status"], &changed["resourceVersion"]),
             (&json!("a3c0"), &json!("enabled"), &json!("2.0"))

@@ -123,9 +123,9 @@ pub struct Worker {
     pub concurrency: Option<u16>,
     /// Look after the subscriptions of PIPETRAIL_ORGANIZATION so often, such as 10m: count, warn, and note when events
     /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub watch_hooks: Option<Duration>,
-    /// With --watch-hooks: subscribe to the runs of projects that have no subscription of ours
+    /// With --watch-hooks: subscribe to the runs of projects of which nothing comes here
     #[arg(long, requires = "watch_hooks")]
     pub enrol: bool,
 }
@@ -482,13 +482,21 @@ fn since(text: &str) -> Result<Since, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
 
     #[test]
     fn verify_cli() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_done_again_and_again_leaves_a_pause() {
+        for option in ["--watch-hooks", "--reconcile"] {
+            let takes = |every: &str| Cli::try_parse_from(["pipetrail", "work", option, every]).is_ok();
+            assert_eq!([takes("0s"), takes("200ms"), takes("1s")], [false, false, true], "{option}");
+        }
     }
 
     #[test]

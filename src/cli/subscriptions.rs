@@ -116,7 +116,7 @@ pub struct SubscriptionsList {
 pub struct SubscriptionsDoctor {
     #[command(flatten)]
     pub desired: Desired,
-    /// Make those anew that an update does not bring back; needs the rights to edit and to delete
+    /// Make those anew that an update does not bring back, and remove doubles; needs the rights to edit and to delete
     #[arg(long)]
     pub fix: bool,
     /// Do it: without this only the plan is printed

@@ -193,6 +193,8 @@ words! {
         Missing = "missing",
         /// Runs happened, and the subscription that should tell of them delivered nothing.
         Silence = "silence",
+        /// It was open when nobody wanted its events any more: whether they come again is not known.
+        NoLongerWatched = "noLongerWatched",
     }
 }
 

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::plan::{VERSION, differs};
+use super::plan::{VERSION, best_first, differs};
 use super::wanted::Slot;
-use super::{Action, Step, Target, Wanted};
+use super::{Action, Options, Step, Target, Wanted};
 use crate::ado::hooks::{Notification, Subscription};
 use crate::domain::{DeliveryResult, GapReason, SubscriptionStatus, Time};
 
 /// A delivery may be late by this much before nobody waits for it any more.
-const LATE: Duration = Duration::from_secs(15 * 60);
+pub(super) const LATE: Duration = Duration::from_secs(15 * 60);
 /// The service forgets what it delivered after 14 days.
 const HISTORY: Duration = Duration::from_secs(13 * 24 * 3600);
 /// A run's last moments by one clock, and its event's first by another.
@@ -38,9 +38,6 @@ pub enum Ailment {
     Doubled,
     UnknownStatus,
 }
-
-const APPLY: &str = "pipetrail subscriptions apply --yes";
-const FIX: &str = "pipetrail subscriptions doctor --fix --yes";
 
 impl Ailment {
     /// All, the worst first.
@@ -70,59 +67,50 @@ impl Ailment {
         self.texts().1
     }
 
-    /// The command that mends it, or what to do first.
+    /// The command that mends it, or what to do first. It has to mean what was looked at, so it has the same options.
     #[must_use]
-    pub fn mend(self) -> &'static str {
-        self.texts().2
+    pub fn mend(self, options: &Options) -> String {
+        let command = |name: &str| format!("pipetrail subscriptions {name}{options}");
+        let (test, fix) = (command("test"), format!("{} --fix --yes", command("doctor")));
+        match self {
+            Self::OnProbation => {
+                format!("put right what the failure says (queue, key, network), then `{fix}`")
+            }
+            Self::Silent => format!("`{test}`; if it arrives, `{fix}`"),
+            Self::Failing => format!("put right what the failure says, then `{test}`"),
+            // Not by `apply --prune`: that also removes what other options made.
+            Self::DisabledBySystem | Self::DisabledByInactiveIdentity | Self::Doubled => fix,
+            Self::DisabledByUser | Self::Missing | Self::Elsewhere | Self::OldVersion | Self::Differs => {
+                format!("{} --yes", command("apply"))
+            }
+            Self::UnknownStatus => "look at it in the project's settings, under Service hooks".to_owned(),
+        }
     }
 
-    fn texts(self) -> (&'static str, &'static str, &'static str) {
+    fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::OnProbation => (
                 "onProbation",
                 "a delivery failed; Azure DevOps tries that one again for up to 36 hours, and every new event is lost",
-                "put right what the failure says (queue, key, network), then `pipetrail subscriptions doctor --fix --yes`",
             ),
             Self::DisabledBySystem => (
                 "disabledBySystem",
                 "deliveries failed for 36 hours, or the address answered 410: every event is lost, and an update does not \
                  bring it back",
-                FIX,
             ),
-            Self::DisabledByUser => ("disabledByUser", "somebody switched it off: every event is lost", APPLY),
+            Self::DisabledByUser => ("disabledByUser", "somebody switched it off: every event is lost"),
             Self::DisabledByInactiveIdentity => (
                 "disabledByInactiveIdentity",
                 "whoever made it is not active in the organization any more: every event is lost",
-                FIX,
             ),
-            Self::Missing => ("missing", "there is no subscription for these events: they are lost", APPLY),
-            Self::Elsewhere => {
-                ("elsewhere", "these events go to another queue of the account, and none comes here", APPLY)
-            }
-            Self::Silent => (
-                "silent",
-                "runs happened, and nothing was delivered: events are lost without notice",
-                "`pipetrail subscriptions test`; if it arrives, `pipetrail subscriptions doctor --fix --yes`",
-            ),
-            Self::Failing => (
-                "failing",
-                "the last delivery failed; probation comes next",
-                "put right what the failure says, then `pipetrail subscriptions test`",
-            ),
-            Self::OldVersion => {
-                ("oldVersion", "it sends an older form of the event, which says less about a run", APPLY)
-            }
-            Self::Differs => ("differs", "some events are filtered out, or come without what is needed", APPLY),
-            Self::Doubled => (
-                "doubled",
-                "every event comes more than once, which costs time and changes nothing",
-                "pipetrail subscriptions apply --prune --yes",
-            ),
-            Self::UnknownStatus => (
-                "unknownStatus",
-                "Azure DevOps says a status that this version does not know",
-                "look at it in the project's settings, under Service hooks",
-            ),
+            Self::Missing => ("missing", "there is no subscription for these events: they are lost"),
+            Self::Elsewhere => ("elsewhere", "these events go to another queue of the account, and none comes here"),
+            Self::Silent => ("silent", "runs happened, and nothing was delivered: events are lost without notice"),
+            Self::Failing => ("failing", "the last delivery failed; probation comes next"),
+            Self::OldVersion => ("oldVersion", "it sends an older form of the event, which says less about a run"),
+            Self::Differs => ("differs", "some events are filtered out, or come without what is needed"),
+            Self::Doubled => ("doubled", "every event comes more than once, which costs time and changes nothing"),
+            Self::UnknownStatus => ("unknownStatus", "Azure DevOps says a status that this version does not know"),
         }
     }
 
@@ -140,20 +128,21 @@ impl Ailment {
         }
     }
 
-    /// Whether `--fix` makes the subscription anew: the status does not go away by an update, or nobody knows why
-    /// nothing comes.
-    #[must_use]
-    pub fn wants_a_new_one(self) -> bool {
+    /// What `--fix` does with the subscription. It makes anew where the status does not go away by an update, or nobody
+    /// knows why nothing comes.
+    fn fix(self) -> Option<Action> {
         match self {
-            Self::OnProbation | Self::DisabledBySystem | Self::DisabledByInactiveIdentity | Self::Silent => true,
+            Self::OnProbation | Self::DisabledBySystem | Self::DisabledByInactiveIdentity | Self::Silent => {
+                Some(Action::Recreate)
+            }
+            Self::Doubled => Some(Action::Remove),
             Self::DisabledByUser
             | Self::Missing
             | Self::Elsewhere
             | Self::Failing
             | Self::OldVersion
             | Self::Differs
-            | Self::Doubled
-            | Self::UnknownStatus => false,
+            | Self::UnknownStatus => None,
         }
     }
 }
@@ -185,8 +174,6 @@ pub struct Finding {
     /// As far as can be told.
     #[serde(serialize_with = "rfc3339")]
     pub since: Option<Time>,
-    pub means: &'static str,
-    pub mend: &'static str,
 }
 
 #[expect(clippy::ref_option, reason = "the form that serde calls")]
@@ -204,7 +191,8 @@ pub struct Look<'l> {
     pub found: &'l [Subscription],
     /// What each subscription delivered, by its id. Of one that is not in it nothing is known.
     pub history: &'l BTreeMap<String, Vec<Notification>>,
-    /// When the last run finished: of a project by its id, in lower case.
+    /// When the last run finished of those whose delivery is due: of a project by its id, in lower case. Where builds
+    /// are many the very last one never is.
     pub last_runs: &'l BTreeMap<String, Time>,
     pub target: &'l Target,
     pub now: Time,
@@ -213,10 +201,7 @@ pub struct Look<'l> {
 /// Everything that is wrong, in the order of what is wanted.
 #[must_use]
 pub fn doctor(look: &Look<'_>) -> Vec<Finding> {
-    let mut slots: BTreeMap<Slot, Vec<&Subscription>> = BTreeMap::new();
-    for found in look.found.iter().filter(|found| look.target.owns(found)) {
-        slots.entry(Slot::of(found)).or_default().push(found);
-    }
+    let slots = look.slots();
     let of = |wanted: &Wanted| {
         let found = slots.get(&wanted.slot).map(Vec::as_slice).unwrap_or_default();
         look.slot(wanted, found)
@@ -224,23 +209,42 @@ pub fn doctor(look: &Look<'_>) -> Vec<Finding> {
     look.wanted.iter().flat_map(of).collect()
 }
 
-/// What makes those anew that an update does not bring back.
+/// What makes those anew that an update does not bring back, and removes doubles.
 #[must_use]
 pub fn remedies(look: &Look<'_>, findings: &[Finding]) -> Vec<Step> {
     let remedy = |finding: &Finding| {
-        let id = finding.subscription_id.as_ref().filter(|_| finding.finding.wants_a_new_one())?;
+        let (action, id) = (finding.finding.fix()?, finding.subscription_id.as_ref()?);
         let slot = Slot::of(look.found.iter().find(|found| found.id == *id)?);
         let wanted = look.wanted.iter().find(|wanted| wanted.slot == slot)?;
         Some(Step {
-            action: Action::Recreate,
+            action,
             event_type: finding.event_type.clone(),
             project: finding.project.clone(),
             subscription_id: Some(id.clone()),
             reason: finding.finding.to_string(),
-            new: Some(wanted.new.clone()),
+            new: (action == Action::Recreate).then(|| wanted.new.clone()),
         })
     };
     findings.iter().filter_map(remedy).collect()
+}
+
+impl<'l> Look<'l> {
+    /// Ours, by what events they are for.
+    pub(super) fn slots(&self) -> BTreeMap<Slot, Vec<&'l Subscription>> {
+        let mut slots: BTreeMap<Slot, Vec<&Subscription>> = BTreeMap::new();
+        for found in self.found.iter().filter(|found| self.target.owns(found)) {
+            slots.entry(Slot::of(found)).or_default().push(found);
+        }
+        slots
+    }
+
+    /// What came of its deliveries, the oldest first.
+    pub(super) fn settled(&self, found: &Subscription) -> Vec<&'l Notification> {
+        let history = self.history.get(&found.id).into_iter().flatten();
+        let mut settled: Vec<_> = history.filter(|said| said.result != DeliveryResult::Pending).collect();
+        settled.sort_by_key(|said| said.created);
+        settled
+    }
 }
 
 impl Look<'_> {
@@ -256,9 +260,11 @@ impl Look<'_> {
             }
             // Two at work tell the same twice; one that is switched off beside one at work harms nobody.
             (all, _) => {
-                let at_work: Vec<_> = all.iter().filter(|found| found.status == SubscriptionStatus::Enabled).collect();
-                let best = at_work.first().copied().or_else(|| all.first());
-                let doubled = at_work.iter().skip(1).map(|double| self.seen(wanted, double, Ailment::Doubled, None));
+                let mut all = all.to_vec();
+                best_first(wanted, &mut all);
+                let at_work = all.iter().filter(|found| found.status == SubscriptionStatus::Enabled);
+                let best = all.first();
+                let doubled = at_work.skip(1).map(|double| self.seen(wanted, double, Ailment::Doubled, None));
                 best.into_iter().flat_map(|best| self.one(wanted, best)).chain(doubled).collect()
             }
         }
@@ -291,21 +297,17 @@ impl Look<'_> {
     /// Enabled, which does not mean that anything comes.
     fn at_work(&self, wanted: &Wanted, found: &Subscription) -> Vec<Finding> {
         let Some(history) = self.history.get(&found.id) else { return Vec::new() };
-        let last = history.iter().filter(|said| said.result != DeliveryResult::Pending).max_by_key(|said| said.created);
-        if last.is_some_and(|last| last.result == DeliveryResult::Failed) {
+        if self.settled(found).last().is_some_and(|last| last.result == DeliveryResult::Failed) {
             return vec![self.seen(wanted, found, Ailment::Failing, self.last_failure(found))];
         }
-        match self.silent_since(wanted, found, history) {
-            Some(since) => {
-                let says = format!("the last run finished at {since}");
-                vec![Finding { since: Some(since), ..self.seen(wanted, found, Ailment::Silent, Some(says)) }]
-            }
-            None => Vec::new(),
-        }
+        let unheard = self.unheard(wanted, found, history);
+        let says = unheard.map(|run| format!("a run finished at {run}"));
+        says.map(|says| self.seen(wanted, found, Ailment::Silent, Some(says))).into_iter().collect()
     }
 
-    /// Only `build.complete` of a whole project can be told: each build ends in one.
-    fn silent_since(&self, wanted: &Wanted, found: &Subscription, history: &[Notification]) -> Option<Time> {
+    /// The finish of a run of which nothing came. Only `build.complete` of a whole project can be told: each build ends
+    /// in one.
+    fn unheard(&self, wanted: &Wanted, found: &Subscription, history: &[Notification]) -> Option<Time> {
         if !wanted.is_for_every_build() {
             return None;
         }
@@ -347,8 +349,6 @@ fn finding(wanted: &Wanted, ailment: Ailment) -> Finding {
         subscription_id: None,
         says: None,
         since: None,
-        means: ailment.means(),
-        mend: ailment.mend(),
     }
 }
 
@@ -424,7 +424,12 @@ mod tests {
             (
                 found(|_| {}),
                 Some(vec![]),
-                &["silent 2025-03-04T10:30:00Z the last run finished at 2025-03-04T10:30:00Z"],
+                &["silent 1970-01-01T00:00:00.0000001Z a run finished at 2025-03-04T10:30:00Z"],
+            ),
+            (
+                found(|_| {}),
+                Some(vec![said(3, "succeeded"), said(7, "succeeded")]),
+                &["silent 2025-03-04T10:07:00Z a run finished at 2025-03-04T10:30:00Z"],
             ),
             (found(|_| {}), Some(vec![said(30, "pending")]), &[]),
             (found(|found| found.modified = Some(at("2025-03-04T10:40:00Z"))), Some(vec![]), &[]),
@@ -461,7 +466,29 @@ mod tests {
     fn each_ailment_has_its_own_word_and_says_what_to_do() {
         let words: BTreeSet<_> = Ailment::ALL.iter().map(|ailment| ailment.as_str()).collect();
         assert_eq!(words.len(), Ailment::ALL.len());
-        assert!(Ailment::ALL.iter().all(|ailment| !ailment.means().is_empty() && !ailment.mend().is_empty()));
+        let options = Options::default().with("--to", "web-hook");
+        for ailment in Ailment::ALL {
+            let mend = ailment.mend(&options);
+            assert!(!ailment.means().is_empty() && !mend.is_empty() && !mend.contains("prune"), "{ailment}: {mend}");
+            let commands = mend.matches("pipetrail subscriptions").count();
+            assert_eq!(mend.matches(" --to web-hook").count(), commands, "{ailment}: {mend}");
+        }
+        assert_eq!(Ailment::Missing.mend(&options), "pipetrail subscriptions apply --to web-hook --yes");
+    }
+
+    #[test]
+    fn of_doubles_the_one_goes_that_says_less() {
+        let (wanted, target) = (vec![build_complete()], queue());
+        let (history, last_runs) = (BTreeMap::new(), BTreeMap::new());
+        let narrow = found(|found| drop(found.publisher_inputs.insert("buildStatus".into(), "Failed".into())));
+        let wide = found(|found| (found.id, found.created) = ("s-2".to_owned(), Some(at("2025-03-04T10:00:00Z"))));
+        let found = [narrow, wide];
+        let (history, last_runs, now) = (&history, &last_runs, at("2025-03-04T11:00:00Z"));
+        let look = Look { wanted: &wanted, found: &found, history, last_runs, target: &target, now };
+        let steps = remedies(&look, &doctor(&look));
+        let told: Vec<_> = steps.iter().map(|step| (step.action, step.subscription_id.as_deref())).collect();
+        assert_eq!(told, [(Action::Remove, Some("s-1"))]);
+        assert!(steps[0].new.is_none());
     }
 
     #[test]
@@ -503,7 +530,6 @@ mod tests {
             serde_json::json!([{
                 "finding": "disabledBySystem", "eventType": "build.complete", "project": "Fiber",
                 "subscriptionId": "s-1", "says": null, "since": "1970-01-01T00:00:00.0000001Z",
-                "means": Ailment::DisabledBySystem.means(), "mend": Ailment::DisabledBySystem.mend(),
             }])
         );
     }

@@ -66,7 +66,7 @@ const fn release(name: &'static str) -> Event {
 pub(super) const BUILD_COMPLETE: Event =
     Event { version: "2.0", filter: Filter::DefinitionName, ..tfs("build.complete", true) };
 
-const RUNS: [Event; 5] = [
+pub(super) const RUNS: [Event; 5] = [
     pipelines("ms.vss-pipelines.run-state-changed-event"),
     pipelines("ms.vss-pipelines.stage-state-changed-event"),
     pipelines("ms.vss-pipelinechecks-events.approval-pending"),
@@ -95,14 +95,23 @@ const RELEASES: [Event; 6] = [
 const BOARDS: [Event; 2] = [tfs("workitem.created", true), tfs("workitem.updated", true)];
 
 impl Group {
-    /// All of them, with the words for them.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Runs, "runs"),
-        (Self::Jobs, "jobs"),
-        (Self::Code, "code"),
-        (Self::Releases, "releases"),
-        (Self::Boards, "boards"),
-    ];
+    pub const ALL: [Self; 5] = [Self::Runs, Self::Jobs, Self::Code, Self::Releases, Self::Boards];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Jobs => "jobs",
+            Self::Code => "code",
+            Self::Releases => "releases",
+            Self::Boards => "boards",
+        }
+    }
+
+    /// The one that it belongs to.
+    pub(super) fn of(event_type: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|group| group.events().iter().any(|event| event.name == event_type))
+    }
 
     pub(super) fn events(self) -> &'static [Event] {
         match self {

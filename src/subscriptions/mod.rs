@@ -4,12 +4,14 @@
 //! nobody is told (<https://learn.microsoft.com/azure/devops/service-hooks/troubleshoot>). So what should be there is
 //! computed ([`wanted()`]), compared with what is there ([`plan()`]), and looked after ([`doctor()`]).
 //!
-//! All of that is pure; [`Survey`] and [`carry_out`] ask the service and tell it, and [`HookWatch`] does
+//! All of that is pure; [`Inquiry`] and [`carry_out`] ask the service and tell it, and [`HookWatch`] does
 //! so on a schedule. Only what is ours is ever touched: same consumer, and same storage account or address.
 
 mod doctor;
+mod enrol;
 mod events;
 mod gaps;
+mod options;
 mod plan;
 #[cfg(test)]
 mod samples;
@@ -20,9 +22,10 @@ mod watch;
 
 pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
-pub use gaps::{gaps, streams};
+pub use gaps::{Stream, gaps, streams};
+pub use options::Options;
 pub use plan::{Action, Step, plan};
-pub use service::{Survey, carry_out, change_key, groups_of};
+pub use service::{Inquiry, Question, carry_out, change_key};
 pub use target::{QueueTarget, Target, WebHookTarget};
 pub use wanted::{Pipeline, Wanted, wanted};
 pub use watch::{HookWatch, Watched};

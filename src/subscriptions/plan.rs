@@ -111,8 +111,7 @@ pub fn plan(
 }
 
 fn of_slot(wanted: &Wanted, mut found: Vec<&Subscription>, prune: bool) -> Vec<Step> {
-    // The best one stays: one that delivers, and of those the oldest.
-    found.sort_by_key(|found| (rank(&found.status), found.created, found.id.clone()));
+    best_first(wanted, &mut found);
     let mut found = found.into_iter();
     let Some(kept) = found.next() else {
         return vec![Step {
@@ -126,6 +125,13 @@ fn of_slot(wanted: &Wanted, mut found: Vec<&Subscription>, prune: bool) -> Vec<S
     };
     let doubles = found.map(|double| unwanted(double, &format!("doubled: the same as {}", kept.id), prune));
     [of_one(wanted, kept)].into_iter().chain(doubles).collect()
+}
+
+/// Of doubles the first one stays: one that delivers, and of those one that lets all events pass, and the oldest.
+pub(super) fn best_first(wanted: &Wanted, found: &mut [&Subscription]) {
+    found.sort_by_cached_key(|found| {
+        (rank(&found.status), !differs(wanted, found).is_empty(), found.created, found.id.clone())
+    });
 }
 
 fn rank(status: &SubscriptionStatus) -> u8 {
@@ -263,6 +269,7 @@ mod tests {
     use super::super::samples::{PROJECT, as_wanted, project, queue, subscription, web_hook};
     use super::super::{Group, wanted};
     use super::*;
+    use crate::domain::Time;
 
     fn told(found: &[Subscription], prune: bool) -> Vec<String> {
         let wanted = wanted(&BTreeSet::from([Group::Jobs]), &[project()], &[], &queue());
@@ -331,6 +338,10 @@ mod tests {
             ["unchanged s-2 as wanted", "unchanged s-1 doubled: the same as s-2; --prune removes it"]
         );
         assert_eq!(told(&double, true), ["unchanged s-2 as wanted", "remove s-1 doubled: the same as s-2"]);
+        let narrow =
+            changed("s-1", |found| drop(found.publisher_inputs.insert("jobStateId".into(), "Completed".into())));
+        let wide = changed("s-2", |found| found.created = Some(Time::from_ticks(2)));
+        assert_eq!(told(&[narrow, wide], true)[1], "remove s-1 doubled: the same as s-2", "though it is the older one");
     }
 
     #[test]
@@ -356,7 +367,7 @@ mod tests {
 
     #[test]
     fn a_second_plan_finds_nothing_to_do() {
-        let all: BTreeSet<_> = Group::ALL.iter().map(|(group, _)| *group).collect();
+        let all: BTreeSet<_> = Group::ALL.into_iter().collect();
         for target in [queue(), web_hook()] {
             let wanted = wanted(&all, &[project()], &[], &target);
             let found: Vec<_> = wanted.iter().enumerate().map(|(number, wanted)| as_wanted(number, wanted)).collect();

@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::events::{BUILD_COMPLETE, Event, Filter};
 use super::{Group, Target};
@@ -49,6 +49,12 @@ impl Wanted {
         self.event.name
     }
 
+    /// The id of the only pipeline whose events it is for; `None` also where it is told by name.
+    pub(super) fn pipeline(&self) -> Option<&str> {
+        let by_id = self.event.filter == Filter::PipelineId && !self.slot.filter.is_empty();
+        by_id.then_some(self.slot.filter.as_str())
+    }
+
     /// Whether each build of the project ends in an event of this.
     pub(super) fn is_for_every_build(&self) -> bool {
         self.event == BUILD_COMPLETE && self.slot.filter.is_empty()
@@ -57,6 +63,9 @@ impl Wanted {
 
 /// What should be there: each event of the groups in each project; where pipelines are named, once for each of them
 /// where the event can be told by pipeline.
+///
+/// Once, however often it is named: pipelines in two folders may have the same name, and a second subscription of the
+/// same kind would be a double that every plan makes anew.
 #[must_use]
 pub fn wanted(groups: &BTreeSet<Group>, projects: &[Project], pipelines: &[Pipeline], target: &Target) -> Vec<Wanted> {
     let events = || groups.iter().flat_map(|group| group.events());
@@ -67,23 +76,36 @@ pub fn wanted(groups: &BTreeSet<Group>, projects: &[Project], pipelines: &[Pipel
         });
         each.collect::<Vec<_>>()
     };
-    projects.iter().flat_map(of_project).collect()
+    let mut known = BTreeSet::new();
+    projects.iter().flat_map(of_project).filter(|wanted| known.insert(wanted.slot.clone())).collect()
 }
 
-/// The same as somebody chose it: where there is nothing for all pipelines of a project but something for some of them,
-/// those are wanted and no others.
+/// What whoever watches wants: of each project the events of runs, and what else somebody subscribed to, so that it comes
+/// here. What goes elsewhere, or comes of another project, says nothing about that.
+///
+/// Where there is nothing for all pipelines of a project but something for some of them, those are wanted and no others.
 #[must_use]
-pub(super) fn as_chosen(wanted: Vec<Wanted>, found: &[Subscription], target: &Target) -> Vec<Wanted> {
-    let slots: BTreeSet<Slot> = found.iter().filter(|found| target.owns(found)).map(Slot::of).collect();
-    let chosen = |wanted: Wanted| {
-        let narrower = |slot: &&Slot| Slot { filter: String::new(), ..(*slot).clone() } == wanted.slot;
-        let filters: Vec<_> = slots.iter().filter(narrower).map(|slot| slot.filter.clone()).collect();
-        if filters.is_empty() || filters.iter().any(String::is_empty) {
-            return vec![wanted];
-        }
-        filters.into_iter().map(|filter| one(&wanted.project, wanted.event, filter, target)).collect()
+pub(super) fn chosen(projects: &[Project], found: &[Subscription], target: &Target) -> Vec<Wanted> {
+    let here = found.iter().filter(|found| target.owns(found) && target.elsewhere(found).is_none());
+    let mut filters: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for Slot { event_type, project, filter } in here.map(Slot::of) {
+        filters.entry((project, event_type)).or_default().insert(filter);
+    }
+    let of_event = |project: &Project, group: Group, event: Event| -> Vec<Wanted> {
+        let all = || BTreeSet::from([String::new()]);
+        let filters = match filters.get(&(project.id.to_lowercase(), event.name.to_owned())) {
+            Some(filters) if filters.contains("") => all(),
+            Some(filters) => filters.clone(),
+            None if group == Group::Runs => all(),
+            None => BTreeSet::new(),
+        };
+        filters.into_iter().map(|filter| one(project, event, filter, target)).collect()
     };
-    wanted.into_iter().flat_map(chosen).collect()
+    let of_project = |project: &Project| {
+        let of_group = |group: Group| group.events().iter().flat_map(move |event| of_event(project, group, *event));
+        Group::ALL.into_iter().flat_map(of_group).collect::<Vec<_>>()
+    };
+    projects.iter().flat_map(of_project).collect()
 }
 
 /// The values of the event's filter; an empty one lets all events pass.
@@ -118,6 +140,7 @@ fn one(project: &Project, event: Event, filter: String, target: &Target) -> Want
 
 #[cfg(test)]
 mod tests {
+    use super::super::events::RUNS;
     use super::super::samples::{PROJECT, queue, subscription, web_hook};
     use super::*;
 
@@ -147,7 +170,7 @@ mod tests {
                 "tfs build.complete 2.0",
             ]
         );
-        let all: Vec<_> = Group::ALL.iter().map(|(group, _)| *group).collect();
+        let all: Vec<_> = Group::ALL.into_iter().collect();
         assert_eq!(told(&all, &[], &queue()).len(), 18);
     }
 
@@ -162,22 +185,45 @@ mod tests {
     }
 
     #[test]
-    fn who_chose_pipelines_wants_no_others() {
-        let project = Project { id: PROJECT.to_owned(), name: "Fiber".to_owned() };
-        let all = || wanted(&BTreeSet::from([Group::Jobs]), std::slice::from_ref(&project), &[], &queue());
+    fn what_is_named_twice_is_wanted_once() {
+        let project = |id: &str| Project { id: id.to_owned(), name: "Fiber".to_owned() };
+        let pipeline = |id: u64| Pipeline { id, name: "release".to_owned() };
+        let runs = BTreeSet::from([Group::Runs]);
+        let projects = [project(PROJECT), project(&PROJECT.to_uppercase())];
+        let count = |projects: &[Project], pipelines: &[Pipeline]| wanted(&runs, projects, pipelines, &queue()).len();
+        assert_eq!(count(&projects, &[]), 5);
+        assert_eq!(count(&projects[..1], &[pipeline(7), pipeline(7)]), 5);
+        assert_eq!(count(&projects[..1], &[pipeline(7), pipeline(8)]), 4 * 2 + 1, "the same name in two folders");
+    }
+
+    #[test]
+    fn whoever_watches_wants_runs_and_what_comes_here() {
+        let projects = [PROJECT, "p-2"].map(|id| Project { id: id.to_owned(), name: "Fiber".to_owned() });
+        let job = |change: fn(&mut Subscription)| {
+            let mut found = subscription("s-1");
+            change(&mut found);
+            found
+        };
+        let chosen = |found: &[Subscription], target: &Target| {
+            let wanted = chosen(&projects, found, target);
+            let runs = |wanted: &&Wanted| RUNS.contains(&wanted.event);
+            assert_eq!(wanted.iter().filter(runs).count(), 2 * RUNS.len());
+            let rest = wanted.iter().filter(|wanted| !runs(wanted));
+            rest.map(|wanted| format!("{} {}", wanted.project.id, wanted.slot.filter)).collect::<Vec<_>>()
+        };
         let filtered = |pipeline: &str| {
             let mut found = subscription(pipeline);
             found.publisher_inputs.insert("pipelineId".to_owned(), pipeline.to_owned());
             found
         };
-        let filters = |found: &[Subscription]| {
-            let wanted = as_chosen(all(), found, &queue());
-            wanted.iter().map(|wanted| wanted.slot.filter.clone()).collect::<Vec<_>>()
-        };
-        assert_eq!(filters(&[]), [""]);
-        assert_eq!(filters(&[filtered("7"), filtered("8")]), ["7", "8"]);
-        assert_eq!(filters(&[filtered("7"), filtered("")]), [""]);
-        assert!(as_chosen(all(), &[filtered("7")], &web_hook())[0].slot.filter.is_empty(), "not ours");
+        assert_eq!(chosen(&[], &queue()), [""; 0]);
+        assert_eq!(chosen(&[job(|_| {})], &queue()), [format!("{PROJECT} ")], "of one project, and no other jobs");
+        let elsewhere = job(|found| drop(found.consumer_inputs.insert("queueName".to_owned(), "other".to_owned())));
+        assert_eq!(chosen(&[elsewhere], &queue()), [""; 0], "another queue");
+        assert_eq!(chosen(&[job(|_| {})], &web_hook()), [""; 0], "not ours");
+        let some = [format!("{PROJECT} 7"), format!("{PROJECT} 8")];
+        assert_eq!(chosen(&[filtered("7"), filtered("8")], &queue()), some, "who chose pipelines wants no others");
+        assert_eq!(chosen(&[filtered("7"), filtered("")], &queue()), [format!("{PROJECT} ")]);
     }
 
     #[test]

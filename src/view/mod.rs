@@ -23,7 +23,10 @@ pub use gaps::{gaps_note, gaps_table};
 pub use json::json;
 pub use run::{RunJson, run_text};
 pub use runs::{pipelines_table, runs_table, stages_table};
-pub use subscriptions::{ListedSubscription, ailments_markdown, findings_text, plan_table, subscriptions_table};
+pub use subscriptions::{
+    ListedFinding, ListedSubscription, ailments_markdown, findings_text, listed_findings, plan_table,
+    subscriptions_table,
+};
 pub use table::Columns;
 pub use time::{duration, moment};
 pub use timeline::{TimelineEntry, timeline};

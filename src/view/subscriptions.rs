@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::runs::time;
 use super::table::{UNKNOWN, or_unknown, table};
 use crate::domain::Time;
-use crate::subscriptions::{Ailment, Finding, Step};
+use crate::subscriptions::{Ailment, Finding, Options, Step};
 
 /// What a plan says, a line a subscription.
 #[must_use]
@@ -58,9 +58,29 @@ pub fn subscriptions_table(listed: &[ListedSubscription]) -> String {
     table(&["STATUS", "EVENTS", "PROJECT", "LAST DELIVERY", "RESULT", "FAILED", "TO", "SUBSCRIPTION"], rows)
 }
 
+/// A finding with what it means and what mends it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ListedFinding<'f> {
+    #[serde(flatten)]
+    finding: &'f Finding,
+    means: &'static str,
+    mend: String,
+}
+
+/// `options` are those of the look.
+#[must_use]
+pub fn listed_findings<'f>(findings: &'f [Finding], options: &Options) -> Vec<ListedFinding<'f>> {
+    let listed = |finding: &'f Finding| {
+        let what = finding.finding;
+        ListedFinding { finding, means: what.means(), mend: what.mend(options) }
+    };
+    findings.iter().map(listed).collect()
+}
+
 /// What the doctor found, and below it what each kind of trouble means and what mends it.
 #[must_use]
-pub fn findings_text(findings: &[Finding]) -> String {
+pub fn findings_text(findings: &[Finding], options: &Options) -> String {
     let rows = findings.iter().map(|finding| {
         vec![
             finding.finding.to_string(),
@@ -73,7 +93,7 @@ pub fn findings_text(findings: &[Finding]) -> String {
     });
     let kinds: BTreeSet<Ailment> = findings.iter().map(|finding| finding.finding).collect();
     let meanings: String =
-        kinds.iter().map(|kind| format!("\n{kind}: {}\n  mend: {}\n", kind.means(), kind.mend())).collect();
+        kinds.iter().map(|kind| format!("\n{kind}: {}\n  mend: {}\n", kind.means(), kind.mend(options))).collect();
     table(&["FINDING", "EVENTS", "PROJECT", "SINCE", "SAYS", "SUBSCRIPTION"], rows) + &meanings
 }
 
@@ -85,9 +105,8 @@ fn since(since: Option<Time>) -> String {
 #[must_use]
 pub fn ailments_markdown() -> String {
     let line = |ailment: &Ailment| {
-        let code = |text: &str| if text.contains('`') { text.to_owned() } else { format!("`{text}`") };
-        let mend =
-            if ailment.mend().starts_with("pipetrail ") { code(ailment.mend()) } else { ailment.mend().to_owned() };
+        let mend = ailment.mend(&Options::unsaid());
+        let mend = if mend.starts_with("pipetrail ") { format!("`{mend}`") } else { mend };
         format!("| `{ailment}` | {} | {mend} |\n", ailment.means())
     };
     let rows: String = Ailment::ALL.iter().map(line).collect();

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY};
-use crate::fake_ado::{FakeAdo, PROJECTS, Project, TOKEN, Trouble};
+use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, TOKEN, Trouble};
 
 /// Another key of the account: 64 bytes, as all are.
 const OTHER: &str = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZQ==";
@@ -249,33 +249,90 @@ async fn the_doctor_finds_and_fixes_what_the_system_disabled() {
     );
 }
 
-/// Builds finished, and nothing was delivered.
+fn now() -> Time {
+    pipetrail::clock::Clock::now(&pipetrail::clock::SystemClock)
+}
+
+fn ago(minutes: u64) -> Time {
+    now().minus(Duration::from_secs(60 * minutes))
+}
+
+impl Shell {
+    /// A build of the first project that finished so many minutes ago, for each of them.
+    fn builds(&self, finished: impl IntoIterator<Item = u64>) {
+        crate::fake_ado::tell(&mut self.ado.state(), &crate::support::bodies(300));
+        let mut state = self.ado.state();
+        let project = state.projects[0].id.clone();
+        let build = state.builds.values().find(|build| build.project == project).unwrap().clone();
+        let first = state.builds.keys().max().unwrap() + 1;
+        for (id, minutes) in (first..).zip(finished) {
+            let finished = Some(ago(minutes));
+            state.put(Build { id, status: "completed".to_owned(), finished, ..build.clone() });
+        }
+    }
+}
+
+/// A build every five minutes, the last of them just now, and nothing is delivered any more: where much goes on silence
+/// is heard too, and the gap begins at the last delivery.
 #[tokio::test]
-async fn the_doctor_hears_silence() {
+async fn the_doctor_hears_silence_in_a_busy_project() {
     let shell = Shell::new().await;
+    shell.builds((0..40).map(|number| number * 5));
+    shell.ado.state().hooks.now = ago(300);
     shell.does("apply --yes").await;
-    crate::fake_ado::tell(&mut shell.ado.state(), &crate::support::bodies(300));
-    let finish = {
+    let (last, project) = (ago(120), shell.project());
+    {
         let mut state = shell.ado.state();
-        let now = pipetrail::clock::Clock::now(&pipetrail::clock::SystemClock);
-        let project = state.projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
-        let mut build = state.builds.values().find(|build| build.project == project).unwrap().clone();
-        let finish = now.minus(Duration::from_secs(3600));
-        build.status = "completed".to_owned();
-        build.finished = Some(finish);
-        state.put(build);
-        // Made anew for the project as it is now called.
-        state.hooks.subscriptions.clear();
-        state.hooks.now = now.minus(Duration::from_secs(7200));
-        finish
-    };
-    shell.does("apply --yes").await;
+        state.hooks.now = last;
+        state.hooks.emit("build.complete", &project, &json!({}));
+    }
     let found = shell.run("doctor -o json").await;
     let finding = &found.json()[0];
     assert_eq!((&finding["finding"], &finding["eventType"]), (&json!("silent"), &json!("build.complete")), "{found:?}");
-    assert_eq!(finding["since"], json!(finish.to_string()));
-    shell.ado.state().hooks.now = finish.plus(Duration::from_secs(60));
-    assert!(shell.run("doctor --fix --yes").await.code == 0, "one that was made after the last run may be silent");
+    assert_eq!(finding["since"], json!(last.to_string()));
+    shell.ado.state().hooks.now = ago(1);
+    assert_eq!(shell.run("doctor --fix --yes").await.code, 0, "of one that was just made nobody knows");
+}
+
+#[tokio::test]
+async fn what_is_refused_does_not_keep_the_rest_waiting() {
+    let shell = Shell::new().await;
+    shell.ado.state().hooks.closed.insert(Project::named(PROJECTS[0]).id);
+    let said = shell.run("apply --yes --all-projects").await;
+    assert!(said.code == 1 && said.err.contains("done: 5 of 10"), "{said:?}");
+    assert_eq!(said.err.matches(&format!("of {} failed: ", PROJECTS[0])).count(), 5, "each is told: {said:?}");
+    assert_eq!((said.err.matches("error:").count(), shell.ado.state().hooks.subscriptions.len()), (1, 5), "{said:?}");
+    shell.ado.state().hooks.closed.clear();
+    shell.does("apply --yes --all-projects").await;
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 10);
+}
+
+/// The command that mends is typed as it is told, and mends what was looked at and nothing else.
+#[tokio::test]
+async fn the_command_that_mends_means_what_was_looked_at() {
+    let shell = Shell::new().await;
+    let options = format!("--project {} --groups runs,jobs --to web-hook --url https://hooks.example", PROJECTS[0]);
+    let found = shell.run(&format!("doctor {options} -o json")).await;
+    let mend = found.json()[0]["mend"].as_str().unwrap().to_owned();
+    assert_eq!(mend, format!("pipetrail subscriptions apply {options} --yes"));
+    shell.does(mend.strip_prefix("pipetrail subscriptions ").unwrap()).await;
+    shell.does(&format!("doctor {options}")).await;
+    assert_eq!(shell.ado.state().hooks.subscriptions.len(), 6);
+    // A double is removed, and what other options made stays.
+    {
+        let mut state = shell.ado.state();
+        let is_run = |known: &&Value| known["eventType"] == RUN_STATE;
+        let mut double = state.hooks.subscriptions.values().find(is_run).unwrap().clone();
+        double["id"] = "f-1".into();
+        double["createdDate"] = "2026-03-03T00:00:00Z".into();
+        state.hooks.subscriptions.insert("f-1".to_owned(), double);
+    }
+    let found = shell.run("doctor --to web-hook --url https://hooks.example -o json").await;
+    let (finding, mend) = (&found.json()[0]["finding"], found.json()[0]["mend"].as_str().unwrap().to_owned());
+    assert_eq!((finding, found.json().as_array().unwrap().len()), (&json!("doubled"), 1));
+    shell.does(mend.strip_prefix("pipetrail subscriptions ").unwrap()).await;
+    let state = shell.ado.state();
+    assert_eq!((state.hooks.subscriptions.len(), state.hooks.subscriptions.contains_key("f-1")), (6, false));
 }
 
 #[tokio::test]
@@ -357,6 +414,32 @@ async fn a_key_that_does_not_work_is_not_given_to_anybody() {
     assert_eq!(shell.writes(), writes);
 }
 
+/// One that is made by the old key while the others are changed gets the new one too, one that is removed meanwhile is
+/// left out, and what was taken but not done is not called done.
+#[tokio::test]
+async fn a_rotation_is_done_only_when_it_is() {
+    let mut shell = Shell::new().await;
+    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    let endpoint = Azurite::start().await.queue_endpoint();
+    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
+    shell.does("apply --yes").await;
+    {
+        let mut state = shell.ado.state();
+        state.hooks.keys.insert(OTHER.to_owned());
+        state.hooks.subscriptions.values_mut().for_each(|known| known["consumerInputs"]["accountKey"] = OTHER.into());
+        let mut new = state.hooks.subscriptions.values().next().unwrap().clone();
+        new["id"] = "f-1".into();
+        state.hooks.made_meanwhile.push(new);
+    }
+    let said = shell.run("rotate-key --yes").await;
+    assert!(said.code == 0 && said.err.contains("done: 6 subscriptions"), "{said:?}");
+    let by_the_new_key = |known: &Value| known["consumerInputs"]["accountKey"] == KEY;
+    assert!(shell.ado.state().hooks.subscriptions.values().all(by_the_new_key));
+    shell.ado.state().hooks.ignores_updates = true;
+    let said = shell.run("rotate-key --yes").await;
+    assert!(said.code == 1 && said.err.contains("did not change it") && said.err.contains("hint:"), "{said:?}");
+}
+
 #[tokio::test]
 async fn a_test_event_arrives_on_a_queue() {
     let mut shell = Shell::new().await;
@@ -400,6 +483,20 @@ async fn a_clear_line_for_each_trouble() {
     );
 }
 
+/// One project whose builds may not be read does not hide what is wrong in another.
+#[tokio::test]
+async fn one_project_does_not_blind_the_doctor() {
+    let shell = Shell::new().await;
+    shell.does("apply --yes --all-projects").await;
+    let closed = Project::named(PROJECTS[0]).id;
+    shell.ado.state().closed.insert(closed);
+    let well = shell.does("doctor --all-projects").await;
+    assert!(well.err.contains(&format!("warning: project {}: nobody can tell", PROJECTS[0])), "{well:?}");
+    shell.ado.state().hooks.set_status(RUN_STATE, "onProbation");
+    let found = shell.run("doctor --all-projects -o json").await;
+    assert_eq!((found.code, found.json().as_array().unwrap().len()), (1, 2), "{found:?}");
+}
+
 impl Shell {
     /// Any command of the program.
     fn program(&self, line: &str) -> Command {
@@ -438,7 +535,7 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
     assert_eq!(shell.ado.state().hooks.delivered.len(), 0);
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let log = std::fs::File::create(shell.folder.path().join("log")).unwrap();
-    let mut work = shell.program(&format!("work --watch-hooks 200ms --listen 127.0.0.1:{port}"));
+    let mut work = shell.program(&format!("work --watch-hooks 1s --listen 127.0.0.1:{port}"));
     let mut work = work.stderr(log).spawn().unwrap();
     shell.ado.state().hooks.set_status("build.complete", "onProbation");
     let gaps = shell.wait_for("it begins", |gaps| !gaps.is_empty()).await;
@@ -487,7 +584,7 @@ async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
         let first = state.hooks.subscriptions.keys().next().unwrap().clone();
         state.hooks.subscriptions.remove(&first);
     }
-    let mut work = shell.program("work --watch-hooks 200ms --enrol").stderr(Stdio::null()).spawn().unwrap();
+    let mut work = shell.program("work --watch-hooks 1s --enrol").stderr(Stdio::null()).spawn().unwrap();
     let missing = shell.wait_for("one is missing", |gaps| gaps.iter().any(|gap| gap["why"] == "missing")).await;
     assert_eq!(missing.len(), 1, "{missing:?}");
     assert_eq!(shell.ado.state().hooks.subscriptions.len(), 4 + 5, "what a person removed stays so");
@@ -500,6 +597,165 @@ async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
     }
     assert_eq!(shell.ado.state().hooks.subscriptions.len(), 4 + 5 + 5);
     work.kill().await.unwrap();
+}
+
+impl Shell {
+    /// Whoever watches on a local file looks after what is sent to this address.
+    async fn with_web_hook() -> Self {
+        let mut shell = Self::new().await;
+        shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
+        shell
+    }
+
+    fn watching(&self, line: &str) -> tokio::process::Child {
+        let log = std::fs::File::create(self.folder.path().join("log")).unwrap();
+        self.program(line).stderr(log).spawn().unwrap()
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    async fn until(&self, what: &str, is_so: impl Fn(&Self) -> bool) {
+        for _ in 0..600 {
+            if is_so(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{what}: {}", self.log());
+    }
+
+    /// Removes those for such events.
+    fn take(&self, event_type: &str) -> Vec<(String, Value)> {
+        let mut state = self.ado.state();
+        let all = std::mem::take(&mut state.hooks.subscriptions);
+        let (gone, kept) = all.into_iter().partition::<Vec<_>, _>(|(_, known)| known["eventType"] == event_type);
+        state.hooks.subscriptions = kept.into_iter().collect();
+        gone
+    }
+
+    fn subscriptions(&self) -> usize {
+        self.ado.state().hooks.subscriptions.len()
+    }
+}
+
+/// Silence is a gap since the last delivery. That nothing runs any more does not end it, a delivery does.
+#[tokio::test]
+async fn whoever_watches_hears_silence() {
+    let shell = Shell::with_web_hook().await;
+    shell.builds((4..40).map(|number| number * 5));
+    shell.ado.state().hooks.now = ago(300);
+    shell.does("apply --yes --to web-hook").await;
+    let (last, project) = (ago(120), shell.project());
+    shell.ado.state().hooks.now = last;
+    shell.ado.state().hooks.emit("build.complete", &project, &json!({}));
+    let mut work = shell.watching("work --watch-hooks 1s");
+    let gaps = shell.wait_for("it begins", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"], &gaps[0]["to"]), (1, &json!("silence"), &json!(null)));
+    assert_eq!(gaps[0]["from"], json!(last.to_string()));
+    // A project from which all builds went is not one from which events come.
+    let looks = |shell: &Shell| shell.ado.state().count("hooks/notificationsquery");
+    shell.ado.state().by_finish.clear();
+    let before = looks(&shell);
+    shell.until("it looks again", |shell| looks(shell) >= before + 3).await;
+    assert_eq!(shell.gaps().await[0]["to"], json!(null));
+    shell.ado.state().hooks.now = now();
+    shell.ado.state().hooks.emit("build.complete", &project, &json!({}));
+    shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
+    work.kill().await.unwrap();
+    let log = shell.log();
+    let mend = "--groups runs --to web-hook --url http://127.0.0.1:9/hooks/azure-devops --fix --yes";
+    assert!(log.contains("hooks: silent") && log.contains(mend), "{log}");
+}
+
+#[tokio::test]
+async fn up_watches_too() {
+    let shell = Shell::with_web_hook().await;
+    shell.does("apply --yes --to web-hook").await;
+    shell.ado.state().hooks.set_status(RUN_STATE, "disabledByUser");
+    let mut up = shell.watching("up --watch-hooks 1s --listen 127.0.0.1:0");
+    let gaps = shell.wait_for("it is seen", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"]), (1, &json!("disabledByUser")));
+    // It is not written anew at each look.
+    let looks = |shell: &Shell| shell.ado.state().count("hooks/notificationsquery");
+    let (seen, before) = (gaps[0]["seenAt"].clone(), looks(&shell));
+    shell.until("it looks again", |shell| looks(shell) >= before + 3).await;
+    assert_eq!(shell.gaps().await[0]["seenAt"], seen);
+    shell.ado.state().hooks.set_status(RUN_STATE, "asleep");
+    shell.until("it sees the status", |shell| shell.log().contains("unknownStatus")).await;
+    assert_eq!(shell.gaps().await[0]["to"], json!(null), "an unknown status does not end it");
+    shell.ado.state().hooks.set_status(RUN_STATE, "enabled");
+    shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
+    up.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_gap_of_what_nobody_wants_any_more_is_over() {
+    let shell = Shell::with_web_hook().await;
+    shell.does("apply --yes --to web-hook --groups runs,jobs").await;
+    let jobs = "ms.vss-pipelines.job-state-changed-event";
+    shell.ado.state().hooks.set_status(jobs, "onProbation");
+    let is_open = |gaps: &[Value]| gaps.iter().any(|gap| gap["to"].is_null());
+    let mut work = shell.watching("work --watch-hooks 1s");
+    shell.wait_for("it begins", is_open).await;
+    let removed = shell.take(jobs);
+    let gaps = shell.wait_for("it is over", |gaps| !is_open(gaps)).await;
+    assert_eq!(gaps[0]["why"], json!("noLongerWatched"));
+    shell.ado.state().hooks.subscriptions.extend(removed);
+    shell.wait_for("it begins again", is_open).await;
+    work.kill().await.unwrap();
+    // And by one that knows of it from the store alone.
+    shell.take(jobs);
+    let mut work = shell.watching("work --watch-hooks 1s");
+    shell.wait_for("it is over again", |gaps| !is_open(gaps)).await;
+    work.kill().await.unwrap();
+}
+
+/// An enrolment that was cut off is completed by whoever comes next, and one project that refuses keeps nobody waiting.
+#[tokio::test]
+async fn what_was_half_enrolled_is_completed() {
+    let mut shell = Shell::with_web_hook().await;
+    shell.set("PIPETRAIL_PROJECTS", "");
+    shell.ado.state().hooks.room = 2;
+    let mut work = shell.watching("work --watch-hooks 1s --enrol");
+    shell.until("it is told", |shell| shell.log().contains("cannot be subscribed to")).await;
+    work.kill().await.unwrap();
+    assert_eq!(shell.subscriptions(), 2);
+    shell.ado.state().hooks.room = usize::MAX;
+    let mut work = shell.watching("work --watch-hooks 1s --enrol");
+    shell.until("all is made", |shell| shell.subscriptions() == 10).await;
+    work.kill().await.unwrap();
+}
+
+/// Several workers that begin at the same time agree on who subscribes.
+#[tokio::test]
+async fn two_who_enrol_make_each_subscription_once() {
+    let mut shell = Shell::with_web_hook().await;
+    shell.set("PIPETRAIL_PROJECTS", "");
+    let mut workers: Vec<_> = (0..2).map(|_| shell.watching("work --watch-hooks 1s --enrol")).collect();
+    shell.until("all is made", |shell| shell.subscriptions() >= 10).await;
+    let looks = |shell: &Shell| shell.ado.state().count("hooks/notificationsquery");
+    let before = looks(&shell);
+    shell.until("both look again", |shell| looks(shell) >= before + 6).await;
+    assert_eq!(shell.subscriptions(), 10);
+    for worker in &mut workers {
+        worker.kill().await.unwrap();
+    }
+}
+
+/// A project that was renamed does not hide the others.
+#[tokio::test]
+async fn one_project_does_not_blind_whoever_watches() {
+    let mut shell = Shell::with_web_hook().await;
+    shell.does("apply --yes --to web-hook").await;
+    shell.set("PIPETRAIL_PROJECTS", &format!("Renamed,{}", PROJECTS[0]));
+    shell.ado.state().hooks.set_status(RUN_STATE, "onProbation");
+    let mut work = shell.watching("work --watch-hooks 1s");
+    let gaps = shell.wait_for("it is seen", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"]), (1, &json!("onProbation")));
+    work.kill().await.unwrap();
+    assert_eq!(shell.log().matches("TF200016").count(), 1, "told once: {}", shell.log());
 }
 
 #[tokio::test]

@@ -8,6 +8,8 @@
 use serde::Deserialize;
 
 use super::{AdoError, Answer, Client, Pages, Place};
+use crate::ado::hooks::Listed;
+use crate::ado::wire::{When, time};
 use crate::domain::Time;
 
 /// Builds in one page: a build is 4 KB and more.
@@ -36,12 +38,13 @@ pub struct Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// The one that finished last.
-    pub(super) fn last_build(&self) -> Place {
+    /// The one that finished last until then.
+    fn last_build(&self, until: Time) -> Place {
         Place::new(self.organization, "build/builds")
             .project(self.project)
             .with("statusFilter", "completed")
             .with("queryOrder", "finishTimeDescending")
+            .with("maxTime", until.to_string())
             .with("$top", "1")
     }
 
@@ -138,6 +141,34 @@ impl Client {
     ) -> Result<Option<Answer>, AdoError> {
         let path = format!("build/builds/{run}/timeline/{}", Place::escaped(timeline));
         self.if_there(organization, Some(project), path).await
+    }
+
+    /// When the last build of a project finished that was over by `until`; `None` where none was.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn last_finish(&self, scope: &Scope<'_>, until: Time) -> Result<Option<Time>, AdoError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Build {
+            finish_time: Option<When>,
+        }
+        let answer = self.get(&scope.last_build(until)).await?;
+        let builds = answer.json::<Listed<Build>>()?.value;
+        Ok(builds.iter().find_map(|build| time(build.finish_time.as_ref())))
+    }
+
+    /// The name of a pipeline, by which `build.complete` is filtered.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn pipeline_name(&self, organization: &str, project: &str, id: u64) -> Result<String, AdoError> {
+        #[derive(Deserialize)]
+        struct Definition {
+            name: String,
+        }
+        let place = Place::new(organization, format!("build/definitions/{id}")).project(project);
+        Ok(self.get(&place).await?.json::<Definition>()?.name)
     }
 
     async fn if_there(

@@ -67,6 +67,23 @@ impl AdoError {
         }
     }
 
+    /// Whether the service would not have this, and may well have the next.
+    #[must_use]
+    pub fn is_of_one_place(&self) -> bool {
+        match self {
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Refused { .. } => true,
+            Self::TokenRefused { .. }
+            | Self::Throttled { .. }
+            | Self::Unavailable { .. }
+            | Self::Unreadable { .. }
+            | Self::TooLarge { .. }
+            | Self::Endless { .. }
+            | Self::NoToken { .. }
+            | Self::Body { .. }
+            | Self::Client(_) => false,
+        }
+    }
+
     /// Whether it may go away by itself.
     #[must_use]
     pub fn is_passing(&self) -> bool {

@@ -5,14 +5,13 @@
 //!
 //! <https://learn.microsoft.com/rest/api/azure/devops/hooks>
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
-use super::{AdoError, Client, Place, Scope};
+use super::{AdoError, Client, Place};
 use crate::ado::hooks::{
     Changed, Listed, NewSubscription, Notification, Subscription, TestNotification, WireNotification, WireSubscription,
 };
-use crate::ado::wire::{When, time};
-use crate::domain::{SubscriptionStatus, Time};
+use crate::domain::SubscriptionStatus;
 
 /// So many subscriptions are asked for in one question.
 const AT_ONCE: usize = 50;
@@ -47,7 +46,8 @@ impl Client {
         let mut pages = self.pages(place(organization, "subscriptions"));
         let mut found = Vec::new();
         while let Some(page) = pages.next().await? {
-            found.extend(page.json::<Listed<WireSubscription>>()?.value.into_iter().map(Subscription::from));
+            let listed = page.json::<Listed<WireSubscription>>()?.value;
+            found.extend(listed.into_iter().filter_map(WireSubscription::read));
         }
         Ok(found)
     }
@@ -58,7 +58,7 @@ impl Client {
     /// [`AdoError`].
     pub async fn subscription(&self, organization: &str, id: &str) -> Result<Option<Subscription>, AdoError> {
         match self.get(&of(organization, id)).await {
-            Ok(answer) => Ok(Some(answer.json::<WireSubscription>()?.into())),
+            Ok(answer) => Ok(answer.json::<WireSubscription>()?.read()),
             Err(AdoError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
@@ -68,12 +68,11 @@ impl Client {
     ///
     /// # Errors
     /// [`AdoError`]; where the answer was cut off, it may have been made all the same.
-    pub async fn make_subscription(&self, organization: &str, new: &NewSubscription) -> Result<Subscription, AdoError> {
-        let answer = self.post(&place(organization, "subscriptions"), new).await?;
-        Ok(answer.json::<WireSubscription>()?.into())
+    pub async fn make_subscription(&self, organization: &str, new: &NewSubscription) -> Result<(), AdoError> {
+        self.post(&place(organization, "subscriptions"), new).await?.json::<WireSubscription>().map(drop)
     }
 
-    /// Changes one; `status` as it is to be, or else it stays.
+    /// Changes one; `status` as it is to be.
     ///
     /// # Errors
     /// [`AdoError`].
@@ -82,10 +81,9 @@ impl Client {
         organization: &str,
         id: &str,
         to: &NewSubscription,
-        status: Option<SubscriptionStatus>,
-    ) -> Result<Subscription, AdoError> {
-        let answer = self.put(&of(organization, id), &Changed { id, to, status }).await?;
-        Ok(answer.json::<WireSubscription>()?.into())
+        status: &SubscriptionStatus,
+    ) -> Result<(), AdoError> {
+        self.put(&of(organization, id), &Changed { id, to, status }).await?.json::<WireSubscription>().map(drop)
     }
 
     /// Removes one; it may be gone already.
@@ -138,33 +136,5 @@ impl Client {
             Err(AdoError::NotFound { .. }) => Ok(None),
             Err(error) => Err(error),
         }
-    }
-
-    /// When the last build of a project finished; `None` where none did.
-    ///
-    /// # Errors
-    /// [`AdoError`].
-    pub async fn last_finish(&self, scope: &Scope<'_>) -> Result<Option<Time>, AdoError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Build {
-            finish_time: Option<When>,
-        }
-        let answer = self.get(&scope.last_build()).await?;
-        let builds = answer.json::<Listed<Build>>()?.value;
-        Ok(builds.iter().find_map(|build| time(build.finish_time.as_ref())))
-    }
-
-    /// The name of a pipeline, by which `build.complete` is filtered.
-    ///
-    /// # Errors
-    /// [`AdoError`].
-    pub async fn pipeline_name(&self, organization: &str, project: &str, id: u64) -> Result<String, AdoError> {
-        #[derive(Deserialize)]
-        struct Definition {
-            name: String,
-        }
-        let place = Place::new(organization, format!("build/definitions/{id}")).project(project);
-        Ok(self.get(&place).await?.json::<Definition>()?.name)
     }
 }

@@ -1,4 +1,5 @@
 use super::desk::Desk;
+use crate::ado::rest::AdoError;
 use crate::cli::{ListFormat, SubscriptionsApply, SubscriptionsPlan, SubscriptionsRemove};
 use crate::cmd::{Context, Exit, Failure};
 use crate::subscriptions::{Action, Step, carry_out, plan as compare};
@@ -44,7 +45,8 @@ fn show(context: &Context, steps: &[Step], format: ListFormat) -> Result<(), Fai
     }
 }
 
-/// Stops at the first failure: what was done stays, and the next time only the rest is left to do.
+/// What the service would not have is told, and the rest is done: one project that may not be changed is no reason to
+/// leave the others. Any other failure ends it; what was done stays, and the next time only the rest is left to do.
 pub(super) async fn carry_out_all(context: &Context, desk: &Desk, steps: &[Step], yes: bool) -> Result<Exit, Failure> {
     let changes: Vec<_> = steps.iter().filter(|step| step.action.is_change()).collect();
     if changes.is_empty() {
@@ -55,15 +57,40 @@ pub(super) async fn carry_out_all(context: &Context, desk: &Desk, steps: &[Step]
         let failure = Failure::usage(format!("nothing was changed yet: {}", counts(steps)));
         return Err(failure.hint("add --yes to do it"));
     }
-    for (done, step) in changes.iter().enumerate() {
-        if let Err(error) = carry_out(&desk.client, &desk.organization, step).await {
-            context.output.say(&format!("done: {done} of {}", changes.len()));
-            let what = format!("{} {} of {} failed", step.action, step.event_type, step.project);
-            return Err(Failure::from(anyhow::Error::from(error).context(what)));
+    let (mut done, mut refused) = (0, Vec::new());
+    for step in &changes {
+        match carry_out(&desk.client, &desk.organization, step).await {
+            Ok(()) => done += 1,
+            Err(error) if error.is_of_one_place() => refused.push((step, error)),
+            Err(error) => {
+                context.output.say(&format!("done: {done} of {}", changes.len()));
+                return Err(Failure::from(anyhow::Error::from(error).context(failed(step))));
+            }
         }
     }
-    context.output.say(&format!("done: {}", counts(steps)));
-    Ok(Exit::Done)
+    match end(context, refused) {
+        Some(failure) => {
+            context.output.say(&format!("done: {done} of {}", changes.len()));
+            Err(failure)
+        }
+        None => {
+            context.output.say(&format!("done: {}", counts(steps)));
+            Ok(Exit::Done)
+        }
+    }
+}
+
+fn failed(step: &Step) -> String {
+    format!("{} {} of {} failed", step.action, step.event_type, step.project)
+}
+
+/// A line each; the last of them is the failure, whose hint is for all.
+fn end(context: &Context, mut refused: Vec<(&&Step, AdoError)>) -> Option<Failure> {
+    let (last, error) = refused.pop()?;
+    for (step, error) in refused {
+        context.output.say(&format!("{}: {error}", failed(step)));
+    }
+    Some(Failure::from(anyhow::Error::from(error).context(failed(last))))
 }
 
 /// `5 create, 1 unchanged`.

@@ -7,7 +7,9 @@ use crate::ado::rest::{Client, Limits, Project};
 use crate::azure::Credential;
 use crate::cli::{Aim, Desired, EventGroup, To};
 use crate::cmd::{Context, Failure, backfill};
-use crate::subscriptions::{Group, Pipeline, QueueTarget, Target, Wanted, WebHookTarget, wanted};
+use crate::subscriptions::{
+    Group, Inquiry, Options, Pipeline, Question, QueueTarget, Target, Wanted, WebHookTarget, wanted,
+};
 
 /// The path under which `up` takes hooks.
 const HOOKS: &str = "/hooks/azure-devops";
@@ -20,6 +22,8 @@ pub(super) struct Desk {
     pub(super) projects: Vec<Project>,
     pub(super) target: Target,
     pub(super) wanted: Vec<Wanted>,
+    /// As they were given: a command with the same means the same.
+    pub(super) options: Options,
 }
 
 impl Desk {
@@ -32,11 +36,22 @@ impl Desk {
         let pipelines = pipelines(&client, &organization, &projects, &desired.pipeline).await?;
         let groups: BTreeSet<Group> = desired.groups.iter().map(|group| Group::from(*group)).collect();
         let wanted = wanted(&groups, &projects, &pipelines, &target);
-        Ok(Self { client, organization, projects, target, wanted })
+        Ok(Self { client, organization, projects, target, wanted, options: options(desired) })
     }
 
     pub(super) fn needs_secret(&self) -> Result<(), Failure> {
         needs_secret(&self.target)
+    }
+
+    /// What the service says now. Where it does not say enough, the person is told.
+    pub(super) async fn inquiry(&self, context: &Context) -> Result<Inquiry, Failure> {
+        let Self { client, organization, target, .. } = self;
+        let question = Question { client, organization, target, now: context.clock().now() };
+        let inquiry = Inquiry::of(&question, &self.wanted).await?;
+        for (project, why) in &inquiry.deaf {
+            context.output.say(&format!("warning: project {project}: nobody can tell whether it is silent: {why}"));
+        }
+        Ok(inquiry)
     }
 }
 
@@ -62,6 +77,29 @@ impl From<EventGroup> for Group {
             EventGroup::Releases => Self::Releases,
             EventGroup::Boards => Self::Boards,
         }
+    }
+}
+
+/// What stands in the environment is left out: whoever types the command has it too.
+fn options(desired: &Desired) -> Options {
+    let Desired { organization, project, all_projects, groups, pipeline, aim } = desired;
+    let joined = |parts: Vec<String>| (!parts.is_empty()).then(|| parts.join(","));
+    let groups: Vec<Group> = groups.iter().map(|group| Group::from(*group)).collect();
+    let groups = (groups != [Group::Runs]).then(|| groups.iter().map(|group| group.as_str().to_owned()).collect());
+    let options = Options::default()
+        .maybe("--organization", organization.as_deref())
+        .maybe("--project", joined(project.clone()).as_deref());
+    let options = if *all_projects { options.switch("--all-projects") } else { options };
+    let options = options
+        .maybe("--groups", groups.and_then(joined).as_deref())
+        .maybe("--pipeline", joined(pipeline.iter().map(u64::to_string).collect()).as_deref());
+    let usual = |seconds: u64, usual: u64| (seconds != usual).then(|| format!("{seconds}s"));
+    match aim.to {
+        To::WebHook => options.with("--to", "web-hook").maybe("--url", aim.url.as_deref()),
+        To::Queue => options
+            .maybe("--queue", aim.queue.as_deref())
+            .maybe("--ttl", usual(aim.ttl.as_secs(), LONGEST.into()).as_deref())
+            .maybe("--visibility", usual(aim.visibility.as_secs(), 0).as_deref()),
     }
 }
 

@@ -2,7 +2,7 @@ use super::apply::carry_out_all;
 use super::desk::Desk;
 use crate::cli::{ListFormat, SubscriptionsDoctor};
 use crate::cmd::{Context, Exit, Failure};
-use crate::subscriptions::{Finding, Step, Survey, doctor, remedies};
+use crate::subscriptions::{Finding, Step, doctor, remedies};
 use crate::view;
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result<Exit, Failure> {
@@ -17,17 +17,19 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
         (findings, _) = look(context, &desk).await?;
     }
     match args.output {
-        ListFormat::Json => context.output.text(&view::json(&findings)?)?,
-        ListFormat::Table if !findings.is_empty() => context.output.text(&view::findings_text(&findings))?,
+        ListFormat::Json => context.output.text(&view::json(&view::listed_findings(&findings, &desk.options))?)?,
+        ListFormat::Table if !findings.is_empty() => {
+            context.output.text(&view::findings_text(&findings, &desk.options))?;
+        }
         ListFormat::Table => context.output.say(&format!("all is well: {} subscriptions", desk.wanted.len())),
     }
     if findings.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
 }
 
-/// What is wrong, and what makes anew what an update does not bring back.
+/// What is wrong, and what `--fix` does about it.
 async fn look(context: &Context, desk: &Desk) -> Result<(Vec<Finding>, Vec<Step>), Failure> {
-    let survey = Survey::of(&desk.client, &desk.organization, &desk.wanted, &desk.target).await?;
-    let look = survey.look(&desk.wanted, &desk.target, context.clock().now());
+    let inquiry = desk.inquiry(context).await?;
+    let look = inquiry.look(&desk.wanted, &desk.target);
     let findings = doctor(&look);
     let steps = remedies(&look, &findings);
     Ok((findings, steps))

@@ -3,17 +3,17 @@ use crate::ado::hooks::Subscription;
 use crate::cli::{ListFormat, SubscriptionsList};
 use crate::cmd::{Context, Exit, Failure};
 use crate::domain::DeliveryResult;
-use crate::subscriptions::Survey;
+use crate::subscriptions::Inquiry;
 use crate::view::{self, ListedSubscription};
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsList) -> Result<Exit, Failure> {
     let desk = Desk::open(context, &args.desired).await?;
-    let survey = Survey::of(&desk.client, &desk.organization, &desk.wanted, &desk.target).await?;
+    let inquiry = desk.inquiry(context).await?;
     let here = |found: &&Subscription| {
         let project = found.project();
         desk.target.owns(found) && desk.projects.iter().any(|known| known.id.eq_ignore_ascii_case(&project))
     };
-    let listed: Vec<_> = survey.found.iter().filter(here).map(|found| one(&desk, &survey, found)).collect();
+    let listed: Vec<_> = inquiry.found.iter().filter(here).map(|found| one(&desk, &inquiry, found)).collect();
     match args.output {
         ListFormat::Table => context.output.text(&view::subscriptions_table(&listed))?,
         ListFormat::Json => context.output.text(&view::json(&listed)?)?,
@@ -24,8 +24,8 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsList) -> Result<E
     Ok(Exit::Done)
 }
 
-fn one(desk: &Desk, survey: &Survey, found: &Subscription) -> ListedSubscription {
-    let delivered = survey.delivered(&found.id);
+fn one(desk: &Desk, inquiry: &Inquiry, found: &Subscription) -> ListedSubscription {
+    let delivered = inquiry.delivered(&found.id);
     let failed = || delivered.iter().filter(|said| said.result == DeliveryResult::Failed);
     let id = found.project();
     let project = desk.projects.iter().find(|known| known.id.eq_ignore_ascii_case(&id));

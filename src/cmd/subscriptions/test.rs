@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use azure_storage_queues::QueueClient;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::desk::Desk;
@@ -24,21 +25,35 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(super) async fn run(context: &Context, args: &SubscriptionsTest) -> Result<Exit, Failure> {
     let desk = Desk::open(context, &args.desired).await?;
     desk.needs_secret()?;
-    arrives(context, &desk, args.wait).await?;
+    let shutdown = context.shutdown()?;
+    arrives(context, &desk, args.wait, &shutdown.stop).await?;
     Ok(Exit::Done)
 }
 
-/// Sends a test event and sees it arrive.
-pub(super) async fn arrives(context: &Context, desk: &Desk, wait: Duration) -> Result<(), Failure> {
+/// Sends a test event and sees it arrive. A stop ends the wait, and leaves nothing behind.
+pub(super) async fn arrives(
+    context: &Context,
+    desk: &Desk,
+    wait: Duration,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let Some(wanted) = desk.wanted.first() else {
         return Err(Failure::usage("no project is there to test with"));
     };
     let until = Instant::now() + wait;
     let said = match (&desk.target, &context.config.queue_for_hooks) {
-        (Target::Queue(_), Some(azure)) => on_a_queue(desk, azure, wanted.new.clone(), until).await?,
+        (Target::Queue(_), Some(azure)) => {
+            let queue = TestQueue::make(azure).await?;
+            let arrived = stop.run_until_cancelled(on_a_queue(desk, &queue, wanted.new.clone(), until)).await;
+            queue.remove().await;
+            arrived.unwrap_or_else(|| Err(stopped()))?
+        }
         (Target::Queue(_) | Target::WebHook(_), _) => {
-            let sent = desk.client.send_test(&desk.organization, &wanted.new).await?;
-            settled(desk, sent, until).await?;
+            let sent = async {
+                let sent = desk.client.send_test(&desk.organization, &wanted.new).await?;
+                settled(desk, sent, until).await
+            };
+            stop.run_until_cancelled(sent).await.unwrap_or_else(|| Err(stopped()))?;
             "the web hook took it".to_owned()
         }
     };
@@ -46,28 +61,41 @@ pub(super) async fn arrives(context: &Context, desk: &Desk, wait: Duration) -> R
     Ok(())
 }
 
+fn stopped() -> Failure {
+    Failure::failed("stopped before the test event arrived")
+}
+
+/// A queue for one test event.
+struct TestQueue {
+    name: String,
+    client: QueueClient,
+}
+
+impl TestQueue {
+    async fn make(azure: &AzureConfig) -> Result<Self, Failure> {
+        let name = format!("pipetrail-test-{}", Uuid::new_v4().simple());
+        let client = Services::with_time_outs(&azure.account, TimeOuts::at_start())?.queue(&name);
+        client.create().await.map_err(|error| AzureError::from(error).at(&format!("queue `{name}`")))?;
+        Ok(Self { name, client })
+    }
+
+    /// Whatever came of it; a queue that is left behind is empty and costs nothing.
+    async fn remove(&self) {
+        if let Err(error) = self.client.delete().await {
+            tracing::warn!(queue = self.name, error = error.to_string(), "the queue of the test could not be removed");
+        }
+    }
+}
+
 async fn on_a_queue(
     desk: &Desk,
-    azure: &AzureConfig,
+    queue: &TestQueue,
     mut new: NewSubscription,
     until: Instant,
 ) -> Result<String, Failure> {
-    let name = format!("pipetrail-test-{}", Uuid::new_v4().simple());
-    new.consumer_inputs.insert("queueName".to_owned(), name.clone());
-    let services = Services::with_time_outs(&azure.account, TimeOuts::at_start())?;
-    let queue = services.queue(&name);
-    let at = |error| AzureError::from(error).at(&format!("queue `{name}`"));
-    queue.create().await.map_err(at)?;
-    let arrived = async {
-        let sent = desk.client.send_test(&desk.organization, &new).await?;
-        received(desk, &queue, sent, until).await
-    };
-    let arrived = arrived.await;
-    // Whatever came of it; a queue that is left behind is empty and costs nothing.
-    if let Err(error) = queue.delete().await {
-        tracing::warn!(queue = name, error = error.to_string(), "the queue of the test could not be removed");
-    }
-    arrived
+    new.consumer_inputs.insert("queueName".to_owned(), queue.name.clone());
+    let sent = desk.client.send_test(&desk.organization, &new).await?;
+    received(desk, &queue.client, sent, until).await
 }
 
 async fn received(desk: &Desk, queue: &QueueClient, sent: Notification, until: Instant) -> Result<String, Failure> {

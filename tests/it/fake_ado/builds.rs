@@ -57,7 +57,9 @@ pub(super) fn answer(state: &mut State, request: &Request, project: Option<&str>
     let parts = request.parts();
     let build = |id: &str| id.parse().ok().and_then(|id: u64| state.builds.get(&id));
     match parts.as_slice() {
-        ["build", "builds"] if request.query("queryOrder") == Some("finishTimeDescending") => last(state, project),
+        ["build", "builds"] if request.query("queryOrder") == Some("finishTimeDescending") => {
+            last(state, request, project)
+        }
         ["build", "builds"] => list(state, request, project),
         ["build", "definitions", id] => definition(state, project, id),
         ["build", "builds", id] => match build(id) {
@@ -73,10 +75,11 @@ pub(super) fn answer(state: &mut State, request: &Request, project: Option<&str>
 }
 
 /// Only ever asked for the one that finished last.
-fn last(state: &State, project: Option<&str>) -> Reply {
+fn last(state: &State, request: &Request, project: Option<&str>) -> Reply {
+    let until = request.query("maxTime").map_or(Time::from_ticks(i64::MAX), |at| Time::parse(at).unwrap().unwrap());
     let of = |(_, id): &&(Time, u64)| project.is_none_or(|project| state.builds[id].project == project);
-    let value: Vec<_> =
-        state.by_finish.iter().rev().find(of).map(|(_, id)| json(state, &state.builds[id])).into_iter().collect();
+    let found = state.by_finish.range(..=(until, u64::MAX)).rev().find(of);
+    let value: Vec<_> = found.map(|(_, id)| json(state, &state.builds[id])).into_iter().collect();
     Reply::json(&json!({"count": value.len(), "value": value}))
 }
 

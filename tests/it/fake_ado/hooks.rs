@@ -1,10 +1,12 @@
 //! Service hooks: subscriptions with a status, deliveries that may fail, probation that loses events.
 //!
 //! Whatever is not known of the real service is taken at its worst: an update ends neither probation nor a switch-off
-//! by the system, an update without its secret is refused, and so is one with the mask that was given out.
+//! by the system, one that leaves the status out undoes what a person switched off, one without its secret is refused,
+//! and so is one with the mask that was given out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, Weak};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -31,6 +33,14 @@ pub(crate) struct Hooks {
     /// Events that nobody got.
     pub(crate) lost: usize,
     pub(crate) may_edit: bool,
+    /// The projects, by id, in which nobody may make one.
+    pub(crate) closed: BTreeSet<String>,
+    /// So many more may be made.
+    pub(crate) room: usize,
+    /// An update is answered as if it were done.
+    pub(crate) ignores_updates: bool,
+    /// Made by others while the next one is updated.
+    pub(crate) made_meanwhile: Vec<Value>,
     pub(crate) now: Time,
     pub(super) me: Weak<Mutex<State>>,
     made: u64,
@@ -46,6 +56,10 @@ impl Hooks {
             delivered: Vec::new(),
             lost: 0,
             may_edit: true,
+            closed: BTreeSet::new(),
+            room: usize::MAX,
+            ignores_updates: false,
+            made_meanwhile: Vec::new(),
             now: Time::parse("2026-03-02T08:00:00Z").unwrap().unwrap(),
             me: Weak::new(),
             made: 0,
@@ -215,6 +229,10 @@ fn make(state: &mut State, request: &Request) -> Reply {
     if let Err(says) = fault(state, &made) {
         return Reply::refusal(400, &says);
     }
+    if state.hooks.room == 0 || state.hooks.closed.contains(text(&made["publisherInputs"]["projectId"])) {
+        return Reply::refusal(403, "Access denied. User needs EditSubscriptions permissions in this project.");
+    }
+    state.hooks.room -= 1;
     let (id, now) = (state.hooks.next_id(), state.hooks.now.to_string());
     made["id"] = id.clone().into();
     made["url"] = format!("https://dev.azure.com/fabrikam/_apis/hooks/subscriptions/{id}").into();
@@ -235,6 +253,12 @@ fn change(state: &mut State, request: &Request, id: &str) -> Reply {
     if let Err(says) = fault(state, &to) {
         return Reply::refusal(400, &says);
     }
+    for new in std::mem::take(&mut state.hooks.made_meanwhile) {
+        state.hooks.subscriptions.insert(text(&new["id"]).to_owned(), new);
+    }
+    if state.hooks.ignores_updates {
+        return Reply::json(&given(&known));
+    }
     let mut changed = known;
     for name in [
         "publisherId",
@@ -247,11 +271,14 @@ fn change(state: &mut State, request: &Request, id: &str) -> Reply {
     ] {
         changed[name] = to[name].clone();
     }
-    let wanted = to["status"].as_str();
-    if changed["status"] == "disabledByUser" && wanted == Some("enabled") {
-        changed["status"] = "enabled".into();
+    let wanted = to["status"].as_str().unwrap_or("enabled");
+    match (text(&changed["status"]), wanted) {
+        ("enabled", "disabledByUser") | ("disabledByUser", "enabled") => changed["status"] = wanted.into(),
+        _ => {}
     }
     changed["publisherInputs"]["tfsSubscriptionId"] = "3e8b33e7-426d-4c92-9bf9-58e163dd7dd5".into();
+    // No two changes are at the same time.
+    state.hooks.now = state.hooks.now.plus(Duration::from_millis(1));
     changed["modifiedDate"] = state.hooks.now.to_string().into();
     let reply = Reply::json(&given(&changed));
     state.hooks.subscriptions.insert(id.to_owned(), changed);

@@ -59,6 +59,8 @@ pub(crate) struct State {
     pub(crate) accepted: BTreeSet<String>,
     /// Whoever asks may do nothing.
     pub(crate) forbids: bool,
+    /// The projects, by id, whose builds nobody may read.
+    pub(crate) closed: BTreeSet<String>,
     /// Builds and projects in one page, at most.
     pub(crate) page: usize,
     /// Every list goes on for ever, by a new token each time.
@@ -90,6 +92,7 @@ impl State {
             timelines: BTreeMap::new(),
             accepted: BTreeSet::from([basic(TOKEN)]),
             forbids: false,
+            closed: BTreeSet::new(),
             page: 200,
             endless: false,
             circular: None,
@@ -346,6 +349,9 @@ fn answer(state: &mut State, request: &Request, authorization: &str) -> Reply {
         Some("projects") => projects::answer(state, request),
         Some("hooks") => hooks::answer(state, request),
         Some("build") => match projects::known(state, request) {
+            Ok(Some(project)) if state.closed.contains(&project) => {
+                Reply::refusal(403, "Access denied. Dev needs View builds permissions to perform the action.")
+            }
             Ok(project) => builds::answer(state, request, project.as_deref()),
             Err(refusal) => refusal,
         },
