@@ -96,6 +96,24 @@ async fn a_wait_that_is_asked_for_is_kept_also_after_a_good_answer() {
 }
 
 #[tokio::test]
+async fn a_wait_that_is_asked_for_is_kept_by_who_has_no_patience_for_it() {
+    let ado = FakeAdo::start().await;
+    let limits = Limits { patience: Duration::from_millis(300), ..quick() };
+    let client = Client::new(&ado.access(), limits).unwrap();
+    let post = Place::new("fabrikam", "hooks/subscriptions");
+    for again in [true, false] {
+        let started = Instant::now();
+        // The second one is of the next request, which has not used up its time by waiting.
+        let status = if again { 429 } else { 503 };
+        ado.trouble([Trouble::Status(status, Some(1)), Trouble::Status(503, None)]);
+        let error = if again { names(&client).await.unwrap_err() } else { client.post(&post, &json!({})).await.unwrap_err() };
+        assert!(error.is_passing() && started.elapsed() < Duration::from_millis(900), "{error}");
+        names(&client).await.unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(990), "{again}");
+    }
+}
+
+#[tokio::test]
 async fn no_more_requests_are_in_flight_than_allowed() {
     let ado = FakeAdo::start().await;
     ado.state().trouble = Some(Trouble::Late(Duration::from_millis(20)));
