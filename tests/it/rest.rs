@@ -206,6 +206,15 @@ async fn a_post_is_not_made_twice_unless_it_surely_was_not_done() {
 }
 
 #[tokio::test]
+async fn a_post_that_only_reads_is_tried_again() {
+    let ado = FakeAdo::start().await;
+    ado.trouble([Trouble::Status(503, None), Trouble::Status(500, None)]);
+    let found = ado.client().notifications("fabrikam", &["some".to_owned()]).await.unwrap();
+    assert!(found.is_empty());
+    assert_eq!(ado.state().count("POST /fabrikam/_apis/hooks/notificationsquery"), 3);
+}
+
+#[tokio::test]
 async fn what_retention_deleted_and_what_never_started_is_nothing() {
     let ado = FakeAdo::start().await;
     tell(&mut ado.state(), &bodies(60));

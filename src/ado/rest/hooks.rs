@@ -111,7 +111,7 @@ impl Client {
                 max_results_per_subscription: NOTIFICATIONS,
                 include_details: true,
             };
-            let answer = self.post(&place(organization, "notificationsquery"), &query).await?;
+            let answer = self.ask(&place(organization, "notificationsquery"), &query).await?;
             found.extend(answer.json::<Listed<WireNotification>>()?.value.into_iter().map(Notification::from));
         }
         Ok(found)

@@ -106,6 +106,8 @@ impl Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
+    /// A POST that only reads: what is asked for is in its body.
+    Ask,
     Post,
     Put,
     Delete,
@@ -115,7 +117,7 @@ impl Method {
     /// Whether doing it twice is the same as once.
     fn is_repeatable(self) -> bool {
         match self {
-            Self::Get | Self::Put | Self::Delete => true,
+            Self::Get | Self::Ask | Self::Put | Self::Delete => true,
             Self::Post => false,
         }
     }
@@ -125,7 +127,7 @@ impl From<Method> for reqwest::Method {
     fn from(method: Method) -> Self {
         match method {
             Method::Get => Self::GET,
-            Method::Post => Self::POST,
+            Method::Ask | Method::Post => Self::POST,
             Method::Put => Self::PUT,
             Method::Delete => Self::DELETE,
         }
@@ -174,6 +176,14 @@ impl Client {
     /// [`AdoError`].
     pub async fn get(&self, place: &Place) -> Result<Answer, AdoError> {
         self.send(Method::Get, place, None).await
+    }
+
+    /// A question that the service takes as a POST: it changes nothing, so it is tried again as [`Client::get`] is.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn ask<B: Serialize + Sync + ?Sized>(&self, place: &Place, body: &B) -> Result<Answer, AdoError> {
+        self.send(Method::Ask, place, Some(json(place, body)?)).await
     }
 
     /// # Errors
