@@ -173,6 +173,39 @@ async fn each_refusal_is_said_in_words() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_is_asked_for_in_parts() {
+    let ado = FakeAdo::start().await;
+    tell(&mut ado.state(), &bodies(600));
+    ado.state().page = 500;
+    let limits = Limits { answer_bytes: 50_000, ..quick() };
+    let client = Client::new(&ado.access(), limits).unwrap();
+    let scope = Scope { organization: "fabrikam", project: PROJECTS[0], pipelines: &[] };
+    let mut pages = client.finished_builds(&scope, Finished { from: time("2020-01-01T00:00:00Z"), until: None });
+    let (mut builds, mut sizes) = (0, Vec::new());
+    while let Some(page) = pages.next().await.unwrap() {
+        sizes.push(page.json::<Value>().unwrap()["value"].as_array().unwrap().len());
+        builds += sizes.last().unwrap();
+    }
+    let spartan = ado.state().projects[0].id.clone();
+    let over = |build: &&crate::fake_ado::Build| build.project == spartan && build.status == "completed";
+    assert_eq!(builds, ado.state().builds.values().filter(over).count());
+    assert!(sizes.len() > 2 && sizes[0] > 1, "{sizes:?}");
+    let ids: Vec<_> = (0..60).map(|id| format!("subscription-{id}")).collect();
+    for id in &ids {
+        let said = json!({"subscriptionId": id, "status": "completed", "result": "succeeded", "details": {"x": "y".repeat(3_000)}});
+        ado.state().hooks.notifications.push(said);
+    }
+    assert_eq!(client.notifications("fabrikam", &ids).await.unwrap().len(), 60);
+    // One by itself cannot be asked for in parts.
+    let tiny = Client::new(&ado.access(), Limits { answer_bytes: 1_000, ..quick() }).unwrap();
+    let error = tiny.notifications("fabrikam", &ids).await.unwrap_err();
+    assert!(matches!(error, AdoError::TooLarge { .. }) && !hint(&error).is_empty(), "{error}");
+    ado.state().trouble = Some(Trouble::Status(400, None));
+    let error = failure(&ado).await;
+    assert!(matches!(error, AdoError::Refused { .. }) && hint(&error).contains("7.1"), "{error}");
+}
+
+#[tokio::test]
 async fn a_list_without_an_end_is_an_error() {
     let ado = FakeAdo::start().await;
     ado.state().circular = Some("again".to_owned());
