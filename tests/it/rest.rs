@@ -106,7 +106,8 @@ async fn a_wait_that_is_asked_for_is_kept_by_who_has_no_patience_for_it() {
         // The second one is of the next request, which has not used up its time by waiting.
         let status = if again { 429 } else { 503 };
         ado.trouble([Trouble::Status(status, Some(1)), Trouble::Status(503, None)]);
-        let error = if again { names(&client).await.unwrap_err() } else { client.post(&post, &json!({})).await.unwrap_err() };
+        let error =
+            if again { names(&client).await.unwrap_err() } else { client.post(&post, &json!({})).await.unwrap_err() };
         assert!(error.is_passing() && started.elapsed() < Duration::from_millis(900), "{error}");
         names(&client).await.unwrap();
         assert!(started.elapsed() >= Duration::from_millis(990), "{again}");
@@ -294,6 +295,7 @@ async fn a_command_that_gives_no_token_is_an_error_without_its_text() {
         ("exit 3 # s3cret", "failed: exit status: 3"),
         ("echo s3cret >&2", "prints nothing"),
         ("printf 's3c\\nret'", "characters that none has"),
+        ("yes s3cret", "prints more than 65536 bytes"),
     ] {
         let credential = Credential::Command(command.into());
         let access = pipetrail::ado::rest::Access { url: ado.url(), credential };

@@ -121,11 +121,8 @@ impl Client {
         organization: &str,
         subscription_ids: &[String],
     ) -> Result<Vec<Notification>, AdoError> {
-        let query = NotificationsQuery {
-            subscription_ids,
-            max_results_per_subscription: NOTIFICATIONS,
-            include_details: true,
-        };
+        let query =
+            NotificationsQuery { subscription_ids, max_results_per_subscription: NOTIFICATIONS, include_details: true };
         let answer = self.ask(&place(organization, "notificationsquery"), &query).await?;
         Ok(answer.json::<Listed<WireNotification>>()?.value.into_iter().map(Notification::from).collect())
     }
