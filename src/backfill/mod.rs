@@ -19,6 +19,7 @@ mod reconcile;
 mod wanted;
 mod watermark;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
@@ -115,6 +116,8 @@ pub struct Backfill {
     /// To look, and to note the watermark.
     store: Arc<dyn Store>,
     importer: Importer,
+    /// Of projects that are asked for by their names, as far as builds told.
+    project_ids: BTreeMap<(String, String), String>,
 }
 
 impl fmt::Debug for Backfill {
@@ -126,7 +129,7 @@ impl fmt::Debug for Backfill {
 impl Backfill {
     #[must_use]
     pub fn new(client: Arc<Client>, store: Arc<dyn Store>) -> Self {
-        Self { client, importer: Importer::new(store.clone()), store }
+        Self { client, importer: Importer::new(store.clone()), store, project_ids: BTreeMap::new() }
     }
 
     /// Does what is ordered, or as much of it as is done when `stop` comes.
@@ -190,6 +193,7 @@ impl Backfill {
     /// Brings in the builds of a page, then the timelines that are wanted of them. Answers the latest finish.
     async fn page(&mut self, order: &Order, page: &Answer, tally: &mut Tally) -> Result<Option<Time>, BackfillError> {
         let facts = read(order, page, tally)?;
+        self.know_project(order, &facts);
         let latest = facts.iter().filter_map(finish).max();
         tally.imported += self.importer.import(facts.iter().cloned().map(Fact::Run).collect()).await?;
         let asked = self.asked(order, facts).await?;
@@ -217,6 +221,11 @@ impl Backfill {
 impl Order {
     fn scope(&self) -> Scope<'_> {
         Scope { organization: &self.organization, project: &self.project, pipelines: &self.pipelines }
+    }
+
+    /// The project, apart from those of the same name elsewhere.
+    fn project_key(&self) -> (String, String) {
+        (self.canonical.clone(), self.project.to_lowercase())
     }
 
     fn beside(&self) -> Beside {

@@ -5,16 +5,18 @@ use std::sync::{Arc, Mutex};
 
 use pipetrail::ado::rest::AdoError;
 use pipetrail::backfill::{Backfill, BackfillError, Order, Tally, Timelines};
+use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ShownRun, ShownStage};
-use pipetrail::domain::{Key, Outcome, Record, State, Time};
+use pipetrail::domain::{Fact, GapKey, GapReason, Key, Outcome, Record, State, Time};
 use pipetrail::history::Plan;
+use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tokio_util::sync::CancellationToken;
 
-use crate::fake_ado::{Build, FakeAdo, PROJECTS, Timeline, Trouble, tell};
+use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, Timeline, Trouble, tell};
 use crate::faults::{Act, Fault, Faults, FaultyStore};
 use crate::support::{Local, all_tests, assert_same, assert_told, bodies, folder, stored, time};
 
@@ -305,6 +307,46 @@ async fn a_build_that_cannot_be_read_costs_no_other() {
     assert_eq!(tally.unreadable, 1);
     let expected = ado.state().builds.len() - 1;
     assert_eq!(stored(local.store.as_ref()).await.len(), expected);
+}
+
+fn lost_builds(store: &Arc<dyn Store>, project: &Project, from: Time, over: Time) -> impl Future<Output = ()> {
+    let key = GapKey::new("fabrikam", &project.id, "build.complete");
+    let began = GapFact { why: Some(GapReason::OnProbation), ..GapFact::new(key.clone(), from, from) };
+    let ended = GapFact { over: Some(over), ..GapFact::new(key, from, over) };
+    let mut importer = Importer::new(store.clone());
+    async move {
+        importer.import(vec![Fact::Gap(began), Fact::Gap(ended)]).await.unwrap();
+    }
+}
+
+/// From, up to when it is covered, and whether wholly.
+async fn gaps(store: &dyn Store) -> Vec<(Time, Option<Time>, bool)> {
+    let records = stored(store).await;
+    let gaps = records.values().filter_map(|record| match record {
+        Record::Gap(gaps) => Some(gaps.shown().map(|gap| (gap.from, gap.covered_to, gap.covered)).collect::<Vec<_>>()),
+        Record::Run(_) => None,
+    });
+    gaps.flatten().collect()
+}
+
+#[tokio::test]
+async fn the_right_to_read_builds_is_enough_to_cover_a_gap() {
+    let ado = told_of(600).await;
+    ado.state().forbidden = ["projects", "hooks"].into();
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let (from, over) = (time("2026-02-01T00:00:00Z"), time("2026-03-01T00:00:00Z"));
+    lost_builds(&local.store, &Project::named(PROJECTS[0]), from, over).await;
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    let order = order(PROJECTS[0], Timelines::None);
+    let asked = time("2027-01-01T00:00:00Z");
+    assert_eq!(backfill.cover(&order, asked).await.unwrap(), 0, "nobody has said the project's id yet");
+    backfill.run(&order, &|_| {}, &CancellationToken::new()).await.unwrap();
+    assert_eq!(backfill.cover(&order, asked).await.unwrap(), 1);
+    assert_eq!(gaps(local.store.as_ref()).await, [(from, Some(asked), true)]);
+    ado.state().forbidden.insert("build");
+    let error = run(&ado, &local.store, &order).await.unwrap_err();
+    assert!(matches!(error, BackfillError::Ado(AdoError::Forbidden { .. })), "{error}");
 }
 
 /// So that a reader of a run's times can trust them: none is ours.
