@@ -15,19 +15,18 @@ const BY_TIMELINES: [&str; 2] =
     ["ms.vss-pipelines.stage-state-changed-event", "ms.vss-pipelines.job-state-changed-event"];
 
 impl Backfill {
-    /// Notes of the gaps of this project that all of it was read from `order.since` to `asked`, the time at which the
-    /// order was begun. Answers how many gaps are now covered to a later time than before.
+    /// Notes of the gaps of this project that all of it was read from `order.since` to `order.asked`. Answers how many gaps are now covered to a later time than before.
     ///
     /// # Errors
     /// When the service or the store fails.
-    pub async fn cover(&mut self, order: &Order, asked: Time) -> Result<u64, BackfillError> {
+    pub async fn cover(&mut self, order: &Order) -> Result<u64, BackfillError> {
         if !order.pipelines.is_empty() {
             return Ok(0);
         }
-        let to = order.until.map_or(asked, |until| until.min(asked));
+        let to = order.until.map_or(order.asked, |until| until.min(order.asked));
         let records = self.gaps(order).await?;
         let facts: Vec<Fact> =
-            records.iter().flat_map(|record| record.cover(order.since, to, asked)).map(Fact::Gap).collect();
+            records.iter().flat_map(|record| record.cover(order.since, to, order.asked)).map(Fact::Gap).collect();
         let covered = u64::try_from(facts.len()).unwrap_or_default();
         self.importer.import(facts).await?;
         Ok(covered)

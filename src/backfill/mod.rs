@@ -50,6 +50,8 @@ pub struct Order {
     pub project: String,
     /// Empty means all.
     pub pipelines: Vec<u64>,
+    /// When it was begun. The service may say that a build finishes later, which moves no watermark.
+    pub asked: Time,
     /// Builds that finished since then.
     pub since: Time,
     /// And no later; `None` also means the open ones.
@@ -175,14 +177,14 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         let note = note_name(order);
         let known = self.store.note(&note).await?.and_then(|text| Covered::read(&text));
-        let (mut covered, from) = watermark::start(order.since, known, order.again);
+        let (mut covered, from) = watermark::start(order, known);
         let client = self.client.clone();
         let mut pages = client.finished_builds(&order.scope(), Finished { from, until: order.until });
         while !stop.is_cancelled()
             && let Some(page) = pages.next().await?
         {
             if let Some(reached) = self.page(order, &page, tally).await? {
-                covered.to = covered.to.max(reached);
+                covered.to = covered.to.max(reached.min(order.asked));
                 self.store.put_note(&note, &covered.write()).await?;
             }
             progress(Progress { reached: covered.to, builds: tally.builds });

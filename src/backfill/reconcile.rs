@@ -75,10 +75,9 @@ impl Reconcile {
 
     async fn project(&mut self, project: String, stop: &CancellationToken) -> Result<Tally, BackfillError> {
         let order = self.order(project).await?;
-        let asked = self.clock.now();
         let tally = self.backfill.run(&order, &|_| {}, stop).await?;
         if !stop.is_cancelled() {
-            self.backfill.cover(&order, asked).await?;
+            self.backfill.cover(&order).await?;
         }
         Ok(tally)
     }
@@ -99,6 +98,7 @@ impl Reconcile {
             canonical: self.scheduled.canonical.clone(),
             project,
             pipelines: Vec::new(),
+            asked: now,
             since: now,
             until: None,
             timelines: Timelines::Failed,

@@ -73,6 +73,7 @@ impl Backfill {
             organization,
             project: project.unwrap_or_default(),
             pipelines: Vec::new(),
+            asked: Time::UNKNOWN,
             since: Time::UNKNOWN,
             until: None,
             timelines: Timelines::Failed,

@@ -76,6 +76,7 @@ async fn all(
         canonical: canonical(context, organization),
         project,
         pipelines: args.pipeline.clone(),
+        asked: now,
         since: args.since.resolve(now),
         until: args.until.map(|until| until.resolve(now)),
         timelines: timelines(args.timelines),
@@ -90,7 +91,7 @@ async fn all(
         match done {
             Ok(tally) => {
                 if !stop.is_cancelled() {
-                    backfill.cover(&order, now).await?;
+                    backfill.cover(&order).await?;
                 }
                 total += tally;
                 count += 1;

@@ -26,6 +26,7 @@ fn order(project: &str, timelines: Timelines) -> Order {
         canonical: "fabrikam".to_owned(),
         project: project.to_owned(),
         pipelines: Vec::new(),
+        asked: time("2027-01-01T00:00:00Z"),
         since: time("2026-01-01T00:00:00Z"),
         until: None,
         timelines,
@@ -339,11 +340,10 @@ async fn the_right_to_read_builds_is_enough_to_cover_a_gap() {
     lost_builds(&local.store, &Project::named(PROJECTS[0]), from, over).await;
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     let order = order(PROJECTS[0], Timelines::None);
-    let asked = time("2027-01-01T00:00:00Z");
-    assert_eq!(backfill.cover(&order, asked).await.unwrap(), 0, "nobody has said the project's id yet");
+    assert_eq!(backfill.cover(&order).await.unwrap(), 0, "nobody has said the project's id yet");
     backfill.run(&order, &|_| {}, &CancellationToken::new()).await.unwrap();
-    assert_eq!(backfill.cover(&order, asked).await.unwrap(), 1);
-    assert_eq!(gaps(local.store.as_ref()).await, [(from, Some(asked), true)]);
+    assert_eq!(backfill.cover(&order).await.unwrap(), 1);
+    assert_eq!(gaps(local.store.as_ref()).await, [(from, Some(order.asked), true)]);
     ado.state().forbidden.insert("build");
     let error = run(&ado, &local.store, &order).await.unwrap_err();
     assert!(matches!(error, BackfillError::Ado(AdoError::Forbidden { .. })), "{error}");
@@ -369,6 +369,24 @@ async fn one_refusal_is_the_error() {
     ado.state().endless = true;
     let error = run(&ado, &local.store, &order(PROJECTS[0], Timelines::None)).await.unwrap_err();
     assert!(matches!(error, BackfillError::Ado(AdoError::Endless { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn a_build_that_finishes_in_the_future_does_not_take_the_watermark_there() {
+    let ado = told_of(600).await;
+    let last = ado.state().by_finish.last().copied().unwrap().0;
+    let id = *ado.state().builds.keys().next().unwrap();
+    let far = Build { finished: Some(time("2038-01-01T00:00:00Z")), ..ado.state().builds[&id].clone() };
+    let project = far.project.clone();
+    ado.state().put(far);
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let hour = std::time::Duration::from_secs(3_600);
+    let order = Order { asked: last.plus(hour), ..order(&project, Timelines::None) };
+    run(&ado, &local.store, &order).await.unwrap();
+    run(&ado, &local.store, &order).await.unwrap();
+    let from = ado.state().queries.last().unwrap()["minTime"].clone();
+    assert_eq!(from, order.asked.minus(hour).to_string());
 }
 
 /// Write, log, and only then the watermark: what is behind it is never asked for again.
