@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Backfill, BackfillError, Order, Timelines};
+use super::{Backfill, BackfillError, Order, Tally, Timelines};
 use crate::ado::rest::AdoError;
 use crate::domain::gap::GapRecord;
 use crate::domain::run::RunFact;
@@ -17,10 +17,12 @@ const BY_TIMELINES: [&str; 2] =
 impl Backfill {
     /// Notes of the gaps of this project that all of it was read from `order.since` to `order.asked`. Answers how many gaps are now covered to a later time than before.
     ///
+    /// Notes nothing where some pipelines were left out, or something that was read is not in its record.
+    ///
     /// # Errors
     /// When the service or the store fails.
-    pub async fn cover(&mut self, order: &Order) -> Result<u64, BackfillError> {
-        if !order.pipelines.is_empty() {
+    pub async fn cover(&mut self, order: &Order, read: &Tally) -> Result<u64, BackfillError> {
+        if !order.pipelines.is_empty() || read.unreadable > 0 || read.imported.left_alone > 0 {
             return Ok(0);
         }
         let to = order.until.map_or(order.asked, |until| until.min(order.asked));

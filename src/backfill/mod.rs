@@ -185,7 +185,10 @@ impl Backfill {
         {
             if let Some(reached) = self.page(order, &page, tally).await? {
                 covered.to = covered.to.max(reached.min(order.asked));
-                self.store.put_note(&note, &covered.write()).await?;
+                // What was left alone has to come again, for a program that may write it.
+                if tally.imported.left_alone == 0 {
+                    self.store.put_note(&note, &covered.write()).await?;
+                }
             }
             progress(Progress { reached: covered.to, builds: tally.builds });
         }

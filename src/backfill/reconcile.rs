@@ -77,7 +77,7 @@ impl Reconcile {
         let order = self.order(project).await?;
         let tally = self.backfill.run(&order, &|_| {}, stop).await?;
         if !stop.is_cancelled() {
-            self.backfill.cover(&order).await?;
+            self.backfill.cover(&order, &tally).await?;
         }
         Ok(tally)
     }

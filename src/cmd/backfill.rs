@@ -91,7 +91,7 @@ async fn all(
         match done {
             Ok(tally) => {
                 if !stop.is_cancelled() {
-                    backfill.cover(&order).await?;
+                    backfill.cover(&order, &tally).await?;
                 }
                 total += tally;
                 count += 1;

@@ -340,9 +340,12 @@ async fn the_right_to_read_builds_is_enough_to_cover_a_gap() {
     lost_builds(&local.store, &Project::named(PROJECTS[0]), from, over).await;
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     let order = order(PROJECTS[0], Timelines::None);
-    assert_eq!(backfill.cover(&order).await.unwrap(), 0, "nobody has said the project's id yet");
+    let none = Tally::default();
+    assert_eq!(backfill.cover(&order, &none).await.unwrap(), 0, "nobody has said the project's id yet");
     backfill.run(&order, &|_| {}, &CancellationToken::new()).await.unwrap();
-    assert_eq!(backfill.cover(&order).await.unwrap(), 1);
+    let unreadable = Tally { unreadable: 1, ..none };
+    assert_eq!(backfill.cover(&order, &unreadable).await.unwrap(), 0, "not all of it is there");
+    assert_eq!(backfill.cover(&order, &none).await.unwrap(), 1);
     assert_eq!(gaps(local.store.as_ref()).await, [(from, Some(order.asked), true)]);
     ado.state().forbidden.insert("build");
     let error = run(&ado, &local.store, &order).await.unwrap_err();
@@ -369,6 +372,36 @@ async fn one_refusal_is_the_error() {
     ado.state().endless = true;
     let error = run(&ado, &local.store, &order(PROJECTS[0], Timelines::None)).await.unwrap_err();
     assert!(matches!(error, BackfillError::Ado(AdoError::Endless { .. })), "{error}");
+}
+
+/// A record of a newer program is not ours to write: whoever may has to find the run again.
+#[tokio::test]
+async fn what_is_left_alone_moves_no_watermark_and_covers_no_gap() {
+    let ado = told_of(600).await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let order = order(PROJECTS[0], Timelines::None);
+    let over = time("2026-03-01T00:00:00Z");
+    lost_builds(&local.store, &Project::named(PROJECTS[0]), order.since, over).await;
+    // Another kind of backfill, so that it has another watermark.
+    run(&ado, &local.store, &Order { timelines: Timelines::Failed, ..order.clone() }).await.unwrap();
+    let raw = rusqlite::Connection::open(&path).unwrap();
+    let newer = "UPDATE records SET body = '{\"v\":99}' WHERE rowid = \
+                 (SELECT min(rowid) FROM records WHERE partition LIKE 'run|%')";
+    let ours = "UPDATE records SET body = ?1 WHERE body = '{\"v\":99}'";
+    let body: String = raw
+        .query_row("SELECT body FROM records WHERE partition LIKE 'run|%' ORDER BY rowid LIMIT 1", [], |row| row.get(0))
+        .unwrap();
+    raw.execute(newer, []).unwrap();
+    let noted = async || local.store.notes("backfill|", 10).await.unwrap().len();
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    for (left_alone, notes, covered) in [(1, 1, 0), (0, 2, 1)] {
+        let tally = backfill.run(&order, &|_| {}, &CancellationToken::new()).await.unwrap();
+        assert_eq!(tally.imported.left_alone, left_alone);
+        assert_eq!(noted().await, notes);
+        assert_eq!(backfill.cover(&order, &tally).await.unwrap(), covered);
+        raw.execute(ours, [&body]).unwrap();
+    }
 }
 
 #[tokio::test]
