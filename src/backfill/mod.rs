@@ -134,22 +134,22 @@ impl Backfill {
         Self { client, importer: Importer::new(store.clone()), store, project_ids: BTreeMap::new() }
     }
 
-    /// Does what is ordered, or as much of it as is done when `stop` comes.
+    /// Does what is ordered, or as much of it as is done when `stop` comes. Adds to `tally` what it did, also before it
+    /// failed.
     ///
     /// # Errors
     /// When the service or the store fails; the next time it goes on from where it was.
     pub async fn run(
         &mut self,
         order: &Order,
+        tally: &mut Tally,
         progress: &(dyn Fn(Progress) + Sync),
         stop: &CancellationToken,
-    ) -> Result<Tally, BackfillError> {
-        let mut tally = Tally::default();
+    ) -> Result<(), BackfillError> {
         if order.until.is_none() {
-            self.open_builds(order, &mut tally, stop).await?;
+            self.open_builds(order, tally, stop).await?;
         }
-        self.finished_builds(order, &mut tally, progress, stop).await?;
-        Ok(tally)
+        self.finished_builds(order, tally, progress, stop).await
     }
 
     async fn open_builds(

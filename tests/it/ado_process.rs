@@ -145,6 +145,19 @@ async fn what_is_wrong_is_one_line_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_project_that_fails_is_told_and_costs_no_other() {
+    let ado = told_of(200).await;
+    let shell = Shell::new(&ado);
+    let (code, said) =
+        shell.said("backfill --organization fabrikam --project One,Platform,Two --since 2026-01-01T00:00:00Z");
+    assert_eq!(code, Some(1), "{said}");
+    for line in ["does not exist: One.", "of 1 project: runs with news", "does not exist: Two."] {
+        assert_eq!(said.matches(line).count(), 1, "{line}: {said}");
+    }
+    assert!(said.contains("error: fabrikam/Two/"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_said_is_wrong_usage() {
     let ado = FakeAdo::start().await;
     let shell = Shell::new(&ado);

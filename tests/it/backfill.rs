@@ -36,7 +36,13 @@ fn order(project: &str, timelines: Timelines) -> Order {
 
 async fn run(ado: &FakeAdo, store: &Arc<dyn Store>, order: &Order) -> Result<Tally, BackfillError> {
     let mut backfill = Backfill::new(Arc::new(ado.client()), store.clone());
-    backfill.run(order, &|_| {}, &CancellationToken::new()).await
+    by(&mut backfill, order, &CancellationToken::new()).await
+}
+
+async fn by(backfill: &mut Backfill, order: &Order, stop: &CancellationToken) -> Result<Tally, BackfillError> {
+    let mut tally = Tally::default();
+    backfill.run(order, &mut tally, &|_| {}, stop).await?;
+    Ok(tally)
 }
 
 pub(crate) async fn run_all(ado: &FakeAdo, store: &Arc<dyn Store>, timelines: Timelines) -> Tally {
@@ -186,7 +192,8 @@ async fn a_stop_ends_it_after_a_page_and_the_next_one_goes_on() {
         stop.cancel();
     };
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
-    let first = backfill.run(&order(PROJECTS[0], Timelines::None), &progress, &stop).await.unwrap();
+    let mut first = Tally::default();
+    backfill.run(&order(PROJECTS[0], Timelines::None), &mut first, &progress, &stop).await.unwrap();
     let reached = reached.into_inner().unwrap()[0];
     let before = ado.state().queries.len();
     let rest = run(&ado, &local.store, &order(PROJECTS[0], Timelines::None)).await.unwrap();
@@ -342,7 +349,7 @@ async fn the_right_to_read_builds_is_enough_to_cover_a_gap() {
     let order = order(PROJECTS[0], Timelines::None);
     let none = Tally::default();
     assert_eq!(backfill.cover(&order, &none).await.unwrap(), 0, "nobody has said the project's id yet");
-    backfill.run(&order, &|_| {}, &CancellationToken::new()).await.unwrap();
+    by(&mut backfill, &order, &CancellationToken::new()).await.unwrap();
     let unreadable = Tally { unreadable: 1, ..none };
     assert_eq!(backfill.cover(&order, &unreadable).await.unwrap(), 0, "not all of it is there");
     assert_eq!(backfill.cover(&order, &none).await.unwrap(), 1);
@@ -360,6 +367,21 @@ async fn all_times_are_those_of_the_service() {
     let records = complete(&ado, Timelines::All).await;
     let ended: Vec<Time> = records.values().filter_map(Record::ended).collect();
     assert!(ended.len() > 20 && ended.iter().all(|at| *at <= last));
+}
+
+#[tokio::test]
+async fn what_was_done_before_a_failure_counts() {
+    let ado = told_of(600).await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let sound = (0..3).map(|_| Trouble::Late(std::time::Duration::ZERO));
+    ado.trouble(sound.chain([Trouble::Status(400, None)]));
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    let mut tally = Tally::default();
+    let stop = CancellationToken::new();
+    let order = order(PROJECTS[0], Timelines::None);
+    backfill.run(&order, &mut tally, &|_| {}, &stop).await.unwrap_err();
+    assert!(tally.builds > 20 && tally.imported.missed == tally.builds, "{tally:?}");
 }
 
 #[tokio::test]
@@ -396,7 +418,7 @@ async fn what_is_left_alone_moves_no_watermark_and_covers_no_gap() {
     let noted = async || local.store.notes("backfill|", 10).await.unwrap().len();
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     for (left_alone, notes, covered) in [(1, 1, 0), (0, 2, 1)] {
-        let tally = backfill.run(&order, &|_| {}, &CancellationToken::new()).await.unwrap();
+        let tally = by(&mut backfill, &order, &CancellationToken::new()).await.unwrap();
         assert_eq!(tally.imported.left_alone, left_alone);
         assert_eq!(noted().await, notes);
         assert_eq!(backfill.cover(&order, &tally).await.unwrap(), covered);
