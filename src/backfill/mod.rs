@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ado::rest::{AdoError, Answer, Client, Finished, Scope};
+use crate::ado::rest::{AdoError, Answer, Client, Finished, Pages, Scope};
 use crate::ado::{Beside, build_list};
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, State, Time};
@@ -134,7 +134,8 @@ impl Backfill {
         Self { client, importer: Importer::new(store.clone()), store, project_ids: BTreeMap::new() }
     }
 
-    /// Does what is ordered, or as much of it as is done when `stop` comes. Adds to `tally` what it did, also before it
+    /// Does what is ordered, or as much of it as is done when `stop` comes: then the page in hand is dropped, to be asked
+    /// for again. Adds to `tally` what it did, also before it
     /// failed.
     ///
     /// # Errors
@@ -160,10 +161,10 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         let client = self.client.clone();
         let mut pages = client.open_builds(&order.scope());
-        while !stop.is_cancelled()
-            && let Some(page) = pages.next().await?
+        while let Some(page) = next(&mut pages, stop).await?
+            && let Some(brought) = stop.run_until_cancelled(self.page(order, &page, tally)).await
         {
-            self.page(order, &page, tally).await?;
+            brought?;
         }
         Ok(())
     }
@@ -180,10 +181,10 @@ impl Backfill {
         let (mut covered, from) = watermark::start(order, known);
         let client = self.client.clone();
         let mut pages = client.finished_builds(&order.scope(), Finished { from, until: order.until });
-        while !stop.is_cancelled()
-            && let Some(page) = pages.next().await?
+        while let Some(page) = next(&mut pages, stop).await?
+            && let Some(brought) = stop.run_until_cancelled(self.page(order, &page, tally)).await
         {
-            if let Some(reached) = self.page(order, &page, tally).await? {
+            if let Some(reached) = brought? {
                 covered.to = covered.to.max(reached.min(order.asked));
                 // What was left alone has to come again, for a program that may write it.
                 if tally.imported.left_alone == 0 {
@@ -221,6 +222,11 @@ impl Backfill {
             }
         }
     }
+}
+
+/// A stop does not wait for the service, which may take long to be well again.
+async fn next(pages: &mut Pages<'_>, stop: &CancellationToken) -> Result<Option<Answer>, AdoError> {
+    stop.run_until_cancelled(pages.next()).await.unwrap_or(Ok(None))
 }
 
 impl Order {

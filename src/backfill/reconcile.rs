@@ -47,7 +47,9 @@ impl Reconcile {
         count(&Tally::default());
         let mut wait = waits(self.every);
         while !stop.is_cancelled() {
-            let outcome = if self.round(&stop).await { "done" } else { "failed" };
+            // Cut off, it leaves nothing half done: what was not noted is done again.
+            let Some(done) = stop.run_until_cancelled(self.round(&stop)).await else { return };
+            let outcome = if done { "done" } else { "failed" };
             counter!(prometheus::RECONCILED, "outcome" => outcome).increment(1);
             let next = wait.next_backoff().unwrap_or(self.every);
             // Both ends are the same: the loop looks at the stop.
