@@ -34,7 +34,7 @@ use crate::ingest::{Imported, Importer};
 use crate::store::{Store, StoreError};
 
 pub use reconcile::{Reconcile, Scheduled};
-pub use wanted::fetch_wanted;
+pub use wanted::{Fetcher, Looked};
 
 use asked::Asked;
 use watermark::{Covered, note_name};

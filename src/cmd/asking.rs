@@ -9,7 +9,7 @@ use super::backfill::{canonical, organization};
 use super::parts::Parts;
 use super::{Context, Failure};
 use crate::ado::rest::{Client, Limits};
-use crate::backfill::{Backfill, Reconcile, Scheduled, fetch_wanted};
+use crate::backfill::{Backfill, Fetcher, Looked, Reconcile, Scheduled};
 
 /// Somebody may ask, and maybe on a schedule.
 pub(super) struct Asking {
@@ -31,7 +31,7 @@ impl Asking {
     /// Until the stop.
     pub(super) async fn run(&self, context: &Context, parts: &Parts, stop: CancellationToken) {
         let backfill = || Backfill::new(self.client.clone(), parts.store.clone());
-        let wanted = fetch_wanted(backfill(), stop.clone());
+        let wanted = Fetcher::new(backfill()).run(stop.clone());
         let Some((scheduled, every)) = self.scheduled.clone() else { return wanted.await };
         let reconcile = Reconcile { backfill: backfill(), scheduled, clock: context.clock(), every };
         tokio::join!(wanted, reconcile.run(stop));
@@ -39,9 +39,16 @@ impl Asking {
 
     /// Once, for who ends when the queue is empty.
     pub(super) async fn fetch_noted(&self, parts: &Parts) -> Result<(), Failure> {
-        let mut backfill = Backfill::new(self.client.clone(), parts.store.clone());
-        while backfill.fetch_noted().await? > 0 {}
-        Ok(())
+        let mut fetcher = Fetcher::new(Backfill::new(self.client.clone(), parts.store.clone()));
+        loop {
+            match fetcher.look().await? {
+                Looked { settled: 0, waiting: 0 } => return Ok(()),
+                Looked { settled: 0, waiting } => {
+                    return Err(Failure::failed(format!("{waiting} messages wait for it")));
+                }
+                Looked { .. } => {}
+            }
+        }
     }
 }
 

@@ -69,12 +69,12 @@ async fn work(
     asking: Option<&Asking>,
     stop: CancellationToken,
 ) -> Result<Tally, Failure> {
-    let worked = worker(context, parts, asking.is_some()).run(mode, stop).await;
+    let worked = worker(context, parts, asking.is_some()).run(mode, stop.clone()).await;
     let tally = worked.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     match (mode, asking) {
         // The queue is empty whatever comes of this: what cannot be asked for now stays noted.
         (Mode::UntilEmpty, Some(asking)) => {
-            if let Err(failure) = asking.fetch_noted(parts).await {
+            if let Some(Err(failure)) = stop.run_until_cancelled(asking.fetch_noted(parts)).await {
                 tracing::warn!(why = failure.in_words().0, "runs that messages only named: not asked for yet");
             }
         }

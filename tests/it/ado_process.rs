@@ -146,7 +146,7 @@ async fn what_is_wrong_is_one_line_with_what_to_do() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_project_that_fails_is_told_and_costs_no_other() {
-    let ado = told_of(200).await;
+    let ado = told_of(3_000).await;
     let shell = Shell::new(&ado);
     let (code, said) =
         shell.said("backfill --organization fabrikam --project One,Platform,Two --since 2026-01-01T00:00:00Z");
