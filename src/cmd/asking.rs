@@ -18,14 +18,20 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// `None` where nobody gave a right to ask: neither a credential, nor the order to reconcile.
+    /// `None` where nobody gave a right to ask: neither a credential, nor the order to reconcile or to watch hooks.
     pub(super) fn of(context: &Context, reconcile: Option<Duration>) -> Result<Option<Self>, Failure> {
-        if reconcile.is_none() && !context.config.ado.has_credential {
+        let is_told_to = reconcile.is_some() || context.config.work.watch_hooks.is_some();
+        if !is_told_to && !context.config.ado.has_credential {
             return Ok(None);
         }
         let scheduled = reconcile.map(|every| Ok::<_, Failure>((scheduled(context)?, every))).transpose()?;
         let client = Arc::new(Client::new(&context.config.ado.access, Limits::default())?);
         Ok(Some(Self { client, scheduled }))
+    }
+
+    /// One for all who ask, so that its limits hold for all of them together.
+    pub(super) fn client(&self) -> Arc<Client> {
+        self.client.clone()
     }
 
     /// Until the stop.
