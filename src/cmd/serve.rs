@@ -38,7 +38,7 @@ pub(super) async fn run_all(
     shutdown: Shutdown,
 ) -> Result<Exit, Failure> {
     let stop = shutdown.stop.clone();
-    let hooks = subscriptions::watch(context, parts)?;
+    let hooks = subscriptions::watch(context, parts, asking.as_ref().map(Asking::client))?;
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let serving = stopping(stop.clone(), serve(context, parts, server, metrics, stop.clone()));
