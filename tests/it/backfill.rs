@@ -476,6 +476,9 @@ async fn a_build_that_finishes_in_the_future_does_not_take_the_watermark_there()
     let hour = Duration::from_secs(3_600);
     let order = Order { asked: last.plus(hour), ..order(&project, Timelines::None) };
     run(&ado, &local.store, &order).await.unwrap();
+    let (_, noted) = local.store.notes("backfill|", 10).await.unwrap().remove(0);
+    let noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
+    assert_eq!(noted["to"], order.asked.ticks());
     run(&ado, &local.store, &order).await.unwrap();
     let from = ado.state().queries.last().unwrap()["minTime"].clone();
     assert_eq!(from, order.asked.minus(hour).to_string());
