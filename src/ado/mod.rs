@@ -68,6 +68,8 @@ pub struct Named {
     /// Its id, or else its name.
     pub project: Option<String>,
     pub run: u64,
+    /// When the event was made.
+    pub said: Time,
 }
 
 /// What is known beside an answer of the REST API, which comes without an envelope.
@@ -190,7 +192,7 @@ fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Nam
         EventType::BuildComplete => build::named(scope, &parse(resource, "").ok()?),
     }?;
     let Place { organization, project_id, project_name } = place;
-    Some(Named { organization, project: project_id.or(project_name), run })
+    Some(Named { organization, project: project_id.or(project_name), run, said: scope.said })
 }
 
 fn fact(

@@ -19,13 +19,14 @@ mod reconcile;
 mod wanted;
 mod watermark;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
 use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ado::rest::{AdoError, Answer, Client, Finished, Scope};
+use crate::ado::rest::{AdoError, Answer, Client, Finished, Pages, Scope};
 use crate::ado::{Beside, build_list};
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, State, Time};
@@ -33,7 +34,7 @@ use crate::ingest::{Imported, Importer};
 use crate::store::{Store, StoreError};
 
 pub use reconcile::{Reconcile, Scheduled};
-pub use wanted::fetch_wanted;
+pub use wanted::{Fetcher, Looked};
 
 use asked::Asked;
 use watermark::{Covered, note_name};
@@ -49,6 +50,8 @@ pub struct Order {
     pub project: String,
     /// Empty means all.
     pub pipelines: Vec<u64>,
+    /// When it was begun. The service may say that a build finishes later, which moves no watermark.
+    pub asked: Time,
     /// Builds that finished since then.
     pub since: Time,
     /// And no later; `None` also means the open ones.
@@ -115,6 +118,8 @@ pub struct Backfill {
     /// To look, and to note the watermark.
     store: Arc<dyn Store>,
     importer: Importer,
+    /// Of projects that are asked for by their names, as far as builds told.
+    project_ids: BTreeMap<(String, String), String>,
 }
 
 impl fmt::Debug for Backfill {
@@ -126,25 +131,26 @@ impl fmt::Debug for Backfill {
 impl Backfill {
     #[must_use]
     pub fn new(client: Arc<Client>, store: Arc<dyn Store>) -> Self {
-        Self { client, importer: Importer::new(store.clone()), store }
+        Self { client, importer: Importer::new(store.clone()), store, project_ids: BTreeMap::new() }
     }
 
-    /// Does what is ordered, or as much of it as is done when `stop` comes.
+    /// Does what is ordered, or as much of it as is done when `stop` comes: then the page in hand is dropped, to be asked
+    /// for again. Adds to `tally` what it did, also before it
+    /// failed.
     ///
     /// # Errors
     /// When the service or the store fails; the next time it goes on from where it was.
     pub async fn run(
         &mut self,
         order: &Order,
+        tally: &mut Tally,
         progress: &(dyn Fn(Progress) + Sync),
         stop: &CancellationToken,
-    ) -> Result<Tally, BackfillError> {
-        let mut tally = Tally::default();
+    ) -> Result<(), BackfillError> {
         if order.until.is_none() {
-            self.open_builds(order, &mut tally, stop).await?;
+            self.open_builds(order, tally, stop).await?;
         }
-        self.finished_builds(order, &mut tally, progress, stop).await?;
-        Ok(tally)
+        self.finished_builds(order, tally, progress, stop).await
     }
 
     async fn open_builds(
@@ -155,10 +161,10 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         let client = self.client.clone();
         let mut pages = client.open_builds(&order.scope());
-        while !stop.is_cancelled()
-            && let Some(page) = pages.next().await?
+        while let Some(page) = next(&mut pages, stop).await?
+            && let Some(brought) = stop.run_until_cancelled(self.page(order, &page, tally)).await
         {
-            self.page(order, &page, tally).await?;
+            brought?;
         }
         Ok(())
     }
@@ -172,15 +178,18 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         let note = note_name(order);
         let known = self.store.note(&note).await?.and_then(|text| Covered::read(&text));
-        let (mut covered, from) = watermark::start(order.since, known, order.again);
+        let (mut covered, from) = watermark::start(order, known);
         let client = self.client.clone();
         let mut pages = client.finished_builds(&order.scope(), Finished { from, until: order.until });
-        while !stop.is_cancelled()
-            && let Some(page) = pages.next().await?
+        while let Some(page) = next(&mut pages, stop).await?
+            && let Some(brought) = stop.run_until_cancelled(self.page(order, &page, tally)).await
         {
-            if let Some(reached) = self.page(order, &page, tally).await? {
-                covered.to = covered.to.max(reached);
-                self.store.put_note(&note, &covered.write()).await?;
+            if let Some(reached) = brought? {
+                covered.to = covered.to.max(reached.min(order.asked));
+                // What was left alone has to come again, for a program that may write it.
+                if tally.imported.left_alone == 0 {
+                    self.store.put_note(&note, &covered.write()).await?;
+                }
             }
             progress(Progress { reached: covered.to, builds: tally.builds });
         }
@@ -190,6 +199,7 @@ impl Backfill {
     /// Brings in the builds of a page, then the timelines that are wanted of them. Answers the latest finish.
     async fn page(&mut self, order: &Order, page: &Answer, tally: &mut Tally) -> Result<Option<Time>, BackfillError> {
         let facts = read(order, page, tally)?;
+        self.know_project(order, &facts);
         let latest = facts.iter().filter_map(finish).max();
         tally.imported += self.importer.import(facts.iter().cloned().map(Fact::Run).collect()).await?;
         let asked = self.asked(order, facts).await?;
@@ -214,9 +224,19 @@ impl Backfill {
     }
 }
 
+/// A stop does not wait for the service, which may take long to be well again.
+async fn next(pages: &mut Pages<'_>, stop: &CancellationToken) -> Result<Option<Answer>, AdoError> {
+    stop.run_until_cancelled(pages.next()).await.unwrap_or(Ok(None))
+}
+
 impl Order {
     fn scope(&self) -> Scope<'_> {
         Scope { organization: &self.organization, project: &self.project, pipelines: &self.pipelines }
+    }
+
+    /// The project, apart from those of the same name elsewhere.
+    fn project_key(&self) -> (String, String) {
+        (self.canonical.clone(), self.project.to_lowercase())
     }
 
     fn beside(&self) -> Beside {

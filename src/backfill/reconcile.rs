@@ -47,40 +47,51 @@ impl Reconcile {
         count(&Tally::default());
         let mut wait = waits(self.every);
         while !stop.is_cancelled() {
-            match self.round(&stop).await {
-                Ok(tally) => tell(&tally),
-                Err(error) => {
-                    counter!(prometheus::RECONCILED, "outcome" => "failed").increment(1);
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "reconciliation: failed, tried again in the next round");
-                }
-            }
+            // Cut off, it leaves nothing half done: what was not noted is done again.
+            let Some(done) = stop.run_until_cancelled(self.round(&stop)).await else { return };
+            let outcome = if done { "done" } else { "failed" };
+            counter!(prometheus::RECONCILED, "outcome" => outcome).increment(1);
             let next = wait.next_backoff().unwrap_or(self.every);
             // Both ends are the same: the loop looks at the stop.
             drop(tokio::time::timeout(next, stop.cancelled()).await);
         }
     }
 
-    /// One round over all projects; one that fails does not keep the others waiting.
-    async fn round(&mut self, stop: &CancellationToken) -> Result<Tally, BackfillError> {
-        let (mut total, mut failed) = (Tally::default(), None);
-        for project in self.projects().await? {
-            match self.project(project, stop).await {
-                Ok(tally) => total += tally,
-                Err(error) => failed = Some(error),
+    /// One round over all projects; one that fails does not keep the others waiting. Whether none did.
+    async fn round(&mut self, stop: &CancellationToken) -> bool {
+        let projects = match self.projects().await {
+            Ok(projects) => projects,
+            Err(error) => {
+                complain(&self.scheduled.organization, &error);
+                return false;
             }
+        };
+        let (mut total, mut all) = (Tally::default(), true);
+        for project in projects {
+            let mut tally = Tally::default();
+            if let Err(error) = self.project(&project, &mut tally, stop).await {
+                complain(&project, &error);
+                all = false;
+            }
+            count(&tally);
+            total += tally;
         }
-        failed.map_or(Ok(total), Err)
+        tell(&total);
+        all
     }
 
-    async fn project(&mut self, project: String, stop: &CancellationToken) -> Result<Tally, BackfillError> {
+    async fn project(
+        &mut self,
+        project: &str,
+        tally: &mut Tally,
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
         let order = self.order(project).await?;
-        let asked = self.clock.now();
-        let tally = self.backfill.run(&order, &|_| {}, stop).await?;
+        self.backfill.run(&order, tally, &|_| {}, stop).await?;
         if !stop.is_cancelled() {
-            self.backfill.cover(&order, asked).await?;
+            self.backfill.cover(&order, tally).await?;
         }
-        Ok(tally)
+        Ok(())
     }
 
     /// By their ids where all are asked for: those outlive a new name.
@@ -92,13 +103,14 @@ impl Reconcile {
         Ok(all.into_iter().map(|project| project.id).collect())
     }
 
-    async fn order(&self, project: String) -> Result<Order, BackfillError> {
+    async fn order(&self, project: &str) -> Result<Order, BackfillError> {
         let now = self.clock.now();
         let order = Order {
             organization: self.scheduled.organization.clone(),
             canonical: self.scheduled.canonical.clone(),
-            project,
+            project: project.to_owned(),
             pipelines: Vec::new(),
+            asked: now,
             since: now,
             until: None,
             timelines: Timelines::Failed,
@@ -129,9 +141,13 @@ fn waits(every: Duration) -> ExponentialBackoff {
     }
 }
 
+/// `what` is a project, or the organization where its projects cannot be listed.
+fn complain(what: &str, error: &BackfillError) {
+    let error = error as &dyn std::error::Error;
+    tracing::warn!(what, error, "reconciliation: failed, tried again in the next round");
+}
+
 fn tell(tally: &Tally) {
-    count(tally);
-    counter!(prometheus::RECONCILED, "outcome" => "done").increment(1);
     let Tally { builds, timelines, imported, .. } = tally;
     let (applied, missed) = (imported.applied, imported.missed);
     tracing::info!(builds, timelines, applied, missed, "reconciled");

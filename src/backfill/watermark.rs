@@ -31,8 +31,10 @@ impl Covered {
 
 /// What is covered at the beginning, and since when to ask. What was covered before is gone on from only where it reaches
 /// back far enough: else there would be a hole before it.
-pub(super) fn start(since: Time, known: Option<Covered>, again: bool) -> (Covered, Time) {
-    let usable = known.filter(|known| !again && known.from <= since && since <= known.to);
+pub(super) fn start(order: &Order, known: Option<Covered>) -> (Covered, Time) {
+    let since = order.since;
+    let known = known.map(|known| Covered { to: known.to.min(order.asked), ..known });
+    let usable = known.filter(|known| !order.again && known.from <= since && since <= known.to);
     match usable {
         Some(known) => (known, known.to.minus(OVERLAP).max(since)),
         None => (Covered { from: since, to: since }, since),
@@ -65,6 +67,20 @@ mod tests {
         Covered { from: hour(from), to: hour(to) }
     }
 
+    fn order(since: Time, again: bool) -> Order {
+        Order {
+            organization: "Fabrikam".to_owned(),
+            canonical: "fabrikam".to_owned(),
+            project: "Fiber".to_owned(),
+            pipelines: Vec::new(),
+            asked: hour(40),
+            since,
+            until: None,
+            timelines: Timelines::None,
+            again,
+        }
+    }
+
     #[test]
     fn goes_on_only_where_no_hole_is_left() {
         let table = [
@@ -75,9 +91,10 @@ mod tests {
             ("asked for more", 5, Some(covered(10, 20)), false, covered(5, 5), 5),
             ("long ago", 30, Some(covered(10, 20)), false, covered(30, 30), 30),
             ("again", 10, Some(covered(10, 20)), true, covered(10, 10), 10),
+            ("from the future", 10, Some(covered(10, 90)), false, covered(10, 40), 39),
         ];
         for (name, since, known, again, expected, from) in table {
-            assert_eq!(start(hour(since), known, again), (expected, hour(from)), "{name}");
+            assert_eq!(start(&order(hour(since), again), known), (expected, hour(from)), "{name}");
         }
     }
 

@@ -9,7 +9,7 @@ use super::backfill::{canonical, organization};
 use super::parts::Parts;
 use super::{Context, Failure};
 use crate::ado::rest::{Client, Limits};
-use crate::backfill::{Backfill, Reconcile, Scheduled, fetch_wanted};
+use crate::backfill::{Backfill, Fetcher, Looked, Reconcile, Scheduled};
 
 /// Somebody may ask, and maybe on a schedule.
 pub(super) struct Asking {
@@ -18,9 +18,10 @@ pub(super) struct Asking {
 }
 
 impl Asking {
-    /// `None` where nobody gave a right to ask: neither a credential, nor the order to reconcile.
+    /// `None` where nobody gave a right to ask: neither a credential, nor the order to reconcile or to watch hooks.
     pub(super) fn of(context: &Context, reconcile: Option<Duration>) -> Result<Option<Self>, Failure> {
-        if reconcile.is_none() && !context.config.ado.has_credential {
+        let is_told_to = reconcile.is_some() || context.config.work.watch_hooks.is_some();
+        if !is_told_to && !context.config.ado.has_credential {
             return Ok(None);
         }
         let scheduled = reconcile.map(|every| Ok::<_, Failure>((scheduled(context)?, every))).transpose()?;
@@ -28,10 +29,15 @@ impl Asking {
         Ok(Some(Self { client, scheduled }))
     }
 
+    /// One for all who ask, so that its limits hold for all of them together.
+    pub(super) fn client(&self) -> Arc<Client> {
+        self.client.clone()
+    }
+
     /// Until the stop.
     pub(super) async fn run(&self, context: &Context, parts: &Parts, stop: CancellationToken) {
         let backfill = || Backfill::new(self.client.clone(), parts.store.clone());
-        let wanted = fetch_wanted(backfill(), stop.clone());
+        let wanted = Fetcher::new(backfill()).run(stop.clone());
         let Some((scheduled, every)) = self.scheduled.clone() else { return wanted.await };
         let reconcile = Reconcile { backfill: backfill(), scheduled, clock: context.clock(), every };
         tokio::join!(wanted, reconcile.run(stop));
@@ -39,9 +45,16 @@ impl Asking {
 
     /// Once, for who ends when the queue is empty.
     pub(super) async fn fetch_noted(&self, parts: &Parts) -> Result<(), Failure> {
-        let mut backfill = Backfill::new(self.client.clone(), parts.store.clone());
-        while backfill.fetch_noted().await? > 0 {}
-        Ok(())
+        let mut fetcher = Fetcher::new(Backfill::new(self.client.clone(), parts.store.clone()));
+        loop {
+            match fetcher.look().await? {
+                Looked { settled: 0, waiting: 0 } => return Ok(()),
+                Looked { settled: 0, waiting } => {
+                    return Err(Failure::failed(format!("{waiting} messages wait for it")));
+                }
+                Looked { .. } => {}
+            }
+        }
     }
 }
 

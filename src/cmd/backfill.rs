@@ -76,27 +76,32 @@ async fn all(
         canonical: canonical(context, organization),
         project,
         pipelines: args.pipeline.clone(),
+        asked: now,
         since: args.since.resolve(now),
         until: args.until.map(|until| until.resolve(now)),
         timelines: timelines(args.timelines),
         again: args.again,
     };
-    let (mut total, mut failed, mut count) = (Tally::default(), None, 0_usize);
+    let (mut total, mut failed, mut count) = (Tally::default(), None::<Failure>, 0_usize);
     for project in projects {
         let order = order(project);
         let bar = Bar::new(context.output, &order, now);
-        let done = backfill.run(&order, &|progress| bar.advance(progress), stop).await;
+        let mut tally = Tally::default();
+        let done = one(backfill, &order, &mut tally, &bar, stop).await;
         bar.end();
+        total += tally;
         match done {
-            Ok(tally) => {
-                if !stop.is_cancelled() {
-                    backfill.cover(&order, now).await?;
+            Ok(()) => count += 1,
+            Err(error) => {
+                let goes_on = is_of_the_project(&error);
+                // The last one is how the command ends.
+                if let Some(before) = failed.replace(Failure::from(error)) {
+                    tracing::warn!(why = before.in_words().0, "a project is left out");
                 }
-                total += tally;
-                count += 1;
+                if !goes_on {
+                    break;
+                }
             }
-            Err(error) if is_of_the_project(&error) => failed = Some(Failure::from(error)),
-            Err(error) => return Err(Failure::from(error)),
         }
     }
     let stopped = if stop.is_cancelled() { "; stopped: the same command goes on from there" } else { "" };
@@ -104,6 +109,20 @@ async fn all(
         context.report(&format!("{}{stopped}", summary(&total, count)));
     }
     failed.map_or(Ok(Exit::Done), Err)
+}
+
+async fn one(
+    backfill: &mut Backfill,
+    order: &Order,
+    tally: &mut Tally,
+    bar: &Bar,
+    stop: &CancellationToken,
+) -> Result<(), BackfillError> {
+    backfill.run(order, tally, &|progress| bar.advance(progress), stop).await?;
+    if !stop.is_cancelled() {
+        backfill.cover(order, tally).await?;
+    }
+    Ok(())
 }
 
 fn timelines(said: cli::Timelines) -> Timelines {

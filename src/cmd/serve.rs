@@ -38,7 +38,7 @@ pub(super) async fn run_all(
     shutdown: Shutdown,
 ) -> Result<Exit, Failure> {
     let stop = shutdown.stop.clone();
-    let hooks = subscriptions::watch(context, parts)?;
+    let hooks = subscriptions::watch(context, parts, asking.as_ref().map(Asking::client))?;
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let serving = stopping(stop.clone(), serve(context, parts, server, metrics, stop.clone()));
@@ -69,12 +69,12 @@ async fn work(
     asking: Option<&Asking>,
     stop: CancellationToken,
 ) -> Result<Tally, Failure> {
-    let worked = worker(context, parts, asking.is_some()).run(mode, stop).await;
+    let worked = worker(context, parts, asking.is_some()).run(mode, stop.clone()).await;
     let tally = worked.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     match (mode, asking) {
         // The queue is empty whatever comes of this: what cannot be asked for now stays noted.
         (Mode::UntilEmpty, Some(asking)) => {
-            if let Err(failure) = asking.fetch_noted(parts).await {
+            if let Some(Err(failure)) = stop.run_until_cancelled(asking.fetch_noted(parts)).await {
                 tracing::warn!(why = failure.in_words().0, "runs that messages only named: not asked for yet");
             }
         }

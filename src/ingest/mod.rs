@@ -25,6 +25,6 @@ mod worker;
 pub use import::{Imported, Importer};
 pub use refold::{Refolded, refold};
 pub use tally::Tally;
-pub use wanted::Wanted;
+pub use wanted::WantedRun;
 pub use watch::Watch;
 pub use worker::{Decode, Mode, Settings, WorkError, Worker};

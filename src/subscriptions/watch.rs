@@ -60,7 +60,7 @@ impl Watched {
 /// Looks after subscriptions: counts, warns, and keeps a record of the times in which events were lost.
 #[expect(missing_debug_implementations, reason = "a store has none")]
 pub struct HookWatch {
-    client: Client,
+    client: Arc<Client>,
     store: Arc<dyn Store>,
     importer: Importer,
     clock: Arc<dyn Clock>,
@@ -88,7 +88,7 @@ pub(super) enum WatchError {
 impl HookWatch {
     #[must_use]
     pub fn new(
-        client: Client,
+        client: Arc<Client>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         watched: Watched,

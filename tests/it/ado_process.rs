@@ -145,6 +145,19 @@ async fn what_is_wrong_is_one_line_with_what_to_do() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_project_that_fails_is_told_and_costs_no_other() {
+    let ado = told_of(3_000).await;
+    let shell = Shell::new(&ado);
+    let (code, said) =
+        shell.said("backfill --organization fabrikam --project One,Platform,Two --since 2026-01-01T00:00:00Z");
+    assert_eq!(code, Some(1), "{said}");
+    for line in ["does not exist: One.", "of 1 project: runs with news", "does not exist: Two."] {
+        assert_eq!(said.matches(line).count(), 1, "{line}: {said}");
+    }
+    assert!(said.contains("error: fabrikam/Two/"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_said_is_wrong_usage() {
     let ado = FakeAdo::start().await;
     let shell = Shell::new(&ado);
@@ -237,6 +250,54 @@ async fn a_message_that_only_names_a_run_is_a_dead_letter_where_nobody_can_ask()
     assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 1);
 }
 
+/// Who is told to ask without a token asks Microsoft Entra, here in vain.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_watches_hooks_can_ask_without_a_token() {
+    let ado = FakeAdo::start().await;
+    let shell = Shell::new(&ado);
+    fs::write(shell.path().join("a.json"), minimal("build.complete", 479, "p")).unwrap();
+    shell.run("enqueue .");
+    let mut work = shell.command("work --until-empty --watch-hooks 10m");
+    work.env_remove("PIPETRAIL_ADO_TOKEN").env("PIPETRAIL_ORGANIZATION", "fabrikam");
+    work.envs([("PIPETRAIL_PUBLIC_URL", "https://pipetrail.example"), ("AZURE_CREDENTIAL_KIND", "azurecli")]);
+    let output = work.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("to be asked for 1") && said.contains("not asked for yet"),
+        "{said}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_hooks_missed_counts_also_where_another_project_fails() {
+    let ado = told_of(300).await;
+    shift_to_now(&ado);
+    let shell = Shell::new(&ado);
+    let mut work = shell.command("work --reconcile 1s --listen 127.0.0.1:0");
+    let log = fs::File::create(shell.path().join("log")).unwrap();
+    work.envs([("PIPETRAIL_ORGANIZATION", "fabrikam"), ("PIPETRAIL_PROJECTS", "Spartan,Nobody,Nothing")]);
+    let _work = Killed(work.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+    let log = || fs::read_to_string(shell.path().join("log")).unwrap();
+    wait_for("the round does not end", || log().contains("reconciled"));
+    for project in ["Nobody", "Nothing"] {
+        assert!(log().contains(&format!("The following project does not exist: {project}.")), "{}", log());
+    }
+    let metrics = metrics(&log()).await;
+    let failed = "pipetrail_reconcile_rounds_total{outcome=\"failed\"}";
+    assert!(missed(&metrics) > 20 && metrics.contains(failed), "{metrics}");
+}
+
+/// Of the program whose log this is.
+async fn metrics(log: &str) -> String {
+    let address = log.split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap();
+    reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap()
+}
+
+fn missed(metrics: &str) -> usize {
+    let missed = metrics.lines().find_map(|line| line.strip_prefix("pipetrail_reconcile_missed_total "));
+    missed.unwrap().parse().unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_hooks_missed_is_found_on_a_schedule() {
     let ado = told_of(300).await;
@@ -250,10 +311,8 @@ async fn what_hooks_missed_is_found_on_a_schedule() {
     wait_for("the runs are not there", || shell.path().join("pipetrail.db").exists() && shell.runs() == builds);
     let log = || fs::read_to_string(shell.path().join("log")).unwrap();
     wait_for("it is not told", || log().contains("reconciled"));
-    let address = log().split("http://").nth(1).unwrap().split([',', ' ']).next().unwrap().to_owned();
-    let metrics = reqwest::get(format!("http://{address}/metrics")).await.unwrap().text().await.unwrap();
-    let missed = metrics.lines().find_map(|line| line.strip_prefix("pipetrail_reconcile_missed_total ")).unwrap();
-    assert!(missed.parse::<usize>().unwrap() >= builds, "{metrics}");
+    let metrics = metrics(&log()).await;
+    assert!(missed(&metrics) >= builds, "{metrics}");
     assert!(metrics.contains("pipetrail_reconcile_rounds_total{outcome=\"done\"}"), "{metrics}");
     assert!(metrics.contains("pipetrail_ado_requests_total{status=\"200\"}"), "{metrics}");
     // An outage of the service is told, and over when it is over.

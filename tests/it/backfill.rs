@@ -1,29 +1,34 @@
 //! Backfill: what Azure DevOps is asked heals what its events did not tell.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use pipetrail::ado::rest::AdoError;
 use pipetrail::backfill::{Backfill, BackfillError, Order, Tally, Timelines};
+use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ShownRun, ShownStage};
-use pipetrail::domain::{Key, Outcome, Record, State, Time};
+use pipetrail::domain::{Fact, GapKey, GapReason, Key, Outcome, Record, State, Time};
 use pipetrail::history::Plan;
+use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 use tokio_util::sync::CancellationToken;
 
-use crate::fake_ado::{Build, FakeAdo, PROJECTS, Timeline, Trouble, tell};
+use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, Timeline, Trouble, tell};
 use crate::faults::{Act, Fault, Faults, FaultyStore};
 use crate::support::{Local, all_tests, assert_same, assert_told, bodies, folder, stored, time};
 
-fn order(project: &str, timelines: Timelines) -> Order {
+pub(crate) fn order(project: &str, timelines: Timelines) -> Order {
     Order {
         organization: "Fabrikam".to_owned(),
         canonical: "fabrikam".to_owned(),
         project: project.to_owned(),
         pipelines: Vec::new(),
+        asked: time("2027-01-01T00:00:00Z"),
         since: time("2026-01-01T00:00:00Z"),
         until: None,
         timelines,
@@ -33,7 +38,17 @@ fn order(project: &str, timelines: Timelines) -> Order {
 
 async fn run(ado: &FakeAdo, store: &Arc<dyn Store>, order: &Order) -> Result<Tally, BackfillError> {
     let mut backfill = Backfill::new(Arc::new(ado.client()), store.clone());
-    backfill.run(order, &|_| {}, &CancellationToken::new()).await
+    by(&mut backfill, order, &CancellationToken::new()).await
+}
+
+pub(crate) async fn by(
+    backfill: &mut Backfill,
+    order: &Order,
+    stop: &CancellationToken,
+) -> Result<Tally, BackfillError> {
+    let mut tally = Tally::default();
+    backfill.run(order, &mut tally, &|_| {}, stop).await?;
+    Ok(tally)
 }
 
 pub(crate) async fn run_all(ado: &FakeAdo, store: &Arc<dyn Store>, timelines: Timelines) -> Tally {
@@ -111,14 +126,14 @@ async fn after_any_loss_every_run_is_shown_as_the_full_set_shows_it() {
 }
 
 /// What everything that the service was told amounts to, by a backfill of its own.
-async fn complete(ado: &FakeAdo, timelines: Timelines) -> BTreeMap<Key, Record> {
+pub(crate) async fn complete(ado: &FakeAdo, timelines: Timelines) -> BTreeMap<Key, Record> {
     let (_folder, path) = folder();
     let local = Local::open(&path).await;
     run_all(ado, &local.store, timelines).await;
     stored(local.store.as_ref()).await
 }
 
-async fn told_of(count: usize) -> FakeAdo {
+pub(crate) async fn told_of(count: usize) -> FakeAdo {
     let ado = FakeAdo::start().await;
     tell(&mut ado.state(), &bodies(count));
     ado.state().page = 20;
@@ -156,7 +171,7 @@ async fn it_goes_on_at_the_watermark_after_any_failure() {
     for failures in 0..200 {
         // A process of its own each time: nothing but the store remembers.
         let local = Local::open(&path).await;
-        let sound = (0..rng.random_range(0..12)).map(|_| Trouble::Late(std::time::Duration::ZERO));
+        let sound = (0..rng.random_range(0..12)).map(|_| Trouble::Late(Duration::ZERO));
         ado.state().troubles = sound.chain([Trouble::Status(400, None)]).collect();
         let mut done = true;
         for project in PROJECTS {
@@ -183,12 +198,13 @@ async fn a_stop_ends_it_after_a_page_and_the_next_one_goes_on() {
         stop.cancel();
     };
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
-    let first = backfill.run(&order(PROJECTS[0], Timelines::None), &progress, &stop).await.unwrap();
+    let mut first = Tally::default();
+    backfill.run(&order(PROJECTS[0], Timelines::None), &mut first, &progress, &stop).await.unwrap();
     let reached = reached.into_inner().unwrap()[0];
     let before = ado.state().queries.len();
     let rest = run(&ado, &local.store, &order(PROJECTS[0], Timelines::None)).await.unwrap();
     assert!(first.builds < rest.builds);
-    let hour = std::time::Duration::from_secs(3_600);
+    let hour = Duration::from_secs(3_600);
     let asked = ado.state().queries[before + 1].get("minTime").cloned().unwrap();
     assert_eq!(asked, reached.minus(hour).to_string());
     let expected: BTreeMap<_, _> = complete(&ado, Timelines::None).await;
@@ -307,6 +323,58 @@ async fn a_build_that_cannot_be_read_costs_no_other() {
     assert_eq!(stored(local.store.as_ref()).await.len(), expected);
 }
 
+pub(crate) fn lost_builds(
+    store: &Arc<dyn Store>,
+    project: &Project,
+    from: Time,
+    over: Time,
+) -> impl Future<Output = ()> {
+    let key = GapKey::new("fabrikam", &project.id, "build.complete");
+    let began = GapFact { why: Some(GapReason::OnProbation), ..GapFact::new(key.clone(), from, from) };
+    let ended = GapFact { over: Some(over), ..GapFact::new(key, from, over) };
+    let mut importer = Importer::new(store.clone());
+    async move {
+        importer.import(vec![Fact::Gap(began), Fact::Gap(ended)]).await.unwrap();
+    }
+}
+
+pub(crate) fn spartan(ado: &FakeAdo) -> Project {
+    let state = ado.state();
+    state.projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().clone()
+}
+
+/// From, up to when it is covered, and whether wholly.
+pub(crate) async fn gaps(store: &dyn Store) -> Vec<(Time, Option<Time>, bool)> {
+    let records = stored(store).await;
+    let gaps = records.values().filter_map(|record| match record {
+        Record::Gap(gaps) => Some(gaps.shown().map(|gap| (gap.from, gap.covered_to, gap.covered)).collect::<Vec<_>>()),
+        Record::Run(_) => None,
+    });
+    gaps.flatten().collect()
+}
+
+#[tokio::test]
+async fn the_right_to_read_builds_is_enough_to_cover_a_gap() {
+    let ado = told_of(600).await;
+    ado.state().forbidden = ["projects", "hooks"].into();
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let (from, over) = (time("2026-02-01T00:00:00Z"), time("2026-03-01T00:00:00Z"));
+    lost_builds(&local.store, &spartan(&ado), from, over).await;
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    let order = order(PROJECTS[0], Timelines::None);
+    let none = Tally::default();
+    assert_eq!(backfill.cover(&order, &none).await.unwrap(), 0, "nobody has said the project's id yet");
+    by(&mut backfill, &order, &CancellationToken::new()).await.unwrap();
+    let unreadable = Tally { unreadable: 1, ..none };
+    assert_eq!(backfill.cover(&order, &unreadable).await.unwrap(), 0, "not all of it is there");
+    assert_eq!(backfill.cover(&order, &none).await.unwrap(), 1);
+    assert_eq!(gaps(local.store.as_ref()).await, [(from, Some(order.asked), true)]);
+    ado.state().forbidden.insert("build");
+    let error = run(&ado, &local.store, &order).await.unwrap_err();
+    assert!(matches!(error, BackfillError::Ado(AdoError::Forbidden { .. })), "{error}");
+}
+
 /// So that a reader of a run's times can trust them: none is ours.
 #[tokio::test]
 async fn all_times_are_those_of_the_service() {
@@ -315,6 +383,21 @@ async fn all_times_are_those_of_the_service() {
     let records = complete(&ado, Timelines::All).await;
     let ended: Vec<Time> = records.values().filter_map(Record::ended).collect();
     assert!(ended.len() > 20 && ended.iter().all(|at| *at <= last));
+}
+
+#[tokio::test]
+async fn what_was_done_before_a_failure_counts() {
+    let ado = told_of(600).await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let sound = (0..3).map(|_| Trouble::Late(Duration::ZERO));
+    ado.trouble(sound.chain([Trouble::Status(400, None)]));
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    let mut tally = Tally::default();
+    let stop = CancellationToken::new();
+    let order = order(PROJECTS[0], Timelines::None);
+    backfill.run(&order, &mut tally, &|_| {}, &stop).await.unwrap_err();
+    assert!(tally.builds > 20 && tally.imported.missed == tally.builds, "{tally:?}");
 }
 
 #[tokio::test]
@@ -329,6 +412,78 @@ async fn one_refusal_is_the_error() {
     assert!(matches!(error, BackfillError::Ado(AdoError::Endless { .. })), "{error}");
 }
 
+/// One record that a newer program wrote.
+pub(crate) struct Newer {
+    file: rusqlite::Connection,
+    id: u64,
+    ours: String,
+}
+
+impl Newer {
+    /// Of the first run in the file.
+    pub(crate) fn make(path: &Path) -> Self {
+        let file = rusqlite::Connection::open(path).unwrap();
+        let find = "SELECT rowid, body FROM records WHERE partition LIKE 'run|%' ORDER BY rowid LIMIT 1";
+        let (id, ours) = file.query_row(find, [], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+        let newer = Self { file, id, ours };
+        newer.set(r#"{"v":99}"#);
+        newer
+    }
+
+    pub(crate) fn undo(&self) {
+        self.set(&self.ours);
+    }
+
+    fn set(&self, body: &str) {
+        let set = "UPDATE records SET body = ?1 WHERE rowid = ?2";
+        assert_eq!(self.file.execute(set, rusqlite::params![body, self.id]).unwrap(), 1);
+    }
+}
+
+/// A record of a newer program is not ours to write: whoever may has to find the run again.
+#[tokio::test]
+async fn what_is_left_alone_moves_no_watermark_and_covers_no_gap() {
+    let ado = told_of(600).await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let order = order(PROJECTS[0], Timelines::None);
+    let over = time("2026-03-01T00:00:00Z");
+    lost_builds(&local.store, &spartan(&ado), order.since, over).await;
+    // Another kind of backfill, so that it has another watermark.
+    run(&ado, &local.store, &Order { timelines: Timelines::Failed, ..order.clone() }).await.unwrap();
+    let newer = Newer::make(&path);
+    let noted = async || local.store.notes("backfill|", 10).await.unwrap().len();
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    for (left_alone, notes, covered) in [(1, 1, 0), (0, 2, 1)] {
+        let tally = by(&mut backfill, &order, &CancellationToken::new()).await.unwrap();
+        assert_eq!(tally.imported.left_alone, left_alone);
+        assert_eq!(noted().await, notes);
+        assert_eq!(backfill.cover(&order, &tally).await.unwrap(), covered);
+        newer.undo();
+    }
+}
+
+#[tokio::test]
+async fn a_build_that_finishes_in_the_future_does_not_take_the_watermark_there() {
+    let ado = told_of(600).await;
+    let last = ado.state().by_finish.last().copied().unwrap().0;
+    let id = *ado.state().builds.keys().next().unwrap();
+    let far = Build { finished: Some(time("2038-01-01T00:00:00Z")), ..ado.state().builds[&id].clone() };
+    let project = far.project.clone();
+    ado.state().put(far);
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let hour = Duration::from_secs(3_600);
+    let order = Order { asked: last.plus(hour), ..order(&project, Timelines::None) };
+    run(&ado, &local.store, &order).await.unwrap();
+    let (_, noted) = local.store.notes("backfill|", 10).await.unwrap().remove(0);
+    let noted: serde_json::Value = serde_json::from_str(&noted).unwrap();
+    assert_eq!(noted["to"], order.asked.ticks());
+    run(&ado, &local.store, &order).await.unwrap();
+    let from = ado.state().queries.last().unwrap()["minTime"].clone();
+    assert_eq!(from, order.asked.minus(hour).to_string());
+}
+
 /// Write, log, and only then the watermark: what is behind it is never asked for again.
 #[tokio::test]
 async fn the_watermark_moves_only_after_readers_can_know() {
@@ -340,7 +495,7 @@ async fn the_watermark_moves_only_after_readers_can_know() {
     let store: Arc<dyn Store> = Arc::new(FaultyStore { inner: local.store.clone(), faults: faults.clone() });
     let tried = async {
         while faults.played_at(Act::Append, Fault::Away) < 2 {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
     // Past builds only: else it would not come as far as the watermark. Dropped in the middle, as a kill would do it.

@@ -31,6 +31,7 @@ mod merge_laws;
 mod merge_laws_gap;
 mod process;
 mod proxy;
+mod reconcile;
 mod reference;
 mod rest;
 mod shell;

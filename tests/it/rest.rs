@@ -96,6 +96,25 @@ async fn a_wait_that_is_asked_for_is_kept_also_after_a_good_answer() {
 }
 
 #[tokio::test]
+async fn a_wait_that_is_asked_for_is_kept_by_who_has_no_patience_for_it() {
+    let ado = FakeAdo::start().await;
+    let limits = Limits { patience: Duration::from_millis(300), ..quick() };
+    let client = Client::new(&ado.access(), limits).unwrap();
+    let post = Place::new("fabrikam", "hooks/subscriptions");
+    for again in [true, false] {
+        let started = Instant::now();
+        // The second one is of the next request, which has not used up its time by waiting.
+        let status = if again { 429 } else { 503 };
+        ado.trouble([Trouble::Status(status, Some(1)), Trouble::Status(503, None)]);
+        let error =
+            if again { names(&client).await.unwrap_err() } else { client.post(&post, &json!({})).await.unwrap_err() };
+        assert!(error.is_passing() && started.elapsed() < Duration::from_millis(900), "{error}");
+        names(&client).await.unwrap();
+        assert!(started.elapsed() >= Duration::from_millis(990), "{again}");
+    }
+}
+
+#[tokio::test]
 async fn no_more_requests_are_in_flight_than_allowed() {
     let ado = FakeAdo::start().await;
     ado.state().trouble = Some(Trouble::Late(Duration::from_millis(20)));
@@ -155,6 +174,39 @@ async fn each_refusal_is_said_in_words() {
 }
 
 #[tokio::test]
+async fn what_is_too_large_is_asked_for_in_parts() {
+    let ado = FakeAdo::start().await;
+    tell(&mut ado.state(), &bodies(600));
+    ado.state().page = 500;
+    let limits = Limits { answer_bytes: 50_000, ..quick() };
+    let client = Client::new(&ado.access(), limits).unwrap();
+    let scope = Scope { organization: "fabrikam", project: PROJECTS[0], pipelines: &[] };
+    let mut pages = client.finished_builds(&scope, Finished { from: time("2020-01-01T00:00:00Z"), until: None });
+    let (mut builds, mut sizes) = (0, Vec::new());
+    while let Some(page) = pages.next().await.unwrap() {
+        sizes.push(page.json::<Value>().unwrap()["value"].as_array().unwrap().len());
+        builds += sizes.last().unwrap();
+    }
+    let spartan = ado.state().projects[0].id.clone();
+    let over = |build: &&crate::fake_ado::Build| build.project == spartan && build.status == "completed";
+    assert_eq!(builds, ado.state().builds.values().filter(over).count());
+    assert!(sizes.len() > 2 && sizes[0] > 1, "{sizes:?}");
+    let ids: Vec<_> = (0..60).map(|id| format!("subscription-{id}")).collect();
+    for id in &ids {
+        let said = json!({"subscriptionId": id, "status": "completed", "result": "succeeded", "details": {"x": "y".repeat(3_000)}});
+        ado.state().hooks.notifications.push(said);
+    }
+    assert_eq!(client.notifications("fabrikam", &ids).await.unwrap().len(), 60);
+    // One by itself cannot be asked for in parts.
+    let tiny = Client::new(&ado.access(), Limits { answer_bytes: 1_000, ..quick() }).unwrap();
+    let error = tiny.notifications("fabrikam", &ids).await.unwrap_err();
+    assert!(matches!(error, AdoError::TooLarge { .. }) && !hint(&error).is_empty(), "{error}");
+    ado.state().trouble = Some(Trouble::Status(400, None));
+    let error = failure(&ado).await;
+    assert!(matches!(error, AdoError::Refused { .. }) && hint(&error).contains("7.1"), "{error}");
+}
+
+#[tokio::test]
 async fn a_list_without_an_end_is_an_error() {
     let ado = FakeAdo::start().await;
     ado.state().circular = Some("again".to_owned());
@@ -185,6 +237,15 @@ async fn a_post_is_not_made_twice_unless_it_surely_was_not_done() {
     ado.trouble([Trouble::Status(503, None)]);
     client.delete(&place()).await.unwrap_err();
     assert_eq!(ado.state().bodies.iter().filter(|body| *body == b"{}").count(), 5);
+}
+
+#[tokio::test]
+async fn a_post_that_only_reads_is_tried_again() {
+    let ado = FakeAdo::start().await;
+    ado.trouble([Trouble::Status(503, None), Trouble::Status(500, None)]);
+    let found = ado.client().notifications("fabrikam", &["some".to_owned()]).await.unwrap();
+    assert!(found.is_empty());
+    assert_eq!(ado.state().count("POST /fabrikam/_apis/hooks/notificationsquery"), 3);
 }
 
 #[tokio::test]
@@ -234,6 +295,7 @@ async fn a_command_that_gives_no_token_is_an_error_without_its_text() {
         ("exit 3 # s3cret", "failed: exit status: 3"),
         ("echo s3cret >&2", "prints nothing"),
         ("printf 's3c\\nret'", "characters that none has"),
+        ("yes s3cret", "prints more than 65536 bytes"),
     ] {
         let credential = Credential::Command(command.into());
         let access = pipetrail::ado::rest::Access { url: ado.url(), credential };

@@ -17,20 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::faults::{Act, Fault, Faults, FaultyQueue, FaultyStore};
 use crate::support::{
     Local, all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, drain, folded, folder, quick,
-    stored, time, told,
+    stored, time, told, until,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Waits for a condition.
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(LIMIT, wait).await.is_ok(), "{what}: not within {LIMIT:?}");
-}
 
 /// Code and body of a dead letter.
 type DeadBody = (String, Vec<u8>);

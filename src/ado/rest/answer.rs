@@ -76,10 +76,6 @@ impl Raw {
         Ok(Self { status, retry_after, continuation, is_page, to_sign_in, body, most })
     }
 
-    pub(super) fn is_success(&self) -> bool {
-        (200..300).contains(&self.status)
-    }
-
     /// The service's own words, where the body holds them.
     fn says(&self) -> String {
         #[derive(Deserialize)]

@@ -57,13 +57,20 @@ impl AdoError {
                 Some("check the network and --ado-url, and try again: it goes on from where it was")
             }
             Self::Unreadable { .. } => Some("check --ado-url: something else than Azure DevOps may be there"),
-            Self::TooLarge { .. } => None,
+            Self::TooLarge { .. } => Some(
+                "it was asked for in the smallest part already: leave it out (--pipeline, --since), or have the service \
+                 keep less of it, such as the parameters of a run",
+            ),
             Self::Endless { .. } => Some("try again; if it stays so, please report it"),
             Self::NoToken { .. } => Some(
                 "set PIPETRAIL_ADO_TOKEN or PIPETRAIL_ADO_BEARER_COMMAND, sign in with `az login`, or give this machine \
                  an identity that the organization knows",
             ),
-            Self::Refused { .. } | Self::Body { .. } | Self::Client(_) => None,
+            Self::Refused { .. } => Some(
+                "it says itself what it does not take; an older server than Azure DevOps Server 2022.1 does not know \
+                 version 7.1 of the API",
+            ),
+            Self::Body { .. } | Self::Client(_) => None,
         }
     }
 

@@ -103,16 +103,26 @@ impl Client {
     /// [`AdoError`].
     pub async fn notifications(&self, organization: &str, ids: &[String]) -> Result<Vec<Notification>, AdoError> {
         let mut found = Vec::new();
-        for subscription_ids in ids.chunks(AT_ONCE) {
-            let query = NotificationsQuery {
-                subscription_ids,
-                max_results_per_subscription: NOTIFICATIONS,
-                include_details: true,
-            };
-            let answer = self.post(&place(organization, "notificationsquery"), &query).await?;
-            found.extend(answer.json::<Listed<WireNotification>>()?.value.into_iter().map(Notification::from));
+        let mut waiting: Vec<&[String]> = ids.chunks(AT_ONCE).rev().collect();
+        while let Some(ids) = waiting.pop() {
+            let (first, second) = ids.split_at(ids.len() / 2);
+            match self.notifications_of(organization, ids).await {
+                Err(AdoError::TooLarge { .. }) if !first.is_empty() => waiting.extend([second, first]),
+                answered => found.extend(answered?),
+            }
         }
         Ok(found)
+    }
+
+    async fn notifications_of(
+        &self,
+        organization: &str,
+        subscription_ids: &[String],
+    ) -> Result<Vec<Notification>, AdoError> {
+        let query =
+            NotificationsQuery { subscription_ids, max_results_per_subscription: NOTIFICATIONS, include_details: true };
+        let answer = self.ask(&place(organization, "notificationsquery"), &query).await?;
+        Ok(answer.json::<Listed<WireNotification>>()?.value.into_iter().map(Notification::from).collect())
     }
 
     /// Has the service send a test event, as such a subscription would send it.

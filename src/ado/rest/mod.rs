@@ -106,6 +106,8 @@ impl Limits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Method {
     Get,
+    /// A POST that only reads: what is asked for is in its body.
+    Ask,
     Post,
     Put,
     Delete,
@@ -115,7 +117,7 @@ impl Method {
     /// Whether doing it twice is the same as once.
     fn is_repeatable(self) -> bool {
         match self {
-            Self::Get | Self::Put | Self::Delete => true,
+            Self::Get | Self::Ask | Self::Put | Self::Delete => true,
             Self::Post => false,
         }
     }
@@ -125,7 +127,7 @@ impl From<Method> for reqwest::Method {
     fn from(method: Method) -> Self {
         match method {
             Method::Get => Self::GET,
-            Method::Post => Self::POST,
+            Method::Ask | Method::Post => Self::POST,
             Method::Put => Self::PUT,
             Method::Delete => Self::DELETE,
         }
@@ -176,6 +178,14 @@ impl Client {
         self.send(Method::Get, place, None).await
     }
 
+    /// A question that the service takes as a POST: it changes nothing, so it is tried again as [`Client::get`] is.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn ask<B: Serialize + Sync + ?Sized>(&self, place: &Place, body: &B) -> Result<Answer, AdoError> {
+        self.send(Method::Ask, place, Some(json(place, body)?)).await
+    }
+
     /// # Errors
     /// [`AdoError`]; where the answer was cut off, the service may have done it all the same.
     pub async fn post<B: Serialize + Sync + ?Sized>(&self, place: &Place, body: &B) -> Result<Answer, AdoError> {
@@ -203,6 +213,8 @@ impl Client {
     async fn send(&self, method: Method, place: &Place, body: Option<Vec<u8>>) -> Result<Answer, AdoError> {
         // The semaphore is never closed.
         let _permit = self.permits.acquire().await;
+        self.wait().await;
+        // From here on: what others had to wait for is not this request's time.
         let mut tries = Tries::new(&self.limits);
         let mut renewed = false;
         loop {
@@ -226,9 +238,8 @@ impl Client {
     async fn sit_out(&self, wait: Wait) {
         let wait_ms = u64::try_from(wait.time.as_millis()).unwrap_or(u64::MAX);
         tracing::warn!(error = wait.error.to_string(), wait_ms, "Azure DevOps: trying again");
-        if wait.asked_for {
-            self.pause_for(wait.time);
-        } else {
+        // What the service asked for is waited for before each request.
+        if !wait.asked_for {
             tokio::time::sleep(wait.time).await;
         }
     }
@@ -250,7 +261,8 @@ impl Client {
         let tried = read.await.map_err(reqwest::Error::without_url);
         let status = tried.as_ref().map_or_else(|_| "error".to_owned(), |raw| raw.status.to_string());
         counter!(prometheus::ADO_REQUESTS, "status" => status).increment(1);
-        if let Some(wait) = tried.as_ref().ok().filter(|raw| raw.is_success()).and_then(|raw| raw.retry_after) {
+        // Also where this request is not tried again: the next one has to wait.
+        if let Some(wait) = tried.as_ref().ok().and_then(|raw| raw.retry_after) {
             tracing::info!(wait_s = wait.as_secs(), "Azure DevOps: asks to wait");
             self.pause_for(wait);
         }

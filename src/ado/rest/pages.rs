@@ -9,7 +9,8 @@ const MOST_PAGES: usize = 10_000;
 /// So many pages in a row may say the same, such as nothing.
 const MOST_ALIKE: usize = 20;
 
-/// A list, page by page. A service whose continuation token leads nowhere is an error, not a loop without an end.
+/// A list, page by page. A service whose continuation token leads nowhere is an error, not a loop without an end. A page
+/// that is too large is asked for again in halves, where the page's size is said.
 #[derive(Debug)]
 pub struct Pages<'c> {
     client: &'c Client,
@@ -35,12 +36,17 @@ impl<'c> Pages<'c> {
     /// # Errors
     /// [`AdoError`]. Asked again after an error, it asks for the same page.
     pub async fn next(&mut self) -> Result<Option<Answer>, AdoError> {
-        let place = match &self.next {
-            Next::First => self.place.clone(),
-            Next::Behind(token) => self.place.clone().with("continuationToken", token.clone()),
-            Next::End => return Ok(None),
+        let answer = loop {
+            let place = match &self.next {
+                Next::First => self.place.clone(),
+                Next::Behind(token) => self.place.clone().with("continuationToken", token.clone()),
+                Next::End => return Ok(None),
+            };
+            match self.client.get(&place).await {
+                Err(AdoError::TooLarge { .. }) if self.place.halve("$top") => {}
+                answered => break answered?,
+            }
         };
-        let answer = self.client.get(&place).await?;
         let endless = |says| AdoError::Endless { place: self.place.to_string(), says };
         self.guard.look(&answer).map_err(endless)?;
         self.next = answer.continuation.clone().map_or(Next::End, Next::Behind);

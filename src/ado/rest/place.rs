@@ -52,6 +52,19 @@ impl Place {
         self
     }
 
+    /// Asks for half as many. Whether that is possible: the number is there, and more than one.
+    pub(super) fn halve(&mut self, name: &str) -> bool {
+        let found = self.query.iter_mut().find(|(known, _)| *known == name);
+        let half = found.as_ref().and_then(|(_, value)| value.parse::<u32>().ok()).map_or(0, |number| number / 2);
+        match found.filter(|_| half > 0) {
+            Some((_, value)) => {
+                *value = half.to_string();
+                true
+            }
+            None => false,
+        }
+    }
+
     /// A name as a part of a path.
     #[must_use]
     pub fn escaped(name: &str) -> String {
@@ -82,6 +95,14 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn half_as_many_as_long_as_there_are_more_than_one() {
+        let mut place = Place::new("fabrikam", "x").with("$top", "5");
+        assert!(place.halve("$top") && place.halve("$top"));
+        assert!(place.url("").ends_with("&%24top=1"), "{}", place.url(""));
+        assert!(!place.halve("$top") && !place.halve("minTime"));
+    }
 
     #[test]
     fn names_cannot_leave_their_place() {

@@ -1,6 +1,6 @@
 //! Tokens: given, printed by a command, or from Microsoft Entra.
 
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use azure_core::auth::TokenCredential;
 use base64_simd::STANDARD;
 use reqwest::header::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
-use tokio::process::Command;
+use tokio::io::AsyncReadExt as _;
+use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
@@ -20,8 +21,11 @@ use super::{AdoError, Credential};
 const SCOPE: &str = "499b84ac-1321-427f-aa17-267ca6975798/.default";
 /// So long a token is used before it is asked for again. They live for an hour.
 const KEPT: Duration = Duration::from_secs(300);
-/// A command that takes longer hangs.
+/// A command, or a service of tokens, that takes longer hangs.
 const LONGEST: Duration = Duration::from_secs(60);
+
+/// No token is longer. A command that prints on and on must not fill the memory.
+const MOST_PRINTED: u64 = 64 << 10;
 
 /// What stands behind `Authorization`. Marked sensitive, so that no `Debug` prints it.
 #[derive(Clone, PartialEq, Eq)]
@@ -58,6 +62,7 @@ enum Source {
 
 pub(super) struct Tokens {
     source: Source,
+    longest: Duration,
     /// With the time when it was made. Held while a token is made, so that one is made for all who wait.
     made: Mutex<Option<(Header, Instant)>>,
 }
@@ -69,7 +74,7 @@ impl Tokens {
             Credential::Command(command) => Source::Command(command.clone()),
             Credential::Entra => Source::Entra(azure_identity::create_credential().map_err(|error| no_entra(&error))?),
         };
-        Ok(Self { source, made: Mutex::default() })
+        Ok(Self { source, longest: LONGEST, made: Mutex::default() })
     }
 
     pub(super) async fn header(&self) -> Result<Header, AdoError> {
@@ -90,7 +95,8 @@ impl Tokens {
             Source::Given(header) => Ok(header.clone()),
             Source::Command(command) => Header::bearer(&printed(command).await?),
             Source::Entra(credential) => {
-                let token = credential.get_token(&[SCOPE]).await.map_err(|error| no_entra(&error))?;
+                let token = tokio::time::timeout(self.longest, credential.get_token(&[SCOPE])).await;
+                let token = token.map_err(|_| entra_hangs(self.longest))?.map_err(|error| no_entra(&error))?;
                 Header::bearer(token.token.secret())
             }
         }
@@ -127,20 +133,38 @@ fn no_entra(error: &azure_core::Error) -> AdoError {
     AdoError::NoToken { says: format!("Microsoft Entra gives none: {}", quoted(&cause.to_string())) }
 }
 
+fn entra_hangs(longest: Duration) -> AdoError {
+    AdoError::NoToken { says: format!("Microsoft Entra did not answer within {} s", longest.as_secs_f64()) }
+}
+
 /// What the command prints. What it says beside, on stderr, goes nowhere: it may hold a secret.
 async fn printed(command: &SecretString) -> Result<String, AdoError> {
     let fail = |says: String| AdoError::NoToken { says: format!("the command of PIPETRAIL_ADO_BEARER_COMMAND {says}") };
     let mut shell = shell(command.expose_secret());
-    shell.stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-    let output = tokio::time::timeout(LONGEST, shell.output()).await;
-    let output = output.map_err(|_| fail(format!("did not end within {} s", LONGEST.as_secs())))?;
-    let output = output.map_err(|error| fail(format!("cannot be started: {error}")))?;
-    if !output.status.success() {
-        return Err(fail(format!("failed: {}", output.status)));
+    shell.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+    let child = shell.spawn().map_err(|error| fail(format!("cannot be started: {error}")))?;
+    let ended = tokio::time::timeout(LONGEST, to_its_end(child)).await;
+    let ended = ended.map_err(|_| fail(format!("did not end within {} s", LONGEST.as_secs())))?;
+    let (status, printed) = ended.map_err(|error| fail(format!("cannot be read: {error}")))?;
+    let Some(status) = status else { return Err(fail(format!("prints more than {MOST_PRINTED} bytes"))) };
+    if !status.success() {
+        return Err(fail(format!("failed: {status}")));
     }
-    let token = String::from_utf8(output.stdout).map_err(|_| fail("prints what is no text".to_owned()))?;
+    let token = String::from_utf8(printed).map_err(|_| fail("prints what is no text".to_owned()))?;
     let token = token.trim();
     if token.is_empty() { Err(fail("prints nothing".to_owned())) } else { Ok(token.to_owned()) }
+}
+
+/// How it ended, and what it printed; no end where it prints too much, and then it is killed.
+async fn to_its_end(mut child: Child) -> std::io::Result<(Option<ExitStatus>, Vec<u8>)> {
+    let mut printed = Vec::new();
+    if let Some(out) = child.stdout.take() {
+        out.take(MOST_PRINTED + 1).read_to_end(&mut printed).await?;
+    }
+    if printed.len() as u64 > MOST_PRINTED {
+        return Ok((None, printed));
+    }
+    Ok((Some(child.wait().await?), printed))
 }
 
 #[cfg(not(windows))]
@@ -155,4 +179,33 @@ fn shell(line: &str) -> Command {
     let mut shell = Command::new("cmd");
     shell.args(["/C", line]);
     shell
+}
+
+#[cfg(test)]
+mod tests {
+    use azure_core::auth::AccessToken;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Hanging;
+
+    #[async_trait::async_trait]
+    impl TokenCredential for Hanging {
+        async fn get_token(&self, _: &[&str]) -> azure_core::Result<AccessToken> {
+            std::future::pending().await
+        }
+
+        async fn clear_cache(&self) -> azure_core::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn an_entra_that_hangs_is_an_error() {
+        let longest = Duration::from_millis(10);
+        let tokens = Tokens { source: Source::Entra(Arc::new(Hanging)), longest, made: Mutex::default() };
+        let Err(error) = tokens.header().await else { panic!("no token was given") };
+        assert!(error.to_string().contains("did not answer within 0.01 s"), "{error}");
+    }
 }

@@ -7,9 +7,11 @@ mod list;
 mod rotate_key;
 mod test;
 
+use std::sync::Arc;
+
 use super::parts::Parts;
 use super::{Context, Exit, Failure, backfill};
-use crate::ado::rest::{Client, Limits};
+use crate::ado::rest::Client;
 use crate::cli::Subscriptions;
 use crate::config::Storage;
 use crate::subscriptions::{HookWatch, Watched};
@@ -26,10 +28,14 @@ pub(super) async fn run(context: &Context, args: &Subscriptions) -> Result<Exit,
     }
 }
 
-/// Who looks after the subscriptions, where the configuration wants somebody to.
-pub(super) fn watch(context: &Context, parts: &Parts) -> Result<Option<HookWatch>, Failure> {
+/// Who looks after the subscriptions, where the configuration wants somebody to, and somebody can ask.
+pub(super) fn watch(
+    context: &Context,
+    parts: &Parts,
+    client: Option<Arc<Client>>,
+) -> Result<Option<HookWatch>, Failure> {
     let config = &context.config;
-    let Some(every) = config.work.watch_hooks else { return Ok(None) };
+    let (Some(every), Some(client)) = (config.work.watch_hooks, client) else { return Ok(None) };
     let target = match &config.storage {
         Storage::Local => desk::web_hook(context),
         Storage::Azure(_) => desk::queue(context, desk::LONGEST, 0),
@@ -45,6 +51,5 @@ pub(super) fn watch(context: &Context, parts: &Parts) -> Result<Option<HookWatch
         target,
         enrol: config.work.enrol,
     };
-    let client = Client::new(&config.ado.access, Limits::default())?;
     Ok(Some(HookWatch::new(client, parts.store.clone(), context.clock(), watched, every)))
 }

@@ -61,6 +61,8 @@ pub(crate) struct State {
     pub(crate) forbids: bool,
     /// The projects, by id, whose builds nobody may read.
     pub(crate) closed: BTreeSet<String>,
+    /// Areas that whoever asks has no right to: the first part of a path behind `_apis`, such as `projects`.
+    pub(crate) forbidden: BTreeSet<&'static str>,
     /// Builds and projects in one page, at most.
     pub(crate) page: usize,
     /// Every list goes on for ever, by a new token each time.
@@ -93,6 +95,7 @@ impl State {
             accepted: BTreeSet::from([basic(TOKEN)]),
             forbids: false,
             closed: BTreeSet::new(),
+            forbidden: BTreeSet::new(),
             page: 200,
             endless: false,
             circular: None,
@@ -340,11 +343,11 @@ fn answer(state: &mut State, request: &Request, authorization: &str) -> Reply {
     if !state.accepted.contains(authorization) {
         return sign_in();
     }
-    if state.forbids {
+    let parts = request.parts();
+    if state.forbids || parts.first().is_some_and(|area| state.forbidden.contains(area)) {
         let says = "TF400813: The user 'aad.x' is not authorized to access this resource.";
         return Reply::refusal(403, says);
     }
-    let parts = request.parts();
     match parts.first().copied() {
         Some("projects") => projects::answer(state, request),
         Some("hooks") => hooks::answer(state, request),
