@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::ado::ado;
-use super::azure::{azure, is_loopback};
+use super::azure::{FOR_HOOKS, azure, is_loopback};
 use super::file::File;
 use super::sources::Sources;
 use super::{
@@ -87,7 +87,7 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let of_azure = (flags.catalog, flags.queue);
     let storage = storage(&mut sources, flags.storage, of_azure.clone(), &data);
     let queue_for_hooks = match &storage {
-        Storage::Local if flags.queue_for_hooks => azure(&mut sources, "--to queue", of_azure, &data).map(Box::new),
+        Storage::Local if flags.queue_for_hooks => azure(&mut sources, FOR_HOOKS, of_azure, &data).map(Box::new),
         Storage::Local => None,
         Storage::Azure(azure) => Some(azure.clone()),
     };
