@@ -175,10 +175,10 @@ pub struct Backfill {
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub pipeline: Vec<u64>,
     /// Runs that finished since then: a duration such as 30d, or a time such as 2019-10-02T19:54:00Z
-    #[arg(long, value_name = "WHEN", value_parser = since, default_value = "30d")]
+    #[arg(long, value_name = "WHEN", value_parser = since, allow_hyphen_values = true, default_value = "30d")]
     pub since: Since,
     /// Only runs that finished until then
-    #[arg(long, value_name = "WHEN", value_parser = since)]
+    #[arg(long, value_name = "WHEN", value_parser = since, allow_hyphen_values = true)]
     pub until: Option<Since>,
     /// Also stages, jobs and why it failed, at a request a run: of failed runs (failed) or of all
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]

@@ -55,12 +55,12 @@ pub struct Aim {
     /// The queue [env: PIPETRAIL_QUEUE] [default: ado-events]
     #[arg(long, value_name = "NAME")]
     pub queue: Option<String>,
-    /// How long an event waits on the queue before Azure removes it, at most 7d
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "7d")]
-    pub ttl: Duration,
-    /// How long an event stays hidden on the queue at first
-    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
-    pub visibility: Duration,
+    /// How long an event waits on the queue before Azure removes it, at most 7d [default: 7d]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub ttl: Option<Duration>,
+    /// How long an event stays hidden on the queue at first [default: 0s]
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub visibility: Option<Duration>,
     /// Web hook: the https address at which Azure DevOps reaches `up`; user and password are
     /// PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD [env: PIPETRAIL_PUBLIC_URL]
     #[arg(long, value_name = "ADDRESS")]
@@ -137,8 +137,8 @@ pub struct SubscriptionsTest {
     pub wait: Duration,
 }
 
-/// Regenerate the key that nobody uses, set AZURE_STORAGE_KEY to it, then run this: both keys are valid all the while,
-/// so no event is lost.
+/// Set AZURE_STORAGE_KEY to the account's key that the subscriptions do not use, then run this, and only then renew the
+/// other one: both keys are valid all the while, so no event is lost.
 #[derive(Debug, Args)]
 pub struct SubscriptionsRotateKey {
     #[command(flatten)]

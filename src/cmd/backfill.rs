@@ -11,9 +11,11 @@ use crate::cli;
 use crate::domain::Time;
 use crate::sqlite::Missing;
 
+const RIGHT: &str = "the right Build (read), vso.build; with --all-projects also Project and Team (read), vso.project";
 const WHY_ORGANIZATION: &str = "say which with --organization, or set PIPETRAIL_ORGANIZATION";
 
 pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit, Failure> {
+    period(context.clock().now(), args)?;
     let organization = organization(context, args.organization.as_deref())?;
     let shutdown = context.shutdown()?;
     let client = Arc::new(Client::new(&context.config.ado.access, Limits::default())?);
@@ -24,9 +26,25 @@ pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit,
         all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
     };
     tokio::select! {
-        done = work => done,
+        done = work => done.map_err(|failure| failure.or_right(RIGHT)),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
+}
+
+/// A time that holds nothing is a mistake, and would look as if there were no runs.
+fn period(now: Time, args: &cli::Backfill) -> Result<(), Failure> {
+    let since = args.since.resolve(now);
+    let until = args.until.map_or(now, |until| until.resolve(now));
+    if since > now {
+        return Err(
+            Failure::usage("--since is in the future").hint("say when to begin, such as 30d for thirty days ago")
+        );
+    }
+    if until <= since {
+        let hint = "durations are counted back from now, so --since is the longer one: --since 20d --until 10d";
+        return Err(Failure::usage("--until is not after --since").hint(hint));
+    }
+    Ok(())
 }
 
 /// As Azure DevOps is asked.

@@ -66,6 +66,41 @@ impl Failure {
         self
     }
 
+    /// Says what it means for the command.
+    #[must_use]
+    pub(crate) fn context(self, text: &'static str) -> Self {
+        match self {
+            Self::Told { exit, error, hint } => {
+                let hint = hint.or_else(|| known_hint(&error));
+                Self::Told { exit, error: error.context(text), hint }
+            }
+            Self::Configuration(_) | Self::BrokenPipe => self,
+        }
+    }
+
+    /// Whether Azure DevOps refused this place, and may well take the next.
+    pub(crate) fn is_of_one_place(&self) -> bool {
+        self.ado().is_some_and(AdoError::is_of_one_place)
+    }
+
+    /// The right that the command needs, where it is missing and nobody said more.
+    #[must_use]
+    pub(crate) fn or_right(self, text: &str) -> Self {
+        match (self.ado(), &self) {
+            (Some(AdoError::Forbidden { .. }), Self::Told { hint: None, .. }) => {
+                self.hint(format!("the token needs {text}"))
+            }
+            _ => self,
+        }
+    }
+
+    fn ado(&self) -> Option<&AdoError> {
+        match self {
+            Self::Told { error, .. } => error.chain().find_map(|cause| cause.downcast_ref()),
+            Self::Configuration(_) | Self::BrokenPipe => None,
+        }
+    }
+
     /// Whether a file is damaged.
     pub(crate) fn is_damage(&self) -> bool {
         match self {

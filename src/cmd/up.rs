@@ -1,11 +1,12 @@
 use super::asking::Asking;
 use super::serve::{Work, bind, run_all};
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, subscriptions};
 use crate::cli;
 use crate::ingest::Mode;
 use crate::sqlite::Missing;
 
 pub(super) async fn run(context: &Context, args: &cli::Up) -> Result<Exit, Failure> {
+    subscriptions::can_watch(context)?;
     let asking = Asking::of(context, args.worker.reconcile)?;
     let shutdown = context.shutdown()?;
     let parts = context.open(Missing::Create).await?;

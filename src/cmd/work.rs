@@ -3,7 +3,7 @@ use std::sync::Arc;
 use super::asking::Asking;
 use super::parts::Parts;
 use super::serve::{Work, bind, run_all};
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, subscriptions};
 use crate::ado::Decoder;
 use crate::cli;
 use crate::config::{BATCH_DEADLINE, Config, Storage};
@@ -18,6 +18,7 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
         (Storage::Local, true) => Missing::Fail,
         (Storage::Local, false) | (Storage::Azure(_), _) => Missing::Create,
     };
+    subscriptions::can_watch(context)?;
     let asking = Asking::of(context, args.worker.reconcile)?;
     let shutdown = context.shutdown()?;
     let parts = context.open(missing).await?;

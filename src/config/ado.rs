@@ -37,6 +37,10 @@ fn credential(sources: &mut Sources<'_>) -> Option<Credential> {
             sources.fault(command.source_name, format!("contradicts {TOKEN}: set one of them"));
             None
         }
+        (Some(token), None) if token.value.trim().contains(char::is_control) => {
+            sources.fault(token.source_name, "holds a line break or another character that no token has".to_owned());
+            None
+        }
         (Some(token), None) => Some(Credential::Token(secret(token))),
         (None, Some(command)) => Some(Credential::Command(secret(command))),
         (None, None) => None,
@@ -95,6 +99,8 @@ mod tests {
         assert_eq!(shown(&[(TOKEN, " t\n")]), "token t");
         assert_eq!(shown(&[(COMMAND, "az x | jq y")]), "command az x | jq y");
         assert_eq!(shown(&[]), "entra false");
+        let broken = resolved(&[(TOKEN, "s3c\nret")]).unwrap_err();
+        assert_eq!(broken, ["PIPETRAIL_ADO_TOKEN: holds a line break or another character that no token has"]);
         let both = resolved(&[(TOKEN, "s3cret"), (COMMAND, "c")]).unwrap_err();
         assert_eq!(both, ["PIPETRAIL_ADO_BEARER_COMMAND: contradicts PIPETRAIL_ADO_TOKEN: set one of them"]);
     }

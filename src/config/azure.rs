@@ -56,6 +56,9 @@ pub(super) fn azure(
     Some(AzureConfig { account, queue, table, catalog, poison_copy })
 }
 
+/// Who asks for an account where hooks are to put their events.
+pub(super) const FOR_HOOKS: &str = "--to queue";
+
 pub(super) fn names_an_account(sources: &Sources<'_>) -> bool {
     [CONNECTION_STRING, ACCOUNT]
         .iter()
@@ -108,10 +111,17 @@ fn by_name(sources: &mut Sources<'_>, storage: &str) -> Option<Draft> {
         match key.or(signature) {
             Some(lonely) => sources.fault(lonely.source_name, format!("needs {ACCOUNT} beside it")),
             None => {
-                let says = format!(
-                    "`azure` needs an account: set {CONNECTION_STRING}, or {ACCOUNT} with AZURE_STORAGE_KEY, with \
+                let says = if storage == FOR_HOOKS {
+                    format!(
+                        "Azure DevOps puts events on a queue by the account's key alone: set {ACCOUNT} and \
+                         AZURE_STORAGE_KEY, or {CONNECTION_STRING} with AccountKey; without an account use --to web-hook"
+                    )
+                } else {
+                    format!(
+                        "`azure` needs an account: set {CONNECTION_STRING}, or {ACCOUNT} with AZURE_STORAGE_KEY, with \
                      AZURE_STORAGE_SAS_TOKEN, or alone for Microsoft Entra"
-                );
+                    )
+                };
                 sources.fault(storage, says);
             }
         }

@@ -296,14 +296,15 @@ pub const SETTINGS: &[Setting] = &[
         key: Some("organization"),
         flag: None,
         default: None,
-        meaning: "The organization for what is done on a schedule",
+        meaning: "The organization, where --organization does not name one",
     },
     Setting {
         variable: "PIPETRAIL_PROJECTS",
         key: Some("projects"),
         flag: None,
         default: None,
-        meaning: "Its projects, by name or id, with commas between them; by default all",
+        meaning: "Its projects, by name or id, with commas between them, where --project does not name them; for what is done on a \
+                  schedule all by default",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

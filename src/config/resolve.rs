@@ -6,7 +6,7 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use super::ado::ado;
-use super::azure::{azure, names_an_account};
+use super::azure::{FOR_HOOKS, azure, names_an_account};
 use super::file::File;
 use super::sources::Sources;
 use super::{
@@ -102,7 +102,7 @@ pub fn resolve(
     let storage = storage(&mut sources, &kind, of_azure.clone(), &data);
     let queue_for_hooks = match &storage {
         Storage::Local if flags.queue_for_hooks && kind.is_azure == Some(false) => {
-            azure(&mut sources, "--to queue", of_azure, &data).map(Box::new)
+            azure(&mut sources, FOR_HOOKS, of_azure, &data).map(Box::new)
         }
         Storage::Local => None,
         Storage::Azure(azure) => Some(azure.clone()),

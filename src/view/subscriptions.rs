@@ -30,6 +30,10 @@ pub struct ListedSubscription {
     pub status: String,
     pub event_type: String,
     pub project: String,
+    /// Stays the same when the project is renamed.
+    pub project_id: String,
+    /// The id or the name that it is cut down to.
+    pub pipeline: Option<String>,
     pub resource_version: Option<String>,
     /// The queue or the address.
     pub to: String,
@@ -48,14 +52,15 @@ pub fn subscriptions_table(listed: &[ListedSubscription]) -> String {
             listed.status.clone(),
             listed.event_type.clone(),
             or_unknown(Some(&listed.project)),
-            or_unknown(listed.last_delivery_at.as_deref()),
+            or_unknown(listed.pipeline.as_deref()),
+            since(listed.last_delivery_at.as_deref().and_then(|at| Time::parse(at).ok().flatten())),
             or_unknown(listed.last_result.as_deref()),
             format!("{} of {}", listed.failures, listed.deliveries),
             listed.to.clone(),
             listed.subscription_id.clone(),
         ]
     });
-    table(&["STATUS", "EVENTS", "PROJECT", "LAST DELIVERY", "RESULT", "FAILED", "TO", "SUBSCRIPTION"], rows)
+    table(&["STATUS", "EVENTS", "PROJECT", "PIPELINE", "LAST DELIVERY", "RESULT", "FAILED", "TO", "SUBSCRIPTION"], rows)
 }
 
 /// A finding with what it means and what mends it.

@@ -133,10 +133,13 @@ async fn what_is_wrong_is_one_line_with_what_to_do() {
     says("backfill --organization nobody --project Spartan", "nobody/Spartan/_apis/build/builds: not found", "renamed");
     says("backfill --organization fabrikam --project Spartacus", "TF200016", "renamed");
     ado.state().forbids = true;
-    says(one, "not allowed: TF400813", "right");
+    says(one, "not allowed: TF400813", "Build (read)");
     ado.state().forbids = false;
+    let started = Instant::now();
+    says(&format!("{one} --ado-url http://127.0.0.1:9"), "not available", "--ado-url");
+    assert!(started.elapsed() < Duration::from_secs(25), "nobody waits for a wrong address");
     ado.trouble([Trouble::NotJson]);
-    says(one, "the answer is not what it should be: ", "--ado-url");
+    says(one, "the answer is not what it should be: not_json", "--ado-url");
     ado.state().endless = true;
     says(one, "the list does not end", "report");
     ado.state().endless = false;
@@ -165,10 +168,17 @@ async fn what_is_not_said_is_wrong_usage() {
         ("backfill --project Spartan", "PIPETRAIL_ORGANIZATION"),
         ("backfill --organization fabrikam", "--all-projects"),
         ("work --reconcile 15m", "PIPETRAIL_ORGANIZATION"),
+        ("backfill --since 10d --until 20d", "--since is the longer one"),
+        ("backfill --since 2999-01-01T00:00:00Z", "--since is in the future"),
+        ("backfill --since -5d", "'--since <WHEN>'"),
+        ("backfill --until -5d", "'--until <WHEN>'"),
     ] {
         let (code, said) = shell.said(line);
         assert!(code == Some(2) && said.contains(hint), "{line}: {said}");
     }
+    let (code, said) = shell.said("up --watch-hooks 10m --listen 127.0.0.1:0");
+    let all = said.contains("PIPETRAIL_ORGANIZATION") && said.contains("PIPETRAIL_PUBLIC_URL");
+    assert!(code == Some(2) && all && !said.contains("listening") && !said.contains("--url"), "{said}");
     assert!(ado.state().requests.is_empty());
     let mut named = shell.command("backfill --since 2026-01-01T00:00:00Z");
     named.envs([("PIPETRAIL_ORGANIZATION", "Fabrikam"), ("PIPETRAIL_PROJECTS", "Spartan,Platform")]);

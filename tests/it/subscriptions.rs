@@ -47,6 +47,8 @@ impl Shell {
     async fn new() -> Self {
         let ado = FakeAdo::start().await;
         ado.state().hooks.keys = [KEY.to_owned()].into();
+        let endpoint = Azurite::start().await.queue_endpoint();
+        ado.state().hooks.queue_endpoint = Some(endpoint.clone());
         let environment = vec![
             ("PIPETRAIL_ADO_URL", ado.url()),
             ("PIPETRAIL_ADO_TOKEN", TOKEN.to_owned()),
@@ -54,6 +56,7 @@ impl Shell {
             ("PIPETRAIL_PROJECTS", PROJECTS[0].to_owned()),
             ("AZURE_STORAGE_ACCOUNT", ACCOUNT.to_owned()),
             ("AZURE_STORAGE_KEY", KEY.to_owned()),
+            ("AZURE_STORAGE_QUEUE_ENDPOINT", endpoint),
         ];
         Self { ado, folder: tempfile::tempdir().unwrap(), environment }
     }
@@ -134,7 +137,18 @@ async fn settings_of_a_subscription_can_be_said() {
     }
     let said = shell.does("apply --yes --queue other --groups jobs,boards --all-projects -o json").await;
     assert!(said.steps().iter().all(|step| step.contains("differs in ttl, visiTimeout")), "{said:?}");
-    assert!(shell.run("plan --ttl 8d").await.err.contains("--ttl is from 1s to 7d"));
+    for (line, says) in [
+        ("plan --ttl 8d", "--ttl is from 1s to 7d"),
+        ("plan --visibility 8d", "--visibility is shorter than --ttl"),
+        ("plan --ttl 1h --visibility 2h", "--visibility is shorter than --ttl"),
+        ("remove --url https://hooks.example", "--url is for --to web-hook"),
+        ("plan --to web-hook --url https://hooks.example --queue q", "--queue is for --to queue"),
+        ("plan --to web-hook --url https://hooks.example --ttl 1d", "--ttl is for --to queue"),
+        ("plan --project ,", "a name is empty"),
+    ] {
+        let said = shell.run(line).await;
+        assert!(said.code == 2 && said.err.contains(says) && said.err.contains("hint:"), "{line}: {said:?}");
+    }
 }
 
 #[tokio::test]
@@ -161,6 +175,7 @@ async fn only_ours_is_touched_and_only_what_is_not_wanted_is_pruned() {
     assert_eq!(shell.ado.state().hooks.subscriptions.len(), 5 + 2);
     let refused = shell.run("remove").await;
     assert_eq!((refused.code, shell.ado.state().hooks.subscriptions.len()), (2, 7), "{refused:?}");
+    assert!(!refused.out.contains("no longer wanted"), "{refused:?}");
     shell.does("remove --yes").await;
     let left: Vec<_> = shell.ado.state().hooks.told();
     assert_eq!(
@@ -231,7 +246,8 @@ async fn the_doctor_finds_and_fixes_what_the_system_disabled() {
     let refused = shell.run("doctor --fix").await;
     assert!(refused.code == 2 && refused.err.contains("--yes"), "{refused:?}");
     let before: Vec<_> = shell.ado.state().hooks.subscriptions.keys().cloned().collect();
-    shell.does("doctor --fix --yes").await;
+    let fixed = shell.does("doctor --fix --yes").await;
+    assert!(fixed.err.contains("shows with the next run"), "{fixed:?}");
     let state = shell.ado.state();
     let after: Vec<_> = state.hooks.subscriptions.keys().cloned().collect();
     assert_eq!(after.iter().filter(|id| !before.contains(id)).count(), 1);
@@ -353,7 +369,9 @@ async fn a_list_tells_of_deliveries() {
         (&json!("onProbation"), &json!(2), &json!(1))
     );
     assert!(build["lastError"].as_str().unwrap().contains("403"), "{build}");
+    assert_eq!(build["projectId"], shell.project());
     let table = shell.does("list").await.out;
+    assert!(table.contains("PIPELINE") && !table.contains(build["lastDeliveryAt"].as_str().unwrap()), "{table}");
     assert!(table.contains("onProbation") && table.contains("1 of 2") && table.contains("ado-events"), "{table}");
 }
 
@@ -409,9 +427,12 @@ async fn a_key_that_does_not_work_is_not_given_to_anybody() {
     shell.ado.state().hooks.queue_endpoint = Some(endpoint);
     shell.ado.state().hooks.keys = [OTHER.to_owned()].into();
     let writes = shell.writes();
-    let said = shell.run("rotate-key --yes").await;
-    assert!(said.code == 1 && said.err.contains("403"), "{said:?}");
-    assert_eq!(shell.writes(), writes);
+    shell.ado.state().hooks.set_status("build.complete", "disabledBySystem");
+    for line in ["rotate-key --yes", "apply --yes --groups jobs", "doctor --fix --yes"] {
+        let said = shell.run(line).await;
+        assert!(said.code == 1 && said.err.contains("403") && said.err.contains("hint:"), "{line}: {said:?}");
+        assert_eq!(shell.writes(), writes, "{line}");
+    }
 }
 
 /// One that is made by the old key while the others are changed gets the new one too, one that is removed meanwhile is
@@ -465,13 +486,25 @@ async fn a_clear_line_for_each_trouble() {
     one_line(&shell.run("plan --organization contoso").await, 1, "not found");
     one_line(&shell.run("plan --project Renamed").await, 1, "TF200016");
     shell.ado.state().hooks.may_edit = false;
-    one_line(&shell.run("apply --yes").await, 1, "EditSubscriptions");
+    let refused = shell.run("apply --yes").await;
+    one_line(&refused, 1, "EditSubscriptions");
+    assert!(refused.err.contains("the right \"Edit subscriptions\""), "{refused:?}");
     shell.ado.trouble([Trouble::NotJson]);
     one_line(&shell.run("plan").await, 1, "not what it should be");
     shell.ado.trouble([Trouble::SignInPage]);
     one_line(&shell.run("plan").await, 1, "sign-in page");
     shell.set("AZURE_STORAGE_KEY", "");
     one_line(&shell.run("apply --yes").await, 2, "account's key alone");
+    let plan = shell.does("plan").await;
+    assert!(
+        plan.err.contains("warning: `apply` cannot do this yet") && plan.err.contains("AZURE_STORAGE_KEY"),
+        "{plan:?}"
+    );
+    shell.set("AZURE_STORAGE_ACCOUNT", "");
+    let lonely = shell.run("plan").await;
+    one_line(&lonely, 2, "by the account's key alone");
+    assert!(!lonely.err.contains("Entra") && lonely.err.contains("--to web-hook"), "{lonely:?}");
+    shell.set("AZURE_STORAGE_ACCOUNT", ACCOUNT);
     shell.set("PIPETRAIL_PROJECTS", "");
     one_line(&shell.run("plan").await, 2, "no project is named");
     shell.set("PIPETRAIL_ORGANIZATION", "");

@@ -37,6 +37,11 @@ impl Answer {
     /// The error for a body that somebody else could not read.
     #[must_use]
     pub fn unreadable(&self, source: DecodeError) -> AdoError {
+        // Bodies on a queue may be base64, answers never are.
+        let source = match source.code {
+            "not_base64" => DecodeError::new("not_json", "it is not JSON"),
+            _ => source,
+        };
         AdoError::Unreadable { place: self.place.clone(), source }
     }
 }

@@ -45,12 +45,13 @@ impl AdoError {
         match self {
             Self::TokenRefused { .. } => Some(
                 "make a new token, or look at what PIPETRAIL_ADO_TOKEN or PIPETRAIL_ADO_BEARER_COMMAND give: it may have \
-                 expired, or belong to another organization; a proxy that wants a sign-in looks the same",
+                 expired, or belong to another organization; a proxy that wants a sign-in, or another site at --ado-url, looks the same",
             ),
             Self::Forbidden { .. } => Some("the token needs the right that the command's help names"),
             Self::NotFound { .. } => Some(
-                "check --organization and --project: a project may have been renamed (its id stays valid), and Azure \
-                 DevOps also answers so to who may not see it",
+                "check --organization, --project and --ado-url: a project may have been renamed (`pipetrail subscriptions \
+                 list --all-projects -o json` tells names and ids, and an id stays valid), and Azure DevOps also answers \
+                 so to who may not see it",
             ),
             Self::Throttled { .. } => Some("try again in some minutes, or with fewer requests at once"),
             Self::Unavailable { .. } => {

@@ -21,6 +21,7 @@ mod place;
 mod token;
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -142,6 +143,8 @@ pub struct Client {
     permits: Semaphore,
     /// Nothing is asked before, since the service said so.
     pause: Mutex<Option<Instant>>,
+    /// Whether anything ever answered.
+    reached: AtomicBool,
     limits: Limits,
 }
 
@@ -168,6 +171,7 @@ impl Client {
             tokens: Tokens::new(&access.credential)?,
             permits: Semaphore::new(limits.in_flight),
             pause: Mutex::default(),
+            reached: AtomicBool::default(),
             limits,
         })
     }
@@ -221,6 +225,7 @@ impl Client {
             self.wait().await;
             let header = self.tokens.header().await?;
             let tried = self.try_once(method, place, body.clone(), &header).await;
+            let nobody_is_there = self.is_nobody_there(&tried);
             match verdict(place, method, tried) {
                 Verdict::Answer(answer) => return Ok(answer),
                 Verdict::Fail(error) => return Err(error),
@@ -230,8 +235,20 @@ impl Client {
                     }
                     renewed = true;
                 }
+                Verdict::Again { error, .. } if nobody_is_there => return Err(error),
                 Verdict::Again { error, after } => self.sit_out(tries.next(error, after)?).await,
             }
+        }
+    }
+
+    /// Before the first answer a wrong address is more likely than an outage: nobody waits for one.
+    fn is_nobody_there(&self, tried: &Result<Raw, reqwest::Error>) -> bool {
+        match tried {
+            Ok(_) => {
+                self.reached.store(true, Ordering::Relaxed);
+                false
+            }
+            Err(error) => error.is_connect() && !self.reached.load(Ordering::Relaxed),
         }
     }
 

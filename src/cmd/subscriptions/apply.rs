@@ -1,8 +1,13 @@
+use std::collections::BTreeSet;
+
+use tokio_util::sync::CancellationToken;
+
 use super::desk::Desk;
+use super::test;
 use crate::ado::rest::AdoError;
 use crate::cli::{ListFormat, SubscriptionsApply, SubscriptionsPlan, SubscriptionsRemove};
 use crate::cmd::{Context, Exit, Failure};
-use crate::subscriptions::{Action, Step, carry_out, plan as compare};
+use crate::subscriptions::{Action, Step, Target, carry_out, plan as compare};
 use crate::view;
 
 pub(super) async fn plan(context: &Context, args: &SubscriptionsPlan) -> Result<Exit, Failure> {
@@ -10,6 +15,11 @@ pub(super) async fn plan(context: &Context, args: &SubscriptionsPlan) -> Result<
     let steps = steps(&desk, args.prune).await?;
     show(context, &steps, args.output)?;
     context.output.say(&counts(&steps));
+    if let (true, Err(failure)) = (steps.iter().any(|step| step.new.is_some()), desk.needs_secret()) {
+        let (what, hint) = failure.in_words();
+        context.output.say(&format!("warning: `apply` cannot do this yet: {what}"));
+        context.output.say(&format!("hint: {}", hint.unwrap_or_default()));
+    }
     Ok(Exit::Done)
 }
 
@@ -28,7 +38,8 @@ pub(super) async fn remove(context: &Context, args: &SubscriptionsRemove) -> Res
     let desk = Desk::open(context, &args.desired).await?;
     let found = desk.client.subscriptions(&desk.organization).await?;
     let steps = compare(&[], &found, &desk.projects, &desk.target, true);
-    let ours: Vec<Step> = steps.into_iter().filter(|step| step.action == Action::Remove).collect();
+    let ours = steps.into_iter().filter(|step| step.action == Action::Remove);
+    let ours: Vec<Step> = ours.map(|step| Step { reason: "ours".to_owned(), ..step }).collect();
     show(context, &ours, args.output)?;
     carry_out_all(context, &desk, &ours, args.yes).await
 }
@@ -45,8 +56,7 @@ fn show(context: &Context, steps: &[Step], format: ListFormat) -> Result<(), Fai
     }
 }
 
-/// What the service would not have is told, and the rest is done: one project that may not be changed is no reason to
-/// leave the others. Any other failure ends it; what was done stays, and the next time only the rest is left to do.
+/// A queue's key is tried before any subscription gets it.
 pub(super) async fn carry_out_all(context: &Context, desk: &Desk, steps: &[Step], yes: bool) -> Result<Exit, Failure> {
     let changes: Vec<_> = steps.iter().filter(|step| step.action.is_change()).collect();
     if changes.is_empty() {
@@ -57,8 +67,34 @@ pub(super) async fn carry_out_all(context: &Context, desk: &Desk, steps: &[Step]
         let failure = Failure::usage(format!("nothing was changed yet: {}", counts(steps)));
         return Err(failure.hint("add --yes to do it"));
     }
+    let shutdown = context.shutdown()?;
+    if let Target::Queue(_) = desk.target {
+        try_key(context, desk, &changes, &shutdown.stop).await?;
+    }
+    let all = carry_out_each(context, desk, steps, &changes);
+    let stopped = || Failure::failed("stopped in the middle").hint("the same command does what is left");
+    shutdown.stop.run_until_cancelled(all).await.unwrap_or_else(|| Err(stopped()))
+}
+
+/// A key that does not work would put all on probation. Where one project refuses the test event, another may take it.
+async fn try_key(context: &Context, desk: &Desk, changes: &[&Step], stop: &CancellationToken) -> Result<(), Failure> {
+    let (mut projects, mut refused) = (BTreeSet::new(), None);
+    for step in changes {
+        let Some(new) = step.new.as_ref().filter(|_| projects.insert(&step.project)) else { continue };
+        match test::sends(context, desk, new, test::WAIT, stop).await {
+            Ok(()) => return Ok(()),
+            Err(failure) if failure.is_of_one_place() => refused = Some(failure),
+            Err(failure) => return Err(failure.context("no subscription was changed")),
+        }
+    }
+    refused.map_or(Ok(()), Err)
+}
+
+/// What the service would not have is told, and the rest is done: one project that may not be changed is no reason to
+/// leave the others. Any other failure ends it; what was done stays, and the next time only the rest is left to do.
+async fn carry_out_each(context: &Context, desk: &Desk, steps: &[Step], changes: &[&Step]) -> Result<Exit, Failure> {
     let (mut done, mut refused) = (0, Vec::new());
-    for step in &changes {
+    for step in changes {
         match carry_out(&desk.client, &desk.organization, step).await {
             Ok(()) => done += 1,
             Err(error) if error.is_of_one_place() => refused.push((step, error)),

@@ -28,6 +28,7 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) async fn open(context: &Context, desired: &Desired) -> Result<Self, Failure> {
+        contradictions(&desired.aim)?;
         let organization = backfill::organization(context, desired.organization.as_deref())?;
         let target = target(context, &desired.aim)?;
         let names = names(context, desired)?;
@@ -93,19 +94,22 @@ fn options(desired: &Desired) -> Options {
     let options = options
         .maybe("--groups", groups.and_then(joined).as_deref())
         .maybe("--pipeline", joined(pipeline.iter().map(u64::to_string).collect()).as_deref());
-    let usual = |seconds: u64, usual: u64| (seconds != usual).then(|| format!("{seconds}s"));
+    let said = |time: Option<Duration>| time.map(|time| format!("{}s", time.as_secs()));
     match aim.to {
         To::WebHook => options.with("--to", "web-hook").maybe("--url", aim.url.as_deref()),
         To::Queue => options
             .maybe("--queue", aim.queue.as_deref())
-            .maybe("--ttl", usual(aim.ttl.as_secs(), LONGEST.into()).as_deref())
-            .maybe("--visibility", usual(aim.visibility.as_secs(), 0).as_deref()),
+            .maybe("--ttl", said(aim.ttl).as_deref())
+            .maybe("--visibility", said(aim.visibility).as_deref()),
     }
 }
 
 /// Empty means all.
 fn names(context: &Context, desired: &Desired) -> Result<Vec<String>, Failure> {
     let configured = &context.config.ado.projects;
+    if desired.project.iter().any(|name| name.trim().is_empty()) {
+        return Err(Failure::usage("--project: a name is empty").hint("name each project, or use --all-projects"));
+    }
     match (desired.all_projects, desired.project.is_empty()) {
         (true, _) => Ok(Vec::new()),
         (false, false) => Ok(desired.project.clone()),
@@ -149,14 +153,32 @@ async fn pipelines(
     Ok(pipelines)
 }
 
+/// Options that would do nothing. What the environment holds beside may stay: it is for other commands too.
+fn contradictions(aim: &Aim) -> Result<(), Failure> {
+    let queue =
+        [("--queue", aim.queue.is_some()), ("--ttl", aim.ttl.is_some()), ("--visibility", aim.visibility.is_some())];
+    let (kind, lonely) = match aim.to {
+        To::Queue => ("web-hook", aim.url.is_some().then_some("--url")),
+        To::WebHook => ("queue", queue.into_iter().find(|(_, said)| *said).map(|(name, _)| name)),
+    };
+    match lonely {
+        Some(option) => Err(Failure::usage(format!("{option} is for --to {kind}"))
+            .hint(format!("add --to {kind}, or leave {option} out"))),
+        None => Ok(()),
+    }
+}
+
 fn target(context: &Context, aim: &Aim) -> Result<Target, Failure> {
     match aim.to {
         To::Queue => {
             let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-            let (ttl, visibility) = (seconds(aim.ttl), seconds(aim.visibility));
-            if !(1..=LONGEST).contains(&ttl) || visibility >= ttl {
-                let failure = Failure::usage("--ttl is from 1s to 7d, and --visibility shorter");
-                return Err(failure.hint("Azure DevOps takes no other values"));
+            let (ttl, visibility) = (aim.ttl.map_or(LONGEST, seconds), aim.visibility.map_or(0, seconds));
+            let wrong = |says: &str| Err(Failure::usage(says).hint("Azure DevOps takes no other values"));
+            if !(1..=LONGEST).contains(&ttl) {
+                return wrong("--ttl is from 1s to 7d");
+            }
+            if visibility >= ttl {
+                return wrong("--visibility is shorter than --ttl: an event would be removed before it is seen");
             }
             queue(context, ttl, visibility)
         }

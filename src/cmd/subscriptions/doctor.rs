@@ -21,9 +21,20 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
         ListFormat::Table if !findings.is_empty() => {
             context.output.text(&view::findings_text(&findings, &desk.options))?;
         }
-        ListFormat::Table => context.output.say(&format!("all is well: {} subscriptions", desk.wanted.len())),
+        ListFormat::Table => context.output.say(&well(&desk, args.fix && steps.iter().any(|step| step.new.is_some()))),
     }
     if findings.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
+}
+
+/// Of what was just made anew nobody knows yet.
+fn well(desk: &Desk, fixed: bool) -> String {
+    let count = desk.wanted.len();
+    if fixed {
+        return format!(
+            "made anew; whether events arrive shows with the next run, so look again after it: {count} subscriptions"
+        );
+    }
+    format!("all is well: {count} subscriptions")
 }
 
 /// What is wrong, and what `--fix` does about it.

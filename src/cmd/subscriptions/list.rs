@@ -30,11 +30,14 @@ fn one(desk: &Desk, inquiry: &Inquiry, found: &Subscription) -> ListedSubscripti
     let id = found.project();
     let project = desk.projects.iter().find(|known| known.id.eq_ignore_ascii_case(&id));
     let to = found.consumes("queueName").or_else(|| found.consumes("url")).unwrap_or_default();
+    let pipeline = found.publishes("pipelineId").or_else(|| found.publishes("definitionName"));
     ListedSubscription {
         subscription_id: found.id.clone(),
         status: found.status.to_string(),
         event_type: found.event_type.clone(),
-        project: project.map_or(id, |project| project.name.clone()),
+        project: project.map_or_else(|| id.clone(), |project| project.name.clone()),
+        project_id: id,
+        pipeline: pipeline.filter(|said| !said.is_empty()).map(str::to_owned),
         resource_version: found.resource_version.clone(),
         to: to.to_owned(),
         last_delivery_at: delivered.first().map(|said| said.created.to_string()),

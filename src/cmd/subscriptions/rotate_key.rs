@@ -6,7 +6,6 @@
 //! changed since, and in nothing but its key, as far as the service lets anybody see.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use secrecy::SecretString;
 
@@ -19,7 +18,6 @@ use crate::cmd::{Context, Exit, Failure};
 use crate::domain::SubscriptionStatus;
 use crate::subscriptions::{Target, change_key};
 
-const WAIT: Duration = Duration::from_secs(60);
 /// The list is read again so often at most.
 const ROUNDS: usize = 5;
 
@@ -46,10 +44,12 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsRotateKey) -> Res
     }
     context.output.say(&format!("{plan}; first it is tried"));
     let shutdown = context.shutdown()?;
-    test::arrives(context, &desk, WAIT, &shutdown.stop).await?;
+    test::arrives(context, &desk, test::WAIT, &shutdown.stop).await?;
     let stopped = || Failure::failed("stopped: some subscriptions have the new key, and some have not").hint(AGAIN);
     let changed = shutdown.stop.run_until_cancelled(change_all(&desk, key)).await.unwrap_or_else(|| Err(stopped()))?;
-    context.output.say(&format!("done: {changed} subscriptions have the new key; the old one can be renewed now"));
+    context.output.say(&format!(
+        "done: {changed} subscriptions have the key that AZURE_STORAGE_KEY holds now; renew only the other one"
+    ));
     Ok(Exit::Done)
 }
 

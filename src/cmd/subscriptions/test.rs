@@ -20,6 +20,8 @@ use crate::config::AzureConfig;
 use crate::domain::DeliveryResult;
 use crate::subscriptions::Target;
 
+/// Where nobody says how long.
+pub(super) const WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsTest) -> Result<Exit, Failure> {
@@ -40,17 +42,28 @@ pub(super) async fn arrives(
     let Some(wanted) = desk.wanted.first() else {
         return Err(Failure::usage("no project is there to test with"));
     };
+    sends(context, desk, &wanted.new, wait, stop).await
+}
+
+/// A test event of this subscription, which need not be there yet.
+pub(super) async fn sends(
+    context: &Context,
+    desk: &Desk,
+    new: &NewSubscription,
+    wait: Duration,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
     let until = Instant::now() + wait;
     let said = match (&desk.target, &context.config.queue_for_hooks) {
         (Target::Queue(_), Some(azure)) => {
             let queue = TestQueue::make(azure).await?;
-            let arrived = stop.run_until_cancelled(on_a_queue(desk, &queue, wanted.new.clone(), until)).await;
+            let arrived = stop.run_until_cancelled(on_a_queue(desk, &queue, new.clone(), until)).await;
             queue.remove().await;
             arrived.unwrap_or_else(|| Err(stopped()))?
         }
         (Target::Queue(_) | Target::WebHook(_), _) => {
             let sent = async {
-                let sent = desk.client.send_test(&desk.organization, &wanted.new).await?;
+                let sent = desk.client.send_test(&desk.organization, new).await?;
                 settled(desk, sent, until).await
             };
             stop.run_until_cancelled(sent).await.unwrap_or_else(|| Err(stopped()))?;
