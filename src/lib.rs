@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! service hooks ──> Queue ──> worker: decode ─> merge ─> commit ─> log ─> Store ──changes──> Catalog
-//! web hooks ─ HTTP ─┘   └──> dead letters                                                      │
+//! web hooks ─ HTTP ─┘   └──> dead letters           │                                          │
+//! backfill (REST) ──────────────────────────────────┘                                          │
 //!                                                                        command line, watchers
 //! ```
 //!
@@ -16,16 +17,20 @@
 //! | [`ado`] | reads the service's JSON into facts: the room for a new event |
 //! | [`domain`] | what is said about a run, joined; what follows from it. Pure |
 //! | [`ingest`] | the worker: what becomes of each message |
+//! | [`backfill`] | asks Azure DevOps for what its events did not tell |
 //! | [`store`] | records, their facts, and the log of what changed |
 //! | [`catalog`] | the read model: every reader asks here |
 //! | [`view`] | from the catalog's rows to what people read. Pure |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
+//!
+//! Beside the flow: [`subscriptions`] makes the service's hooks and looks after them.
 //!
 //! Beside them: [`sqlite`] (the local file), [`azure`] (the storage account), [`history`] (a made-up one, for demo and tests), [`clock`],
 //! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
 
 pub mod ado;
 pub mod azure;
+pub mod backfill;
 pub mod catalog;
 pub mod cli;
 pub mod clock;
@@ -39,5 +44,6 @@ pub mod queue;
 pub mod shutdown;
 pub mod sqlite;
 pub mod store;
+pub mod subscriptions;
 pub mod telemetry;
 pub mod view;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Parser;
-use pipetrail::cli::{Cli, Command};
+use pipetrail::cli::{Cli, Command, To};
+use pipetrail::clock::{Clock as _, SystemClock};
 use pipetrail::cmd::{self, Context, Exit, Failure, Output};
 use pipetrail::config::{self, Environment, Flags};
 use pipetrail::telemetry;
@@ -19,7 +20,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
-    let config = config::load(flags(&cli), &environment()).map_err(Failure::Configuration)?;
+    let config = config::load(flags(&cli), &environment(), SystemClock.now()).map_err(Failure::Configuration)?;
     telemetry::start(&config.log, config.color).context("logging cannot start")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.context("the asynchronous runtime cannot start")?;
@@ -49,22 +50,32 @@ fn flags(cli: &Cli) -> Flags {
         Command::Demo(args) => (args.listen.clone(), Default::default()),
         Command::Work(args) => (args.listen.clone(), args.worker.clone()),
         Command::Enqueue(_)
+        | Command::Backfill(_)
         | Command::Get(_)
         | Command::DeadLetter(_)
         | Command::Purge(_)
         | Command::Backup(_)
         | Command::Check(_)
+        | Command::Subscriptions(_)
         | Command::Refold(_) => Default::default(),
     };
+    let aim = if let Command::Subscriptions(args) = &cli.command { Some(args.desired().aim.clone()) } else { None };
     Flags {
         config: global.config,
-        data: global.data.or_else(|| demo.then(cmd::throw_away_file)),
+        data: global.data,
+        made_up: demo.then(cmd::throw_away_file),
         storage: global.storage,
         catalog: global.catalog,
+        ado_url: global.ado_url,
         listen,
+        queue_for_hooks: aim.as_ref().is_some_and(|aim| aim.to == To::Queue),
+        queue: aim.as_ref().and_then(|aim| aim.queue.clone()),
+        public_url: aim.and_then(|aim| aim.url),
         log_format: global.log_format,
         lease: worker.lease,
         concurrency: worker.concurrency,
+        watch_hooks: worker.watch_hooks,
+        enrol: worker.enrol,
     }
 }
 

@@ -28,6 +28,11 @@ pub(super) fn completed_fact(
     Ok(fact)
 }
 
+/// Whose build it is, and which.
+pub(super) fn named(scope: &Scope<'_>, build: &Build<'_>) -> Option<(Place, u64)> {
+    Some((place(scope, build).ok()?, id_of_build(build)?))
+}
+
 /// What a build that came without an envelope says.
 pub(super) fn bare_fact(scope: &Scope<'_>, build: &Build<'_>) -> Result<RunFact, DecodeError> {
     let run = run_id(build, "")?;
@@ -42,12 +47,25 @@ pub(super) fn bare_fact(scope: &Scope<'_>, build: &Build<'_>) -> Result<RunFact,
 /// # Errors
 /// When the answer is not JSON of that shape, or a build in it has no id or no status.
 pub fn build_facts(beside: &Beside, answer: &[u8]) -> Result<Vec<Fact>, DecodeError> {
+    build_list(beside, answer)?.into_iter().collect()
+}
+
+/// The same, each build by itself: one that cannot be read costs no other.
+///
+/// # Errors
+/// When the whole answer is not JSON of that shape.
+pub fn build_list(beside: &Beside, answer: &[u8]) -> Result<Vec<Result<Fact, DecodeError>>, DecodeError> {
     let body = super::body::text(answer)?;
-    let one = |build: &Build<'_>, path: &str| beside_fact(beside, build, path).map(Fact::Run);
-    match parse::<Builds<'_>>(&body, "")?.value {
-        Some(builds) => builds.iter().enumerate().map(|(at, build)| one(build, &format!("value[{at}]."))).collect(),
-        None => one(&parse(&body, "")?, "").map(|fact| vec![fact]),
-    }
+    let one = |text: &str, at: &str, path: &str| {
+        parse(text, at).and_then(|build| beside_fact(beside, &build, path)).map(Fact::Run)
+    };
+    Ok(match parse::<Builds<'_>>(&body, "")?.value {
+        Some(builds) => {
+            let each = builds.iter().enumerate();
+            each.map(|(at, build)| one(build.get(), &format!("value[{at}]"), &format!("value[{at}]."))).collect()
+        }
+        None => vec![one(&body, "", "")],
+    })
 }
 
 fn beside_fact(beside: &Beside, build: &Build<'_>, path: &str) -> Result<RunFact, DecodeError> {

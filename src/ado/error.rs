@@ -16,6 +16,9 @@ pub struct DecodeError {
 /// What an error says where the subscription sends too little.
 pub(super) const SEND_ALL: &str = "set \"Resource details to send: All\" in the subscription";
 
+/// How a worker gets to know what a minimal resource leaves out.
+const LET_ASK: &str = "set PIPETRAIL_ADO_TOKEN";
+
 /// How the error of a text that is no time begins, so that it gets a code of its own.
 pub(super) const NOT_A_TIME: &str = "not a time: ";
 
@@ -37,6 +40,11 @@ impl DecodeError {
         Self::new(code, format!("no {what}{}", hint(path))).at(path)
     }
 
+    /// Whether it may only want what the service could be asked for.
+    pub(super) fn tells_too_little(&self) -> bool {
+        matches!(self.code, "no_state" | "no_pipeline_id")
+    }
+
     pub(super) fn no_state(what: &str, path: impl Into<String>) -> Self {
         let path = path.into();
         Self::new("no_state", format!("no {what}{}", hint(&path))).at(path)
@@ -46,7 +54,7 @@ impl DecodeError {
 /// Only events come from a subscription, whose settings may leave out parts of the resource.
 fn hint(path: &str) -> String {
     if path.starts_with("resource") {
-        format!("; if the subscription sends minimal resources, {SEND_ALL}")
+        format!("; if the subscription sends minimal resources, {SEND_ALL}, or let the worker ask: {LET_ASK}")
     } else {
         String::new()
     }

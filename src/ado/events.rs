@@ -83,6 +83,14 @@ pub(super) fn approval_fact(
     Ok(fact)
 }
 
+pub(super) fn named(scope: &Scope<'_>, resource: &Pipelines<'_>) -> Option<(Place, u64)> {
+    About::pipelines(resource).named(scope)
+}
+
+pub(super) fn named_by_approval(scope: &Scope<'_>, resource: &Approvals<'_>) -> Option<(Place, u64)> {
+    About::approvals(resource).named(scope)
+}
+
 /// Who is asked and who answered, in the order of the steps, those left out that come after too many.
 fn approvers(approval: &Approval<'_>) -> Vec<String> {
     let steps = approval.steps.iter().flatten();
@@ -142,6 +150,15 @@ impl<'e, 'a> About<'e, 'a> {
             requested_for: run.and_then(|run| run.requested_for.as_ref()),
             repository: None,
         }
+    }
+
+    /// Whose run it is about, and which.
+    fn named(&self, scope: &Scope<'_>) -> Option<(Place, u64)> {
+        let run = self.run_id()?;
+        let mut place = scope.place(self.addresses()).ok()?;
+        place.fill_project_id(text(self.project_id));
+        place.fill_project(self.addresses());
+        Some((place, run))
     }
 
     fn fact(&self, scope: &Scope<'_>, kind: FactKind) -> Result<RunFact, DecodeError> {

@@ -6,28 +6,35 @@
 //! be used is a [`DecodeError`] with a stable code and the path; a valid event about something else is a
 //! value, [`Decoded::Ignored`].
 //!
-//! Not read: the event's `id` (the service's test button repeats it) and `message` (it may be switched off).
+//! Events of the service's test button are none of anybody ([`Decoded::Ignored`]).
+//!
+//! Not read: the event's `id` (the test button repeats it) and `message` (it may be switched off).
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
 //! Bounds: texts are cut at 1,024 bytes, names and ids at 256, words at 32; of one body at most 1,000 stages, 5,000
 //! timeline records and 600 bytes of approvers' names are taken. A body with many parts becomes several facts. Depth
 //! costs no stack, since what is not read is skipped without recursion.
+//!
+//! All of this is pure, except [`rest`], which asks the service.
 
 mod body;
 mod build;
 mod error;
 mod events;
+pub mod hooks;
 mod labels;
 mod organization;
+pub mod rest;
+mod sample;
 mod timeline;
 mod wire;
 mod words;
 
 use std::collections::BTreeMap;
 
-pub use build::build_facts;
+pub use build::{build_facts, build_list};
 pub use error::DecodeError;
-pub use timeline::timeline_facts;
+pub use timeline::{earlier_timelines, timeline_facts};
 
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, FactKind, Time};
@@ -39,16 +46,30 @@ use wire::{Containers, Envelope, Kind, text, time};
 #[derive(Debug, Clone, Default)]
 pub struct Decoder {
     aliases: BTreeMap<String, String>,
+    can_ask: bool,
 }
 
 /// What a sound body is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     Facts(Vec<Fact>),
-    /// A valid event of a kind that is not about runs.
+    /// A valid event of a kind that is not about runs, or one of the service's test button.
     Ignored {
         event_type: String,
     },
+    /// It names a run and tells too little of it. Only where somebody can ask ([`Decoder::asking`]).
+    Named(Named),
+}
+
+/// A run that an event names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub organization: String,
+    /// Its id, or else its name.
+    pub project: Option<String>,
+    pub run: u64,
+    /// When the event was made.
+    pub said: Time,
 }
 
 /// What is known beside an answer of the REST API, which comes without an envelope.
@@ -61,6 +82,8 @@ pub struct Beside {
     /// Used where the answer names none; zero means none.
     pub pipeline: u64,
     pub pipeline_name: Option<String>,
+    /// When the run ended, for its timeline: what failed in it is why the run ended so.
+    pub finished: Option<Time>,
 }
 
 impl Beside {
@@ -103,7 +126,14 @@ impl Decoder {
     #[must_use]
     pub fn new(aliases: BTreeMap<String, String>) -> Self {
         let lower = |(alias, name): (String, String)| (alias.to_lowercase(), name.to_lowercase());
-        Self { aliases: aliases.into_iter().map(lower).collect() }
+        Self { aliases: aliases.into_iter().map(lower).collect(), can_ask: false }
+    }
+
+    /// The same, where somebody can ask the service: what tells too little of a run, as subscriptions with minimal
+    /// resources do, is then [`Decoded::Named`] instead of an error.
+    #[must_use]
+    pub fn asking(self) -> Self {
+        Self { can_ask: true, ..self }
     }
 
     fn canonical(&self, organization: String) -> String {
@@ -139,8 +169,30 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        fact(event_type, &scope, envelope, resource.get()).map(one)
+        let read = match fact(event_type, &scope, envelope, resource.get()) {
+            Ok(fact) => Ok(one(fact)),
+            Err(error) if self.can_ask && error.tells_too_little() => {
+                named(event_type, &scope, resource.get()).map(Decoded::Named).ok_or(error)
+            }
+            Err(error) => Err(error),
+        };
+        if sample::has_its_containers(scope.containers) && sample::is_nobodys(&read) {
+            return Ok(ignored(name));
+        }
+        read
     }
+}
+
+fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Named> {
+    let (place, run) = match event_type {
+        EventType::Run | EventType::Stage | EventType::Job => events::named(scope, &parse(resource, "").ok()?),
+        EventType::ApprovalPending | EventType::ApprovalCompleted => {
+            events::named_by_approval(scope, &parse(resource, "").ok()?)
+        }
+        EventType::BuildComplete => build::named(scope, &parse(resource, "").ok()?),
+    }?;
+    let Place { organization, project_id, project_name } = place;
+    Some(Named { organization, project: project_id.or(project_name), run, said: scope.said })
 }
 
 fn fact(

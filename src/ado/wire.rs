@@ -480,8 +480,9 @@ pub(super) struct Request<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(expecting = "an object")]
 pub(super) struct Builds<'a> {
+    /// Each is read by itself, so that one that cannot be read costs no other.
     #[serde(borrow)]
-    pub(super) value: Option<Vec<Build<'a>>>,
+    pub(super) value: Option<Vec<&'a RawValue>>,
 }
 
 /// An answer of Timeline - Get.
@@ -512,4 +513,46 @@ pub(super) struct TimelineRecord<'a> {
     pub(super) result: Option<Text<'a>>,
     pub(super) start_time: Option<When>,
     pub(super) finish_time: Option<When>,
+    #[serde(borrow)]
+    pub(super) issues: Option<Vec<Issue<'a>>>,
+    #[serde(borrow)]
+    pub(super) log: Option<Log<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct Issue<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) message: Option<Text<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct Log<'a> {
+    #[serde(borrow)]
+    pub(super) url: Option<Text<'a>>,
+}
+
+/// A timeline again, for the attempts that stand in timelines of their own.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct Retried<'a> {
+    #[serde(borrow)]
+    pub(super) records: Option<Vec<RetriedRecord<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(super) struct RetriedRecord<'a> {
+    #[serde(borrow)]
+    pub(super) previous_attempts: Option<Vec<PreviousAttempt<'a>>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(super) struct PreviousAttempt<'a> {
+    #[serde(borrow)]
+    pub(super) timeline_id: Option<Text<'a>>,
 }

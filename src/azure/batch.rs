@@ -23,7 +23,8 @@ use super::address::escaped;
 #[derive(Debug)]
 pub(super) struct WellFormed;
 
-/// Makes an answer with a failed part the failure that it is.
+/// Makes an answer with a failed part the failure that it is. One with fewer parts than there were operations counts as
+/// one that did not come whole: nobody knows what was done, and it is tried again.
 #[derive(Debug)]
 pub(super) struct FailedPart;
 
@@ -50,8 +51,12 @@ impl Policy for FailedPart {
         }
         let (status, mut headers, body) = response.deconstruct();
         let body = body.collect().await?;
-        let Some(failure) = failure(std::str::from_utf8(&body)?)? else {
-            return Ok(Response::new(status, headers, Box::pin(BytesStream::new(body))));
+        let failure = match answered(std::str::from_utf8(&body)?)? {
+            Answered::Failed(failure) => failure,
+            Answered::Done(parts) if parts == operations(request.body())? => {
+                return Ok(Response::new(status, headers, Box::pin(BytesStream::new(body))));
+            }
+            Answered::Done(_) => return Err(Error::message(ErrorKind::Io, "a transaction's answer is not whole")),
         };
         headers.insert(ERROR_CODE, failure.code);
         headers.insert(CONTENT_TYPE, "application/json");
@@ -71,17 +76,30 @@ fn is_transaction(request: &Request) -> bool {
     request.url().path().ends_with("/$batch")
 }
 
+/// How many a transaction's body holds.
+fn operations(body: &Body) -> azure_core::Result<usize> {
+    match body {
+        Body::Bytes(body) => Ok(std::str::from_utf8(body)?.lines().filter(|line| is_operation(line)).count()),
+        Body::SeekableStream(_) => Err(Error::message(ErrorKind::Other, "a transaction is sent in one piece")),
+    }
+}
+
+/// Whether an operation begins with this line. No other one ends so: they are headers, marks, and JSON.
+fn is_operation(line: &str) -> bool {
+    line.ends_with(" HTTP/1.1")
+}
+
 /// No line of what is inside holds a bare line feed: it is JSON, which escapes them.
 fn well_formed(body: &str) -> String {
     let mut text = String::with_capacity(body.len() + body.len() / 8);
     for line in body.trim_end().lines() {
-        if line.ends_with(" HTTP/1.1") {
+        if is_operation(line) {
             text.push_str(&escaped(line));
         } else {
             text.push_str(line);
         }
         text.push_str("\r\n");
-        if line.starts_with("POST ") && line.ends_with(" HTTP/1.1") {
+        if line.starts_with("POST ") && is_operation(line) {
             text.push_str("Prefer: return-no-content\r\n");
         }
     }
@@ -90,6 +108,15 @@ fn well_formed(body: &str) -> String {
         text.push_str("--\r\n");
     }
     text
+}
+
+/// What a transaction's answer says.
+#[derive(Debug, PartialEq)]
+enum Answered {
+    /// So many operations were done.
+    Done(usize),
+    /// None was.
+    Failed(Failure),
 }
 
 #[derive(Debug, PartialEq)]
@@ -117,9 +144,9 @@ struct Message {
     value: String,
 }
 
-/// The failed part, if there is one: then it is the only one.
-fn failure(body: &str) -> azure_core::Result<Option<Failure>> {
-    let mut lines = body.lines();
+/// A failed part is the only one.
+fn answered(body: &str) -> azure_core::Result<Answered> {
+    let (mut lines, mut done) = (body.lines(), 0);
     while let Some(line) = lines.next() {
         let Some(status) = line.strip_prefix("HTTP/1.1 ") else { continue };
         let status = status.split(' ').next().and_then(|number| number.parse::<u16>().ok());
@@ -128,14 +155,15 @@ fn failure(body: &str) -> azure_core::Result<Option<Failure>> {
             return Err(Error::message(ErrorKind::DataConversion, "a transaction's answer has no status"));
         };
         if status.is_success() {
+            done += 1;
             continue;
         }
         let rest = lines.find(|line| line.starts_with('{')).unwrap_or_default();
         let error = serde_json::from_str::<Answer>(rest).ok().and_then(|answer| answer.error);
         let (code, message) = error.map(|error| (error.code, error.message.value)).unwrap_or_default();
-        return Ok(Some(Failure { status, code, message }));
+        return Ok(Answered::Failed(Failure { status, code, message }));
     }
-    Ok(None)
+    Ok(Answered::Done(done))
 }
 
 #[cfg(test)]
@@ -165,22 +193,27 @@ mod tests {
                     HTTP/1.1 409 Conflict\r\nContent-Type: application/json\r\n\r\n\
                     {\"odata.error\":{\"code\":\"EntityAlreadyExists\",\"message\":{\"lang\":\"en-us\",\"value\":\"1:The entity exists.\\nTime:\"}}}\r\n\
                     --changesetresponse_2--\r\n";
-        let found = failure(body).unwrap().unwrap();
+        let Answered::Failed(found) = answered(body).unwrap() else { panic!("a part failed") };
         assert_eq!((found.status, found.code.as_str()), (StatusCode::Conflict, "EntityAlreadyExists"));
         assert!(found.message.starts_with("1:"));
     }
 
     #[test]
-    fn a_success_is_none() {
-        let body =
-            "--changesetresponse_2\r\n\r\nHTTP/1.1 204 No Content\r\nETag: W/\"x\"\r\n\r\n--changesetresponse_2--\r\n";
-        assert_eq!(failure(body).unwrap(), None);
+    fn what_was_done_is_counted() {
+        let part = "--changesetresponse_2\r\n\r\nHTTP/1.1 204 No Content\r\nETag: W/\"x\"\r\n\r\n";
+        for parts in 0..3 {
+            let body = format!("{}--changesetresponse_2--\r\n", part.repeat(parts));
+            assert_eq!(answered(&body).unwrap(), Answered::Done(parts));
+        }
+        let sent =
+            "POST http://x/t HTTP/1.1\r\n\r\n{\"a\":\"b HTTP/1.1\"}\r\nPUT http://x/t(PartitionKey='a') HTTP/1.1\r\n";
+        assert_eq!(operations(&Body::from(sent)).unwrap(), 2);
     }
 
     #[test]
     fn a_failure_without_words_is_one_all_the_same() {
-        let found = failure("HTTP/1.1 503 Busy\r\n\r\n<html>").unwrap().unwrap();
-        assert_eq!((found.status, found.code.as_str()), (StatusCode::ServiceUnavailable, ""));
-        assert!(failure("HTTP/1.1 nonsense\r\n").is_err());
+        let busy = Failure { status: StatusCode::ServiceUnavailable, code: String::new(), message: String::new() };
+        assert_eq!(answered("HTTP/1.1 503 Busy\r\n\r\n<html>").unwrap(), Answered::Failed(busy));
+        assert!(answered("HTTP/1.1 nonsense\r\n").is_err());
     }
 }

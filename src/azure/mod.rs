@@ -1,15 +1,18 @@
 //! Azure Storage: the SDK's clients, built so that they can be relied on.
 //!
 //! The crates of the SDK's 0.21 line leave some things to their users, and here is what is done about each: an HTTP
-//! client with a connection pool and time-outs (theirs has neither); failed transactions that answer as failures and
-//! bodies of transactions as the REST rules want them; quotes and `|` in keys ([`key_in_url`]); and errors that
-//! never print what was sent, an address with its signature, or a body ([`AzureError`]).
+//! client with a connection pool and time-outs (theirs has neither); waits that no server makes longer than we have
+//! time; failed transactions that answer as failures and bodies of transactions as the REST rules want them; quotes and
+//! `|` in keys ([`key_in_url`], [`Table`]); and errors that never print what was sent, an address with its signature, or a body
+//! ([`AzureError`]).
 
 mod address;
 mod batch;
 mod count;
 mod edm;
 mod error;
+mod patience;
+mod table;
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +25,8 @@ use azure_storage_queues::{QueueClient, QueueServiceClient, QueueServiceClientBu
 use secrecy::{ExposeSecret, SecretString};
 
 pub use edm::{date_time, plain_text};
-pub use error::AzureError;
+pub use error::{AzureError, is_loopback};
+pub use table::{MOST_BYTES, MOST_OPERATIONS, Operation, Table, entity};
 
 /// A storage account and the right to use it.
 #[derive(Debug, Clone)]
@@ -75,7 +79,7 @@ pub struct TimeOuts {
     pub request: Duration,
     /// So many times a request is tried again.
     pub retries: u32,
-    /// And for so long.
+    /// And for so long, which is also the longest wait that a service may ask for.
     pub retry_for: Duration,
 }
 
@@ -133,7 +137,7 @@ impl Services {
         let tables = TableServiceClientBuilder::with_location(location(&account.table_endpoint), credentials);
         Ok(Self {
             queues: queues.client_options(options("queue", http.clone(), time_outs)).build(),
-            tables: tables.client_options(options("table", http, time_outs)).build(),
+            tables: tables.client_options(for_tables(options("table", http, time_outs))).build(),
         })
     }
 
@@ -152,10 +156,16 @@ fn options(service: &'static str, http: Arc<dyn HttpClient>, time_outs: TimeOuts
     let retry =
         ExponentialRetryOptions::default().max_retries(time_outs.retries).max_total_elapsed(time_outs.retry_for);
     let mut options = ClientOptions::new(TransportOptions::new(http)).retry(RetryOptions::exponential(retry));
+    options.per_retry_policies_mut().push(Arc::new(patience::Patience(time_outs.retry_for)));
+    options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));
+    options
+}
+
+/// What only tables need: a queue's addresses hold nothing to escape, and it knows no transactions.
+fn for_tables(mut options: ClientOptions) -> ClientOptions {
     options.per_call_policies_mut().push(Arc::new(address::Escaped));
     options.per_call_policies_mut().push(Arc::new(batch::WellFormed));
     // Inside the retries, so that a transaction that met a busy server is tried again like any other request.
-    options.per_retry_policies_mut().push(Arc::new(count::Requests(service)));
     options.per_retry_policies_mut().push(Arc::new(batch::FailedPart));
     options
 }

@@ -2,14 +2,15 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use crate::domain::run::{ShownApproval, ShownJob, ShownRun, ShownStage};
-use crate::domain::{Key, Outcome, Record, RunKey, Said, State, Time};
+use crate::domain::gap::{GapRecord, ShownGap};
+use crate::domain::run::{ShownApproval, ShownFailure, ShownJob, ShownRun, ShownStage};
+use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State, Time};
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 1;
+const VERSION: i64 = 3;
 
-const TABLES: [&str; 5] = ["runs", "stages", "jobs", "approvals", "names"];
+const TABLES: [&str; 7] = ["runs", "stages", "jobs", "approvals", "failures", "names", "gaps"];
 
 /// The catalog's tables.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +38,10 @@ impl Projection for Tables {
 
     fn apply(&self, record: &Record) -> Step {
         match record {
+            Record::Gap(record) => {
+                let record = record.clone();
+                Box::new(move |connection| write_gaps(connection, &record))
+            }
             Record::Run(record) => {
                 let shown = record.shown();
                 Box::new(move |connection| write_run(connection, &shown))
@@ -46,6 +51,7 @@ impl Projection for Tables {
 
     fn remove(&self, key: &Key) -> Step {
         match key.clone() {
+            Key::Gap(key) => Box::new(move |connection| remove_gaps(connection, &key)),
             Key::Run(key) => Box::new(move |connection| remove_run(connection, &key)),
         }
     }
@@ -70,6 +76,37 @@ pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
     TABLES.iter().try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), []).map(drop))
 }
 
+fn remove_gaps(connection: &Connection, key: &GapKey) -> rusqlite::Result<()> {
+    let remove = "DELETE FROM gaps WHERE organization = ?1 AND project_id = ?2 AND events = ?3";
+    connection.prepare_cached(remove)?.execute([&key.organization, &key.project, &key.events])?;
+    Ok(())
+}
+
+/// The oldest may have made room for newer ones.
+fn write_gaps(connection: &Connection, record: &GapRecord) -> rusqlite::Result<()> {
+    remove_gaps(connection, record.key())?;
+    record.shown().try_for_each(|gap| insert_gap(connection, record, &gap))
+}
+
+fn insert_gap(connection: &Connection, record: &GapRecord, gap: &ShownGap) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO gaps (organization, project_id, project_name, events, start, finish, why, seen, \
+                    covered_to, covered) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    let key = record.key();
+    connection.prepare_cached(insert)?.execute(params![
+        key.organization,
+        key.project,
+        record.project_name(),
+        key.events,
+        gap.from.ticks(),
+        gap.to.map(Time::ticks),
+        gap.why.as_ref().map(GapReason::as_str),
+        gap.seen.map(Time::ticks),
+        gap.covered_to.map(Time::ticks),
+        gap.covered,
+    ])?;
+    Ok(())
+}
+
 fn remove_run(connection: &Connection, key: &RunKey) -> rusqlite::Result<()> {
     let remove = "DELETE FROM runs WHERE run = ?1 AND organization = ?2 AND pipeline = ?3 RETURNING id";
     let mut remove = connection.prepare_cached(remove)?;
@@ -82,6 +119,7 @@ fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM stages WHERE run = ?1")?.execute([id])?;
     connection.prepare_cached("DELETE FROM jobs WHERE run = ?1")?.execute([id])?;
     connection.prepare_cached("DELETE FROM approvals WHERE run = ?1")?.execute([id])?;
+    connection.prepare_cached("DELETE FROM failures WHERE run = ?1")?.execute([id])?;
     Ok(())
 }
 
@@ -96,6 +134,7 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     run.stages.iter().try_for_each(|stage| insert_stage(connection, id, stage))?;
     (0_i64..).zip(&run.jobs).try_for_each(|(position, job)| insert_job(connection, id, position, job))?;
     run.approvals.iter().try_for_each(|approval| insert_approval(connection, id, approval))?;
+    write_failure(connection, id, run.failure.as_ref())?;
     let organization = &run.key.organization;
     if let (Some(id), Some(name)) = (&run.project_id, &run.project_name) {
         remember(connection, "project", organization, id, name)?;
@@ -182,6 +221,19 @@ fn insert_approval(connection: &Connection, run: i64, approval: &ShownApproval) 
         approval.decided.map(Time::ticks),
         serde_json::json!(approval.approvers).to_string(),
     ])?;
+    Ok(())
+}
+
+/// It goes when the run is taken up again.
+fn write_failure(connection: &Connection, run: i64, failure: Option<&ShownFailure>) -> rusqlite::Result<()> {
+    let Some(failure) = failure else {
+        connection.prepare_cached("DELETE FROM failures WHERE run = ?1")?.execute([run])?;
+        return Ok(());
+    };
+    let insert = "INSERT OR REPLACE INTO failures (run, stage, job, task, message, signature, log) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let ShownFailure { stage, job, task, message, signature, log } = failure;
+    connection.prepare_cached(insert)?.execute(params![run, stage, job, task, message, signature, log])?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod gaps;
 mod query;
 mod rows;
 
@@ -13,10 +14,15 @@ use std::sync::Arc;
 
 use crate::domain::Key;
 use crate::sqlite::{Durability, LocalError, LocalFile};
-use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
+use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
-pub use rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+pub use rows::{
+    Approval, Failure, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+};
+
+/// A log that starts over so often while it is being read is not one.
+const MOST_RESETS: u32 = 3;
 
 /// Keys that one step of a refresh looks at.
 const PAGE: usize = 1_000;
@@ -83,12 +89,18 @@ impl Catalog {
         // Two at once would undo each other's work: the later writer may have read earlier.
         let _turn = self.file.turn().await?;
         let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
+        let (mut resets, mut portion) = (0, Portion::new());
         loop {
             let changes = store.changes(&cursor, PAGE).await?;
+            resets += u32::from(changes.reset);
+            if resets > MOST_RESETS {
+                return Err(StoreError::Unavailable("the change log starts over again and again".into()).into());
+            }
             if changes.reset {
-                self.rebuild(store, changes.cursor.clone()).await?;
+                self.rebuild(store, changes.cursor.clone(), &mut portion).await?;
             } else {
-                self.apply(store, changes.keys, changes.cursor.clone()).await?;
+                self.apply(store, changes.keys, &mut portion).await?;
+                self.note(changes.cursor.clone(), Durability::Normal).await?;
             }
             // After a rebuild, what changed during it is still to be read.
             if !changes.more && !changes.reset {
@@ -99,31 +111,36 @@ impl Catalog {
     }
 
     /// Everything anew; `cursor` was read before, so no change made meanwhile is missed.
-    async fn rebuild(&self, store: &dyn Store, cursor: Cursor) -> Result<(), CatalogError> {
+    async fn rebuild(&self, store: &dyn Store, cursor: Cursor, portion: &mut Portion) -> Result<(), CatalogError> {
         self.file.write(Durability::Normal, apply::empty).await?;
         let mut last = None;
         loop {
             let keys = store.keys(last.as_ref(), PAGE).await?;
             let Some(end) = keys.last().cloned() else { break };
-            self.apply(store, keys, Cursor::default()).await?;
+            self.apply(store, keys, portion).await?;
             last = Some(end);
         }
-        Ok(self.file.write(Durability::Full, move |c| apply::save_cursor(c, &cursor)).await?)
+        self.note(cursor, Durability::Full).await
     }
 
-    /// Brings these records up to date and notes the cursor, in one transaction.
-    async fn apply(&self, store: &dyn Store, mut keys: Vec<Key>, cursor: Cursor) -> Result<(), CatalogError> {
+    /// Brings these records up to date. The cursor is noted after that: whoever is stopped in between looks at them again.
+    async fn apply(&self, store: &dyn Store, mut keys: Vec<Key>, portion: &mut Portion) -> Result<(), CatalogError> {
         keys.sort_unstable();
         keys.dedup();
-        let stored = store.load(&keys).await?;
-        let steps: Vec<Step> = keys.iter().zip(stored).filter_map(|(key, stored)| step(key, stored)).collect();
-        Ok(self
-            .file
-            .write(Durability::Normal, move |c| {
-                steps.into_iter().try_for_each(|step| step(c))?;
-                apply::save_cursor(c, &cursor)
-            })
-            .await?)
+        let mut rest = keys.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = portion.of(rest);
+            let stored = store.load(now).await?;
+            portion.learn(&stored);
+            let steps: Vec<Step> = now.iter().zip(stored).filter_map(|(key, stored)| step(key, stored)).collect();
+            self.file.write(Durability::Normal, move |c| steps.into_iter().try_for_each(|step| step(c))).await?;
+            rest = later;
+        }
+        Ok(())
+    }
+
+    async fn note(&self, cursor: Cursor, durability: Durability) -> Result<(), CatalogError> {
+        Ok(self.file.write(durability, move |c| apply::save_cursor(c, &cursor)).await?)
     }
 }
 

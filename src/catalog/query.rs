@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::rows::{Approval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
+use super::rows::{Approval, Failure, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
 use super::{Catalog, CatalogError};
 use crate::domain::Time;
 
@@ -83,9 +83,9 @@ impl Catalog {
 
 /// The `WHERE` of a question, with its values.
 #[derive(Debug, Default)]
-struct Conditions {
+pub(super) struct Conditions {
     clauses: Vec<&'static str>,
-    values: Vec<Value>,
+    pub(super) values: Vec<Value>,
 }
 
 impl Conditions {
@@ -113,12 +113,12 @@ impl Conditions {
         wanted
     }
 
-    fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
+    pub(super) fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
         self.clauses.push(clause);
         self.values.extend(values);
     }
 
-    fn add_text(&mut self, clause: &'static str, value: Option<String>) {
+    pub(super) fn add_text(&mut self, clause: &'static str, value: Option<String>) {
         if let Some(value) = value {
             self.add(clause, [Value::Text(value)]);
         }
@@ -133,12 +133,12 @@ impl Conditions {
         }
     }
 
-    fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         if self.clauses.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses.join(" AND ")) }
     }
 }
 
-fn collect<T>(
+pub(super) fn collect<T>(
     connection: &Connection,
     ask: &str,
     values: Vec<Value>,
@@ -147,7 +147,7 @@ fn collect<T>(
     connection.prepare_cached(ask)?.query_map(params_from_iter(values), read)?.collect()
 }
 
-fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
     Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ticks))
 }
 
@@ -194,7 +194,23 @@ fn detail(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<RunDet
         run: with_stages(connection, id, run)?,
         jobs: jobs(connection, id)?,
         approvals: approvals(connection, id)?,
+        failure: failure(connection, id)?,
     })
+}
+
+fn failure(connection: &Connection, id: i64) -> rusqlite::Result<Option<Failure>> {
+    let ask = "SELECT stage, job, task, message, signature, log FROM failures WHERE run = ?";
+    let found = collect(connection, ask, vec![Value::Integer(id)], |row| {
+        Ok(Failure {
+            stage: row.get(0)?,
+            job: row.get(1)?,
+            task: row.get(2)?,
+            message: row.get(3)?,
+            signature: row.get(4)?,
+            log: row.get(5)?,
+        })
+    })?;
+    Ok(found.into_iter().next())
 }
 
 fn jobs(connection: &Connection, id: i64) -> rusqlite::Result<Vec<Job>> {

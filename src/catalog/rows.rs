@@ -91,6 +91,22 @@ pub struct RunDetail {
     pub run: Run,
     pub jobs: Vec<Job>,
     pub approvals: Vec<Approval>,
+    /// Of a run that failed, where its timeline was asked for.
+    pub failure: Option<Failure>,
+}
+
+/// Why a run failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    pub stage: Option<String>,
+    pub job: Option<String>,
+    pub task: Option<String>,
+    /// The first line of the first error.
+    pub message: Option<String>,
+    /// The message without numbers, paths, ids and times: the same for the same error in other runs.
+    pub signature: Option<String>,
+    pub log: Option<String>,
 }
 
 /// A pipeline with what its runs amount to.
@@ -123,6 +139,48 @@ pub struct LastRun {
     pub finished_at: Option<Time>,
 }
 
+/// A time in which events were lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Gap {
+    pub organization: String,
+    /// The project's name if known, else its id.
+    pub project: Option<String>,
+    pub project_id: String,
+    pub event_type: String,
+    /// The service's word for the subscription's status, or `missing`, or `silence`.
+    pub why: Option<String>,
+    #[serde(serialize_with = "always_rfc3339")]
+    pub from: Time,
+    /// When events came again; null while they are lost.
+    #[serde(serialize_with = "rfc3339")]
+    pub to: Option<Time>,
+    /// The last time at which events were seen to be lost.
+    #[serde(serialize_with = "rfc3339")]
+    pub seen_at: Option<Time>,
+    /// Up to when the REST API was read instead.
+    #[serde(serialize_with = "rfc3339")]
+    pub covered_to: Option<Time>,
+    /// It is over, and the REST API was read for all of it.
+    pub covered: bool,
+}
+
+/// Which gaps. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct GapFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// Those that still lost events then or later.
+    pub since: Option<Time>,
+    /// Those that began at the latest then.
+    pub until: Option<Time>,
+    /// Also those that the REST API has covered.
+    pub covered: bool,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+}
+
 /// Which runs. An absent field does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunFilter {
@@ -141,6 +199,10 @@ pub struct RunFilter {
     pub since: Option<Time>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+}
+
+fn always_rfc3339<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }
 
 #[expect(clippy::ref_option, reason = "the form that serde calls")]

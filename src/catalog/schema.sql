@@ -64,3 +64,30 @@ CREATE TABLE names (
     name TEXT NOT NULL,
     PRIMARY KEY (kind, organization, id)
 ) WITHOUT ROWID;
+-- Times in which events were lost.
+CREATE TABLE gaps (
+    organization TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    events TEXT NOT NULL, -- the event type
+    start INTEGER NOT NULL,
+    project_name TEXT,
+    finish INTEGER, -- null while events are lost
+    why TEXT,
+    seen INTEGER,
+    covered_to INTEGER,
+    covered INTEGER NOT NULL,
+    PRIMARY KEY (organization, project_id, events, start)
+) WITHOUT ROWID;
+CREATE INDEX gaps_start ON gaps (start);
+
+-- Why runs failed. The index answers where else it failed so.
+CREATE TABLE failures (
+    run INTEGER PRIMARY KEY,
+    stage TEXT,
+    job TEXT,
+    task TEXT,
+    message TEXT,
+    signature TEXT,
+    log TEXT
+);
+CREATE INDEX failures_by_signature ON failures (signature);

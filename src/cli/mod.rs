@@ -3,6 +3,7 @@
 #![expect(clippy::doc_markdown, reason = "the comments are the help, which is no Markdown")]
 
 mod reference;
+mod subscriptions;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,10 +13,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::domain::Time;
 
 pub use reference::options_markdown;
+pub use subscriptions::{
+    Aim, Desired, EventGroup, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
+    SubscriptionsPlan, SubscriptionsRemove, SubscriptionsRotateKey, SubscriptionsTest, To,
+};
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
-#[command(name = "pipetrail", version, after_help = AFTER_HELP, disable_help_subcommand = true)]
+#[command(name = "pipetrail", version, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,
@@ -41,6 +46,9 @@ pub struct Global {
     /// Azure: the file that get answers from [env: PIPETRAIL_CATALOG] [default: one in your cache folder]
     #[arg(long, global = true, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
+    /// Where Azure DevOps is [env: PIPETRAIL_ADO_URL] [default: the cloud's]
+    #[arg(long, global = true, value_name = "URL")]
+    pub ado_url: Option<String>,
     /// The configuration file, TOML [env: PIPETRAIL_CONFIG] [default: pipetrail.toml, if present]
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -59,12 +67,17 @@ pub enum Command {
     Work(Work),
     /// Put event files on the queue
     Enqueue(Enqueue),
+    /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
+    Backfill(Backfill),
     /// Look at runs, pipelines and stages
     #[command(subcommand)]
     Get(Get),
     /// Look after messages that were set aside
     #[command(subcommand)]
     DeadLetter(DeadLetter),
+    /// Make the service hooks of Azure DevOps, and keep them healthy
+    #[command(subcommand)]
+    Subscriptions(Subscriptions),
     /// Remove old runs and dead letters
     Purge(Purge),
     /// Copy the local file, also while it is in use
@@ -87,7 +100,7 @@ pub struct Up {
 #[derive(Debug, Args)]
 pub struct Work {
     /// End when nothing is visible or leased any more
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["reconcile", "watch_hooks"])]
     pub until_empty: bool,
     /// Also answer what `up` answers, such as /healthz, /readyz and /metrics, on this address
     #[arg(long, value_name = "ADDRESS")]
@@ -102,9 +115,19 @@ pub struct Worker {
     /// How long a message is ours before it comes again; longer than the 60s that a batch may take [default: 120s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub lease: Option<Duration>,
+    /// Ask Azure DevOps again and again, such as every 15m, for runs whose events were lost [least rights: as backfill]
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub reconcile: Option<Duration>,
     /// Batches in hand at once [default: 3, on Azure 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: Option<u16>,
+    /// Look after the subscriptions of PIPETRAIL_ORGANIZATION so often, such as 10m: count, warn, and note when events
+    /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
+    #[arg(long, value_name = "DURATION", value_parser = interval)]
+    pub watch_hooks: Option<Duration>,
+    /// With --watch-hooks: subscribe to the runs of projects of which nothing comes here
+    #[arg(long, requires = "watch_hooks")]
+    pub enrol: bool,
 }
 
 #[derive(Debug, Args)]
@@ -123,12 +146,54 @@ pub struct Demo {
 /// Bodies are taken byte for byte and never validated: what is wrong with one shows as a dead letter.
 #[derive(Debug, Args)]
 pub struct Enqueue {
-    /// A file is one event. A directory: its *.json and *.ndjson, sorted. `-` (stdin) and *.ndjson: one event a line
+    /// A file is one event. A directory: its *.json and *.ndjson, sorted. *.ndjson and `-` (stdin): one event a line; on
+    /// stdin JSON may also go over several
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub paths: Vec<PathBuf>,
     /// Store the events base64-encoded, as Azure DevOps puts them on its queue; on Azure they always are
     #[arg(long)]
     pub base64: bool,
+}
+
+const BACKFILL_HELP: &str = "\
+Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project.
+It may be stopped, killed and run again at any time, also beside a worker: it goes on from where it was.";
+
+#[derive(Debug, Args)]
+#[command(after_help = BACKFILL_HELP)]
+pub struct Backfill {
+    /// The organization, or the collection of a server [env: PIPETRAIL_ORGANIZATION]
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// These projects, with commas between them [env: PIPETRAIL_PROJECTS]
+    #[arg(long, value_name = "ID|NAME", value_delimiter = ',', conflicts_with = "all_projects")]
+    pub project: Vec<String>,
+    /// Every project that the token may see
+    #[arg(long)]
+    pub all_projects: bool,
+    /// Only these pipelines, with commas between them
+    #[arg(long, value_name = "ID", value_delimiter = ',')]
+    pub pipeline: Vec<u64>,
+    /// Runs that finished since then: a duration such as 30d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since, allow_hyphen_values = true, default_value = "30d")]
+    pub since: Since,
+    /// Only runs that finished until then
+    #[arg(long, value_name = "WHEN", value_parser = since, allow_hyphen_values = true)]
+    pub until: Option<Since>,
+    /// Also stages, jobs and why it failed, at a request a run: of failed runs (failed) or of all
+    #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
+    pub timelines: Timelines,
+    /// Begin at --since, also where an earlier backfill was there
+    #[arg(long)]
+    pub again: bool,
+}
+
+/// Whose timelines to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Timelines {
+    None,
+    Failed,
+    All,
 }
 
 #[derive(Debug, Subcommand)]
@@ -141,6 +206,8 @@ pub enum Get {
     Pipelines(GetPipelines),
     /// List the stages of a run, attempt by attempt
     Stages(GetRun),
+    /// List the times in which events were lost
+    Gaps(GetGaps),
 }
 
 #[derive(Debug, Args)]
@@ -186,7 +253,7 @@ pub struct Filter {
 #[derive(Debug, Args)]
 pub struct GetRun {
     /// The run's id, which is also its build's id
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = run_id)]
     pub run_id: u64,
     /// The run's organization, where several have a run with this id
     #[arg(long, value_name = "NAME")]
@@ -203,6 +270,27 @@ pub struct GetPipelines {
     /// Only this project
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetGaps {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only gaps that lasted until then or later: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// Also those for which all was read from the REST API meanwhile
+    #[arg(long)]
+    pub all: bool,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
     #[command(flatten)]
     pub show: Show,
 }
@@ -366,8 +454,20 @@ pub enum CheckFormat {
     Json,
 }
 
+fn run_id(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "a run's id is a number, such as 479: `pipetrail get runs` lists them".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "not a duration such as 120s or 90d".to_owned())
+}
+
+/// What is done again and again is not done all the time.
+fn interval(text: &str) -> Result<Duration, String> {
+    duration(text).and_then(|every| match every {
+        too_often if too_often < Duration::from_secs(1) => Err("shorter than a second".to_owned()),
+        every => Ok(every),
+    })
 }
 
 fn since(text: &str) -> Result<Since, String> {
@@ -382,13 +482,21 @@ fn since(text: &str) -> Result<Since, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use clap::{CommandFactory, Parser};
 
     use super::*;
 
     #[test]
     fn verify_cli() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_done_again_and_again_leaves_a_pause() {
+        for option in ["--watch-hooks", "--reconcile"] {
+            let takes = |every: &str| Cli::try_parse_from(["pipetrail", "work", option, every]).is_ok();
+            assert_eq!([takes("0s"), takes("200ms"), takes("1s")], [false, false, true], "{option}");
+        }
     }
 
     #[test]

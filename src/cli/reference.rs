@@ -33,7 +33,8 @@ pub fn options_markdown() -> String {
 
 /// Commands that do something, in the order of the help.
 fn leaves(command: &Command) -> Vec<&Command> {
-    command.get_subcommands().flat_map(|sub| if sub.has_subcommands() { leaves(sub) } else { vec![sub] }).collect()
+    let all = command.get_subcommands().filter(|sub| sub.get_name() != "help");
+    all.flat_map(|sub| if sub.has_subcommands() { leaves(sub) } else { vec![sub] }).collect()
 }
 
 fn options(command: &Command) -> impl Iterator<Item = &Arg> {

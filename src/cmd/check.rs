@@ -1,13 +1,22 @@
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::Serialize;
+use tokio::time::timeout;
 
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
+use crate::azure::Account;
 use crate::cli::{self, CheckFormat};
 use crate::config::Storage;
 use crate::domain::Time;
 use crate::queue::{Queue, Survey};
 use crate::store;
 use crate::view::{self, moment};
+
+/// After so long it is said what is waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was found about one thing.
 #[derive(Debug, Serialize)]
@@ -31,42 +40,104 @@ impl Finding {
 }
 
 pub(super) async fn run(context: &Context, args: &cli::Check) -> Result<Exit, Failure> {
-    let findings = findings(context).await;
-    match args.output {
-        CheckFormat::Text => findings.iter().try_for_each(|finding| context.output.text(&line(finding)))?,
-        CheckFormat::Json => context.output.text(&view::json(&findings)?)?,
+    let mut told = Told { context, format: args.output, findings: Vec::new() };
+    look(context, &mut told).await?;
+    told.end()
+}
+
+/// What was found so far. A person reads each line as soon as it is known.
+struct Told<'a> {
+    context: &'a Context,
+    format: CheckFormat,
+    findings: Vec<Finding>,
+}
+
+impl Told<'_> {
+    fn add(&mut self, findings: Vec<Finding>) -> Result<(), Failure> {
+        if self.format == CheckFormat::Text {
+            findings.iter().try_for_each(|finding| self.context.output.text(&line(finding)))?;
+        }
+        self.findings.extend(findings);
+        Ok(())
     }
-    match findings.iter().filter(|finding| !finding.ok).count() {
-        0 => Ok(Exit::Done),
-        count => Err(Failure::failed(format!("{count} of {} checks failed", findings.len()))),
+
+    fn end(self) -> Result<Exit, Failure> {
+        if self.format == CheckFormat::Json {
+            self.context.output.text(&view::json(&self.findings)?)?;
+        }
+        match self.findings.iter().filter(|finding| !finding.ok).count() {
+            0 => Ok(Exit::Done),
+            count => Err(Failure::failed(format!("{count} of {} checks failed", self.findings.len()))),
+        }
     }
 }
 
-/// Each by itself: one that fails does not hide the next.
-async fn findings(context: &Context) -> Vec<Finding> {
-    let storage = |opened| Finding::of("storage", opened);
+/// Each by itself and all at once: one that fails does not hide the next, nor hold it up.
+async fn look(context: &Context, told: &mut Told<'_>) -> Result<(), Failure> {
     let parts = match Parts::open_to_look(context).await {
         Ok(parts) => parts,
-        Err(failure) => return vec![storage(Err(failure))],
+        Err(failure) => return told.add(vec![Finding::of("storage", Err(failure))]),
     };
-    let mut findings = vec![storage(Ok(context.storage()))];
-    match survey(parts.queue.as_ref()).await {
-        Ok(survey) => {
-            findings.push(Finding::of("queue", Ok(queue(context, &survey))));
-            findings.push(Finding::of("dead letters", Ok(dead_letters(survey.dead_letters))));
-        }
-        Err(failure) => findings.push(Finding::of("queue", Err(failure))),
+    told.add(vec![Finding::of("storage", Ok(context.storage()))])?;
+    let looks: [(&str, BoxFuture<'_, Vec<Finding>>); 4] = [
+        ("queue", of_queue(context, &parts).boxed()),
+        ("store", of_store(&parts).boxed()),
+        ("change log", of_log(&parts).boxed()),
+        ("catalog", of_catalog(context, &parts).boxed()),
+    ];
+    let names = looks.each_ref().map(|(name, _)| *name);
+    let mut found = stream::iter(looks.map(|(_, look)| look)).buffered(names.len());
+    for name in names {
+        let findings = match timeout(PATIENCE, found.next()).await {
+            Ok(findings) => findings,
+            Err(_) => {
+                context.output.say(&waiting(context, name));
+                found.next().await
+            }
+        };
+        told.add(findings.unwrap_or_default())?;
     }
-    findings.push(Finding::of("store", store(&parts).await));
+    Ok(())
+}
+
+/// What is waited for, so that nobody takes silence for an end.
+fn waiting(context: &Context, name: &str) -> String {
+    match &context.config.storage {
+        Storage::Local => format!("waiting for the {name}"),
+        Storage::Azure(azure) => {
+            let Account { queue_endpoint, table_endpoint, .. } = &azure.account;
+            let endpoint = if name == "queue" { queue_endpoint } else { table_endpoint };
+            format!("waiting for the {name} at {endpoint}: a request is given up after some 20 s")
+        }
+    }
+}
+
+async fn of_queue(context: &Context, parts: &Parts) -> Vec<Finding> {
+    match survey(parts.queue.as_ref()).await {
+        Ok(survey) => vec![
+            Finding::of("queue", Ok(queue(context, &survey))),
+            Finding::of("dead letters", Ok(dead_letters(survey.dead_letters))),
+        ],
+        Err(failure) => vec![Finding::of("queue", Err(failure))],
+    }
+}
+
+async fn of_store(parts: &Parts) -> Vec<Finding> {
+    let probed = parts.store.probe().await;
+    vec![Finding::of("store", probed.map(|()| "takes writes".to_owned()).map_err(Failure::from))]
+}
+
+async fn of_log(parts: &Parts) -> Vec<Finding> {
     match parts.store.survey().await {
         Ok(store::Survey { log, floor: lowest }) => {
-            findings.push(Finding::of("change log", Ok(change_log(&log))));
-            findings.push(Finding::of("floor", Ok(floor(lowest))));
+            vec![Finding::of("change log", Ok(change_log(&log))), Finding::of("floor", Ok(floor(lowest)))]
         }
-        Err(error) => findings.push(Finding::of("change log", Err(error.into()))),
+        Err(error) => vec![Finding::of("change log", Err(error.into()))],
     }
-    findings.push(Finding::of("catalog", catalog(context, &parts).await));
-    findings
+}
+
+async fn of_catalog(context: &Context, parts: &Parts) -> Vec<Finding> {
+    vec![Finding::of("catalog", catalog(context, parts).await)]
 }
 
 async fn survey(queue: &dyn Queue) -> Result<Survey, Failure> {
@@ -81,12 +152,12 @@ fn queue(context: &Context, Survey { depth, oldest, .. }: &Survey) -> String {
         Storage::Azure(_) => "about ",
     };
     let oldest = oldest.map(|oldest| format!(", the oldest from {}", moment(oldest))).unwrap_or_default();
-    format!("{about}{} visible, {} leased{oldest}", depth.visible, depth.leased)
-}
-
-async fn store(parts: &Parts) -> Result<String, Failure> {
-    parts.store.probe().await?;
-    Ok("takes writes".to_owned())
+    let count = if depth.mixed {
+        format!("{} visible or leased", depth.visible)
+    } else {
+        format!("{} visible, {} leased", depth.visible, depth.leased)
+    };
+    format!("{about}{count}{oldest}")
 }
 
 /// Where each of its parts ends.

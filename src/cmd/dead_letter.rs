@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::cli::{self, LetterFormat, ListFormat, Which};
-use crate::queue::{DeadLetterFilter, Queue};
+use crate::queue::{After, DeadLetterFilter, Queue};
 use crate::view::{self, DeadLetterJson, LetterBody};
 
 /// A page holds bodies of up to 2 MiB each.
@@ -21,11 +21,13 @@ pub(super) async fn run(context: &Context, command: cli::DeadLetter) -> Result<E
 }
 
 async fn list(context: &Context, queue: &dyn Queue, args: cli::DeadLetterList) -> Result<Exit, Failure> {
-    let mut pages = Pages::new(DeadLetterFilter { code: args.reason, ..DeadLetterFilter::default() });
+    let mut pages = Pages::new(DeadLetterFilter { code: args.reason.clone(), ..DeadLetterFilter::default() });
+    let mut none = true;
     match args.output {
         ListFormat::Table => {
             let mut letters = Vec::new();
             while let Some(page) = pages.next(queue).await? {
+                none = false;
                 // Only the page that is being read holds its bodies.
                 letters.extend(
                     page.into_iter().map(|letter| json(crate::queue::DeadLetter { body: Vec::new(), ..letter })),
@@ -42,10 +44,22 @@ async fn list(context: &Context, queue: &dyn Queue, args: cli::DeadLetterList) -
                     separator = ",\n";
                 }
             }
-            context.output.text(if separator == ",\n" { "\n]\n" } else { "[]\n" })?;
+            none = separator != ",\n";
+            context.output.text(if none { "[]\n" } else { "\n]\n" })?;
         }
     }
+    if let Some(code) = args.reason.filter(|_| none) {
+        context.output.say(&unmatched(queue, &code).await?);
+    }
     Ok(Exit::Done)
+}
+
+/// Which reasons there are where nothing has the one that was asked for.
+async fn unmatched(queue: &dyn Queue, code: &str) -> Result<String, Failure> {
+    let all = Which { ids: Vec::new(), all: true, reason: None };
+    let there = choose(queue, all).await?.reasons_in_words();
+    let there = if there.is_empty() { "there is none at all".to_owned() } else { format!("there are: {there}") };
+    Ok(format!("no dead letter has the reason `{code}`; {there}"))
 }
 
 async fn show(context: &Context, queue: &dyn Queue, args: cli::DeadLetterShow) -> Result<Exit, Failure> {
@@ -92,10 +106,13 @@ struct Chosen {
 }
 
 impl Chosen {
+    fn reasons_in_words(&self) -> String {
+        self.reasons.iter().map(|(code, count)| format!("{count} {code}")).collect::<Vec<_>>().join(", ")
+    }
+
     fn plan(&self) -> String {
-        let reasons: Vec<_> = self.reasons.iter().map(|(code, count)| format!("{count} {code}")).collect();
-        let count = self.ids.len();
-        let detail = if reasons.is_empty() { String::new() } else { format!(": {}", reasons.join(", ")) };
+        let (count, reasons) = (self.ids.len(), self.reasons_in_words());
+        let detail = if reasons.is_empty() { String::new() } else { format!(": {reasons}") };
         format!("to discard: {count} {}{detail}", plural(count))
     }
 }
@@ -123,7 +140,7 @@ fn not_found(ids: &[String]) -> Failure {
 /// All that pass a filter, page by page.
 pub(super) struct Pages {
     filter: DeadLetterFilter,
-    after: Option<String>,
+    after: Option<After>,
     ended: bool,
 }
 
@@ -136,8 +153,8 @@ impl Pages {
         if self.ended {
             return Ok(None);
         }
-        let page = queue.dead_letters(&self.filter, self.after.as_deref(), PAGE).await?;
-        self.after = page.last().map(|letter| letter.id.clone());
+        let page = queue.dead_letters(&self.filter, self.after.as_ref(), PAGE).await?;
+        self.after = page.last().map(After::from);
         self.ended = page.is_empty();
         Ok(Some(page).filter(|page| !page.is_empty()))
     }

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::examples::EXAMPLES;
 use super::parts::Parts;
-use super::serve::{bind, run_all};
+use super::serve::{Work, bind, run_all};
 use super::work::worker;
 use super::{Context, Exit, Failure};
 use crate::catalog::{Catalog, Run, RunFilter};
@@ -60,10 +60,10 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     tracing::info!("demo: ready, listening on http://{}", server.address());
     let stop = shutdown.stop.clone();
     let live = next.into_iter().chain(events);
-    let (served, played) = tokio::join!(
-        Box::pin(run_all(context, &parts, Some(server), Mode::Forever, shutdown)),
-        Box::pin(play(context, &parts, live, stop)),
-    );
+    // Made-up runs are nowhere to be asked for.
+    let work = Work { server: Some(server), mode: Mode::Forever, asking: None };
+    let (served, played) =
+        tokio::join!(Box::pin(run_all(context, &parts, work, shutdown)), Box::pin(play(context, &parts, live, stop)),);
     played?;
     served
 }
@@ -104,7 +104,7 @@ async fn fill(
         }
     }
     queue.put(chunk).await?;
-    let worker = worker(context, parts);
+    let worker = worker(context, parts, false);
     worker.run(Mode::UntilEmpty, stop.clone()).await.map_err(anyhow::Error::from)?;
     Ok(next)
 }

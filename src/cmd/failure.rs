@@ -1,6 +1,8 @@
 use std::process::ExitCode;
 
+use crate::ado::rest::AdoError;
 use crate::azure::{AccountError, AzureError};
+use crate::backfill::BackfillError;
 use crate::catalog::CatalogError;
 use crate::config::Faults;
 use crate::queue::QueueError;
@@ -64,6 +66,41 @@ impl Failure {
         self
     }
 
+    /// Says what it means for the command.
+    #[must_use]
+    pub(crate) fn context(self, text: &'static str) -> Self {
+        match self {
+            Self::Told { exit, error, hint } => {
+                let hint = hint.or_else(|| known_hint(&error));
+                Self::Told { exit, error: error.context(text), hint }
+            }
+            Self::Configuration(_) | Self::BrokenPipe => self,
+        }
+    }
+
+    /// Whether Azure DevOps refused this place, and may well take the next.
+    pub(crate) fn is_of_one_place(&self) -> bool {
+        self.ado().is_some_and(AdoError::is_of_one_place)
+    }
+
+    /// The right that the command needs, where it is missing and nobody said more.
+    #[must_use]
+    pub(crate) fn or_right(self, text: &str) -> Self {
+        match (self.ado(), &self) {
+            (Some(AdoError::Forbidden { .. }), Self::Told { hint: None, .. }) => {
+                self.hint(format!("the token needs {text}"))
+            }
+            _ => self,
+        }
+    }
+
+    fn ado(&self) -> Option<&AdoError> {
+        match self {
+            Self::Told { error, .. } => error.chain().find_map(|cause| cause.downcast_ref()),
+            Self::Configuration(_) | Self::BrokenPipe => None,
+        }
+    }
+
     /// Whether a file is damaged.
     pub(crate) fn is_damage(&self) -> bool {
         match self {
@@ -117,9 +154,12 @@ impl Failure {
 /// What those parts know to do about it that know best.
 fn known_hint(error: &anyhow::Error) -> Option<String> {
     let known = error.chain().find_map(|cause| cause.downcast_ref::<LocalError>().and_then(LocalError::hint));
-    let again = passes(error).then_some("try again: nothing that was acknowledged is lost");
-    let azure = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>().and_then(AzureError::hint));
-    known.or(azure).or(again).map(str::to_owned)
+    let answer = error.chain().find_map(|cause| cause.downcast_ref::<AzureError>());
+    let azure = answer.and_then(AzureError::hint);
+    let may_pass = passes(error) && answer.is_none_or(AzureError::may_pass);
+    let again = may_pass.then_some("try again: nothing that was acknowledged is lost");
+    let ado = error.chain().find_map(|cause| cause.downcast_ref::<AdoError>().and_then(AdoError::hint));
+    known.or(azure).or(ado).or(again).map(str::to_owned)
 }
 
 fn passes(error: &anyhow::Error) -> bool {
@@ -135,6 +175,16 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// Either side says enough by itself.
+impl From<BackfillError> for Failure {
+    fn from(error: BackfillError) -> Self {
+        match error {
+            BackfillError::Ado(error) => Self::from(error),
+            BackfillError::Store(error) => Self::from(error),
+        }
+    }
+}
+
 /// Errors that say enough by themselves.
 macro_rules! fails {
     ($($error:ty),+) => {
@@ -146,4 +196,14 @@ macro_rules! fails {
     };
 }
 
-fails!(AccountError, LocalError, QueueError, StoreError, CatalogError, serde_json::Error, csv::Error);
+fails!(
+    AccountError,
+    AdoError,
+    AzureError,
+    LocalError,
+    QueueError,
+    StoreError,
+    CatalogError,
+    serde_json::Error,
+    csv::Error
+);

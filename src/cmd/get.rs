@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Catalog, Pipeline, Run, RunDetail, RunFilter, Stage};
+use crate::catalog::{Catalog, Gap, GapFilter, Pipeline, Run, RunDetail, RunFilter, Stage};
 use crate::cli::{self, Format, Get};
 use crate::domain::{Key, RunKey, Time};
 use crate::view::{self, Columns, RunJson};
@@ -14,6 +14,7 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Runs(args) => args.show,
         Get::Run(args) | Get::Stages(args) => args.show,
         Get::Pipelines(args) => args.show,
+        Get::Gaps(args) => args.show,
     };
     let parts = Parts::open_to_look(context).await?;
     let mut reader = Reader { catalog: parts.catalog(context)?, parts };
@@ -22,8 +23,12 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
     }
     let rows = reader.ask(context, &get).await?;
     context.output.text(&rows.shown(show.output, context.clock().now())?)?;
-    if let (true, Format::Table | Format::Wide) = (rows.is_empty(), show.output) {
-        context.output.say("nothing matches");
+    if let Format::Table | Format::Wide = show.output {
+        if rows.is_empty() {
+            context.output.say("nothing matches");
+        }
+        let gaps = gaps_behind(&reader.catalog, &get, &rows, context.clock().now()).await?;
+        view::gaps_note(&gaps).into_iter().for_each(|note| context.output.say(&note));
     }
     Ok(Exit::Done)
 }
@@ -81,6 +86,7 @@ enum Rows {
     Run(Box<RunJson>),
     Pipelines(Vec<Pipeline>),
     Stages(Vec<Stage>),
+    Gaps(Vec<Gap>),
 }
 
 async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Failure> {
@@ -106,7 +112,39 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             Ok(Rows::Pipelines(catalog.pipelines(organization, project).await?))
         }
         Get::Stages(args) => Ok(Rows::Stages(one(catalog, args).await?.run.stages)),
+        Get::Gaps(args) => {
+            let filter = GapFilter {
+                organization: args.organization.clone(),
+                project: args.project.clone(),
+                since: args.since.map(|since| since.resolve(context.clock().now())),
+                covered: args.all,
+                top: (args.top > 0).then_some(args.top),
+                ..GapFilter::default()
+            };
+            Ok(Rows::Gaps(catalog.gaps(&filter).await?))
+        }
     }
+}
+
+/// The gaps that make these rows uncertain: what is not there may have been lost.
+async fn gaps_behind(catalog: &Catalog, get: &Get, rows: &Rows, now: Time) -> Result<Vec<Gap>, Failure> {
+    let filter = match (get, rows) {
+        (Get::Runs(args), _) => GapFilter {
+            organization: args.filter.organization.clone(),
+            project: args.filter.project.clone(),
+            since: args.filter.since.map(|since| since.resolve(now)),
+            ..GapFilter::default()
+        },
+        (_, Rows::Run(run)) => GapFilter {
+            organization: Some(run.detail.run.organization.clone()),
+            project: run.detail.run.project.clone(),
+            since: run.detail.run.queued_at,
+            until: run.detail.run.finished_at,
+            ..GapFilter::default()
+        },
+        (_, Rows::Runs(_) | Rows::Pipelines(_) | Rows::Stages(_) | Rows::Gaps(_)) => return Ok(Vec::new()),
+    };
+    Ok(catalog.gaps(&filter).await?)
 }
 
 fn filter(said: &cli::Filter, now: Time) -> RunFilter {
@@ -154,6 +192,7 @@ impl Rows {
             Self::Run(_) => false,
             Self::Pipelines(pipelines) => pipelines.is_empty(),
             Self::Stages(stages) => stages.is_empty(),
+            Self::Gaps(gaps) => gaps.is_empty(),
         }
     }
 
@@ -166,12 +205,14 @@ impl Rows {
                 Self::Run(run) => view::json(run)?,
                 Self::Pipelines(pipelines) => view::json(pipelines)?,
                 Self::Stages(stages) => view::json(stages)?,
+                Self::Gaps(gaps) => view::json(gaps)?,
             }),
             Format::Csv => Ok(match self {
                 Self::Runs(runs) => view::runs_csv(runs)?,
                 Self::Run(run) => view::run_csv(&run.detail.run)?,
                 Self::Pipelines(pipelines) => view::pipelines_csv(pipelines)?,
                 Self::Stages(stages) => view::stages_csv(stages)?,
+                Self::Gaps(gaps) => view::gaps_csv(gaps)?,
             }),
         }
     }
@@ -182,6 +223,7 @@ impl Rows {
             Self::Run(run) => view::run_text(run, now),
             Self::Pipelines(pipelines) => view::pipelines_table(pipelines, columns),
             Self::Stages(stages) => view::stages_table(stages, now),
+            Self::Gaps(gaps) => view::gaps_table(gaps, columns),
         }
     }
 }

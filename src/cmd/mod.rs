@@ -1,5 +1,7 @@
 //! One file a subcommand: build the parts, call one function, print.
 
+mod asking;
+mod backfill;
 mod backup;
 mod check;
 mod context;
@@ -14,6 +16,7 @@ mod parts;
 mod purge;
 mod refold;
 mod serve;
+mod subscriptions;
 mod up;
 mod work;
 
@@ -30,11 +33,13 @@ pub use output::Output;
 /// What to tell the user, and the exit code.
 pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
-        Command::Up(_) => up::run(context).await,
+        Command::Up(args) => up::run(context, &args).await,
         Command::Work(args) => work::run(context, &args).await,
         Command::Enqueue(args) => enqueue::run(context, &args).await,
+        Command::Backfill(args) => backfill::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
+        Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,

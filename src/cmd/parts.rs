@@ -24,7 +24,8 @@ impl Parts {
     pub(super) async fn open(context: &Context, missing: Missing) -> Result<Self, Failure> {
         match &context.config.storage {
             Storage::Local => {
-                let file = LocalFile::open(&context.config.data, missing, context.clock())?;
+                let file = LocalFile::open(&context.config.data, missing, context.clock());
+                let file = file.map_err(|error| elsewhere(context, error))?;
                 Ok(Self {
                     queue: Arc::new(SqliteQueue::new(file.clone())),
                     store: Arc::new(SqliteStore::open(file.clone(), catalog::projection()).await?),
@@ -75,6 +76,16 @@ impl Parts {
     }
 }
 
+/// Who names an account may have forgotten to say that it is to be used.
+fn elsewhere(context: &Context, error: LocalError) -> Failure {
+    if error.is_missing() && context.config.account_is_named {
+        let hint = "an account of Azure Storage is set: --storage azure, or PIPETRAIL_STORAGE=azure, has it used; else name \
+                    another file with --data, or put events on this one (`pipetrail enqueue`)";
+        return Failure::from(error).hint(hint);
+    }
+    Failure::from(error)
+}
+
 fn replica(
     context: &Context,
     open: impl FnOnce(&Path, Place) -> Result<LocalFile, LocalError>,
@@ -89,7 +100,7 @@ fn replica(
     };
     let place = if file.named { Place::Named } else { Place::Ours };
     let opened = open(&file.path, place).map_err(|error| {
-        let hint = "name another file with --catalog, or delete this one if it is a catalog: it is made anew";
+        let hint = error.catalog_hint();
         Failure::from(error).hint(hint)
     })?;
     Ok(Catalog::replica(opened))
@@ -113,7 +124,7 @@ async fn make(context: &Context, azure: &AzureConfig) -> Result<(), Failure> {
     let (queue, store) = backends(context, azure, TimeOuts::at_start(), Missing::Create)?;
     // Who may not make them may still use them.
     match queue.create().await {
-        Err(error) if !is_forbidden(&error) || queue.probe().await.is_err() => return Err(error.into()),
+        Err(error) if !is_forbidden(&error) || queue.depth().await.is_err() => return Err(error.into()),
         Ok(()) | Err(_) => {}
     }
     match store.create().await {

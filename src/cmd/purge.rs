@@ -1,7 +1,7 @@
 use super::dead_letter::{Pages, plural};
 use super::{Context, Exit, Failure};
 use crate::cli;
-use crate::domain::Time;
+use crate::domain::{Key, Time};
 use crate::queue::{DeadLetterFilter, Queue};
 use crate::sqlite::Missing;
 use crate::store::Store;
@@ -39,8 +39,9 @@ async fn plan(
     letters_before: Option<Time>,
 ) -> Result<Exit, Failure> {
     if let Some(before) = runs_before {
-        let count = store.ended(before, COUNTED).await?.len();
-        let more = if count == COUNTED { " or more" } else { "" };
+        let ended = store.ended(before, COUNTED).await?;
+        let count = runs_among(&ended);
+        let more = if ended.len() == COUNTED { " or more" } else { "" };
         let (noun, before) = (runs(count), moment(before));
         context.output.say(&format!("to purge: {count}{more} {noun} that finished before {before}, with their facts"));
     }
@@ -66,8 +67,13 @@ async fn purge_runs(context: &Context, store: &dyn Store, before: Time) -> Resul
             return Ok(count);
         }
         store.remove(&keys, before).await?;
-        count += keys.len();
+        count += runs_among(&keys);
     }
+}
+
+/// Gaps that are long over go with the runs that were lost in them.
+fn runs_among(keys: &[Key]) -> usize {
+    keys.iter().filter(|key| matches!(key, Key::Run(_))).count()
 }
 
 async fn purge_letters(queue: &dyn Queue, before: Time) -> Result<usize, Failure> {

@@ -14,6 +14,8 @@ pub(super) async fn run(context: &Context, args: &cli::Refold) -> Result<Exit, F
         return Err(failure.hint("`pipetrail refold` folds them anew"));
     }
     let outcome = if args.check { String::new() } else { format!(", {} folded anew", refolded.mended) };
-    context.output.say(&format!("{records} records read, {differing} differ from their facts{outcome}"));
+    let (noun, verb) =
+        (if records == 1 { "record" } else { "records" }, if differing == 1 { "differs" } else { "differ" });
+    context.output.say(&format!("{records} {noun} read, {differing} {verb} from their facts{outcome}"));
     Ok(Exit::Done)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio_util::sync::CancellationToken;
 
+use super::asking::Asking;
 use super::parts::Parts;
 use super::work::{summary, worker};
-use super::{Context, Exit, Failure};
+use super::{Context, Exit, Failure, subscriptions};
 use crate::http::{self, Limits, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
@@ -22,28 +23,64 @@ pub(super) async fn bind(context: &Context) -> Result<Server, Failure> {
     })
 }
 
-/// Works, watches and serves until the stop. When one of them ends, the others are stopped, too.
+/// What is to be run.
+pub(super) struct Work {
+    pub(super) server: Option<Server>,
+    pub(super) mode: Mode,
+    pub(super) asking: Option<Asking>,
+}
+
+/// Works, watches, asks and serves until the stop. When one of them ends, the others are stopped, too.
 pub(super) async fn run_all(
     context: &Context,
     parts: &Parts,
-    server: Option<Server>,
-    mode: Mode,
+    Work { server, mode, asking }: Work,
     shutdown: Shutdown,
 ) -> Result<Exit, Failure> {
     let stop = shutdown.stop.clone();
+    let hooks = subscriptions::watch(context, parts, asking.as_ref().map(Asking::client))?;
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let serving = stopping(stop.clone(), serve(context, parts, server, metrics, stop.clone()));
-    let working = stopping(stop.clone(), async {
-        let worked = worker(context, parts).run(mode, stop.clone()).await;
-        worked.map_err(|error| Failure::from(anyhow::Error::from(error)))
-    });
+    let working = stopping(stop.clone(), work(context, parts, mode, asking.as_ref(), stop.clone()));
     let watch = Watch { queue: parts.queue.clone(), clock: context.clock(), every: WATCH };
     let watching = watch.run(stop.clone());
+    let asks = async {
+        if let Some(asking) = asking.as_ref().filter(|_| mode == Mode::Forever) {
+            asking.run(context, parts, stop.clone()).await;
+        }
+    };
+    let hooks = async {
+        if let Some(hooks) = hooks.filter(|_| mode == Mode::Forever) {
+            hooks.run(stop.clone()).await;
+        }
+    };
+    let all = async { tokio::join!(serving, working, watching, asks, hooks) };
     tokio::select! {
-        (served, worked, ()) = async { tokio::join!(serving, working, watching) } => ended(context, served, worked),
+        (served, worked, (), (), ()) = all => ended(context, served, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
+}
+
+async fn work(
+    context: &Context,
+    parts: &Parts,
+    mode: Mode,
+    asking: Option<&Asking>,
+    stop: CancellationToken,
+) -> Result<Tally, Failure> {
+    let worked = worker(context, parts, asking.is_some()).run(mode, stop.clone()).await;
+    let tally = worked.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
+    match (mode, asking) {
+        // The queue is empty whatever comes of this: what cannot be asked for now stays noted.
+        (Mode::UntilEmpty, Some(asking)) => {
+            if let Some(Err(failure)) = stop.run_until_cancelled(asking.fetch_noted(parts)).await {
+                tracing::warn!(why = failure.in_words().0, "runs that messages only named: not asked for yet");
+            }
+        }
+        (Mode::UntilEmpty | Mode::Forever, _) => {}
+    }
+    Ok(tally)
 }
 
 /// Without a server it only waits for the stop.

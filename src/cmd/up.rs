@@ -1,12 +1,17 @@
-use super::serve::{bind, run_all};
-use super::{Context, Exit, Failure};
+use super::asking::Asking;
+use super::serve::{Work, bind, run_all};
+use super::{Context, Exit, Failure, subscriptions};
+use crate::cli;
 use crate::ingest::Mode;
 use crate::sqlite::Missing;
 
-pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+pub(super) async fn run(context: &Context, args: &cli::Up) -> Result<Exit, Failure> {
+    subscriptions::can_watch(context)?;
+    let asking = Asking::of(context, args.worker.reconcile)?;
     let shutdown = context.shutdown()?;
     let parts = context.open(Missing::Create).await?;
     let server = bind(context).await?;
     tracing::info!("listening on http://{}, storage: {}", server.address(), context.storage());
-    Box::pin(run_all(context, &parts, Some(server), Mode::Forever, shutdown)).await
+    let work = Work { server: Some(server), mode: Mode::Forever, asking };
+    Box::pin(run_all(context, &parts, work, shutdown)).await
 }

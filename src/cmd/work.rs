@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
+use super::asking::Asking;
 use super::parts::Parts;
-use super::serve::{bind, run_all};
-use super::{Context, Exit, Failure};
+use super::serve::{Work, bind, run_all};
+use super::{Context, Exit, Failure, subscriptions};
 use crate::ado::Decoder;
 use crate::cli;
 use crate::config::{BATCH_DEADLINE, Config, Storage};
@@ -17,16 +18,20 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
         (Storage::Local, true) => Missing::Fail,
         (Storage::Local, false) | (Storage::Azure(_), _) => Missing::Create,
     };
+    subscriptions::can_watch(context)?;
+    let asking = Asking::of(context, args.worker.reconcile)?;
     let shutdown = context.shutdown()?;
     let parts = context.open(missing).await?;
     let server = if args.listen.is_some() { Some(bind(context).await?) } else { None };
     let listening = server.as_ref().map(|server| format!(", listening on http://{}", server.address()));
     tracing::info!("working{}, storage: {}", listening.unwrap_or_default(), context.storage());
-    Box::pin(run_all(context, &parts, server, mode, shutdown)).await
+    Box::pin(run_all(context, &parts, Work { server, mode, asking }, shutdown)).await
 }
 
-pub(super) fn worker(context: &Context, parts: &Parts) -> Worker {
+/// `asks`: whether somebody asks Azure DevOps for runs that messages only name.
+pub(super) fn worker(context: &Context, parts: &Parts, asks: bool) -> Worker {
     let decoder = Decoder::new(context.config.organizations.clone());
+    let decoder = if asks { decoder.asking() } else { decoder };
     let decode: Decode = Arc::new(move |body| decoder.decode(body));
     Worker::new(parts.queue.clone(), parts.store.clone(), context.clock(), decode, settings(&context.config))
 }
@@ -46,6 +51,7 @@ pub(super) fn summary(tally: &Tally) -> String {
         ("applied", tally.applied),
         ("unchanged", tally.unchanged),
         ("ignored", tally.ignored),
+        ("to be asked for", tally.wanted),
         ("poisoned", tally.poisoned),
         ("retried", tally.retried),
         ("given back", tally.given_back),

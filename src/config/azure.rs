@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use azure_storage::{EMULATOR_ACCOUNT, EMULATOR_ACCOUNT_KEY};
 use base64_simd::STANDARD;
+use percent_encoding::percent_decode_str;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -12,7 +13,8 @@ use sha2::{Digest, Sha256};
 use super::connection_string::ConnectionString;
 use super::sources::{Sourced, Sources};
 use super::{AzureConfig, Environment, ReplicaFile};
-use crate::azure::{Account, Credential};
+use crate::azure::{Account, Credential, is_loopback};
+use crate::domain::Time;
 
 const CONNECTION_STRING: &str = "AZURE_STORAGE_CONNECTION_STRING";
 const ACCOUNT: &str = "AZURE_STORAGE_ACCOUNT";
@@ -26,10 +28,11 @@ const LENGTHS: RangeInclusive<usize> = 3..=63;
 pub(super) fn azure(
     sources: &mut Sources<'_>,
     storage: &str,
-    catalog: Option<PathBuf>,
+    flags: (Option<PathBuf>, Option<String>),
     data: &Path,
 ) -> Option<AzureConfig> {
-    let queue = sources.text(None, "PIPETRAIL_QUEUE", "queue");
+    let (catalog, queue) = flags;
+    let queue = sources.text(queue.map(|value| ("--queue", value)), "PIPETRAIL_QUEUE", "queue");
     let queue = sources.parse(queue, DEFAULT_QUEUE.to_owned(), parse_queue);
     let table = sources.text(None, "PIPETRAIL_TABLE", "table");
     let table = sources.parse(table, DEFAULT_TABLE.to_owned(), parse_table);
@@ -51,6 +54,15 @@ pub(super) fn azure(
             .map(|folder| ReplicaFile { path: folder.join(catalog_name(&account, &table)), named: false }),
     };
     Some(AzureConfig { account, queue, table, catalog, poison_copy })
+}
+
+/// Who asks for an account where hooks are to put their events.
+pub(super) const FOR_HOOKS: &str = "--to queue";
+
+pub(super) fn names_an_account(sources: &Sources<'_>) -> bool {
+    [CONNECTION_STRING, ACCOUNT]
+        .iter()
+        .any(|variable| sources.set(variable).is_some() || sources.file.values.contains_key(&variable.to_lowercase()))
 }
 
 /// An account whose endpoints are not checked yet.
@@ -76,8 +88,8 @@ fn account(sources: &mut Sources<'_>, storage: &str) -> Option<Account> {
         draft.table = table;
     }
     let public = draft.credential.as_ref().is_some_and(is_public);
-    let queue_endpoint = endpoint(sources, draft.queue, public);
-    let table_endpoint = endpoint(sources, draft.table, public);
+    let queue_endpoint = endpoint(sources, "queue", draft.queue, public);
+    let table_endpoint = endpoint(sources, "table", draft.table, public);
     Some(Account {
         name: draft.name?,
         credential: draft.credential?,
@@ -99,10 +111,17 @@ fn by_name(sources: &mut Sources<'_>, storage: &str) -> Option<Draft> {
         match key.or(signature) {
             Some(lonely) => sources.fault(lonely.source_name, format!("needs {ACCOUNT} beside it")),
             None => {
-                let says = format!(
-                    "`azure` needs an account: set {CONNECTION_STRING}, or {ACCOUNT} with AZURE_STORAGE_KEY, with \
+                let says = if storage == FOR_HOOKS {
+                    format!(
+                        "Azure DevOps puts events on a queue by the account's key alone: set {ACCOUNT} and \
+                         AZURE_STORAGE_KEY, or {CONNECTION_STRING} with AccountKey; without an account use --to web-hook"
+                    )
+                } else {
+                    format!(
+                        "`azure` needs an account: set {CONNECTION_STRING}, or {ACCOUNT} with AZURE_STORAGE_KEY, with \
                      AZURE_STORAGE_SAS_TOKEN, or alone for Microsoft Entra"
-                );
+                    )
+                };
                 sources.fault(storage, says);
             }
         }
@@ -193,11 +212,23 @@ fn credential(sources: &mut Sources<'_>, key: Option<Sourced>, signature: Option
     }
     let Some(signature) = signature else { return Some(Credential::Entra) };
     let value = signature.value.trim_start_matches('?');
-    if value.split('&').any(|pair| pair.starts_with("sig=")) {
-        return Some(Credential::Sas(SecretString::from(value)));
+    if !value.split('&').any(|pair| pair.starts_with("sig=")) {
+        sources.fault(signature.source_name, "is no shared access signature: those hold `sig=…`");
+        return None;
     }
-    sources.fault(signature.source_name, "is no shared access signature: those hold `sig=…`");
-    None
+    if let Some(end) = end_of(value).filter(|end| *end <= sources.now) {
+        sources.fault(signature.source_name, format!("has ended at {end} (`se`): make a new signature"));
+        return None;
+    }
+    Some(Credential::Sas(SecretString::from(value)))
+}
+
+/// When a signature ends, where it says a time that is known here:
+/// <https://learn.microsoft.com/en-us/rest/api/storageservices/create-service-sas#specify-the-access-policy>.
+fn end_of(signature: &str) -> Option<Time> {
+    let end = signature.split('&').find_map(|pair| pair.strip_prefix("se="))?;
+    let end = percent_decode_str(end).decode_utf8().ok()?;
+    Time::parse(&end).ok().flatten()
 }
 
 /// Whether everybody knows it.
@@ -212,9 +243,16 @@ fn account_name(sources: &mut Sources<'_>, source_name: &str, name: &str) -> Opt
     let fits = (3..=24).contains(&name.len())
         && name.chars().all(|character| character.is_ascii_lowercase() || character.is_ascii_digit());
     if !fits {
-        sources.fault(source_name, format!("`{name}` is no account: 3 to 24 lower case letters and digits"));
+        sources.fault(source_name, format!("{} is no account: 3 to 24 lower case letters and digits", quoted(name)));
     }
     fits.then(|| name.to_owned())
+}
+
+/// The text, unless it may hold a secret that was put into the wrong variable: a connection string, an address with a
+/// signature, a key.
+fn quoted(text: &str) -> String {
+    let tells = text.len() > *LENGTHS.end() || text.contains(['=', ';', '?', '&']);
+    if tells { "what is set".to_owned() } else { format!("`{text}`") }
 }
 
 /// `https://fabrikam.queue.core.windows.net`, and emulators' `http://127.0.0.1:10001/fabrikam`.
@@ -225,7 +263,7 @@ fn account_in(endpoint: &str) -> Option<String> {
 }
 
 /// What is wrong is said without the value, which may hold a signature.
-fn endpoint(sources: &mut Sources<'_>, said: Sourced, credential_is_public: bool) -> Option<String> {
+fn endpoint(sources: &mut Sources<'_>, service: &str, said: Sourced, credential_is_public: bool) -> Option<String> {
     let says = match Url::parse(&said.value) {
         Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
             "is not an address such as https://fabrikam.table.core.windows.net"
@@ -238,32 +276,45 @@ fn endpoint(sources: &mut Sources<'_>, said: Sourced, credential_is_public: bool
         Ok(url) if url.scheme() == "http" && !credential_is_public && !is_loopback(&url) => {
             "would send everything in the clear: use https (http is for this machine, such as Azurite)"
         }
-        Ok(_) => return Some(said.value.trim_end_matches('/').to_owned()),
+        Ok(url) => match other_service(&url).filter(|other| *other != service) {
+            None => return Some(said.value.trim_end_matches('/').to_owned()),
+            Some(other) => {
+                sources.fault(
+                    said.source_name,
+                    format!("is an address of the {other} service, not of the {service} service"),
+                );
+                return None;
+            }
+        },
     };
     sources.fault(said.source_name, says);
     None
 }
 
-fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let address = host.trim_start_matches('[').trim_end_matches(']').parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
+/// The service whose address in a cloud this is: `fabrikam.queue.core.windows.net`.
+fn other_service(url: &Url) -> Option<&str> {
+    let service = url.domain()?.split('.').nth(1)?;
+    ["blob", "dfs", "file", "queue", "table", "web"].contains(&service).then_some(service)
 }
 
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/naming-queues-and-metadata>
 fn parse_queue(text: &str) -> Result<String, String> {
     let letters = |character: char| character.is_ascii_lowercase() || character.is_ascii_digit();
     let parts_fit = text.split('-').all(|part| !part.is_empty() && part.chars().all(letters));
-    let says = || format!("`{text}` is no queue: 3 to 63 lower case letters, digits and single hyphens between them");
+    let says =
+        || format!("{} is no queue: 3 to 63 lower case letters, digits and single hyphens between them", quoted(text));
     if LENGTHS.contains(&text.len()) && parts_fit { Ok(text.to_owned()) } else { Err(says()) }
 }
 
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/understanding-the-table-service-data-model#table-names>
 fn parse_table(text: &str) -> Result<String, String> {
+    if text.eq_ignore_ascii_case("tables") {
+        return Err(format!("`{text}` is a name that the service keeps for itself"));
+    }
     let fits = LENGTHS.contains(&text.len())
         && text.starts_with(|character: char| character.is_ascii_alphabetic())
         && text.chars().all(|character| character.is_ascii_alphanumeric());
-    let says = || format!("`{text}` is no table: 3 to 63 letters and digits, a letter first");
+    let says = || format!("{} is no table: 3 to 63 letters and digits, a letter first", quoted(text));
     if fits { Ok(text.to_owned()) } else { Err(says()) }
 }
 
@@ -307,7 +358,8 @@ mod tests {
         let mut environment: Environment =
             pairs.iter().map(|(key, value)| ((*key).to_owned(), OsString::from(value))).collect();
         environment.insert("PIPETRAIL_STORAGE".to_owned(), "azure".into());
-        resolve(flags, &environment, Some((Path::new("pipetrail.toml"), file)))
+        let now = Time::parse("2026-01-01T00:00:00Z").unwrap().unwrap();
+        resolve(flags, &environment, Some((Path::new("pipetrail.toml"), file)), now)
             .map_err(|Faults(faults)| faults.iter().map(ToString::to_string).collect())
     }
 
@@ -501,6 +553,36 @@ mod tests {
                 "AZURE_STORAGE_TABLE_ENDPOINT: would send everything in the clear: use https (http is for this machine, \
                  such as Azurite)",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",
+            ],
+        ),
+        (
+            &[
+                ("AZURE_STORAGE_ACCOUNT", "AccountName=fabrikam;AccountKey=c2VjcmV0"),
+                ("PIPETRAIL_QUEUE", "https://x?sig=secret"),
+                ("PIPETRAIL_TABLE", "c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0"),
+            ],
+            "",
+            &[
+                "PIPETRAIL_QUEUE: what is set is no queue: 3 to 63 lower case letters, digits and single hyphens between \
+                 them",
+                "PIPETRAIL_TABLE: what is set is no table: 3 to 63 letters and digits, a letter first",
+                "AZURE_STORAGE_ACCOUNT: what is set is no account: 3 to 24 lower case letters and digits",
+            ],
+        ),
+        (
+            &[
+                NAME,
+                ("AZURE_STORAGE_SAS_TOKEN", "sv=1&se=2025-12-31T23%3A59%3A59Z&sig=secret"),
+                ("AZURE_STORAGE_QUEUE_ENDPOINT", "https://fabrikam.table.core.windows.net"),
+                ("AZURE_STORAGE_TABLE_ENDPOINT", "https://fabrikam.queue.core.windows.net"),
+                ("PIPETRAIL_TABLE", "Tables"),
+            ],
+            "",
+            &[
+                "PIPETRAIL_TABLE: `Tables` is a name that the service keeps for itself",
+                "AZURE_STORAGE_SAS_TOKEN: has ended at 2025-12-31T23:59:59Z (`se`): make a new signature",
+                "AZURE_STORAGE_QUEUE_ENDPOINT: is an address of the table service, not of the queue service",
+                "AZURE_STORAGE_TABLE_ENDPOINT: is an address of the queue service, not of the table service",
             ],
         ),
         (

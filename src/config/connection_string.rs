@@ -19,13 +19,16 @@ pub(super) struct ConnectionString<'a> {
 }
 
 impl<'a> ConnectionString<'a> {
-    /// Names in any case; those of other services are passed over. The numbers of the parts that are not `Name=value`
-    /// are the error: never their text, which may be a piece of a key.
+    /// Names in any case; those of other services are passed over, and so are quotes around all of it, which files of
+    /// variables leave there. The numbers of the parts that are not `Name=value` are the error: never their text, which
+    /// may be a piece of a key.
     pub(super) fn parse(text: &'a str) -> Result<Self, Vec<usize>> {
         let mut said = Self::default();
         let mut broken = Vec::new();
-        for (number, part) in (1..).zip(text.split(';').map(str::trim)) {
+        for (number, part) in (1..).zip(unquoted(text.trim()).split(';').map(str::trim)) {
             match part.split_once('=') {
+                // Nothing in it holds a quote: what is left of a pair would become a part of a key.
+                Some(_) if part.contains(QUOTES) => broken.push(number),
                 Some((name, value)) => said.take(&name.trim().to_ascii_lowercase(), value.trim()),
                 None if part.is_empty() => {}
                 None => broken.push(number),
@@ -48,6 +51,13 @@ impl<'a> ConnectionString<'a> {
             _ => {}
         }
     }
+}
+
+const QUOTES: [char; 2] = ['\'', '"'];
+
+fn unquoted(text: &str) -> &str {
+    let inside = |quote| text.strip_prefix(quote)?.strip_suffix(quote);
+    QUOTES.into_iter().find_map(inside).unwrap_or(text)
 }
 
 #[cfg(test)]
@@ -83,6 +93,16 @@ mod tests {
     fn with_spaces_in_any_case_and_what_is_not_known() {
         let said = parse(" accountname = fabrikam ; ;ACCOUNTKEY=a2V5;FileEndpoint=x;EndpointSuffix=;");
         assert_eq!((said.account, said.key, said.suffix), (Some("fabrikam"), Some("a2V5"), None));
+    }
+
+    #[test]
+    fn quotes_around_it_are_passed_over_and_others_are_a_fault() {
+        for text in ["'AccountName=f;AccountKey=a2V5;'", " \"AccountName=f;AccountKey=a2V5\" "] {
+            assert_eq!((parse(text).account, parse(text).key), (Some("f"), Some("a2V5")), "{text}");
+        }
+        for text in ["'AccountName=f", "AccountName=f'", "AccountName='f'", "\"AccountName=f'"] {
+            assert_eq!(ConnectionString::parse(text).err(), Some(vec![1]), "{text}");
+        }
     }
 
     #[test]

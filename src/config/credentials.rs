@@ -15,6 +15,17 @@ impl HookCredentials {
         Self { user, password }
     }
 
+    #[must_use]
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// For the subscriptions that are to show it.
+    #[must_use]
+    pub fn password(&self) -> &SecretString {
+        &self.password
+    }
+
     /// Whether these are the ones. Both are always compared, by digests of equal length and in constant
     /// time, so that the time of the answer tells neither which of them is wrong nor how long it is.
     #[must_use]

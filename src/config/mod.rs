@@ -4,6 +4,7 @@
 //! set, as compose files leave them. A key in the file that is not known is a fault, since a setting that
 //! is silently ignored (a password!) is worse than a program that does not start.
 
+mod ado;
 mod azure;
 mod connection_string;
 mod credentials;
@@ -17,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::ado::rest::Access;
 use crate::azure::Account;
 
 pub use credentials::HookCredentials;
@@ -34,6 +36,11 @@ pub struct Config {
     /// The local file.
     pub data: PathBuf,
     pub storage: Storage,
+    /// Whether an account of Azure Storage is named, wherever records are kept.
+    pub account_is_named: bool,
+    /// The account and the queue that Azure DevOps puts its events on, where the command has to do with one.
+    pub queue_for_hooks: Option<Box<AzureConfig>>,
+    pub ado: AdoConfig,
     pub http: HttpConfig,
     pub log: LogConfig,
     pub work: WorkConfig,
@@ -49,6 +56,18 @@ pub enum Storage {
     /// The file [`Config::data`].
     Local,
     Azure(Box<AzureConfig>),
+}
+
+/// Azure DevOps, as its REST API is asked.
+#[derive(Debug, Clone)]
+pub struct AdoConfig {
+    pub access: Access,
+    /// Whether a credential was named. Without one Microsoft Entra is asked, by those commands that cannot do without.
+    pub has_credential: bool,
+    /// For what is done on a schedule.
+    pub organization: Option<String>,
+    /// By name or id; empty means all.
+    pub projects: Vec<String>,
 }
 
 /// Queue and records in an account of Azure Storage.
@@ -75,6 +94,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// What incoming hooks have to show. `None` only where `listen` is loopback.
     pub hook: Option<HookCredentials>,
+    /// The address that browsers and Azure DevOps use; without a slash at its end.
+    pub public_url: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +117,10 @@ pub struct WorkConfig {
     pub lease: Duration,
     /// Batches in flight at once, at least 1.
     pub concurrency: u16,
+    /// So often the subscriptions are looked after; `None` means never.
+    pub watch_hooks: Option<Duration>,
+    /// Whether new projects are subscribed to then.
+    pub enrol: bool,
 }
 
 /// One thing that is wrong with the configuration.
@@ -225,6 +250,13 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "The address to receive hooks on; any but loopback needs a hook user and password",
     },
     Setting {
+        variable: "PIPETRAIL_PUBLIC_URL",
+        key: Some("public_url"),
+        flag: Some("--url"),
+        default: None,
+        meaning: "The address that Azure DevOps reaches this program by, such as https://pipetrail.example, for web hooks",
+    },
+    Setting {
         variable: "PIPETRAIL_HOOK_USER",
         key: Some("hook_user"),
         flag: None,
@@ -237,6 +269,42 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: None,
         meaning: "The password that incoming hooks must show",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADO_URL",
+        key: Some("ado_url"),
+        flag: Some("--ado-url"),
+        default: Some("https://dev.azure.com"),
+        meaning: "Where Azure DevOps is; a server's address ends before the collection, such as https://tfs.example/tfs",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADO_TOKEN",
+        key: Some("ado_token"),
+        flag: None,
+        default: None,
+        meaning: "A personal access token for Azure DevOps; without it and the next one Microsoft Entra is asked",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADO_BEARER_COMMAND",
+        key: Some("ado_bearer_command"),
+        flag: None,
+        default: None,
+        meaning: "A command that prints a bearer token for Azure DevOps, run by the shell whenever one is needed",
+    },
+    Setting {
+        variable: "PIPETRAIL_ORGANIZATION",
+        key: Some("organization"),
+        flag: None,
+        default: None,
+        meaning: "The organization, where --organization does not name one",
+    },
+    Setting {
+        variable: "PIPETRAIL_PROJECTS",
+        key: Some("projects"),
+        flag: None,
+        default: None,
+        meaning: "Its projects, by name or id, with commas between them, where --project does not name them; for what is done on a \
+                  schedule all by default",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

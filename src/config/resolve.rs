@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use super::azure::azure;
+use super::ado::ado;
+use super::azure::{FOR_HOOKS, azure, names_an_account};
 use super::file::File;
 use super::sources::Sources;
 use super::{
     BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
     WorkConfig,
 };
+use crate::azure::is_loopback;
+use crate::domain::Time;
 
 const DEFAULT_FILE: &str = "pipetrail.toml";
 const DEFAULT_DATA: &str = "pipetrail.db";
@@ -27,28 +30,39 @@ const DEFAULT_CONCURRENCY_ON_AZURE: u16 = 8;
 pub struct Flags {
     pub config: Option<PathBuf>,
     pub data: Option<PathBuf>,
+    /// A file that the command makes up, in place of any that is not named by a flag.
+    pub made_up: Option<PathBuf>,
     pub storage: Option<String>,
     pub catalog: Option<PathBuf>,
+    pub ado_url: Option<String>,
     pub listen: Option<String>,
+    pub queue: Option<String>,
+    /// The command has to do with a queue of Azure Storage, wherever records are kept.
+    pub queue_for_hooks: bool,
+    pub public_url: Option<String>,
     pub log_format: Option<String>,
     pub lease: Option<Duration>,
     pub concurrency: Option<u16>,
+    pub watch_hooks: Option<Duration>,
+    pub enrol: bool,
 }
 
 /// Reads the file that flags or environment name, or the default one if it is there, and resolves.
 ///
 /// # Errors
 /// All faults of flags, environment and file.
-pub fn load(flags: Flags, environment: &Environment) -> Result<Config, Faults> {
+pub fn load(flags: Flags, environment: &Environment, now: Time) -> Result<Config, Faults> {
     let named = named_file(&flags, environment);
     let (source, path) = named.clone().unwrap_or_else(|| (DEFAULT_FILE.to_owned(), PathBuf::from(DEFAULT_FILE)));
     match std::fs::read_to_string(&path) {
-        Ok(text) => resolve(flags, environment, Some((&path, &text))),
-        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => resolve(flags, environment, None),
+        Ok(text) => resolve(flags, environment, Some((&path, &text)), now),
+        Err(error) if named.is_none() && error.kind() == io::ErrorKind::NotFound => {
+            resolve(flags, environment, None, now)
+        }
         Err(error) => {
             let fault = Fault { source_name: source, says: format!("`{}` cannot be read: {error}", path.display()) };
             let mut faults = vec![fault];
-            if let Err(Faults(others)) = resolve(flags, environment, None) {
+            if let Err(Faults(others)) = resolve(flags, environment, None, now) {
                 faults.extend(others);
             }
             Err(Faults(faults))
@@ -64,48 +78,97 @@ fn named_file(flags: &Flags, environment: &Environment) -> Option<(String, PathB
     })
 }
 
-/// Resolves flags over environment over the text of a file. Pure.
+/// Resolves flags over environment over the text of a file. Pure. What has ended by `now` is a fault.
 ///
 /// # Errors
 /// All faults at once.
-pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &str)>) -> Result<Config, Faults> {
+pub fn resolve(
+    flags: Flags,
+    environment: &Environment,
+    file: Option<(&Path, &str)>,
+    now: Time,
+) -> Result<Config, Faults> {
     let mut faults = Vec::new();
     let file = match file {
         Some((path, text)) => File::parse(&path.display().to_string(), text, &mut faults),
         None => File::default(),
     };
-    let mut sources = Sources { environment, file: &file, faults };
-    let data = sources.path(flags.data, "PIPETRAIL_DATA", "data").unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
-    let storage = storage(&mut sources, flags.storage, flags.catalog, &data);
-    let http = http(&mut sources, flags.listen);
+    let mut sources = Sources { environment, file: &file, faults, now };
+    let kind = storage_kind(&mut sources, flags.storage.clone());
+    out_of_place(&mut sources, &kind, &flags);
+    let data = flags.data.or(flags.made_up);
+    let data = sources.path(data, "PIPETRAIL_DATA", "data").unwrap_or_else(|| PathBuf::from(DEFAULT_DATA));
+    let of_azure = (flags.catalog, flags.queue);
+    let storage = storage(&mut sources, &kind, of_azure.clone(), &data);
+    let queue_for_hooks = match &storage {
+        Storage::Local if flags.queue_for_hooks && kind.is_azure == Some(false) => {
+            azure(&mut sources, FOR_HOOKS, of_azure, &data).map(Box::new)
+        }
+        Storage::Local => None,
+        Storage::Azure(azure) => Some(azure.clone()),
+    };
+    let ado = ado(&mut sources, flags.ado_url);
+    let http = http(&mut sources, flags.listen, flags.public_url);
     let format = flags.log_format.map(|value| ("--log-format", value));
     let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
     let format = sources.parse(format, LogFormat::Text, parse_log_format);
     let filter = sources.variable("RUST_LOG");
     let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
     let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
+    let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, ..work };
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
-        Ok(Config { data, storage, http, log, work, color, organizations: file.organizations.clone() })
+        let organizations = file.organizations.clone();
+        let account_is_named = names_an_account(&sources);
+        Ok(Config { data, storage, account_is_named, queue_for_hooks, ado, http, log, work, color, organizations })
     } else {
         Err(Faults(sources.faults))
     }
 }
 
-/// Where Azure's settings have faults the answer is any storage: it is not used then.
-fn storage(sources: &mut Sources<'_>, flag: Option<String>, catalog: Option<PathBuf>, data: &Path) -> Storage {
+/// Which storage was asked for, and where.
+struct StorageKind {
+    /// `None` where it cannot be told.
+    is_azure: Option<bool>,
+    source_name: String,
+}
+
+fn storage_kind(sources: &mut Sources<'_>, flag: Option<String>) -> StorageKind {
     let said = sources.text(flag.map(|value| ("--storage", value)), "PIPETRAIL_STORAGE", "storage");
     let source_name = said.as_ref().map(|said| said.source_name.clone()).unwrap_or_default();
-    match sources.parse(said, StorageKind::Local, parse_storage) {
-        StorageKind::Local => Storage::Local,
-        StorageKind::Azure => {
-            azure(sources, &source_name, catalog, data).map_or(Storage::Local, |azure| Storage::Azure(Box::new(azure)))
-        }
+    let default = said.is_none().then_some(false);
+    StorageKind { is_azure: sources.parse(said, default, parse_storage), source_name }
+}
+
+/// A flag that would do nothing is a misunderstanding. Variables and keys may be there for other commands.
+fn out_of_place(sources: &mut Sources<'_>, StorageKind { is_azure, source_name }: &StorageKind, flags: &Flags) {
+    if *is_azure == Some(true) && flags.data.is_some() {
+        let says =
+            format!("is for the local file, and {source_name} says `azure`: leave it out, or add --storage local");
+        sources.fault("--data", says);
+    }
+    if *is_azure == Some(false) && flags.catalog.is_some() {
+        sources.fault("--catalog", "is for `azure`, and the storage is local: leave it out, or add --storage azure");
     }
 }
 
-fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
+/// Where Azure's settings have faults the answer is any storage: it is not used then. Where nobody knows which storage
+/// is meant, those of an account that is named are looked through all the same.
+fn storage(
+    sources: &mut Sources<'_>,
+    StorageKind { is_azure, source_name }: &StorageKind,
+    of_azure: (Option<PathBuf>, Option<String>),
+    data: &Path,
+) -> Storage {
+    if is_azure.unwrap_or_else(|| names_an_account(sources)) {
+        azure(sources, source_name, of_azure, data).map_or(Storage::Local, |azure| Storage::Azure(Box::new(azure)))
+    } else {
+        Storage::Local
+    }
+}
+
+fn http(sources: &mut Sources<'_>, flag: Option<String>, public_url: Option<String>) -> HttpConfig {
     let said = sources.text(flag.map(|value| ("--listen", value)), "PIPETRAIL_LISTEN", "listen");
     let source_name = said.as_ref().map(|said| said.source_name.clone());
     let default = SocketAddr::from(([127, 0, 0, 1], 8080));
@@ -120,7 +183,10 @@ fn http(sources: &mut Sources<'_>, flag: Option<String>) -> HttpConfig {
         );
         sources.faults.push(Fault { source_name: source_name.unwrap_or_default(), says });
     }
-    HttpConfig { listen, hook }
+    let public_url = public_url.map(|value| ("--url", value));
+    let public_url = sources.text(public_url, "PIPETRAIL_PUBLIC_URL", "public_url");
+    let public_url = sources.parse(public_url, None, parse_public_url);
+    HttpConfig { listen, hook, public_url }
 }
 
 /// The user is a fault to leave out, too: a password that nobody asks for would be a lock without a door.
@@ -163,7 +229,7 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
         Storage::Local => DEFAULT_CONCURRENCY,
         Storage::Azure(_) => DEFAULT_CONCURRENCY_ON_AZURE,
     };
-    WorkConfig { lease, concurrency: concurrency.unwrap_or(default) }
+    WorkConfig { lease, concurrency: concurrency.unwrap_or(default), watch_hooks: None, enrol: false }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -172,16 +238,30 @@ fn parse_address(text: &str) -> Result<SocketAddr, String> {
     parsed.map_err(|_| format!("`{text}` is not an address such as {DEFAULT_LISTEN}"))
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum StorageKind {
-    Local,
-    Azure,
+/// Where others reach this program. What is wrong is said without the value, which may hold a password.
+fn parse_public_url(text: &str) -> Result<Option<String>, String> {
+    let says = match reqwest::Url::parse(text) {
+        Ok(url) if !matches!(url.scheme(), "http" | "https") || !url.has_host() => {
+            "is not an address such as https://pipetrail.example"
+        }
+        Err(_) => "is not an address such as https://pipetrail.example",
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => "must end before the `?`",
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => {
+            "must not hold a user or a password: they go into PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD"
+        }
+        Ok(url) if url.scheme() == "http" && !is_loopback(&url) => {
+            "would have the password sent in the clear: use https (http is for this machine)"
+        }
+        Ok(_) => return Ok(Some(text.trim_end_matches('/').to_owned())),
+    };
+    Err(says.to_owned())
 }
 
-fn parse_storage(text: &str) -> Result<StorageKind, String> {
+/// Whether it is `azure`.
+fn parse_storage(text: &str) -> Result<Option<bool>, String> {
     match text {
-        "local" => Ok(StorageKind::Local),
-        "azure" => Ok(StorageKind::Azure),
+        "local" => Ok(Some(false)),
+        "azure" => Ok(Some(true)),
         other => Err(format!("`{other}` is neither `local` nor `azure`")),
     }
 }
@@ -213,7 +293,7 @@ mod tests {
 
     fn resolved(flags: Flags, pairs: &[(&str, &str)], file: Option<&str>) -> Result<Config, Vec<String>> {
         let path = Path::new("pipetrail.toml");
-        resolve(flags, &environment(pairs), file.map(|text| (path, text)))
+        resolve(flags, &environment(pairs), file.map(|text| (path, text)), Time::UNKNOWN)
             .map_err(|Faults(faults)| faults.iter().map(ToString::to_string).collect())
     }
 
@@ -297,8 +377,8 @@ mod tests {
                 "pipetrail.toml: data: must be text in quotes",
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
-                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, hook_user, hook_password, \
-                 log_format, organizations",
+                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
+                 ado_url, ado_token, ado_bearer_command, organization, projects, log_format, organizations",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",
@@ -307,10 +387,42 @@ mod tests {
     ];
 
     #[test]
+    fn where_the_storage_is_wrong_its_account_is_looked_at_too() {
+        let pairs = [("PIPETRAIL_STORAGE", "azur"), ("AZURE_STORAGE_ACCOUNT", "F"), ("PIPETRAIL_TABLE", "tables")];
+        let faults = resolved(Flags::default(), &pairs, None).unwrap_err();
+        let sources: Vec<_> = faults.iter().map(|fault| fault.split(':').next().unwrap()).collect();
+        assert_eq!(sources, ["PIPETRAIL_STORAGE", "PIPETRAIL_TABLE", "AZURE_STORAGE_ACCOUNT"]);
+    }
+
+    #[test]
     fn all_faults_at_once_each_with_its_source() {
         for (pairs, file, expected) in FAULTS {
             assert_eq!(resolved(Flags::default(), pairs, Some(file)).unwrap_err(), *expected, "{pairs:?} {file}");
         }
+    }
+
+    #[test]
+    fn a_flag_that_would_do_nothing_is_a_fault() {
+        let path = || Some(PathBuf::from("x.db"));
+        let azure = [("PIPETRAIL_STORAGE", "azure"), ("AZURE_STORAGE_ACCOUNT", "fabrikam")];
+        let local = [("PIPETRAIL_CATALOG", "x.db"), ("AZURE_STORAGE_ACCOUNT", "fabrikam")];
+        let faults = |flags: Flags, pairs: &[(&str, &str)]| match resolved(flags, pairs, None) {
+            Ok(_) => Vec::new(),
+            Err(faults) => faults.iter().map(|fault| fault.split(':').next().unwrap().to_owned()).collect(),
+        };
+        assert_eq!(faults(Flags { data: path(), ..Flags::default() }, &azure), ["--data"]);
+        assert_eq!(faults(Flags { catalog: path(), ..Flags::default() }, &local), ["--catalog"]);
+        assert!(faults(Flags { data: path(), ..Flags::default() }, &local).is_empty());
+        assert!(faults(Flags { catalog: path(), ..Flags::default() }, &azure).is_empty());
+        assert!(faults(Flags { made_up: path(), ..Flags::default() }, &azure).is_empty());
+    }
+
+    #[test]
+    fn an_account_beside_another_storage_is_known() {
+        let named = |pairs: &[(&str, &str)], file| resolved(Flags::default(), pairs, file).unwrap().account_is_named;
+        assert!(named(&[("AZURE_STORAGE_CONNECTION_STRING", "x")], None));
+        assert!(named(&[], Some("azure_storage_account = 'fabrikam'")));
+        assert!(!named(&[("AZURE_STORAGE_ACCOUNT", "")], None));
     }
 
     #[test]
@@ -327,7 +439,8 @@ mod tests {
     #[test]
     fn a_named_file_that_is_missing_is_a_fault_beside_the_others() {
         let flags = Flags { config: Some("/nonexistent/x.toml".into()), ..Flags::default() };
-        let Faults(faults) = load(flags, &environment(&[("PIPETRAIL_LISTEN", "abc")])).unwrap_err();
+        let environment = environment(&[("PIPETRAIL_LISTEN", "abc")]);
+        let Faults(faults) = load(flags, &environment, Time::UNKNOWN).unwrap_err();
         assert_eq!(faults.len(), 2);
         assert_eq!(faults[0].source_name, "--config");
     }

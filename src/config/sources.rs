@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::file::File;
 use super::{Environment, Fault};
+use crate::domain::Time;
 
 /// A value with where it came from.
 pub(super) struct Sourced {
@@ -15,6 +16,7 @@ pub(super) struct Sources<'a> {
     pub(super) environment: &'a Environment,
     pub(super) file: &'a File,
     pub(super) faults: Vec<Fault>,
+    pub(super) now: Time,
 }
 
 impl Sources<'_> {

@@ -13,9 +13,35 @@ pub struct RunKey {
     pub run: u64,
 }
 
+/// Names a stream of events, of which some were lost.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct GapKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The project's id; empty for all projects.
+    pub project: String,
+    /// The event type.
+    pub events: String,
+}
+
+impl GapKey {
+    /// Only letters, digits and `.:_-` of project and events are kept, and only so many: they are part of a table's key.
+    #[must_use]
+    pub fn new(organization: &str, project: &str, events: &str) -> Self {
+        let plain = |text: &str| {
+            let plain = text.chars().filter(|c| c.is_ascii_alphanumeric() || ".:_-".contains(*c));
+            plain.take(MOST_OF_A_KEY).collect::<String>().to_lowercase()
+        };
+        Self { organization: organization.to_lowercase(), project: plain(project), events: plain(events) }
+    }
+}
+
+const MOST_OF_A_KEY: usize = 200;
+
 /// Names a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
+    Gap(GapKey),
     Run(RunKey),
 }
 
@@ -25,18 +51,25 @@ pub enum Key {
 pub struct ParseKeyError(String);
 
 impl Key {
-    /// The records that are written in one transaction on Azure Table Storage: `run|{organization}|{pipeline}`.
+    /// What the partitions of each kind begin with, before a `|`; in their order. A store asks for these kinds and so
+    /// leaves out those that only a newer program knows.
+    pub const KINDS: [&str; 2] = ["gap", "run"];
+
+    /// The records that are written in one transaction on Azure Table Storage: `run|{organization}|{pipeline}` or
+    /// `gap|{organization}|{project}`.
     #[must_use]
     pub fn partition(&self) -> String {
         match self {
+            Self::Gap(key) => format!("gap|{}|{}", key.organization, key.project),
             Self::Run(key) => format!("run|{}|{}", key.organization, key.pipeline),
         }
     }
 
-    /// The record inside its partition, newest first: `{i64::MAX - run id, 19 digits}`.
+    /// The record inside its partition: of runs `{i64::MAX - run id, 19 digits}`, newest first; of gaps the event type.
     #[must_use]
     pub fn row(&self) -> String {
         match self {
+            Self::Gap(key) => key.events.clone(),
             Self::Run(key) => format!("{:019}", INVERSE.saturating_sub(key.run)),
         }
     }
@@ -53,12 +86,17 @@ impl Key {
 const INVERSE: u64 = i64::MAX.unsigned_abs();
 
 fn parse(partition: &str, row: &str) -> Option<Key> {
-    let (organization, pipeline) = partition.strip_prefix("run|")?.rsplit_once('|')?;
-    Some(Key::Run(RunKey {
-        organization: organization.to_owned(),
-        pipeline: pipeline.parse().ok()?,
-        run: INVERSE.checked_sub(row.parse().ok()?)?,
-    }))
+    let (kind, rest) = partition.split_once('|')?;
+    let (organization, last) = rest.rsplit_once('|')?;
+    let organization = organization.to_owned();
+    match kind {
+        "gap" => Some(Key::Gap(GapKey { organization, project: last.to_owned(), events: row.to_owned() })),
+        "run" => {
+            let run = INVERSE.checked_sub(row.parse().ok()?)?;
+            Some(Key::Run(RunKey { organization, pipeline: last.parse().ok()?, run }))
+        }
+        _ => None,
+    }
 }
 
 /// `{partition}|{row}`; read back by [`FromStr`].
@@ -92,6 +130,21 @@ mod tests {
         }
         assert_eq!(key(479).to_string(), "run|fabri|kam|7|9223372036854775328");
         assert!("run|x".parse::<Key>().is_err());
+    }
+
+    #[test]
+    fn a_gap_comes_back_too() {
+        let key = Key::Gap(GapKey::new("Srv/Co|l", "8DEA9ABA-3a9a|\n\u{fc}", "build.complete"));
+        assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
+        assert_eq!(key.to_string(), "gap|srv/co|l|8dea9aba-3a9a|build.complete");
+    }
+
+    #[test]
+    fn the_kinds_are_all_there_and_in_order() {
+        let gap = Key::Gap(GapKey::default());
+        assert_eq!([gap, key(1)].map(|key| key.partition().split('|').next().unwrap().to_owned()), Key::KINDS);
+        assert!(Key::KINDS.is_sorted());
+        assert!("new|x|7|1".parse::<Key>().is_err());
     }
 
     #[test]

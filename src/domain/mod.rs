@@ -4,10 +4,11 @@
 //! subject. What people see is computed from the record alone: [`run::ShownRun`].
 //!
 //! Room for a new kind of event: a variant of [`FactKind`] and, where it speaks about something else
-//! than a run, a record of its own beside [`run`], added to [`Record`], [`Fact`] and [`Key`]. The worker
-//! and the store handle those three types and nothing inside them.
+//! than a run, a record of its own beside [`run`] and [`gap`], added to [`Record`], [`Fact`] and [`Key`]. The
+//! worker and the store handle those three types and nothing inside them.
 
 mod entries;
+pub mod gap;
 mod join;
 mod key;
 mod record;
@@ -17,7 +18,9 @@ mod time;
 mod words;
 
 pub use join::{Change, Join, Said};
-pub use key::{Key, ParseKeyError, RunKey};
+pub use key::{GapKey, Key, ParseKeyError, RunKey};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use time::{ParseTimeError, Time};
-pub use words::{ApprovalStatus, FactKind, Label, Outcome, Speaker, State};
+pub use words::{
+    ApprovalStatus, DeliveryResult, FactKind, GapReason, Label, Outcome, Speaker, State, SubscriptionStatus,
+};

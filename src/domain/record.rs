@@ -1,12 +1,15 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::gap::{GapFact, GapRecord};
 use super::run::{RunFact, RunRecord};
 use super::{Change, Join, Key, Time};
 
 /// One statement in short form, of any kind.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "nearly all facts are about runs")]
 pub enum Fact {
+    Gap(GapFact),
     Run(RunFact),
 }
 
@@ -15,14 +18,16 @@ impl Fact {
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
+            Self::Gap(fact) => Key::Gap(fact.key.clone()),
             Self::Run(fact) => Key::Run(fact.key.clone()),
         }
     }
 
-    /// When it was said, by the service's clock.
+    /// When it was said, by the service's clock; of a gap, by that of who saw it.
     #[must_use]
     pub fn said(&self) -> Time {
         match self {
+            Self::Gap(fact) => fact.said,
             Self::Run(fact) => fact.said,
         }
     }
@@ -31,6 +36,7 @@ impl Fact {
     #[must_use]
     pub fn encode(&self) -> EncodedFact {
         let text = match self {
+            Self::Gap(fact) => json(fact),
             Self::Run(fact) => json(fact),
         };
         let digest = Sha256::digest(text.as_bytes());
@@ -45,6 +51,7 @@ impl Fact {
     /// When it is damaged, or of a form that only a newer program knows.
     pub fn decode(key: &Key, text: &str) -> Result<Self, serde_json::Error> {
         match key {
+            Key::Gap(key) => Ok(Self::Gap(GapFact { key: key.clone(), ..serde_json::from_str(text)? })),
             Key::Run(key) => Ok(Self::Run(RunFact { key: key.clone(), ..serde_json::from_str(text)? })),
         }
     }
@@ -64,6 +71,7 @@ pub struct EncodedFact {
 /// All that was said about one subject, joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
+    Gap(GapRecord),
     Run(RunRecord),
 }
 
@@ -85,6 +93,7 @@ impl Record {
     #[must_use]
     pub fn key(&self) -> Key {
         match self {
+            Self::Gap(record) => Key::Gap(record.key().clone()),
             Self::Run(record) => Key::Run(record.key().clone()),
         }
     }
@@ -93,6 +102,7 @@ impl Record {
     #[must_use]
     pub fn of(fact: &Fact) -> Self {
         match fact {
+            Fact::Gap(fact) => Self::Gap(GapRecord::of(fact)),
             Fact::Run(fact) => Self::Run(RunRecord::of(fact)),
         }
     }
@@ -100,14 +110,38 @@ impl Record {
     /// Takes over the parts of `other` that only a newer program understands: no fact known here makes them.
     pub fn keep_unknown(&mut self, other: &Self) {
         match (self, other) {
+            (Self::Gap(record), Self::Gap(other)) => record.keep_unknown(other),
             (Self::Run(record), Self::Run(other)) => record.keep_unknown(other),
+            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => {}
         }
     }
 
     /// Joins what `fact` says, which is about the same subject.
     pub fn add(&mut self, fact: &Fact) {
+        debug_assert_eq!(self.key(), fact.key(), "a fact about something else");
         match (self, fact) {
+            (Self::Gap(record), Fact::Gap(fact)) => record.add(fact),
             (Self::Run(record), Fact::Run(fact)) => record.add(fact),
+            (Self::Gap(_), Fact::Run(_)) | (Self::Run(_), Fact::Gap(_)) => {}
+        }
+    }
+
+    /// Whether the two look the same to who asks how it went, whoever said it.
+    #[must_use]
+    pub fn is_shown_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Gap(record), Self::Gap(other)) => record.shown().eq(other.shown()),
+            (Self::Run(record), Self::Run(other)) => record.is_shown_like(other),
+            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => false,
+        }
+    }
+
+    /// Whether nothing more is to be asked about why it failed: it did not, or the record tells.
+    #[must_use]
+    pub fn is_explained(&self) -> bool {
+        match self {
+            Self::Gap(_) => true,
+            Self::Run(record) => record.is_explained(),
         }
     }
 
@@ -116,6 +150,7 @@ impl Record {
     #[must_use]
     pub fn ended(&self) -> Option<Time> {
         match self {
+            Self::Gap(record) => record.ended(),
             Self::Run(record) => record.ended(),
         }
     }
@@ -124,6 +159,7 @@ impl Record {
     #[must_use]
     pub fn encode(&self) -> String {
         match self {
+            Self::Gap(record) => json(record),
             Self::Run(record) => json(record),
         }
     }
@@ -134,19 +170,28 @@ impl Record {
     /// When a newer program wrote it, or it is damaged.
     pub fn decode(key: &Key, text: &str) -> Result<Self, DecodeRecordError> {
         let Versioned { v } = serde_json::from_str(text).map_err(DecodeRecordError::Damaged)?;
-        if v > RunRecord::VERSION {
-            return Err(DecodeRecordError::Newer { found: v, known: RunRecord::VERSION });
+        let known = match key {
+            Key::Gap(_) => GapRecord::VERSION,
+            Key::Run(_) => RunRecord::VERSION,
+        };
+        if v > known {
+            return Err(DecodeRecordError::Newer { found: v, known });
         }
-        match key {
-            Key::Run(key) => RunRecord::decode(key, text).map(Self::Run).map_err(DecodeRecordError::Damaged),
-        }
+        let record = match key {
+            Key::Gap(key) => GapRecord::decode(key, text).map(Self::Gap),
+            Key::Run(key) => RunRecord::decode(key, text).map(Self::Run),
+        };
+        record.map_err(DecodeRecordError::Damaged)
     }
 }
 
 impl Join for Record {
     fn join(&mut self, other: Self) -> Change {
+        debug_assert_eq!(self.key(), other.key(), "records of different subjects");
         match (self, other) {
+            (Self::Gap(this), Self::Gap(other)) => this.join(other),
             (Self::Run(this), Self::Run(other)) => this.join(other),
+            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => Change::Unchanged,
         }
     }
 }
@@ -208,7 +253,7 @@ mod tests {
         let mut other = Record::of(&fact());
         assert_eq!(other.join(record.clone()), Change::Changed);
         assert_eq!(other, record);
-        let Record::Run(run) = record;
+        let Record::Run(run) = record else { panic!("another kind") };
         assert_eq!(run.shown().approvals[0].status, ApprovalStatus::from("deferred"));
     }
 

@@ -182,6 +182,44 @@ words! {
     }
 }
 
+words! {
+    /// Why events are lost. The first four are the service's own words for a subscription's status.
+    GapReason {
+        OnProbation = "onProbation",
+        DisabledBySystem = "disabledBySystem",
+        DisabledByUser = "disabledByUser",
+        DisabledByInactiveIdentity = "disabledByInactiveIdentity",
+        /// There is no such subscription.
+        Missing = "missing",
+        /// Runs happened, and the subscription that should tell of them delivered nothing.
+        Silence = "silence",
+        /// It was open when nobody wanted its events any more: whether they come again is not known.
+        NoLongerWatched = "noLongerWatched",
+    }
+}
+
+words! {
+    /// The status of a service hook's subscription.
+    SubscriptionStatus {
+        Enabled = "enabled",
+        /// The service tries again now and then what it could not deliver, and loses every new event.
+        OnProbation = "onProbation",
+        DisabledByUser = "disabledByUser",
+        DisabledBySystem = "disabledBySystem",
+        DisabledByInactiveIdentity = "disabledByInactiveIdentity",
+    }
+}
+
+words! {
+    /// What came of delivering an event.
+    DeliveryResult {
+        Pending = "pending",
+        Succeeded = "succeeded",
+        Failed = "failed",
+        Filtered = "filtered",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use super::fold::{From, Group};
 use super::recent::{Known, Recent};
 use super::wait::Wait;
 use crate::domain::{Change, DecodeRecordError, EncodedFact, Join, Key, Record};
-use crate::store::{Committed, Store, StoreError, Version, Write};
+use crate::store::{Committed, MOST_LOADED, Portion, Store, StoreError, Stored, Version, Write};
 
 /// Rounds of load, join, write before conflicts count as an outage: that many lost races are no accident.
 const MOST_ROUNDS: u32 = 20;
@@ -19,6 +19,7 @@ const MOST_ROUNDS: u32 = 20;
 pub(super) struct Committer {
     store: Arc<dyn Store>,
     recent: Recent,
+    portion: Portion,
 }
 
 /// What became of the groups of a batch.
@@ -43,6 +44,13 @@ enum Base {
     Unreadable(DecodeRecordError),
 }
 
+/// Groups that are committed together.
+struct Turn {
+    groups: Vec<Group>,
+    /// Whether their records are there, so that they are to be loaded first.
+    there: bool,
+}
+
 /// A group whose write is on its way.
 struct Open {
     key: Key,
@@ -64,7 +72,13 @@ enum Tried {
 
 impl Committer {
     pub(super) fn new(store: Arc<dyn Store>, most_bytes: usize) -> Self {
-        Self { store, recent: Recent::new(most_bytes) }
+        Self { store, recent: Recent::new(most_bytes), portion: Portion::new() }
+    }
+
+    /// Takes over what somebody just loaded, so that it is not read or guessed again.
+    pub(super) fn know(&mut self, key: &Key, stored: Option<Stored>) {
+        let Some(Stored { record: Ok(record), version, bytes }) = stored else { return };
+        self.recent.put(key.clone(), Known::new(record, version, bytes));
     }
 
     /// Commits every group, each in the end with a fate. What the store refuses is narrowed down to one
@@ -74,11 +88,12 @@ impl Committer {
     /// In an outage: some groups may be committed, which does no harm, and none has a fate.
     pub(super) async fn commit(&mut self, groups: Vec<Group>) -> Result<Report, StoreError> {
         let mut report = Report::default();
-        let mut work = vec![groups];
-        while let Some(groups) = work.pop() {
-            let Tried::Refused { groups, index, why } = self.try_all(groups, &mut report).await? else { continue };
+        let mut work = vec![Turn { groups, there: false }];
+        while let Some(turn) = work.pop() {
+            let tried = self.try_all(turn, &mut work, &mut report).await?;
+            let Tried::Refused { groups, index, why } = tried else { continue };
             match narrowed(groups, index) {
-                Narrowed::Apart(parts) => work.extend(parts),
+                Narrowed::Apart(parts) => work.extend(parts.into_iter().map(|groups| Turn { groups, there: false })),
                 Narrowed::One(group) => {
                     // Guilty only if the store takes other writes: otherwise it is an outage.
                     self.store.probe().await?;
@@ -90,8 +105,14 @@ impl Committer {
         Ok(report)
     }
 
-    /// Tries until no conflict is left. Reports those that found their fate.
-    async fn try_all(&mut self, mut groups: Vec<Group>, report: &mut Report) -> Result<Tried, StoreError> {
+    /// Tries until no conflict is left. Reports those that found their fate; those whose records are too large to be in
+    /// memory with the others go to `later`.
+    async fn try_all(
+        &mut self,
+        Turn { mut groups, there }: Turn,
+        later: &mut Vec<Turn>,
+        report: &mut Report,
+    ) -> Result<Tried, StoreError> {
         let mut wait = Wait::new(Duration::from_millis(5), Duration::from_millis(500));
         for round in 0..MOST_ROUNDS {
             if groups.is_empty() {
@@ -101,7 +122,11 @@ impl Committer {
                 report.conflicts += u64::try_from(groups.len()).unwrap_or(u64::MAX);
                 wait.next(&CancellationToken::new()).await;
             }
-            let bases = self.bases(&groups, round > 0).await?;
+            let load = there || round > 0 || self.store.loads_first();
+            let bases = self.bases(&groups, load).await?;
+            if bases.len() < groups.len() {
+                later.push(Turn { groups: groups.split_off(bases.len()), there: load });
+            }
             let (open, writes) = plan(groups, bases, report);
             let writes = Arc::new(writes);
             let answers = self.store.commit(writes.clone()).await;
@@ -119,27 +144,26 @@ impl Committer {
         Err(StoreError::Unavailable(format!("{} records are written by others all the time", groups.len()).into()))
     }
 
-    /// What each record is now, as far as it is known: nothing is read where a write will tell.
+    /// What each record is now, as far as it is known: nothing is read where a write will tell. Where records are large,
+    /// only of the first groups.
     ///
     /// What was known is taken out of the recent ones. It comes back with the write; after an error it is no
     /// longer sure.
-    async fn bases(&mut self, groups: &[Group], after_conflict: bool) -> Result<Vec<Base>, StoreError> {
-        let known: Vec<_> = groups.iter().map(|group| self.recent.take(&group.key)).collect();
-        let unknown = groups.iter().zip(&known).filter(|(_, known)| known.is_none());
-        let unknown: Vec<Key> = unknown.map(|(group, _)| group.key.clone()).collect();
-        let load = !unknown.is_empty() && (after_conflict || self.store.loads_first());
-        let mut loaded = if load { self.store.load(&unknown).await? } else { Vec::new() }.into_iter();
-        let base = |known: Option<Box<Known>>| match known {
-            Some(known) => Base::Known(known),
-            None => match loaded.next().flatten() {
-                None => Base::New,
-                Some(stored) => match stored.record {
-                    Ok(record) => Base::Known(Known::new(record, stored.version, stored.bytes)),
-                    Err(error) => Base::Unreadable(error),
-                },
-            },
-        };
-        Ok(known.into_iter().map(base).collect())
+    async fn bases(&mut self, groups: &[Group], load: bool) -> Result<Vec<Base>, StoreError> {
+        let (mut bases, mut bytes, mut rest) = (Vec::with_capacity(groups.len()), 0, groups);
+        while !rest.is_empty() && bytes < MOST_LOADED {
+            let (now, later) = if load { self.portion.of(rest) } else { (rest, [].as_slice()) };
+            let known: Vec<_> = now.iter().map(|group| self.recent.take(&group.key)).collect();
+            let unknown = now.iter().zip(&known).filter(|(_, known)| known.is_none());
+            let unknown: Vec<Key> = unknown.map(|(group, _)| group.key.clone()).collect();
+            let load = load && !unknown.is_empty();
+            let loaded = if load { self.store.load(&unknown).await? } else { Vec::new() };
+            bytes += self.portion.learn(&loaded);
+            let mut loaded = loaded.into_iter();
+            bases.extend(known.into_iter().map(|known| base(known, || loaded.next().flatten())));
+            rest = later;
+        }
+        Ok(bases)
     }
 
     /// Notes what was written; answers the groups that met a conflict.
@@ -177,6 +201,17 @@ impl Committer {
                 Fate::Unchanged
             }
         }
+    }
+}
+
+fn base(known: Option<Box<Known>>, loaded: impl FnOnce() -> Option<Stored>) -> Base {
+    if let Some(known) = known {
+        return Base::Known(known);
+    }
+    let Some(stored) = loaded() else { return Base::New };
+    match stored.record {
+        Ok(record) => Base::Known(Known::new(record, stored.version, stored.bytes)),
+        Err(error) => Base::Unreadable(error),
     }
 }
 

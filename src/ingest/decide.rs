@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use crate::ado::{DecodeError, Decoded};
+use crate::ado::{DecodeError, Decoded, Named};
 use crate::domain::Fact;
 use crate::queue::{ALONE_FROM, Outcome, Reason};
+
+use super::wanted::WantedRun;
 
 /// So many lonely attempts without an outcome make it a dead letter.
 const MOST_TRIALS: u32 = 5;
@@ -39,6 +41,8 @@ pub(super) enum Reading {
     Facts,
     /// Valid, not ours: counted and dropped.
     Ignored,
+    /// Names a run that is to be asked for: noted, then dropped.
+    Wanted(WantedRun),
     /// Final at once: trying again does not make it better.
     Bad(Reason),
 }
@@ -48,6 +52,9 @@ pub(super) fn reading(decoded: Option<Result<Decoded, DecodeError>>) -> (Reading
     let reading = match decoded {
         Some(Ok(Decoded::Facts(facts))) => return (Reading::Facts, facts),
         Some(Ok(Decoded::Ignored { .. })) => Reading::Ignored,
+        Some(Ok(Decoded::Named(Named { organization, project, run, said }))) => {
+            Reading::Wanted(WantedRun { organization, project, run, said })
+        }
         Some(Err(DecodeError { code, sentence, path })) => Reading::Bad(Reason { path, ..Reason::new(code, sentence) }),
         None => Reading::Bad(Reason::new("panic", "the decoder failed on it: please report this with the body")),
     };
@@ -104,6 +111,7 @@ pub(super) fn outcome<'a>(fates: impl Iterator<Item = &'a Fate>, tries: u32) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Time;
 
     #[test]
     fn receives_decide_only_about_company() {
@@ -147,6 +155,9 @@ mod tests {
         assert_eq!(reading(Some(Ok(Decoded::Facts(Vec::new())))).0, Reading::Facts);
         let ignored = Decoded::Ignored { event_type: "git.push".to_owned() };
         assert_eq!(reading(Some(Ok(ignored))).0, Reading::Ignored);
+        let named = Named { organization: "fabrikam".to_owned(), project: None, run: 7, said: Time::UNKNOWN };
+        let Reading::Wanted(wanted) = reading(Some(Ok(Decoded::Named(named)))).0 else { panic!("it is wanted") };
+        assert_eq!(wanted.run, 7);
         let error = DecodeError { code: "not_json", sentence: "x".to_owned(), path: Some("a.b".to_owned()) };
         let Reading::Bad(reason) = reading(Some(Err(error))).0 else { panic!("an error is bad") };
         assert_eq!((reason.code.as_str(), reason.path.as_deref()), ("not_json", Some("a.b")));

@@ -7,19 +7,24 @@
 //! What it does not promise: that a message is handled once.
 //!
 //! `decide` says what becomes of what (pure, table-tested); `fold` joins the facts of a batch by record;
-//! `commit` gets them into the store; `worker` moves batches through those steps.
+//! `commit` gets them into the store; `worker` moves batches through those steps. What comes another way than by the
+//! queue, such as a backfill's answers, goes through the same fold and commit: `import`.
 
 mod commit;
 mod decide;
 mod fold;
+mod import;
 mod recent;
 mod refold;
 mod tally;
 mod wait;
+mod wanted;
 mod watch;
 mod worker;
 
+pub use import::{Imported, Importer};
 pub use refold::{Refolded, refold};
 pub use tally::Tally;
+pub use wanted::WantedRun;
 pub use watch::Watch;
 pub use worker::{Decode, Mode, Settings, WorkError, Worker};

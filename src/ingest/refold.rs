@@ -3,8 +3,8 @@ use std::sync::Arc;
 use crate::domain::{DecodeRecordError, Fact, Key, Record};
 use crate::store::{Committed, Store, StoreError, Stored, Write};
 
-/// Records that one round looks at.
-const PAGE: usize = 500;
+/// Records that one round looks at: all are in memory at once, and each costs a look at its facts anyway.
+const PAGE: usize = 32;
 
 /// What folding anew found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

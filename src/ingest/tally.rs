@@ -16,6 +16,8 @@ pub struct Tally {
     pub unchanged: u64,
     /// Valid events that are not ours.
     pub ignored: u64,
+    /// Messages that only name a run, which is to be asked for.
+    pub wanted: u64,
     /// Messages that became dead letters.
     pub poisoned: u64,
     /// Deliveries that were not the message's first.
@@ -37,6 +39,7 @@ impl Tally {
             ("applied", self.applied),
             ("unchanged", self.unchanged),
             ("ignored", self.ignored),
+            ("wanted", self.wanted),
             ("poisoned", self.poisoned),
             ("given_back", self.given_back),
             ("below_floor", self.below_floor),
@@ -59,6 +62,7 @@ impl AddAssign for Tally {
         self.applied += other.applied;
         self.unchanged += other.unchanged;
         self.ignored += other.ignored;
+        self.wanted += other.wanted;
         self.poisoned += other.poisoned;
         self.retried += other.retried;
         self.given_back += other.given_back;

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,15 +24,17 @@ pub struct Watch {
 impl Watch {
     /// Looks until the stop.
     pub async fn run(&self, stop: CancellationToken) {
+        // The stop waits for no look: in an outage one may take a minute.
+        let None = stop.run_until_cancelled(self.look_for_ever()).await;
+    }
+
+    async fn look_for_ever(&self) -> Infallible {
         loop {
             match self.queue.survey().await {
                 Ok(survey) => tell(survey, self.clock.now()),
                 Err(error) => tracing::warn!(error = error.cause(), "queue: cannot be looked at"),
             }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(self.every) => {}
-            }
+            tokio::time::sleep(self.every).await;
         }
     }
 }
@@ -44,7 +47,7 @@ fn tell(survey: Survey, now: Time) {
     gauge!(prometheus::DEAD_LETTERS).set(float(survey.dead_letters));
     if waits > LONG_WAIT {
         let hours = waits.as_secs() / 3600;
-        tracing::warn!(hours, "a message waits for long: Azure removes those of 7 days, with or without a worker");
+        tracing::warn!(hours, "a message waits for long: Azure removes after 7 days what Azure DevOps put there");
     }
 }
 
@@ -55,6 +58,8 @@ fn float(count: u64) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
@@ -64,7 +69,7 @@ mod tests {
     fn what_waits_is_told() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let inserted = Time::from_ticks(0);
-        let depth = Depth { visible: 3, leased: 2 };
+        let depth = Depth { visible: 3, leased: 2, mixed: false };
         let survey = Survey { depth, oldest: Some(inserted), dead_letters: 1 };
         metrics::with_local_recorder(&recorder, || tell(survey, inserted.plus(Duration::from_secs(90))));
         let text = recorder.handle().render();
@@ -76,5 +81,26 @@ mod tests {
         ] {
             assert!(text.contains(line), "{text}");
         }
+    }
+
+    /// What the log has when the oldest message has waited for so long.
+    fn said_after(waited: Duration) -> String {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let writer = Mutex::new(log.reopen().unwrap());
+        let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
+        let inserted = Time::from_ticks(0);
+        let survey = Survey { depth: Depth::default(), oldest: Some(inserted), dead_letters: 0 };
+        tracing::subscriber::with_default(subscriber, || tell(survey, inserted.plus(waited)));
+        std::fs::read_to_string(log.path()).unwrap()
+    }
+
+    #[test]
+    fn a_message_that_may_soon_be_gone_is_warned_of() {
+        assert_eq!(said_after(LONG_WAIT), "");
+        let said = said_after(LONG_WAIT + Duration::from_secs(3_600));
+        assert!(
+            said.contains("WARN") && said.contains("a message waits for long") && said.contains("hours=121"),
+            "{said}"
+        );
     }
 }

@@ -42,6 +42,19 @@ impl fmt::Display for Reason {
     }
 }
 
+/// Where a page of dead letters begins: behind this one in their order. It need not be there any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct After {
+    pub dead: Time,
+    pub id: String,
+}
+
+impl From<&DeadLetter> for After {
+    fn from(letter: &DeadLetter) -> Self {
+        Self { dead: letter.dead, id: letter.id.clone() }
+    }
+}
+
 /// Which dead letters.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeadLetterFilter {

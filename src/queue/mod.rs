@@ -20,7 +20,7 @@ use bytes::Bytes;
 use crate::domain::Time;
 
 pub use azure::{AzureQueue, AzureQueueOptions};
-pub use dead_letter::{DeadLetter, DeadLetterFilter, Reason};
+pub use dead_letter::{After, DeadLetter, DeadLetterFilter, Reason};
 pub use sqlite::SqliteQueue;
 
 /// From this receive on, a message is handled alone and its attempts are counted.
@@ -64,11 +64,11 @@ pub trait Queue: Send + Sync {
     /// Whether the queue can do its work now.
     async fn probe(&self) -> Result<(), QueueError>;
 
-    /// Dead letters, the latest first, those after `after` in that order, at most `limit`.
+    /// Dead letters, the latest first, those behind `after` in that order, at most `limit`: none where no more follow.
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError>;
 
@@ -128,6 +128,8 @@ pub enum Outcome {
 pub struct Depth {
     pub visible: u64,
     pub leased: u64,
+    /// Whether these could not be told from each other: then all count as visible.
+    pub mixed: bool,
 }
 
 /// How the queue is.
@@ -146,14 +148,14 @@ impl Depth {
     }
 }
 
-/// Why the queue could not do it.
+/// Why the queue could not do it. What is behind it names the queue, the table or the file.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// Not now: nothing is lost, try again.
-    #[error("the queue is not available")]
+    #[error("storage is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Trying again does not help: damaged file, disk full, no right.
-    #[error("the queue failed")]
+    #[error("storage failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 

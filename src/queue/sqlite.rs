@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::buffers::Buffers;
 use super::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError,
+    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError,
     Settlement, Survey,
 };
 use crate::domain::Time;
@@ -128,11 +128,12 @@ impl Queue for SqliteQueue {
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         let filter = filter.clone();
-        let after = after.and_then(|id| id.parse().ok());
+        // An id that is none of ours stands behind all others.
+        let after = after.map(|after| (after.dead.ticks(), after.id.parse().unwrap_or_default()));
         Ok(self.file.read(move |c| dead_letters(c, &filter, after, limit)).await?)
     }
 
@@ -186,7 +187,7 @@ fn depth(connection: &Connection, now: i64) -> rusqlite::Result<Depth> {
     let newest: Option<i64> = connection.query_row("SELECT max(id) FROM messages", [], |row| row.get(0))?;
     let fresh = newest.map_or(0, |newest| newest + 1).saturating_sub(fresh(connection)?).max(0);
     let ask = "SELECT visible <= ?1, (SELECT count(*) FROM messages WHERE id BETWEEN first AND last) FROM leases";
-    let mut depth = Depth { visible: fresh.unsigned_abs(), leased: 0 };
+    let mut depth = Depth { visible: fresh.unsigned_abs(), ..Depth::default() };
     let mut leases = connection.prepare_cached(ask)?;
     let mut rows = leases.query([now])?;
     while let Some(row) = rows.next()? {
@@ -427,18 +428,19 @@ fn delete_dead(connection: &Connection, id: i64) -> rusqlite::Result<usize> {
 fn dead_letters(
     connection: &Connection,
     filter: &DeadLetterFilter,
-    after: Option<i64>,
+    after: Option<(i64, i64)>,
     limit: usize,
 ) -> rusqlite::Result<Vec<DeadLetter>> {
     let ids = filter.ids.as_ref().map(|ids| serde_json::json!(numbers(ids)).to_string());
     let ask = "SELECT id, code, sentence, path, tries, first_seen, dead, body FROM dead_letters \
                WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) \
                  AND (?2 IS NULL OR code = ?2) AND (?3 IS NULL OR dead < ?3) \
-                 AND (?4 IS NULL OR (dead, id) < (SELECT dead, id FROM dead_letters WHERE id = ?4)) \
-               ORDER BY dead DESC, id DESC LIMIT ?5";
+                 AND (?4 IS NULL OR (dead, id) < (?4, ?5)) \
+               ORDER BY dead DESC, id DESC LIMIT ?6";
+    let (dead, id) = after.unzip();
     let before = filter.dead_before.map(Time::ticks);
     let mut letters = connection.prepare_cached(ask)?;
-    letters.query_map(params![ids, filter.code, before, after, limit], dead_letter)?.collect()
+    letters.query_map(params![ids, filter.code, before, dead, id, limit], dead_letter)?.collect()
 }
 
 fn dead_letter(row: &Row<'_>) -> rusqlite::Result<DeadLetter> {

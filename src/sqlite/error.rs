@@ -4,6 +4,9 @@ use std::sync::Arc;
 
 use rusqlite::ErrorCode;
 
+/// What helps with any catalog.
+const ANEW: &str = "delete the file, which is made anew then, or name another one with --catalog";
+
 /// What is wrong with the local file, in words.
 #[derive(Debug, Clone)]
 pub struct LocalError {
@@ -17,8 +20,10 @@ enum What {
     Io(Arc<std::io::Error>),
     Missing,
     Folder,
+    NoFolder,
     Exists,
     Foreign,
+    NoCatalog,
     Newer { found: u32, known: u32 },
     Stopped,
     Undone,
@@ -39,6 +44,15 @@ impl LocalError {
 
     pub(crate) fn folder(path: &Path) -> Self {
         Self { path: path.to_owned(), what: What::Folder }
+    }
+
+    /// The path is the folder's.
+    pub(crate) fn no_folder(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::NoFolder }
+    }
+
+    pub(crate) fn no_catalog(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::NoCatalog }
     }
 
     pub(crate) fn exists(path: &Path) -> Self {
@@ -69,6 +83,12 @@ impl LocalError {
             || matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
+    /// Whether there is no such file.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self.what, What::Missing)
+    }
+
     /// Whether the file is damaged.
     #[must_use]
     pub fn is_damage(&self) -> bool {
@@ -88,7 +108,8 @@ impl LocalError {
                 "put events on it first (`pipetrail enqueue`), run `pipetrail demo`, or name another file with --data",
             ),
             What::Exists => Some("name a file that does not exist yet"),
-            What::Foreign | What::Folder => Some("name another file with --data"),
+            What::Foreign | What::Folder | What::NoCatalog => Some("name another file with --data"),
+            What::NoFolder => Some("make the folder first"),
             What::Newer { .. } => Some("update pipetrail, or name another file with --data"),
             What::Io(_) | What::Stopped | What::Undone => None,
             What::Sqlite(_) => match self.code() {
@@ -109,11 +130,35 @@ impl LocalError {
         }
     }
 
+    /// The same where the file is a catalog, which may be anywhere and can be had again.
+    #[must_use]
+    pub fn catalog_hint(&self) -> &'static str {
+        match &self.what {
+            What::Folder => "name a file with --catalog, such as one in this folder",
+            What::NoFolder => "make the folder first, or name another file with --catalog",
+            What::NoCatalog | What::Foreign => "name another file with --catalog: one that is not there yet is made",
+            What::Io(_) => "name a file with --catalog that you may write, in a folder that you may write to",
+            What::Missing | What::Exists | What::Newer { .. } | What::Stopped | What::Undone => ANEW,
+            What::Sqlite(_) => match self.code() {
+                Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+                    "end the program that holds the file, or try again"
+                }
+                Some(ErrorCode::DiskFull) => "free some space, or name a file on another disk with --catalog",
+                Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+                    "name a file with --catalog that you may write, in a folder that you may write to"
+                }
+                _ => ANEW,
+            },
+        }
+    }
+
     fn code(&self) -> Option<ErrorCode> {
         match &self.what {
             What::Sqlite(error) => error.sqlite_error_code(),
             What::Io(_)
             | What::Folder
+            | What::NoFolder
+            | What::NoCatalog
             | What::Missing
             | What::Exists
             | What::Foreign
@@ -132,6 +177,8 @@ impl fmt::Display for LocalError {
             What::Missing => f.write_str("the data file does not exist"),
             What::Exists => f.write_str("the file exists already"),
             What::Folder => f.write_str("this is a folder, not a data file"),
+            What::NoFolder => f.write_str("the folder does not exist"),
+            What::NoCatalog => f.write_str("this is no catalog of pipetrail, and it is left as it is"),
             What::Foreign => f.write_str("this is a database of another program"),
             What::Newer { found, known } => {
                 write!(f, "written by a newer pipetrail (format {found}, this one knows {known})")

@@ -1,7 +1,7 @@
 //! A file of which every row can be had again: it is made anew rather than mended, and several processes share it.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::Read as _;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -28,12 +28,16 @@ pub(crate) struct Turn {
 }
 
 impl LocalFile {
-    /// Opens a replica and makes it, with its folder, where it is missing, damaged, or of a newer version.
+    /// Opens a replica and makes it where it is missing, damaged, or of a newer version; where the place is ours, with
+    /// its folder.
     ///
     /// # Errors
     /// When it cannot be opened or made, or is somebody else's.
     pub fn open_replica(path: &Path, place: Place, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
-        make_folder(path)?;
+        match place {
+            Place::Ours => make_folder(path)?,
+            Place::Named => look_first(path)?,
+        }
         // One at a time: a file that another process is just making looks damaged.
         let _turn = take_turn(path)?;
         let open = || Self::open_as(Kind::Replica, path, Missing::Create, clock.clone());
@@ -78,12 +82,43 @@ fn make_folder(path: &Path) -> Result<(), LocalError> {
     builder.create(folder).map_err(|error| LocalError::io(folder, error))
 }
 
+/// Before anything is made: not even a lock is put beside somebody else's file. One with a lock beside it may be a
+/// replica that is just being made.
+fn look_first(path: &Path) -> Result<(), LocalError> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+        return Err(LocalError::no_folder(folder));
+    }
+    match fs::metadata(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(LocalError::io(path, error)),
+        Ok(found) if found.is_dir() => Err(LocalError::folder(path)),
+        Ok(found) if found.is_file() && (found.len() == 0 || beside(path, ".lock").exists()) => Ok(()),
+        Ok(_) => match says_it_is_a_replica(path) {
+            Ok(true) => Ok(()),
+            Err(error) if error.kind() != ErrorKind::UnexpectedEof => Err(LocalError::io(path, error)),
+            Ok(false) | Err(_) => Err(LocalError::no_catalog(path)),
+        },
+    }
+}
+
 /// The lock is on a file of its own: `SQLite` has its locks on the other ones, and those may be removed.
 fn take_turn(path: &Path) -> Result<Turn, LocalError> {
     let path = beside(path, ".lock");
     let lock = File::options().create(true).truncate(false).write(true).open(&path);
-    let locked = lock.and_then(|lock| lock.lock().map(|()| lock));
+    let locked = lock.and_then(|lock| wait_for(&lock, &path).map(|()| lock));
     locked.map(|lock| Turn { lock }).map_err(|error| LocalError::io(&path, error))
+}
+
+fn wait_for(lock: &File, path: &Path) -> std::io::Result<()> {
+    match lock.try_lock() {
+        Ok(()) => Ok(()),
+        Err(TryLockError::Error(error)) => Err(error),
+        Err(TryLockError::WouldBlock) => {
+            tracing::info!("catalog: another process brings it up to date, waiting for {}", path.display());
+            lock.lock()
+        }
+    }
 }
 
 fn beside(path: &Path, suffix: &str) -> PathBuf {
@@ -115,7 +150,7 @@ fn is_sound(path: &Path) -> bool {
 fn remove(path: &Path) -> Result<(), LocalError> {
     for path in [beside(path, "-wal"), beside(path, "-shm"), path.to_owned()] {
         match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(LocalError::io(&path, error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(LocalError::io(&path, error)),
             Ok(()) | Err(_) => {}
         }
     }
@@ -124,6 +159,8 @@ fn remove(path: &Path) -> Result<(), LocalError> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use rusqlite::Connection;
 
     use super::*;
@@ -140,7 +177,7 @@ mod tests {
 
     /// A replica with a mark in it.
     fn replica(path: &Path) {
-        drop(open(path, Place::Named).unwrap());
+        drop(open(path, Place::Ours).unwrap());
         Connection::open(path).unwrap().execute("INSERT INTO meta (name, value) VALUES ('mark', 1)", []).unwrap();
         assert!(marked(path));
     }
@@ -201,6 +238,33 @@ mod tests {
         try_all();
         assert_eq!(fs::read_to_string(&path).unwrap(), text);
         drop(open(&path, Place::Ours).unwrap());
+    }
+
+    #[test]
+    fn nothing_is_made_beside_what_a_person_names_and_is_no_place_for_a_replica() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("short"), "root:x").unwrap();
+        fs::write(at("long"), "a text that somebody wrote\n".repeat(9)).unwrap();
+        drop(LocalFile::open(&at("data.db"), Missing::Create, Arc::new(SystemClock)).unwrap());
+        fs::create_dir(at("folder")).unwrap();
+        fs::write(at("empty"), "").unwrap();
+        let there = || fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().path()).collect::<BTreeSet<_>>();
+        let before = there();
+        for (name, says) in [
+            ("short", "no catalog"),
+            ("long", "no catalog"),
+            ("data.db", "no catalog"),
+            ("folder", "a folder"),
+            ("no/such/a.db", "the folder does not exist"),
+            ("short/a.db", "the folder does not exist"),
+        ] {
+            let error = open(&at(name), Place::Named).unwrap_err();
+            assert!(error.to_string().contains(says) && error.catalog_hint().contains("--catalog"), "{name}: {error}");
+        }
+        assert_eq!(there(), before);
+        drop(open(&at("empty"), Place::Named).unwrap());
+        drop(open(&at("new.db"), Place::Named).unwrap());
     }
 
     #[test]

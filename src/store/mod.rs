@@ -8,6 +8,7 @@
 //! `tests/it/contract` holds every backend to this.
 
 mod azure_table;
+mod portion;
 mod sqlite;
 
 use std::sync::Arc;
@@ -18,12 +19,13 @@ use async_trait::async_trait;
 use crate::domain::{DecodeRecordError, EncodedFact, Fact, Key, Record, Time};
 
 pub use azure_table::AzureTableStore;
+pub(crate) use portion::{MOST_LOADED, Portion};
 pub use sqlite::{Projection, SqliteStore, Step};
 
 /// Records, facts, change log.
 #[async_trait]
 pub trait Store: Send + Sync {
-    /// The records of these keys, in their order.
+    /// The records of these keys, in their order. All are in memory at once: whoever has many keys asks in portions.
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError>;
 
     /// Whether a load costs little, so that it pays to load before a first write instead of trying an insert.
@@ -65,6 +67,18 @@ pub trait Store: Send + Sync {
     /// Removes those of these records that still ended before `before`, with their facts, and appends all the keys to
     /// the change log. A run that was taken up again meanwhile stays.
     async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError>;
+
+    /// What was noted by this name: small things that the program keeps for itself, such as how far a backfill came.
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Notes whose name begins so, in the order of a name's bytes, at most `limit`.
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError>;
+
+    /// Notes it in the place of what was noted before. Durable once this returns. A name has at most 200 bytes.
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError>;
+
+    /// Forgets it, if it is there.
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError>;
 }
 
 /// A record as the store holds it.

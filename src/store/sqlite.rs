@@ -119,8 +119,11 @@ impl Store for SqliteStore {
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
         let Name { partition, row } = after.map_or_else(Name::first, Name::of);
-        let ask = "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) AND partition GLOB 'run|*' ORDER BY partition, row LIMIT ?3";
-        self.read(move |c| keys(c, ask, params![partition, row, limit])).await
+        let ask = format!(
+            "SELECT partition, row FROM records WHERE (partition, row) > (?1, ?2) AND ({}) ORDER BY partition, row LIMIT ?3",
+            of_known_kinds()
+        );
+        self.read(move |c| keys(c, &ask, params![partition, row, limit])).await
     }
 
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
@@ -157,9 +160,11 @@ impl Store for SqliteStore {
     }
 
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let ask =
-            "SELECT partition, row FROM records WHERE ended < ?1 AND partition GLOB 'run|*' ORDER BY ended LIMIT ?2";
-        self.read(move |c| keys(c, ask, params![before.ticks(), limit])).await
+        let ask = format!(
+            "SELECT partition, row FROM records WHERE ended < ?1 AND ({}) ORDER BY ended LIMIT ?2",
+            of_known_kinds()
+        );
+        self.read(move |c| keys(c, &ask, params![before.ticks(), limit])).await
     }
 
     async fn raise_floor(&self, to: Time) -> Result<Duration, StoreError> {
@@ -185,6 +190,46 @@ impl Store for SqliteStore {
         })
         .await
     }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let name = note_name(name);
+        let ask = "SELECT value FROM meta WHERE name = ?1";
+        self.read(move |c| c.prepare_cached(ask)?.query_row([name], |row| row.get(0)).optional()).await
+    }
+
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        let first = note_name(prefix);
+        let ask = "SELECT substr(name, length(?1) + 1), value FROM meta \
+                   WHERE name >= ?2 AND substr(name, 1, length(?2)) = ?2 ORDER BY name LIMIT ?3";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        self.read(move |c| c.prepare_cached(ask)?.query_map(params![NOTE, first, limit], row)?.collect()).await
+    }
+
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        let (name, text) = (note_name(name), text.to_owned());
+        let put = "INSERT OR REPLACE INTO meta (name, value) VALUES (?1, ?2)";
+        self.write(move |c| c.execute(put, [name, text])).await?;
+        Ok(())
+    }
+
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError> {
+        let name = note_name(name);
+        self.write(move |c| c.execute("DELETE FROM meta WHERE name = ?1", [name])).await?;
+        Ok(())
+    }
+}
+
+/// What tells notes from all else in the table `meta`.
+const NOTE: &str = "note|";
+
+fn note_name(name: &str) -> String {
+    format!("{NOTE}{name}")
+}
+
+/// Kinds that only a newer program knows are left out by the question: a page of nothing but those would look like the
+/// end.
+fn of_known_kinds() -> String {
+    Key::KINDS.map(|kind| format!("partition GLOB '{kind}|*'")).join(" OR ")
 }
 
 fn project_all(connection: &Connection, projection: &dyn Projection) -> rusqlite::Result<()> {
@@ -409,8 +454,6 @@ fn keys(connection: &Connection, ask: &str, values: &[&dyn rusqlite::ToSql]) -> 
     let mut rows = rows.query(values)?;
     let mut keys = Vec::new();
     while let Some(row) = rows.next()? {
-        // Kinds that only a newer program knows are left out by the question: a page of nothing but those would
-        // look like the end.
         keys.extend(Key::from_parts(row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?));
     }
     Ok(keys)

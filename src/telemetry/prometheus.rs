@@ -15,6 +15,10 @@ pub const BATCH: &str = "pipetrail_batch_messages";
 pub const LAG: &str = "pipetrail_message_lag_seconds";
 pub const CONFLICTS: &str = "pipetrail_commit_conflicts_total";
 pub const REQUESTS: &str = "pipetrail_storage_requests_total";
+pub const ADO_REQUESTS: &str = "pipetrail_ado_requests_total";
+pub const RECONCILED: &str = "pipetrail_reconcile_rounds_total";
+pub const MISSED: &str = "pipetrail_reconcile_missed_total";
+pub const HOOKS: &str = "pipetrail_hook_subscriptions";
 pub const QUEUE: &str = "pipetrail_queue_messages";
 pub const OLDEST: &str = "pipetrail_queue_oldest_message_age_seconds";
 pub const DEAD_LETTERS: &str = "pipetrail_dead_letters";
@@ -72,9 +76,22 @@ fn describe() {
     describe_counter!(RETRIED, "Deliveries that were not their message's first.");
     describe_histogram!(BATCH, "Messages in a batch.");
     describe_histogram!(LAG, Unit::Seconds, "How long the oldest message of a batch had been on the queue.");
-    describe_counter!(CONFLICTS, "Writes that another writer was quicker with, tried again after a join.");
+    describe_counter!(
+        CONFLICTS,
+        "Writes of records that found another version than they had seen, or on Azure any where they had seen none: tried again after a join."
+    );
     describe_counter!(REQUESTS, "Requests to Azure Storage by service and HTTP status; \"error\" without an answer.");
-    describe_gauge!(QUEUE, "Messages on the queue, visible or leased; approximate on Azure.");
+    describe_counter!(ADO_REQUESTS, "Requests to Azure DevOps by HTTP status; \"error\" without an answer.");
+    describe_counter!(RECONCILED, "Rounds of asking Azure DevOps what its events did not tell, by outcome.");
+    describe_counter!(
+        MISSED,
+        "How often a run looked different once Azure DevOps was asked: its events were lost or late."
+    );
+    describe_gauge!(HOOKS, "Subscriptions of service hooks that should be there, by state: \"healthy\", or a finding.");
+    describe_gauge!(
+        QUEUE,
+        "Messages on the queue, visible or leased; on Azure approximate, and all count as visible when more than 32 are."
+    );
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
     describe_gauge!(DEAD_LETTERS, "Dead letters that wait for somebody to look at them.");
 }

@@ -2,7 +2,7 @@
 
 use csv::{IntoInnerError, Writer};
 
-use crate::catalog::{Pipeline, Run, Stage};
+use crate::catalog::{Gap, Pipeline, Run, Stage};
 use crate::domain::Time;
 
 const RUN: [&str; 17] = [
@@ -98,6 +98,30 @@ pub fn stages_csv(stages: &[Stage]) -> Result<String, csv::Error> {
         ]
     });
     write(&["name", "attempt", "state", "result", "startedAt", "finishedAt"], rows)
+}
+
+/// Gaps.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn gaps_csv(gaps: &[Gap]) -> Result<String, csv::Error> {
+    let header =
+        ["organization", "project", "projectId", "eventType", "why", "from", "to", "seenAt", "coveredTo", "covered"];
+    let rows = gaps.iter().map(|gap| {
+        vec![
+            gap.organization.clone(),
+            text(&gap.project),
+            gap.project_id.clone(),
+            gap.event_type.clone(),
+            text(&gap.why),
+            gap.from.to_string(),
+            time(gap.to),
+            time(gap.seen_at),
+            time(gap.covered_to),
+            gap.covered.to_string(),
+        ]
+    });
+    write(&header, rows)
 }
 
 fn run_cells(run: &Run) -> Vec<String> {

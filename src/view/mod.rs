@@ -7,19 +7,26 @@
 mod csv;
 mod dead_letter;
 mod escape;
+mod gaps;
 mod json;
 mod run;
 mod runs;
+mod subscriptions;
 mod table;
 mod time;
 mod timeline;
 
-pub use csv::{pipelines_csv, run_csv, runs_csv, stages_csv};
+pub use csv::{gaps_csv, pipelines_csv, run_csv, runs_csv, stages_csv};
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
 pub use escape::{escaped, escaped_lines};
+pub use gaps::{gaps_note, gaps_table};
 pub use json::json;
 pub use run::{RunJson, run_text};
 pub use runs::{pipelines_table, runs_table, stages_table};
+pub use subscriptions::{
+    ListedFinding, ListedSubscription, ailments_markdown, findings_text, listed_findings, plan_table,
+    subscriptions_table,
+};
 pub use table::Columns;
 pub use time::{duration, moment};
 pub use timeline::{TimelineEntry, timeline};

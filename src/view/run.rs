@@ -1,6 +1,6 @@
 use serde::Serialize;
 
-use crate::catalog::{Approval, Job, RunDetail};
+use crate::catalog::{Approval, Failure, Job, RunDetail};
 use crate::domain::{Outcome, Time};
 
 use super::runs::{branch, elapsed, pipeline_name, run_duration, stages_table, time};
@@ -19,6 +19,9 @@ pub struct RunJson {
 #[must_use]
 pub fn run_text(run: &RunJson, now: Time) -> String {
     let mut text = head(&run.detail, now);
+    if let Some(failure) = &run.detail.failure {
+        text.push_str(&failure_text(failure));
+    }
     let mut section = |title: &str, empty: bool, table: String| {
         if !empty {
             text.push_str(&format!("\n{title}\n{table}"));
@@ -59,6 +62,20 @@ fn head(detail: &RunDetail, now: Time) -> String {
         ("URL", or_unknown(run.url.as_deref())),
     ];
     rows.iter().map(|(label, value)| format!("{label:<14} {}\n", escaped(value.trim_end()))).collect()
+}
+
+/// Where and why it failed. An error is hostile text like any other.
+fn failure_text(failure: &Failure) -> String {
+    let place = [&failure.stage, &failure.job, &failure.task];
+    let place: Vec<_> = place.into_iter().flatten().map(String::as_str).collect();
+    let rows = [
+        ("Failed in", Some(place.join(" / ")).filter(|place| !place.is_empty())),
+        ("Error", failure.message.clone()),
+        ("Signature", failure.signature.clone()),
+        ("Log", failure.log.clone()),
+    ];
+    let said = rows.iter().filter_map(|(label, value)| Some((label, value.as_ref()?)));
+    said.map(|(label, value)| format!("{label:<14} {}\n", escaped(value))).collect()
 }
 
 fn jobs_table(jobs: &[Job], now: Time) -> String {

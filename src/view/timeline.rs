@@ -16,12 +16,13 @@ pub struct TimelineEntry {
     pub result: Option<Outcome>,
 }
 
-/// All that the facts say, in their order.
+/// All that the facts about a run say, in their order.
 #[must_use]
 pub fn timeline(facts: &[Fact]) -> Vec<TimelineEntry> {
     facts
         .iter()
         .flat_map(|fact| match fact {
+            Fact::Gap(_) => Vec::new(),
             Fact::Run(fact) => entries(fact),
         })
         .collect()

@@ -8,6 +8,7 @@
 // even when they are killed.
 "use strict";
 
+const fs = require("node:fs");
 const { Worker } = require("node:worker_threads");
 
 const LIMIT_MS = 60_000;
@@ -37,6 +38,26 @@ function fail(message) {
   process.exit(1);
 }
 
+const variable = (service) => `AZURITE_${service.toUpperCase()}_PORT`;
+
+// What is wrong with what a person said is one line, and no stack of calls.
+function check() {
+  for (const [service, port] of Object.entries(ports)) {
+    const fits = /^[0-9]{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535;
+    if (!fits) fail(`${variable(service)}: \`${port}\` is no port from 1 to 65535`);
+  }
+  if (Number(queuePort) === Number(tablePort)) fail(`port ${queuePort} is asked for twice; ${variable("table")} names another`);
+  if (folder === undefined) return;
+  try {
+    // Not with those above it: in a strange place Node tries that for ever.
+    if (!fs.existsSync(folder)) fs.mkdirSync(folder);
+    if (!fs.statSync(folder).isDirectory()) fail(`${folder}: is no folder`);
+    fs.accessSync(folder, fs.constants.W_OK);
+  } catch (error) {
+    fail(`${folder}: cannot be used (${error.code})`);
+  }
+}
+
 // The thread of a service, once it listens. Its own word counts: on a port that is taken, a stranger would answer too.
 function start(service) {
   const port = ports[service];
@@ -59,9 +80,10 @@ function start(service) {
   worker.on("error", (error) => (said += error.stack));
   worker.on("exit", () => {
     if (stopping) return;
-    const variable = `AZURITE_${service.toUpperCase()}_PORT`;
-    if (said.includes("EADDRINUSE")) fail(`port ${port} is taken; ${variable} names another`);
-    fail(`${service} ended: ${said}`);
+    if (said.includes("EADDRINUSE")) fail(`port ${port} is taken; ${variable(service)} names another`);
+    if (said.includes("EACCES")) fail(`port ${port} is not allowed; ${variable(service)} names another`);
+    // What is above and below are lines of its source.
+    fail(`${service} ended: ${said.split("\n").find((line) => /Error/.test(line)) ?? said.trim()}`);
   });
   return new Promise((resolve) => {
     worker.stdout.on("data", (data) => String(data).includes("successfully") && resolve(worker));
@@ -95,6 +117,7 @@ async function stop(started) {
   process.exit();
 }
 
+check();
 const started = main().catch((error) => fail(error.message));
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => stop(started));
 if (withStdin) process.stdin.resume().on("close", () => stop(started));

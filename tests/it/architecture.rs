@@ -8,18 +8,23 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("history", &["domain"]),
-    ("ado", &["domain"]),
+    // Its REST client counts its requests.
+    ("ado", &["domain", "telemetry"]),
     ("sqlite", &["clock", "domain"]),
     ("azure", &["domain", "telemetry"]),
     ("queue", &["azure", "clock", "domain", "sqlite"]),
     ("store", &["azure", "clock", "domain", "sqlite"]),
     ("catalog", &["domain", "sqlite", "store"]),
-    ("view", &["catalog", "domain"]),
+    ("view", &["catalog", "domain", "subscriptions"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
-    // It resolves the variables of the storage account into what the clients take: one form of a credential, one place
-    // that can print it wrongly.
-    ("config", &["azure"]),
+    ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
+    // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
+    // credential, one place that can print it wrongly.
+    // A signature that has ended is a fault.
+    ("config", &["ado", "azure", "domain"]),
     ("telemetry", &["config"]),
+    // Who looks after them keeps a record of what was lost.
+    ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     ("shutdown", &[]),
     ("http", &["config", "queue", "store"]),
     ("cli", &["config", "domain"]),

@@ -138,6 +138,20 @@ async fn a_transaction_that_met_a_busy_server_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_transaction_whose_answer_lacks_parts_is_tried_again_and_no_success() {
+    for body in ["", "--batchresponse_1--\r\n", "<html>"] {
+        let hollow = Answer { body, ..WRITTEN };
+        let (service, account) = Service::start([Some(hollow), Some(WRITTEN)]).await;
+        assert_eq!(transact(&Services::new(&account).unwrap()).await.unwrap(), 1, "{body}");
+        assert_eq!(service.seen().len(), 2);
+        let (_service, account) = Service::start([Some(hollow)]).await;
+        let once = TimeOuts { retries: 0, ..TimeOuts::default() };
+        let error = transact(&Services::with_time_outs(&account, once).unwrap()).await.unwrap_err();
+        assert_eq!((error.status(), error.to_string().as_str()), (None, "a transaction's answer is not whole"));
+    }
+}
+
+#[tokio::test]
 async fn a_transaction_is_sent_as_the_rest_rules_want_it() {
     let (service, account) = Service::start([Some(WRITTEN)]).await;
     transact(&Services::new(&account).unwrap()).await.unwrap();
@@ -167,6 +181,20 @@ async fn a_busy_server_is_asked_again_when_it_says_so() {
     transact(&Services::new(&account).unwrap()).await.unwrap();
     assert!(start.elapsed() >= Duration::from_secs(1), "not before");
     assert_eq!(service.seen().len(), 2);
+}
+
+#[tokio::test]
+async fn no_server_makes_us_wait_for_an_hour() {
+    let waits: [&[(&str, &str)]; 3] =
+        [&[("retry-after", "3600")], &[("retry-after-ms", "3600000")], &[("x-ms-retry-after-ms", "3600000")]];
+    for headers in waits {
+        let (service, account) = Service::start([Some(Answer { headers, ..BUSY }), Some(WRITTEN)]).await;
+        let time_outs = TimeOuts { retry_for: Duration::from_secs(1), ..TimeOuts::default() };
+        let services = Services::with_time_outs(&account, time_outs).unwrap();
+        let asked = tokio::time::timeout(Duration::from_secs(30), transact(&services)).await;
+        assert_eq!(asked.expect("it waits for as long as it is told").unwrap(), 1);
+        assert_eq!(service.seen().len(), 2);
+    }
 }
 
 #[tokio::test]

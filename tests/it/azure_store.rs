@@ -1,5 +1,6 @@
 //! The store in a table behind the contract, on Azurite, and what only it promises.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,6 +12,7 @@ use axum::extract::{Request, State};
 use axum::http::Response;
 use futures_util::StreamExt;
 use pipetrail::azure::Services;
+use pipetrail::backfill::Timelines;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
@@ -24,10 +26,13 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::azurite::{ACCOUNT, Azurite, account, unique};
+use crate::backfill::run_all;
 use crate::contract::store::store_contract;
 use crate::contract::{Moved, Pass};
+use crate::fake_ado::{FakeAdo, tell};
 use crate::support::{
-    Local, assert_same, bodies, dead_letters, disordered, drain, folded, folder, stored, time, worker,
+    Local, assert_same, assert_told, bodies, dead_letters, disordered, drain, folded, folder, stored, time, told,
+    worker,
 };
 
 /// A table of its own, which several stores may use.
@@ -82,6 +87,8 @@ type Jump = (Arc<ManualClock>, Duration);
 #[derive(Clone)]
 struct Between {
     requests: Arc<AtomicUsize>,
+    /// The largest body of a transaction, in bytes.
+    largest: Arc<AtomicUsize>,
     to_lose: Arc<AtomicUsize>,
     /// After so many requests it lets none through.
     allowed: Arc<AtomicUsize>,
@@ -103,6 +110,7 @@ impl Between {
         let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(4)).build().unwrap();
         let between = Self {
             requests: Arc::default(),
+            largest: Arc::default(),
             to_lose: Arc::default(),
             allowed: Arc::new(usize::MAX.into()),
             to_hold: Arc::default(),
@@ -131,7 +139,8 @@ impl Between {
             let answer = Response::builder().status(409).header("x-ms-error-code", "TableBeingDeleted");
             return answer.header("x-ms-request-id", "1").body(Body::empty()).unwrap();
         }
-        if path.ends_with("/$batch") && one_less(&between.to_hold) {
+        let is_transaction = path.ends_with("/$batch");
+        if is_transaction && one_less(&between.to_hold) {
             between.let_go.notified().await;
         }
         if path.contains("'floor'")
@@ -141,6 +150,9 @@ impl Between {
         }
         let url = format!("{}{}", between.service, head.uri);
         let body = to_bytes(body, usize::MAX).await.unwrap();
+        if is_transaction {
+            between.largest.fetch_max(body.len(), Ordering::Relaxed);
+        }
         let answer = between.client.request(head.method, url).headers(head.headers).body(body).send().await.unwrap();
         let mut response = Response::builder().status(answer.status());
         *response.headers_mut().unwrap() = answer.headers().clone();
@@ -349,6 +361,50 @@ async fn what_the_service_never_takes_is_refused_by_its_position() {
     store.probe().await.unwrap();
 }
 
+/// What a transaction may have at most, by the service's rules.
+const TRANSACTION: usize = 4 << 20;
+
+/// A run with so many facts of so many bytes.
+fn heavy(number: u64, facts: u64, bytes: usize) -> Write {
+    let said: Vec<Fact> = (0..facts).map(|second| completed(run(number), second)).collect();
+    let Write::Record { record, text, expected, mut facts } = insert(&said) else { unreachable!() };
+    facts.iter_mut().for_each(|fact| fact.text = "\u{1}".repeat(bytes));
+    Write::Record { record, text, expected, facts }
+}
+
+#[tokio::test]
+async fn what_is_too_large_for_a_transaction_goes_in_several() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let store = table.store_by(&services);
+    let all_written =
+        |answers: &[Committed]| answers.iter().all(|answer| matches!(answer, Committed::Written(Some(_))));
+    let answers = commit(store.as_ref(), (1..=10).map(|number| heavy(number, 2, 300_000)).collect()).await;
+    assert!(all_written(&answers), "{answers:?}");
+    assert_eq!(between.requests(), 1 + 4, "the floor, and three writes in each transaction");
+    let answers = commit(store.as_ref(), vec![heavy(11, 10, 600_000)]).await;
+    assert!(all_written(&answers), "{answers:?}");
+    assert!(between.requests() > 2, "one write in several");
+    assert_eq!(table.rows("run|fabrikam|7").await.len(), 10 * 3 + 11);
+    let largest = between.largest.load(Ordering::Relaxed);
+    assert!((TRANSACTION / 2..=TRANSACTION).contains(&largest), "{largest}");
+}
+
+#[tokio::test]
+async fn keys_that_take_much_room_are_all_told() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let store = table.store_by(&services);
+    let organization = "\u{fc}\u{1}\"".repeat(100);
+    let key = |run| Key::Run(RunKey { organization: organization.clone(), pipeline: 7, run });
+    let keys: BTreeSet<Key> = (1..=3_000).map(key).collect();
+    store.append(&keys.iter().cloned().collect::<Vec<_>>()).await.unwrap();
+    assert!(between.requests() > 6, "they fit no single row");
+    assert_eq!(told(store.as_ref()).await, keys);
+    let largest = between.largest.load(Ordering::Relaxed);
+    assert!(largest <= TRANSACTION, "{largest}");
+}
+
 #[tokio::test]
 async fn any_organization_can_be_a_key() {
     let table = Table::create().await;
@@ -388,7 +444,7 @@ async fn any_organization_can_be_a_key() {
 #[tokio::test]
 async fn columns_have_types_that_other_tools_read() {
     let table = Table::create().await;
-    let Fact::Run(mut fact) = completed(run(479), 60);
+    let Fact::Run(mut fact) = completed(run(479), 60) else { panic!("another kind") };
     fact.labels = vec![
         (Label::RunName, "20260302.1".to_owned()),
         (Label::ProjectName, "Shop".to_owned()),
@@ -693,7 +749,7 @@ async fn one_request_a_partition_and_one_an_append() {
         commit(store.as_ref(), vec![insert(&[completed(run(number), 1)])]).await;
         store.append(&[Key::Run(run(number))]).await.unwrap();
     }
-    assert_eq!(between.requests(), 20);
+    assert_eq!(between.requests(), 23, "two each, and a look for old rows in each of the other shards");
     let keys: Vec<Key> = (10..20).chain([100]).map(|number| Key::Run(run(number))).collect();
     let loaded = store.load(&keys).await.unwrap();
     assert_eq!(loaded.iter().filter(|found| found.is_some()).count(), 10);
@@ -766,4 +822,21 @@ async fn readers_hear_of_what_a_purge_removed_before_it_broke_off() {
     assert_eq!(store.changes(&start, 10).await.unwrap().keys, keys);
     assert_eq!(store.ended(at(100), 10).await.unwrap(), []);
     assert!(table.rows("run|fabrikam|7").await.is_empty());
+}
+
+#[tokio::test]
+async fn a_backfill_leaves_the_same_as_in_the_local_file() {
+    let ado = FakeAdo::start().await;
+    tell(&mut ado.state(), &bodies(600));
+    let table = Table::create().await;
+    let store: Arc<dyn Store> = table.store();
+    let first = run_all(&ado, &store, Timelines::All).await;
+    let second = run_all(&ado, &store, Timelines::All).await;
+    assert_eq!((first.imported.left_alone, second.imported.applied), (0, 0), "{first:?} {second:?}");
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    run_all(&ado, &local.store, Timelines::All).await;
+    let records = stored(local.store.as_ref()).await;
+    assert_same(&stored(store.as_ref()).await, &records);
+    assert_told(store.as_ref(), &records).await;
 }

@@ -164,6 +164,30 @@ async fn the_connection_string_names_account_and_endpoints() {
     assert_eq!(azurite.connection_string(), format!("{};", expected.join(";")));
 }
 
+/// Whoever calls `scripts/azurite` with something wrong sees one line.
+#[test]
+fn what_is_wrong_with_its_arguments_is_one_line() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let file = file.path().to_str().unwrap();
+    let taken = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let taken = taken.local_addr().unwrap().port().to_string();
+    let [free, _] = free_ports().map(|port| port.to_string());
+    for (arguments, says) in [
+        (vec!["abc", "10002"], "AZURITE_QUEUE_PORT: `abc` is no port"),
+        (vec!["10001", "65536"], "AZURITE_TABLE_PORT: `65536` is no port"),
+        (vec!["10001", "10001"], "port 10001 is asked for twice"),
+        (vec!["10001", "10002", file], "is no folder"),
+        (vec!["10001", "10002", "/proc/none"], "cannot be used"),
+        (vec![&taken, &free], "is taken; AZURITE_QUEUE_PORT names another"),
+    ] {
+        let serve = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/azurite/serve.js");
+        let output = Command::new("node").arg(serve).args(&arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}: {said}");
+        assert!(said.starts_with("azurite: ") && said.contains(says) && said.lines().count() == 1, "{said}");
+    }
+}
+
 /// What the system does for a process of tests that ends in whatever way.
 #[test]
 fn it_ends_when_its_stdin_closes() {

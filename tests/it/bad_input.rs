@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pipetrail::ado::{Beside, DecodeError, Decoded, Decoder, build_facts, timeline_facts};
 use pipetrail::domain::Fact;
+use pipetrail::domain::run::RunFact;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -16,6 +17,7 @@ fn outcome(body: &[u8]) -> (String, Option<String>) {
     match Decoder::default().decode(body) {
         Ok(Decoded::Facts(_)) => ("facts".to_owned(), None),
         Ok(Decoded::Ignored { .. }) => ("ignored".to_owned(), None),
+        Ok(Decoded::Named(named)) => (format!("run {}", named.run), None),
         Err(error) => {
             check(&error);
             (error.code.to_owned(), error.path)
@@ -200,7 +202,7 @@ fn what_to_do_about_missing_resources_is_said() {
 fn unknown_words_are_kept() {
     let body = with(RUN, "/resource/run/state", Some(json!("levitating")));
     let Decoded::Facts(facts) = Decoder::default().decode(&body).unwrap() else { panic!("ignored") };
-    let Fact::Run(fact) = &facts[0];
+    let fact = about_run(&facts[0]);
     assert_eq!(fact.run.as_ref().unwrap().0.as_str(), "levitating");
 }
 
@@ -339,12 +341,18 @@ fn answers_with_wrong_values() {
     assert_eq!(failed(build_facts(&nobody, br#"{"value":[{"id":1}]}"#)), ("no_organization", None));
 }
 
+fn about_run(fact: &Fact) -> &RunFact {
+    let Fact::Run(fact) = fact else { panic!("another kind") };
+    fact
+}
+
 #[test]
 fn a_timeline_in_circles_ends() {
     let circle = br#"{"records":[{"id":"a","parentId":"b","type":"Job","name":"j","state":"completed"},
         {"id":"b","parentId":"a","type":"Phase"}]}"#;
     let beside = Beside { organization: "fabrikam".to_owned(), pipeline: 7, ..Beside::default() };
-    let [Fact::Run(fact)] = timeline_facts(&beside, 1, circle).unwrap().try_into().unwrap();
+    let facts = timeline_facts(&beside, 1, circle).unwrap();
+    let [Fact::Run(fact)] = facts.as_slice() else { panic!("another kind") };
     assert_eq!(fact.jobs[0].stage, "__default");
 }
 
@@ -353,12 +361,12 @@ fn of_a_flood_only_so_much_is_taken() {
     let stage = json!({"name": "s", "state": "running", "attempt": 1});
     let body = with(RUN, "/resource/stages", Some(Value::Array(vec![stage; 3_000])));
     let Decoded::Facts(facts) = Decoder::default().decode(&body).unwrap() else { panic!("ignored") };
-    let stages = facts.iter().map(|Fact::Run(fact)| fact.stages.len()).collect::<Vec<_>>();
+    let stages = facts.iter().map(|fact| about_run(fact).stages.len()).collect::<Vec<_>>();
     assert_eq!(stages, [400, 400, 200], "each fact can be stored");
     let step = |number: u32| json!({"assignedApprover": {"displayName": format!("{number:03}{}", "x".repeat(500))}});
     let body = with(APPROVAL, "/resource/approval/steps", Some((0..500).map(step).collect()));
     let Decoded::Facts(facts) = Decoder::default().decode(&body).unwrap() else { panic!("ignored") };
-    let Fact::Run(fact) = &facts[0];
+    let fact = about_run(&facts[0]);
     let [first, second] = fact.approvals[0].says.approvers.as_slice() else { panic!("{fact:?}") };
     assert!(first.starts_with("000x") && second.starts_with("001x") && first.len() == 256, "{first}");
 }
@@ -390,4 +398,32 @@ proptest! {
             if base64 { outcome(STANDARD.encode(body).as_bytes()) } else { outcome(&body) };
         }
     }
+}
+
+/// What a subscription with minimal resources sends is not documented: whatever names the run is enough.
+#[test]
+fn where_somebody_can_ask_a_run_that_is_only_named_is_no_error() {
+    let asking = Decoder::default().asking();
+    let named = |file: &str, resource: Value| {
+        let body = with(file, "/resource", Some(resource));
+        assert!(Decoder::default().decode(&body).is_err());
+        match asking.decode(&body) {
+            Ok(Decoded::Named(named)) => Some((named.organization, named.run)),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    };
+    let expected = |run| Some(("fabrikam".to_owned(), run));
+    let base = "https://dev.azure.com/fabrikam/shop/_apis";
+    assert_eq!(named(BUILD, json!({"id": 480})), expected(480));
+    assert_eq!(named(BUILD, json!({"url": format!("{base}/build/Builds/480")})), expected(480));
+    assert_eq!(named(RUN, json!({"runId": 479})), expected(479));
+    assert_eq!(named(RUN, json!({"run": {"id": 479}})), expected(479));
+    assert_eq!(named(STAGE, json!({"run": {"url": format!("{base}/pipelines/7/runs/479")}})), expected(479));
+    assert_eq!(named(APPROVAL, json!({"run": {"id": "479"}})), expected(479));
+    for none in [json!({}), Value::Null, json!({"id": 0}), json!({"run": {"id": {}}})] {
+        assert_eq!(named(BUILD, none.clone()), None, "{none}");
+        assert_eq!(named(RUN, none.clone()), None, "{none}");
+    }
+    assert!(matches!(asking.decode(&with(RUN, "/createdDate", None)), Err(error) if error.code == "no_created_date"));
 }

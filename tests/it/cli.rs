@@ -12,8 +12,11 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use pipetrail::catalog;
 use pipetrail::clock::ManualClock;
+use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
-use pipetrail::domain::{ApprovalStatus, Fact, FactKind, Label, Outcome, Record, RunKey, State, Time};
+use pipetrail::domain::{
+    ApprovalStatus, Fact, FactKind, GapKey, GapReason, Label, Outcome, Record, RunKey, State, Time,
+};
 use pipetrail::queue::{self, Queue, Reason, Settlement, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{SqliteStore, Store, Write};
@@ -191,11 +194,21 @@ fn help() {
         "demo",
         "work",
         "enqueue",
+        "backfill",
         "get",
         "get runs",
         "get run",
         "get pipelines",
         "get stages",
+        "get gaps",
+        "subscriptions",
+        "subscriptions plan",
+        "subscriptions apply",
+        "subscriptions list",
+        "subscriptions doctor",
+        "subscriptions test",
+        "subscriptions rotate-key",
+        "subscriptions remove",
         "dead-letter",
         "dead-letter list",
         "dead-letter show",
@@ -211,6 +224,9 @@ fn help() {
         let name = format!("help {command}").trim_end().replace([' ', '-'], "_");
         assert_snapshot!(name, shell.run(format!("{command} --help").trim_start()));
     }
+    let by_command = shell.run("help get runs");
+    let by_option = shell.run("get runs --help");
+    assert_eq!(by_command.split_once('\n').unwrap().1, by_option.split_once('\n').unwrap().1);
 }
 
 #[test]
@@ -226,6 +242,7 @@ fn wrong_usage() {
         "dead-letter requeue --all 1",
         "purge --yes",
         "work --concurrency 0",
+        "work --until-empty --reconcile 15m",
     ];
     assert_snapshot!(session(&Shell::new(), &lines));
 }
@@ -260,7 +277,14 @@ fn wrong_configuration_of_azure() {
 #[test]
 fn what_is_for_the_local_file_alone() {
     let shell = Shell::new().with("PIPETRAIL_STORAGE", "azure").with("AZURE_STORAGE_ACCOUNT", "fabrikam");
-    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs"]));
+    assert_snapshot!(session(&shell, &["backup copy.db", "demo --once", "get runs", "get runs --data other.db"]));
+}
+
+/// An account is set, but nobody said that it is to be used.
+#[test]
+fn what_is_for_azure_alone() {
+    let shell = Shell::new().with("AZURE_STORAGE_ACCOUNT", "fabrikam");
+    assert_snapshot!(session(&shell, &["get runs", "get runs --catalog other.db"]));
 }
 
 #[test]
@@ -322,6 +346,49 @@ fn get_runs() {
     assert_snapshot!(session(&shell, &lines));
 }
 
+/// A file with a run and three gaps, one of them open and one covered.
+fn with_gaps() -> Shell {
+    let shell = Shell::new();
+    let gap = |events: &str, over: Option<Time>, covered| {
+        let from = at("2019-10-02T19:30:00Z");
+        let fact = GapFact::new(GapKey::new("fabrikam", "p-1", events), from, at("2019-10-02T19:56:00Z"));
+        let name = Some("Fiber".to_owned());
+        Fact::Gap(GapFact { why: Some(GapReason::OnProbation), project_name: name, over, covered, ..fact })
+    };
+    let end = Some(at("2019-10-02T20:00:00.5Z"));
+    let gaps = [gap("build.complete", None, None), gap("git.push", end, None), gap("workitem.created", end, end)];
+    block_on(async {
+        let store = SqliteStore::open(open(&shell), catalog::projection()).await.unwrap();
+        for fact in finished_run().into_iter().chain(gaps) {
+            let record = Record::of(&fact);
+            let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
+            store.commit(Arc::new(vec![write])).await.unwrap();
+        }
+    });
+    shell
+}
+
+#[test]
+fn get_gaps() {
+    let lines = [
+        "get gaps",
+        "get gaps --all -o wide",
+        "get gaps --all --project fiber --since 2019-10-02T20:00:00Z -o csv",
+        "get gaps --top 1 -o json",
+        "get gaps --organization contoso",
+        "get gaps --organization contoso -o json",
+        "get runs",
+        "get run 479",
+        "get runs --project other",
+        "get runs -o csv",
+    ];
+    let shell = with_gaps();
+    assert_snapshot!(session(&shell, &lines));
+    let said = shell.run("purge --older-than 1s --yes");
+    assert!(said.contains("purged 1 run that"), "gaps go with it and are not counted: {said}");
+    assert_eq!(shell.run("get gaps --all -o csv").matches("onProbation").count(), 1, "the open one stays");
+}
+
 #[test]
 fn get_run() {
     let lines = [
@@ -357,6 +424,7 @@ fn dead_letters() {
         "dead-letter list -o json",
         "dead-letter list --reason no_run_id",
         "dead-letter list --reason nothing -o json",
+        "dead-letter list --reason nothing",
         "dead-letter show 1",
         "dead-letter show 1 -o json",
         "dead-letter show 99",
@@ -367,6 +435,7 @@ fn dead_letters() {
         "dead-letter requeue --all",
         "dead-letter list",
         "dead-letter discard --all --yes",
+        "dead-letter list --reason nothing",
     ];
     assert_snapshot!(session(&shell, &lines));
 }
@@ -401,13 +470,13 @@ fn enqueue() {
         "enqueue events/b.json nowhere.json",
         "enqueue none",
     ];
-    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{}");
+    let piped = shell.run_with_stdin("enqueue -", b"{}\n\n{\n  \"a\": 1\n}\n");
     assert_snapshot!(session(&shell, &lines) + "\n" + &piped);
     let queue = SqliteQueue::new(open(&shell));
     let mut bodies: Vec<_> = block_on(queue.receive(Duration::from_secs(120))).unwrap();
     bodies.sort_by_key(|delivery| delivery.id.parse::<u64>().unwrap_or_default());
     let bodies: Vec<_> = bodies.iter().map(|delivery| String::from_utf8_lossy(&delivery.body).into_owned()).collect();
-    assert_eq!(bodies, ["{}", "{}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
+    assert_eq!(bodies, ["{}", "{\n  \"a\": 1\n}", "rubbish", "{}", "1", "2", "e30=", "MQ==", "Mg==", "1", "2"]);
 }
 
 #[test]

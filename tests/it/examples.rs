@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use pipetrail::ado::{Beside, Decoded, Decoder, build_facts, timeline_facts};
 use pipetrail::domain::run::{RunFact, Statement};
 use pipetrail::domain::{Fact, Join, Label, Outcome, Record, State, Time};
+use serde_json::json;
 
 pub(crate) fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json")
@@ -41,13 +42,22 @@ fn beside() -> Beside {
         project_name: Some("bedrock_gitops".to_owned()),
         pipeline: 12,
         pipeline_name: Some("checkout-service".to_owned()),
+        finished: None,
+    }
+}
+
+fn about_run(fact: &Fact) -> Option<&RunFact> {
+    match fact {
+        Fact::Run(fact) => Some(fact),
+        Fact::Gap(_) => None,
     }
 }
 
 fn told(decoded: &Decoded) -> String {
     match decoded {
         Decoded::Ignored { event_type } => format!("  ignored: {event_type}\n"),
-        Decoded::Facts(facts) => facts.iter().map(|Fact::Run(fact)| told_fact(fact)).collect(),
+        Decoded::Named(named) => format!("  only named: {}\n", named.run),
+        Decoded::Facts(facts) => facts.iter().filter_map(about_run).map(told_fact).collect(),
     }
 }
 
@@ -622,7 +632,8 @@ fn a_build_is_the_same_alone_in_a_list_and_bare_on_the_queue() {
 fn the_address_does_not_overrule_whom_the_caller_asked() {
     let body = fs::read(folder().join("get_build_id_api_result.json")).unwrap();
     let beside = Beside { organization: "Contoso".to_owned(), ..beside() };
-    let [Fact::Run(fact)] = build_facts(&beside, &body).unwrap().try_into().unwrap();
+    let facts = build_facts(&beside, &body).unwrap();
+    let [Fact::Run(fact)] = facts.as_slice() else { panic!("another kind") };
     assert_eq!(fact.key.organization, "contoso");
 }
 
@@ -665,7 +676,13 @@ fn the_first_runs_of_the_proposal_come_out() {
             }
         }
     }
-    let shown: Vec<_> = records.iter().map(|Record::Run(record)| record.shown()).collect();
+    let shown: Vec<_> = records
+        .iter()
+        .filter_map(|record| match record {
+            Record::Run(record) => Some(record.shown()),
+            Record::Gap(_) => None,
+        })
+        .collect();
     let run = |id| shown.iter().find(|run| run.key.run == id && run.key.organization == "fabrikam").unwrap();
     for (id, result, stages) in [
         (479, Outcome::Succeeded, 0),
@@ -688,8 +705,8 @@ fn other_names_of_an_organization_are_configured() {
     let aliases = [("Fabrikam", "Contoso"), ("c12d0eb8-e382-443b-9f9c-c52cba5014c2", "by-id")];
     let decoder = Decoder::new(aliases.map(|(from, to)| (from.to_owned(), to.to_owned())).into());
     let organization = |body: &[u8]| match decoder.decode(body).unwrap() {
-        Decoded::Facts(facts) => facts.iter().map(|Fact::Run(fact)| fact.key.organization.clone()).next(),
-        Decoded::Ignored { .. } => None,
+        Decoded::Facts(facts) => facts.iter().filter_map(about_run).map(|fact| fact.key.organization.clone()).next(),
+        Decoded::Ignored { .. } | Decoded::Named(_) => None,
     };
     let body = fs::read(folder().join("started_build.json")).unwrap();
     assert_eq!(organization(&body).as_deref(), Some("contoso"));
@@ -714,8 +731,39 @@ fn ids_come_from_the_links_where_the_fields_are_gone() {
     ];
     for resource in resources {
         let Decoded::Facts(facts) = decode(body(resource).as_bytes()) else { panic!("ignored") };
-        let Fact::Run(fact) = &facts[0];
+        let Fact::Run(fact) = &facts[0] else { panic!("another kind") };
         assert_eq!((fact.key.organization.as_str(), fact.key.pipeline, fact.key.run), ("o", 7, 479), "{resource}");
         assert!(fact.labels.contains(&(Label::ProjectName, "p".to_owned())), "{:?}", fact.labels);
+    }
+}
+
+/// What the test button of the service sends, as its documentation has it; cut down to what matters.
+#[test]
+fn events_of_the_test_button_are_nobodys() {
+    let containers = |project: &str| {
+        json!({"collection": {"id": "c12d0eb8-e382-443b-9f9c-c52cba5014c2"},
+            "account": {"id": "f844ec47-a9db-4511-8281-8b63f4eaf94e"}, "project": {"id": project}})
+    };
+    let sample = "be9b3917-87e6-42a4-a549-2bc06a7a878f";
+    let build = |organization: &str| {
+        let url = format!("https://{organization}.visualstudio.com/DefaultCollection/71777fbc/_apis/build/Builds/2");
+        json!({"id": 2, "status": "succeeded", "definition": {"id": 2}, "url": url})
+    };
+    let run = json!({"run": {"id": 11, "state": "completed", "url": "https://codedev.ms/org/863d0a5b/_apis/Pipelines/1/runs/11"},
+        "pipeline": {"id": 1}});
+    let without_run = json!({"approval": {"id": "0f027b05-0942-4a35-9218-26fa07d8760a", "status": "pending"}});
+    let table = [
+        ("build.complete", build("fabrikam-fiber-inc"), sample, true),
+        ("ms.vss-pipelines.run-state-changed-event", run.clone(), sample, true),
+        ("ms.vss-pipelinechecks-events.approval-pending", without_run, sample, true),
+        // Somebody's own, whatever the containers say; and the vendor's organization with containers of its own.
+        ("build.complete", build("contoso"), sample, false),
+        ("ms.vss-pipelines.run-state-changed-event", run, "efd47cfd-d35f-40ba-b424-e1ab432fdc68", false),
+    ];
+    for (name, resource, project, is_nobodys) in table {
+        let body = json!({"eventType": name, "createdDate": "2026-03-02T08:00:00Z", "resource": resource,
+            "resourceContainers": containers(project)});
+        let read = Decoder::default().decode(body.to_string().as_bytes()).unwrap();
+        assert_eq!(matches!(read, Decoded::Ignored { .. }), is_nobodys, "{body}");
     }
 }

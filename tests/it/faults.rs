@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use pipetrail::domain::{Fact, Key, Time};
 use pipetrail::queue::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
+    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
 };
 use pipetrail::store::{self, Changes, Committed, Cursor, Store, StoreError, Stored, Write};
 use rand::rngs::SmallRng;
@@ -72,6 +72,10 @@ struct State {
     broken: Option<Act>,
     refuse: Option<(Rule, Fault)>,
     most_writes: usize,
+    /// What each record that is loaded seems to weigh.
+    weight: Option<usize>,
+    /// How many records each load brought; a commit ends with a 0.
+    loaded: Vec<usize>,
     asked: BTreeMap<Act, u32>,
     played: BTreeMap<(Act, Fault), u32>,
 }
@@ -97,6 +101,8 @@ impl Faults {
             broken: None,
             refuse: None,
             most_writes: usize::MAX,
+            weight: None,
+            loaded: Vec::new(),
             asked: BTreeMap::new(),
             played: BTreeMap::new(),
         })))
@@ -125,6 +131,25 @@ impl Faults {
     pub(crate) fn back(&self) {
         let mut state = self.lock();
         (state.away, state.broken) = (false, None);
+    }
+
+    /// Each record that is loaded from now on seems to have so many bytes.
+    pub(crate) fn weigh(&self, bytes: usize) {
+        let mut state = self.lock();
+        (state.weight, state.loaded) = (Some(bytes), Vec::new());
+    }
+
+    /// How many records were in memory at once since then.
+    pub(crate) fn most_loaded(&self) -> usize {
+        self.lock().loaded.split(|count| *count == 0).map(|counts| counts.iter().sum()).max().unwrap_or_default()
+    }
+
+    fn weighed(&self, mut stored: Vec<Option<Stored>>) -> Vec<Option<Stored>> {
+        let mut state = self.lock();
+        let there = stored.iter_mut().flatten();
+        let count = there.map(|stored| stored.bytes = state.weight.unwrap_or(stored.bytes)).count();
+        state.loaded.extend(Some(count).filter(|count| *count > 0));
+        stored
     }
 
     /// Nothing is refused any more.
@@ -282,7 +307,7 @@ impl FaultyStore {
 #[async_trait]
 impl Store for FaultyStore {
     async fn load(&self, keys: &[Key]) -> Result<Vec<Option<Stored>>, StoreError> {
-        self.faults.play(Act::Load, self.inner.load(keys)).await
+        Ok(self.faults.weighed(self.faults.play(Act::Load, self.inner.load(keys)).await?))
     }
 
     fn loads_first(&self) -> bool {
@@ -290,6 +315,7 @@ impl Store for FaultyStore {
     }
 
     async fn commit(&self, writes: Arc<Vec<Write>>) -> Result<Vec<Committed>, StoreError> {
+        self.faults.lock().loaded.push(0);
         let fault = self.faults.draw(Act::Commit);
         let work = async {
             if let Some(refusal) = self.faults.refusal(&writes) {
@@ -341,6 +367,22 @@ impl Store for FaultyStore {
 
     async fn remove(&self, keys: &[Key], before: Time) -> Result<(), StoreError> {
         self.inner.remove(keys, before).await
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        self.inner.note(name).await
+    }
+
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        self.inner.notes(prefix, limit).await
+    }
+
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        self.inner.put_note(name, text).await
+    }
+
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError> {
+        self.inner.drop_note(name).await
     }
 }
 
@@ -440,7 +482,7 @@ impl Queue for FaultyQueue {
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         self.inner.dead_letters(filter, after, limit).await

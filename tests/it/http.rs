@@ -12,7 +12,8 @@ use pipetrail::clock::SystemClock;
 use pipetrail::config::HookCredentials;
 use pipetrail::http::{Limits, MAX_BODY, Server, router};
 use pipetrail::queue::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, SqliteQueue, Survey,
+    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, SqliteQueue,
+    Survey,
 };
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{SqliteStore, Store};
@@ -95,7 +96,7 @@ impl Queue for Troubled {
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         self.queue.dead_letters(filter, after, limit).await

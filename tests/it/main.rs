@@ -9,6 +9,7 @@
     reason = "a helper that fails has to fail its test; what clippy permits in tests does not reach helpers"
 )]
 
+mod ado_process;
 mod architecture;
 mod azure;
 mod azure_guards;
@@ -16,19 +17,25 @@ mod azure_process;
 mod azure_queue;
 mod azure_store;
 mod azurite;
+mod backfill;
 mod bad_input;
 mod cli;
 mod contract;
 mod crash;
 mod examples;
+mod fake_ado;
 mod faults;
 mod http;
 mod local;
 mod merge_laws;
+mod merge_laws_gap;
 mod process;
 mod proxy;
+mod reconcile;
 mod reference;
+mod rest;
 mod shell;
 mod simulation;
+mod subscriptions;
 mod support;
 mod worker;

@@ -1,6 +1,8 @@
 //! The merge is a join: any order, any duplication and any grouping of the facts give the same record.
 
-use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, RunRecord, StageSaid, Statement};
+use pipetrail::domain::run::{
+    ApprovalSaid, ApprovalStatement, Failure, JobSaid, RunFact, RunRecord, StageSaid, Statement,
+};
 use pipetrail::domain::{
     ApprovalStatus, Change, Fact, FactKind, Join, Label, Outcome, Record, RunKey, Speaker, State, Time,
 };
@@ -94,6 +96,13 @@ fn label() -> impl Strategy<Value = (Label, String)> {
         .prop_map(|(label, text)| (Label::from(label), text.to_owned()))
 }
 
+fn failure() -> impl Strategy<Value = Failure> {
+    (time(), option::of(select(&STAGES[..])), option::of(select(vec!["one", "two"]))).prop_map(|(said, stage, text)| {
+        let (stage, message) = (stage.map(str::to_owned), text.map(str::to_owned));
+        Failure { said, stage, job: None, task: None, message, log: None }
+    })
+}
+
 fn fact() -> impl Strategy<Value = RunFact> {
     (
         select(&KINDS[..]),
@@ -103,8 +112,9 @@ fn fact() -> impl Strategy<Value = RunFact> {
         vec(stage(), 0..4),
         vec(job(), 0..3),
         vec(approval(), 0..2),
+        option::of(failure()),
     )
-        .prop_map(|(kind, said, labels, run, stages, jobs, approvals)| RunFact {
+        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure)| RunFact {
             key: key(),
             kind: FactKind::from(kind),
             said,
@@ -113,6 +123,7 @@ fn fact() -> impl Strategy<Value = RunFact> {
             stages,
             jobs,
             approvals,
+            failure,
         })
 }
 
@@ -219,7 +230,7 @@ proptest! {
     ) {
         let (one, other) = (fold(&facts), fold(&shuffled));
         let stored = Record::decode(&Record::Run(one.clone()).key(), &Record::Run(one.clone()).encode()).unwrap();
-        let Record::Run(stored) = stored;
+        let Record::Run(stored) = stored else { panic!("another kind") };
         prop_assert_eq!(one.shown(), other.shown());
         prop_assert_eq!(one.shown(), stored.shown());
     }

@@ -13,6 +13,7 @@ use pipetrail::azure::Account;
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY, account};
@@ -48,12 +49,28 @@ pub(crate) const FAULTS: [Fault; 7] =
 /// Longer than clients wait who are to see it.
 pub(crate) const SILENCE: Duration = Duration::from_secs(7);
 
-/// An answer to the next requests of a kind.
-struct Answer {
+/// What becomes of the next requests of a kind.
+struct Next {
     kind: &'static str,
-    status: u16,
-    code: &'static str,
+    fate: Fate,
     times: u32,
+}
+
+/// A request that waits at the proxy, before the service hears of it.
+#[derive(Clone, Default)]
+pub(crate) struct Held {
+    came: Arc<Notify>,
+    go: Arc<Notify>,
+}
+
+impl Held {
+    pub(crate) async fn came(&self) {
+        self.came.notified().await;
+    }
+
+    pub(crate) fn release(&self) {
+        self.go.notify_one();
+    }
 }
 
 struct Plan {
@@ -62,7 +79,7 @@ struct Plan {
     percent: u32,
     /// What all requests meet.
     all: Option<Fault>,
-    answers: Vec<Answer>,
+    next: Vec<Next>,
     played: BTreeMap<Fault, u32>,
     seen: u32,
 }
@@ -88,7 +105,7 @@ impl Proxy {
             rng: SmallRng::seed_from_u64(7),
             percent: 0,
             all: None,
-            answers: Vec::new(),
+            next: Vec::new(),
             played: BTreeMap::new(),
             seen: 0,
         };
@@ -121,7 +138,19 @@ impl Proxy {
 
     /// So many of the next requests of this kind, such as `queue PUT` or `table POST $batch`, are answered so.
     pub(crate) fn answer(&self, kind: &'static str, status: u16, code: &'static str, times: u32) {
-        self.plan.lock().unwrap().answers.push(Answer { kind, status, code, times });
+        self.plan.lock().unwrap().next.push(Next { kind, fate: Fate::Answered(status, code), times });
+    }
+
+    /// So many of the next requests of this kind meet this fault.
+    pub(crate) fn meet(&self, kind: &'static str, fault: Fault, times: u32) {
+        self.plan.lock().unwrap().next.push(Next { kind, fate: Fate::Met(fault), times });
+    }
+
+    /// The next request of this kind waits until it is released.
+    pub(crate) fn hold(&self, kind: &'static str) -> Held {
+        let held = Held::default();
+        self.plan.lock().unwrap().next.push(Next { kind, fate: Fate::Held(held.clone()), times: 1 });
+        held
     }
 
     pub(crate) fn played(&self) -> BTreeMap<Fault, u32> {
@@ -162,19 +191,20 @@ async fn serve(service: &'static str, target: &str, plan: &Arc<Mutex<Plan>>, sto
 }
 
 /// What becomes of a request.
+#[derive(Clone)]
 enum Fate {
     Relayed,
     Met(Fault),
     Answered(u16, &'static str),
+    Held(Held),
 }
 
 impl Plan {
     fn next(&mut self, kind: &str) -> Fate {
         self.seen += 1;
-        let answer = self.answers.iter_mut().find(|answer| answer.kind == kind && answer.times > 0);
-        if let Some(answer) = answer {
-            answer.times -= 1;
-            return Fate::Answered(answer.status, answer.code);
+        if let Some(next) = self.next.iter_mut().find(|next| next.kind == kind && next.times > 0) {
+            next.times -= 1;
+            return next.fate.clone();
         }
         let Some(fault) = self.all.or_else(|| self.thrown()) else { return Fate::Relayed };
         *self.played.entry(fault).or_default() += 1;
@@ -245,6 +275,11 @@ async fn relay(State(relay): State<Relay>, request: Request) -> Response<Body> {
         Fate::Relayed => relay.ask(request).await,
         Fate::Answered(status, code) => plain(status, code),
         Fate::Met(fault) => relay.play(fault, request).await,
+        Fate::Held(held) => {
+            held.came.notify_one();
+            held.go.notified().await;
+            relay.ask(request).await
+        }
     }
 }
 

@@ -67,6 +67,16 @@ pub(crate) fn worker(queue: Arc<dyn Queue>, store: Arc<dyn Store>) -> Worker {
     Worker::new(queue, store, Arc::new(SystemClock), decode(), quick())
 }
 
+/// Waits for a condition, for a minute.
+pub(crate) async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
+    let wait = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(60), wait).await.is_ok(), "{what}: not within a minute");
+}
+
 /// Works until the queue is empty.
 pub(crate) async fn drain(worker: &Worker) -> Tally {
     let done = worker.run(Mode::UntilEmpty, CancellationToken::new());

@@ -17,20 +17,10 @@ use tokio_util::sync::CancellationToken;
 use crate::faults::{Act, Fault, Faults, FaultyQueue, FaultyStore};
 use crate::support::{
     Local, all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, drain, folded, folder, quick,
-    stored, time, told,
+    stored, time, told, until,
 };
 
 const LIMIT: Duration = Duration::from_secs(60);
-
-/// Waits for a condition.
-async fn until(what: &str, mut condition: impl AsyncFnMut() -> bool) {
-    let wait = async {
-        while !condition().await {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    assert!(tokio::time::timeout(LIMIT, wait).await.is_ok(), "{what}: not within {LIMIT:?}");
-}
 
 /// Code and body of a dead letter.
 type DeadBody = (String, Vec<u8>);
@@ -186,6 +176,26 @@ fn count(number: usize) -> u64 {
 
 mod without_faults {
     use super::*;
+
+    #[tokio::test]
+    async fn only_few_large_records_are_in_memory_at_once() {
+        let rig = Rig::new().await;
+        let sent = bodies(3_000);
+        // Of each run some events, so that all the records are there when the rest comes.
+        let (first, rest): (Vec<_>, Vec<_>) = sent.iter().cloned().enumerate().partition(|(number, _)| number % 2 == 0);
+        for some in [first, rest] {
+            rig.put(&some.into_iter().map(|(_, body)| body).collect::<Vec<_>>()).await;
+            rig.drain().await;
+            rig.store.weigh(1 << 20);
+        }
+        rig.assert_complete(&sent).await;
+        assert!(folded(&sent).len() > 100);
+        rig.store.weigh(1 << 20);
+        rig.put(&sent).await;
+        rig.drain().await;
+        // At first it is not known how large they are.
+        assert!((1..=8).contains(&rig.store.most_loaded()), "{}", rig.store.most_loaded());
+    }
 
     #[tokio::test]
     async fn records_are_the_fold_of_the_events_in_any_order() {

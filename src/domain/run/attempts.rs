@@ -81,14 +81,18 @@ pub(crate) struct ShownAttempt {
     pub(crate) finished: Option<Time>,
 }
 
-/// Terminal beats non-terminal whatever the clock, else the latest said.
+/// Terminal beats non-terminal whatever the clock, else the latest said. What has a start is past `notStarted`, whoever
+/// says so later: a run event lists its stages as they were, and comes up to two seconds after they began.
 fn show(number: u32, claims: &Claims) -> ShownAttempt {
     let terminal = || claims.voices().filter(|(_, state, _)| state.is_terminal()).map(|(_, _, says)| says);
     let started = earliest(claims.statements(), |says| says.started);
     if terminal().next().is_none() {
         let state = claims
             .voices()
-            .max_by_key(|(_, state, says)| (says.said, progress(state), (*state).clone()))
+            .max_by_key(|(_, state, says)| {
+                let is_past = started.is_some() && **state == State::NotStarted;
+                (!is_past, says.said, progress(state), (*state).clone())
+            })
             .map(|(_, state, _)| state.clone());
         return ShownAttempt { number, state, result: None, started, finished: None };
     }

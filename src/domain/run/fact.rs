@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::claims::Statement;
+use super::failure::Failure;
 use crate::domain::join::join_max;
 use crate::domain::{ApprovalStatus, Change, FactKind, Join, Label, RunKey, Speaker, State, Time};
 
@@ -33,6 +34,8 @@ pub struct RunFact {
     pub jobs: Vec<JobSaid>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<ApprovalSaid>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
 }
 
 impl RunFact {
@@ -48,6 +51,7 @@ impl RunFact {
             stages: Vec::new(),
             jobs: Vec::new(),
             approvals: Vec::new(),
+            failure: None,
         }
     }
 

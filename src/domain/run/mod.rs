@@ -8,13 +8,17 @@
 mod attempts;
 mod claims;
 mod fact;
+mod failure;
 mod record;
 mod room;
 mod shown;
+mod signature;
 #[cfg(test)]
 mod tests;
 
 pub use claims::Statement;
 pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid};
+pub use failure::{Failure, ShownFailure};
 pub use record::RunRecord;
 pub use shown::{ShownApproval, ShownJob, ShownRun, ShownStage};
+pub use signature::signature;

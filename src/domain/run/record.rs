@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, MOST_APPROVERS, RunFact};
+use super::failure::Failure;
 use super::room::{self, Part, Room, Weigh};
 use crate::domain::join::join_max;
 use crate::domain::text::{MOST_NAME, weight};
@@ -46,6 +47,8 @@ pub struct RunRecord {
     pub(super) jobs: BTreeMap<JobKey, Attempts>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(super) approvals: BTreeMap<String, Approval>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) failure: Option<Box<Failure>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -133,6 +136,7 @@ impl RunRecord {
             stages: BTreeMap::new(),
             jobs: BTreeMap::new(),
             approvals: BTreeMap::new(),
+            failure: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -178,6 +182,9 @@ impl RunRecord {
         room::cut(&mut self.stages, ROOM_OF_STAGES);
         room::cut(&mut self.jobs, ROOM_OF_JOBS);
         room::cut(&mut self.approvals, ROOM_OF_APPROVALS);
+        if fact.failure.as_ref() > self.failure.as_deref() {
+            self.failure = fact.failure.clone().map(Box::new);
+        }
     }
 
     /// Most events repeat the labels: the text is copied only where it wins.
@@ -208,6 +215,7 @@ impl Join for RunRecord {
             .or(room::join(&mut self.stages, other.stages, ROOM_OF_STAGES))
             .or(room::join(&mut self.jobs, other.jobs, ROOM_OF_JOBS))
             .or(room::join(&mut self.approvals, other.approvals, ROOM_OF_APPROVALS))
+            .or(join_max(&mut self.failure, other.failure))
             .or(self.unknown.join(other.unknown))
     }
 }

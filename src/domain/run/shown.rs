@@ -1,11 +1,12 @@
 //! What people see of a run: a pure function of its record.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::attempts::ShownAttempt;
 use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
 use super::fact::ApprovalStatement;
+use super::failure::ShownFailure;
 use super::record::RunRecord;
 use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
 
@@ -33,6 +34,8 @@ pub struct ShownRun {
     pub stages: Vec<ShownStage>,
     pub jobs: Vec<ShownJob>,
     pub approvals: Vec<ShownApproval>,
+    /// Only of a run that failed, and only where somebody asked for its timeline.
+    pub failure: Option<ShownFailure>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +87,7 @@ impl RunRecord {
     pub fn shown(&self) -> ShownRun {
         let stages = self.shown_stages();
         let verdict = self.verdict(&stages);
+        let failure = self.shown_failure(&verdict);
         let label = |label: Label| self.labels.get(&label).map(|Said(_, text)| text.clone());
         ShownRun {
             key: self.key().clone(),
@@ -105,7 +109,32 @@ impl RunRecord {
             stages,
             jobs: self.shown_jobs(),
             approvals: self.shown_approvals(),
+            failure,
         }
+    }
+
+    /// Whether the two look the same to who asks how a run went: its state, result and stages.
+    pub(crate) fn is_shown_like(&self, other: &Self) -> bool {
+        let stages = |record: &Self| {
+            let stages = record.shown_stages();
+            let verdict = record.verdict(&stages);
+            let stages = stages.into_iter().map(|stage| (stage.name, stage.attempt, stage.state, stage.result));
+            (verdict.state, verdict.result, stages.collect::<BTreeSet<_>>())
+        };
+        stages(self) == stages(other)
+    }
+
+    /// Whether it did not fail, or tells why.
+    pub(crate) fn is_explained(&self) -> bool {
+        let verdict = self.verdict(&self.shown_stages());
+        verdict.result != Some(Outcome::Failed) || self.shown_failure(&verdict).is_some()
+    }
+
+    /// That of an earlier end is void.
+    fn shown_failure(&self, verdict: &Verdict) -> Option<ShownFailure> {
+        let failed = verdict.result == Some(Outcome::Failed);
+        let of_this_end = |said: Time| verdict.finished.is_none_or(|finished| finished.since(said) <= SAME_COMPLETION);
+        self.failure.as_deref().filter(|failure| failed && of_this_end(failure.said)).map(ShownFailure::from)
     }
 
     fn verdict(&self, stages: &[ShownStage]) -> Verdict {

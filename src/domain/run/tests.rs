@@ -455,3 +455,41 @@ fn jobs_of_the_same_name_in_two_stages() {
         ]
     );
 }
+
+#[test]
+fn a_stage_that_began_is_not_shown_as_not_started_by_a_run_event_that_comes_late() {
+    let mut listed = run_event(2.0, State::InProgress);
+    let says = Statement::at(at(2.0));
+    listed.stages.push(StageSaid { name: "build".to_owned(), attempt: Some(1), state: State::NotStarted, says });
+    assert_eq!(stages(&shown(&[listed.clone()])), [(1, "notStarted", "")]);
+    assert_eq!(stages(&shown(&[listed, stage(1.0, Some(1), State::Running, 0.5)])), [(1, "running", "")]);
+}
+
+fn failed_because(said: f64, message: &str) -> RunFact {
+    let mut fact = fact(FactKind::Timeline, said);
+    let message = Some(message.to_owned());
+    fact.failure = Some(Failure { said: at(said), stage: None, job: None, task: None, message, log: None });
+    fact
+}
+
+#[test]
+fn why_a_run_failed_is_that_of_its_last_end() {
+    let message = |facts: &[RunFact]| shown(facts).failure.and_then(|failure| failure.message);
+    let (first, second) = (failed_because(59.0, "one 1"), failed_because(459.0, "two"));
+    let failed = |finished| build_complete(finished + 8.0, finished, Outcome::Failed);
+    assert_eq!(message(&[failed(59.0), first.clone()]).as_deref(), Some("one 1"));
+    assert_eq!(message(&[failed(59.0), first.clone(), failed(459.0)]), None, "the second end is not explained yet");
+    assert!(!fold(&[failed(59.0), first.clone(), failed(459.0)]).is_explained());
+    assert_eq!(message(&[failed(59.0), first.clone(), failed(459.0), second]).as_deref(), Some("two"));
+    let mended = [failed(59.0), first.clone(), build_complete(467.0, 459.0, Outcome::Succeeded)];
+    assert_eq!((message(&mended), fold(&mended).is_explained()), (None, true));
+    let shown = shown(&[failed(59.0), first]).failure.unwrap();
+    assert_eq!(shown.signature.as_deref(), Some("one <n>"));
+}
+
+#[test]
+fn who_speaks_makes_no_difference_to_how_a_run_is_shown() {
+    let [event, asked] = [run_completed(60.0, 59.0, Outcome::Failed), build_complete(67.0, 59.0, Outcome::Failed)];
+    assert!(fold([&event]).is_shown_like(&fold([&event, &asked])));
+    assert!(!fold([&event]).is_shown_like(&fold([&event, &build_complete(67.0, 59.0, Outcome::PartiallySucceeded)])));
+}

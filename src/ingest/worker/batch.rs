@@ -86,7 +86,7 @@ impl Decided {
         let settle = |((delivery, reading), fates): ((Delivery, &Reading), &Vec<&Fate>)| {
             let outcome = match reading {
                 Reading::Facts => outcome(fates.iter().copied(), delivery.receives),
-                Reading::Ignored => Outcome::Done,
+                Reading::Ignored | Reading::Wanted(_) => Outcome::Done,
                 Reading::Bad(reason) => Outcome::Dead { reason: reason.clone(), tries: delivery.receives },
             };
             count(&mut tally, &outcome);
@@ -109,6 +109,7 @@ impl Decided {
             applied: 0,
             unchanged: 0,
             ignored: 0,
+            wanted: 0,
             below_floor: 0,
             ..self.tally
         };
@@ -146,6 +147,8 @@ fn count(tally: &mut Tally, outcome: &Outcome) {
 fn count_done(tally: &mut Tally, reading: &Reading, fates: &[&Fate]) {
     if matches!(reading, Reading::Ignored) {
         tally.ignored += 1;
+    } else if matches!(reading, Reading::Wanted(_)) {
+        tally.wanted += 1;
     } else if fates.contains(&&Fate::Applied) {
         tally.applied += 1;
     } else if fates.contains(&&Fate::BelowFloor) {

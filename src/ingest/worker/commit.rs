@@ -4,9 +4,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Decided, GIVE_BACK, Read};
-use super::{WorkError, Worker, outage};
+use super::{Away, WorkError, Worker, outage};
 use crate::ingest::commit::{Committer, Ended, Report};
-use crate::ingest::decide::Fate;
+use crate::ingest::decide::{Fate, Reading};
 use crate::store::StoreError;
 
 pub(super) struct Step {
@@ -34,7 +34,7 @@ impl Step {
             self.give_back(batch).await;
             return Ok(());
         }
-        match self.committer.commit(std::mem::take(&mut batch.groups)).await {
+        match self.keep(&mut batch).await {
             Ok(report) => {
                 complain(&report);
                 let decided = Decided::by_fates(batch, &report, self.worker.clock.now());
@@ -50,6 +50,17 @@ impl Step {
         }
     }
 
+    /// Commits what the batch says, and notes the runs that it only names.
+    async fn keep(&mut self, batch: &mut Read) -> Result<Report, StoreError> {
+        let report = self.committer.commit(std::mem::take(&mut batch.groups)).await?;
+        for reading in &batch.readings {
+            if let Reading::Wanted(wanted) = reading {
+                self.worker.store.put_note(&wanted.name(), &wanted.text()).await?;
+            }
+        }
+        Ok(report)
+    }
+
     async fn give_back(&self, batch: Read) {
         let decided = Decided::all(batch.deliveries, &GIVE_BACK, batch.ticket, self.worker.clock.now());
         drop(self.settle.send(decided).await);
@@ -57,12 +68,16 @@ impl Step {
 
     /// An outage is nobody's fault: wait until the store takes a write again.
     async fn wait_for_store(&self, mut error: StoreError) -> Result<(), WorkError> {
-        let mut wait = outage();
+        let (mut wait, mut away) = (outage(), Away::default());
+        away.begins();
         while !self.stop.is_cancelled() {
             tracing::warn!(error = error.cause(), "store: not available, waiting");
             wait.next(&self.stop).await;
             match self.worker.store.recover().await {
-                Ok(()) => break,
+                Ok(()) => {
+                    away.ends("store");
+                    break;
+                }
                 Err(failed @ StoreError::Failed(_)) => return Err(failed.into()),
                 Err(again) => error = again,
             }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::tally::Tally;
@@ -166,4 +167,21 @@ async fn all(steps: &mut JoinSet<Result<Tally, WorkError>>, stop: &CancellationT
 /// The waits for something that is not available. However long it was away, it is noticed within seconds.
 fn outage() -> Wait {
     Wait::new(Duration::from_millis(200), Duration::from_secs(5))
+}
+
+/// Since when something is not available, so that its end is said once.
+#[derive(Debug, Default)]
+struct Away(Option<Instant>);
+
+impl Away {
+    fn begins(&mut self) {
+        self.0.get_or_insert_with(Instant::now);
+    }
+
+    fn ends(&mut self, what: &str) {
+        if let Some(since) = self.0.take() {
+            let seconds = since.elapsed().as_secs();
+            tracing::info!(seconds, "{what}: works again after {seconds} s");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::{Alone, Decided, GIVE_BACK, Received, Ticket};
-use super::{Mode, WorkError, Worker, outage};
+use super::{Away, Mode, WorkError, Worker, outage};
 use crate::ingest::decide::{Company, company, given_up};
 use crate::ingest::wait::Wait;
 use crate::queue::{Delivery, Outcome, QueueError};
@@ -39,10 +39,14 @@ impl Step {
     pub(super) async fn run(self, mode: Mode) -> Result<(), WorkError> {
         let settings = &self.worker.settings;
         let mut idle = Wait::new(FIRST_IDLE.min(settings.idle), settings.idle);
-        let mut outage = outage();
+        let (mut outage, mut away) = (outage(), Away::default());
         while let Some(permit) = self.permit().await {
             let deadline = Instant::now() + settings.deadline;
-            match self.worker.queue.receive(settings.lease).await {
+            let received = self.worker.queue.receive(settings.lease).await;
+            if received.is_ok() {
+                away.ends("queue");
+            }
+            match received {
                 Ok(deliveries) if deliveries.is_empty() => {
                     drop(permit);
                     if mode == Mode::UntilEmpty && self.is_all_done().await? {
@@ -56,6 +60,7 @@ impl Step {
                     self.handle(deliveries, deadline, permit).await?;
                 }
                 Err(QueueError::Unavailable(error)) => {
+                    away.begins();
                     tracing::warn!(error = error.to_string(), "queue: not available, trying again");
                     outage.next(&self.stop).await;
                 }

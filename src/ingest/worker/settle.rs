@@ -137,14 +137,26 @@ impl Step {
 
 /// One line, and the same for Prometheus.
 fn report(tally: &Tally) {
-    let Tally { received, applied, unchanged, ignored, poisoned, retried, given_back, conflicts, below_floor, lag } =
-        tally;
+    let Tally {
+        received,
+        applied,
+        unchanged,
+        ignored,
+        wanted,
+        poisoned,
+        retried,
+        given_back,
+        conflicts,
+        below_floor,
+        lag,
+    } = tally;
     let lag_ms = u64::try_from(lag.as_millis()).unwrap_or(u64::MAX);
     tracing::info!(
         received,
         applied,
         unchanged,
         ignored,
+        wanted,
         poisoned,
         retried,
         given_back,

@@ -55,7 +55,7 @@ impl Bodies {
         let partition = &self.partition(id);
         let rows = stream::iter(0..size.div_ceil(ROW));
         let delete = |number: usize| async move { self.rows.delete(partition, &number.to_string()).await };
-        rows.map(delete).buffer_unordered(AT_ONCE).try_for_each(|_| async { Ok(()) }).await
+        rows.map(delete).buffer_unordered(AT_ONCE).try_collect().await
     }
 }
 

@@ -2,8 +2,12 @@
 //!
 //! `t|{time left to the end of all time}|{id}` is the dead letter. The service has one order, that of the keys, so the
 //! latest come first and a page is one query. `i|{id}` says when it died: whoever sets the same message aside again
-//! finds it there, and one transaction writes both or neither. A body that one property cannot hold has rows of its
-//! own, written before and removed after.
+//! finds it there, and one transaction inserts both or neither, so that the first reason and time stay. (A key of id
+//! and insertion time alone could be upserted blindly, but lists nothing in the order in which people look.)
+//!
+//! A body that one property cannot hold has rows of its own, written before and removed after, in a partition that
+//! names the death too: whoever still removes what was discarded does not meet the body of the same message, set aside
+//! again meanwhile.
 //!
 //! Bodies are kept byte for byte. The reason holds text of strangers, so it is written as any service takes it: short,
 //! and without what XML cannot hold.
@@ -21,7 +25,7 @@ use super::rows::Rows;
 use super::text::Stored;
 use crate::azure::{date_time, key_in_url, plain_text};
 use crate::domain::Time;
-use crate::queue::{DeadLetter, DeadLetterFilter, QueueError, Reason};
+use crate::queue::{After, DeadLetter, DeadLetterFilter, QueueError, Reason};
 
 /// Of a text column, in characters: it may hold 64 KiB in UTF-16.
 const MOST_TEXT: usize = 15_000;
@@ -93,11 +97,26 @@ impl DeadLetters {
 
     /// Whether it is new: the first to set a message aside says why and when.
     ///
-    /// What the service does not take of a reason must not bring the message back for ever, so it is left out then.
     pub(super) async fn add(&self, letter: &DeadLetter) -> Result<bool, QueueError> {
-        if letter.body.len() > CHUNK {
-            self.bodies.write(&letter.id, &letter.body).await?;
+        let body = body_of(&letter.id, letter.dead, letter.body.len());
+        if let Some(body) = &body {
+            self.bodies.write(&body.id, &letter.body).await?;
         }
+        let added = self.insert(letter).await?;
+        if let (false, Some(body)) = (added, &body) {
+            self.withdraw(letter, body).await?;
+        }
+        Ok(added)
+    }
+
+    /// Removes the body of one that was not added. It may be one that was, with an answer that was lost.
+    async fn withdraw(&self, letter: &DeadLetter, body: &Stored) -> Result<(), QueueError> {
+        let stands = self.name(&letter.id).await?.is_some_and(|name| name.dead.0 == letter.dead);
+        if stands { Ok(()) } else { self.bodies.remove(body).await }
+    }
+
+    /// What the service does not take of a reason must not bring the message back for ever, so it is left out then.
+    async fn insert(&self, letter: &DeadLetter) -> Result<bool, QueueError> {
         let added = self.rows.insert(&self.partition, &rows(&self.partition, letter)).await;
         let Err(QueueError::Failed(why)) = added else { return added };
         let (id, code) = (&letter.id, &letter.reason.code);
@@ -118,22 +137,26 @@ impl DeadLetters {
     pub(super) async fn page(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
-        let mut from = filter.dead_before.map_or_else(|| "t|".to_owned(), |before| format!("t|{}~", time_left(before)));
-        if let Some(after) = after {
-            let Some(name) = self.name(after).await? else { return Ok(Vec::new()) };
-            from = from.max(row_key(name.dead.0, after));
+        let mut from = filter.dead_before.map_or_else(|| "t|".to_owned(), behind_all);
+        if let Some(After { dead, id }) = after {
+            from = from.max(if can_be_ours(id) { row_key(*dead, id) } else { behind_all(*dead) });
         }
-        let rows = match &filter.ids {
-            Some(ids) => self.chosen(ids, filter.code.as_deref(), &from, limit).await?,
-            None => self.rows.query(self.behind(&from, filter.code.as_deref()), None, limit).await?,
-        };
-        let letters = rows.into_iter().map(|row| self.with_body(row));
-        let letters = stream::iter(letters).buffered(AT_ONCE);
-        // One without a body is being discarded.
-        letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
+        // An empty page is the end, so it must not be one whose letters all were discarded meanwhile.
+        loop {
+            let rows = match &filter.ids {
+                Some(ids) => self.chosen(ids, filter.code.as_deref(), &from, limit).await?,
+                None => self.rows.query(self.behind(&from, filter.code.as_deref()), None, limit).await?,
+            };
+            let Some(last) = rows.last().map(|row: &Row| row.key.clone()) else { return Ok(Vec::new()) };
+            let letters = self.with_bodies(rows).await?;
+            if !letters.is_empty() {
+                return Ok(letters);
+            }
+            from = last;
+        }
     }
 
     pub(super) async fn find(&self, id: &str) -> Result<Option<DeadLetter>, QueueError> {
@@ -148,8 +171,8 @@ impl DeadLetters {
         let Some(name) = self.name(id).await? else { return Ok(false) };
         // In this order: a dead letter that is listed has its body.
         let removed = self.rows.delete_all(&self.partition, &[&row_key(name.dead.0, id), &format!("i|{id}")]).await?;
-        if name.size > CHUNK {
-            self.bodies.remove(&Stored { id: id.to_owned(), size: name.size }).await?;
+        if let Some(body) = body_of(id, name.dead.0, name.size) {
+            self.bodies.remove(&body).await?;
         }
         Ok(removed)
     }
@@ -195,13 +218,26 @@ impl DeadLetters {
         Ok(self.rows.get(&self.partition, &row_key(name.dead.0, id)).await?.map(|(row, _)| row))
     }
 
+    /// One without a body is being discarded.
+    async fn with_bodies(&self, rows: Vec<Row>) -> Result<Vec<DeadLetter>, QueueError> {
+        let letters = rows.into_iter().map(|row| self.with_body(row));
+        let letters = stream::iter(letters).buffered(AT_ONCE);
+        letters.try_filter_map(|letter| async { Ok(letter) }).try_collect().await
+    }
+
     async fn with_body(&self, mut row: Row) -> Result<Option<DeadLetter>, QueueError> {
-        let body = match row.body.take() {
-            Some(body) => base64_simd::STANDARD.decode_to_vec(body).ok(),
-            None => self.bodies.read(&Stored { id: row.id.clone(), size: row.size }).await?,
+        let body = match (row.body.take(), body_of(&row.id, row.dead.0, row.size)) {
+            (Some(body), _) => base64_simd::STANDARD.decode_to_vec(body).ok(),
+            (None, Some(place)) => self.bodies.read(&place).await?,
+            (None, None) => None,
         };
         Ok(body.map(|body| row.with(body)))
     }
+}
+
+/// Where a body is that has rows of its own.
+fn body_of(id: &str, dead: Time, size: usize) -> Option<Stored> {
+    (size > CHUNK).then(|| Stored { id: format!("{id}|{}", time_left(dead)), size })
 }
 
 /// People type ids, and not every text may stand in a key.
@@ -211,6 +247,11 @@ fn can_be_ours(id: &str) -> bool {
 
 fn row_key(dead: Time, id: &str) -> String {
     format!("t|{}|{id}", time_left(dead))
+}
+
+/// Behind the keys of all that died at this time.
+fn behind_all(dead: Time) -> String {
+    format!("t|{}~", time_left(dead))
 }
 
 /// The later, the less. As many digits as the greatest has.
@@ -270,8 +311,8 @@ mod tests {
         let key = |ticks| row_key(Time::from_ticks(ticks), "x");
         let keys = [i64::MAX, 17_000_000_000_000_000, 16_999_999_999_999_999, 1, 0].map(key);
         assert!(keys.is_sorted() && keys.iter().all(|key| key.len() == 23), "{keys:?}");
-        let before = format!("t|{}~", time_left(Time::from_ticks(1)));
-        assert!(key(1) < before && before < key(0));
+        let behind = behind_all(Time::from_ticks(1));
+        assert!(key(1) < behind && behind < key(0));
     }
 
     #[test]

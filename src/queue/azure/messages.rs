@@ -16,6 +16,9 @@ pub(super) const MOST_AT_ONCE: u8 = 32;
 const TTL: Duration = Duration::from_secs(i32::MAX.unsigned_abs() as u64);
 /// A message can be hidden for a week.
 const MOST_HIDDEN: u64 = 7 * 24 * 3600;
+/// A message that is not there, by the forms of an id and of a receipt.
+const NOBODY: &str = "00000000-0000-0000-0000-000000000000";
+const NO_RECEIPT: &str = "AgAAAAMAAAAAAAAAAAAAAAAAAAA=";
 
 #[derive(Clone)]
 pub(super) struct Messages {
@@ -50,7 +53,7 @@ impl Messages {
     }
 
     pub(super) async fn put(&self, text: String) -> Result<(), QueueError> {
-        let ask = self.client.put_message(text).ttl(TTL);
+        let ask = || async { self.client.put_message(text.clone()).ttl(TTL).await.map_err(AzureError::from) };
         self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?;
         Ok(())
     }
@@ -58,30 +61,31 @@ impl Messages {
     /// At most so many messages.
     pub(super) async fn receive(&self, lease: Duration, most: u8) -> Result<Vec<Message>, QueueError> {
         let lease = Duration::from_secs(seconds(lease).max(1));
-        let ask = self.client.get_messages().number_of_messages(most).visibility_timeout(lease);
+        let get = self.client.get_messages().number_of_messages(most).visibility_timeout(lease);
+        let ask = || async { get.clone().await.map_err(AzureError::from) };
         Ok(self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?.messages)
     }
 
     /// Whether this lease still held the message.
     pub(super) async fn delete(&self, id: &str, pop_receipt: &str) -> Result<bool, QueueError> {
-        self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).delete().await)
+        self.held(id, self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).delete().await)
     }
 
     /// Makes the message visible after this time. The SDK sends the text again, though the service does not need it.
-    pub(super) async fn hide(
-        &self,
-        id: &str,
-        pop_receipt: &str,
-        text: &str,
-        time: Duration,
-    ) -> Result<bool, QueueError> {
+    pub(super) async fn hide(&self, id: &str, pop_receipt: &str, text: &str, time: Duration) -> Result<(), QueueError> {
         let time = Duration::from_secs(seconds(time));
-        self.held(self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).update(text, time).await)
+        self.held(id, self.client.pop_receipt_client(PopReceipt::new(id, pop_receipt)).update(text, time).await)?;
+        Ok(())
     }
 
+    /// Whether messages may be taken off. Nothing but an attempt tells, so it is made on a message that is nobody's:
+    /// who may delete is told that it is not there, or that the receipt is no good.
     pub(super) async fn probe(&self) -> Result<(), QueueError> {
-        self.count().await?;
-        Ok(())
+        let nobody = PopReceipt::new(NOBODY, NO_RECEIPT);
+        match self.client.pop_receipt_client(nobody).delete().await.map_err(AzureError::from) {
+            Err(error) if !error.is("MessageNotFound") && !error.is_refusal() => Err(self.place.fault(error)),
+            Ok(_) | Err(_) => Ok(()),
+        }
     }
 
     /// The count is approximate and no less than the truth, so an empty queue is one.
@@ -99,11 +103,25 @@ impl Messages {
     }
 
     /// A lease that ran out is an answer, no error. So is a queue that took all its messages along.
-    fn held<T>(&self, answer: azure_core::Result<T>) -> Result<bool, QueueError> {
+    ///
+    /// And so is a refusal: it is about this one message, as where it would be hidden for longer than it has to live. It
+    /// comes again by itself, or has expired, and the others go on.
+    fn held<T>(&self, id: &str, answer: azure_core::Result<T>) -> Result<bool, QueueError> {
         match answer.map_err(AzureError::from) {
             Ok(_) => Ok(true),
             Err(error) if error.is("MessageNotFound") || error.is("PopReceiptMismatch") || error.is_gone() => Ok(false),
-            Err(error) => Err(self.place.fault(error)),
+            Err(error) => match self.place.fault(error) {
+                QueueError::Failed(why) => {
+                    let error = why.to_string();
+                    tracing::warn!(
+                        message = id,
+                        error,
+                        "queue: settling a message is refused, it comes again by itself"
+                    );
+                    Ok(false)
+                }
+                passing @ QueueError::Unavailable(_) => Err(passing),
+            },
         }
     }
 }
@@ -114,7 +132,7 @@ fn depth(peeked: usize, count: u64) -> Depth {
     let peeked = wide(peeked);
     let all_seen = peeked < MOST_AT_ONCE.into();
     let visible = if all_seen { peeked } else { count.max(peeked) };
-    Depth { visible, leased: count.saturating_sub(visible) }
+    Depth { visible, leased: count.saturating_sub(visible), mixed: !all_seen && count > peeked }
 }
 
 /// The service's times are whole seconds.
@@ -138,9 +156,16 @@ mod tests {
 
     #[test]
     fn what_is_visible_is_told_from_what_is_leased_as_far_as_can_be() {
-        let table = [((0, 0), (0, 0)), ((0, 1), (0, 1)), ((3, 5), (3, 2)), ((32, 90), (90, 0)), ((1, 0), (1, 0))];
-        for ((peeked, count), (visible, leased)) in table {
-            assert_eq!(depth(peeked, count), Depth { visible, leased }, "{peeked} of {count}");
+        let table = [
+            ((0, 0), (0, 0, false)),
+            ((0, 1), (0, 1, false)),
+            ((3, 5), (3, 2, false)),
+            ((32, 32), (32, 0, false)),
+            ((32, 90), (90, 0, true)),
+            ((1, 0), (1, 0, false)),
+        ];
+        for ((peeked, count), (visible, leased, mixed)) in table {
+            assert_eq!(depth(peeked, count), Depth { visible, leased, mixed }, "{peeked} of {count}");
         }
     }
 

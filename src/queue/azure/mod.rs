@@ -3,7 +3,9 @@
 //! What the service makes different from the local file:
 //!
 //! - A message is text of at most 64 KiB whose ends are trimmed. [`text`] says how any body gets through; one that is
-//!   too large loses what nobody reads, and if that is not enough it goes to the table, with a pointer on the queue.
+//!   too large loses what nobody reads: words for people, then links that lead to nothing of ours. What is read of it
+//!   stays as it came, so that it means the same as in the local file. If that is not enough it goes to the table, with
+//!   a pointer on the queue.
 //!   "Byte for byte" is said of what the text holds: base64 that Azure DevOps put there comes out decoded.
 //! - Nothing is changed together with anything else. So what must not be lost is written first and deleted last: rows
 //!   before the pointer to them, a dead letter before its message is deleted. A crash in between repeats work, and at
@@ -38,7 +40,7 @@ use self::rows::Rows;
 use self::text::Stored;
 use self::trials::Trials;
 use super::{
-    ALONE_FROM, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError,
+    ALONE_FROM, After, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError,
     Settlement, Survey,
 };
 use crate::azure::Services;
@@ -180,10 +182,7 @@ impl AzureQueue {
         let lease = lease(delivery)?;
         match outcome {
             Outcome::Done => self.delete(delivery, lease).await,
-            Outcome::Back { after } => {
-                self.messages.hide(&delivery.id, &lease.pop_receipt, &lease.text, *after).await?;
-                Ok(())
-            }
+            Outcome::Back { after } => self.messages.hide(&delivery.id, &lease.pop_receipt, &lease.text, *after).await,
             Outcome::Dead { reason, tries } => {
                 let letter = DeadLetter {
                     id: delivery.id.clone(),
@@ -297,8 +296,7 @@ impl Queue for AzureQueue {
     }
 
     async fn end_trial(&self, delivery: &Delivery) -> Result<(), QueueError> {
-        self.trials.lower(&delivery.id).await?;
-        Ok(())
+        self.trials.lower(&delivery.id).await
     }
 
     /// Exact about whether the queue is empty; more than 32 visible ones cannot be told from leased ones.
@@ -319,7 +317,7 @@ impl Queue for AzureQueue {
     async fn dead_letters(
         &self,
         filter: &DeadLetterFilter,
-        after: Option<&str>,
+        after: Option<&After>,
         limit: usize,
     ) -> Result<Vec<DeadLetter>, QueueError> {
         self.dead.page(filter, after, limit).await

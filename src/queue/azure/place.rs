@@ -1,5 +1,3 @@
-use azure_core::Result as Answer;
-
 use crate::azure::AzureError;
 use crate::queue::QueueError;
 
@@ -27,19 +25,19 @@ impl Place {
     /// Asks. Where the place is gone and ours to make, makes it first and asks once more. A place that somebody deleted
     /// cannot be made for as long as the service still removes it, about half a minute
     /// (<https://learn.microsoft.com/en-us/rest/api/storageservices/delete-queue3>): an outage like any other.
-    pub(super) async fn ask<T, A>(
+    pub(super) async fn ask<T, F>(
         &self,
-        ask: A,
+        ask: impl Fn() -> F,
         make: impl Future<Output = Result<(), AzureError>>,
     ) -> Result<T, AzureError>
     where
-        A: IntoFuture<Output = Answer<T>> + Clone,
+        F: Future<Output = Result<T, AzureError>>,
     {
-        match ask.clone().await.map_err(AzureError::from) {
+        match ask().await {
             Err(error) if self.anew && error.is_gone() => {
                 make.await.map_err(|error| error.at(&format!("{}, which is gone, cannot be made anew", self.name)))?;
                 tracing::warn!("{} was gone and is made anew: what it held is lost", self.name);
-                ask.await.map_err(AzureError::from)
+                ask().await
             }
             answered => answered,
         }

@@ -1,66 +1,39 @@
-//! The rows of one table, and what its errors mean.
+//! The rows of one table as a queue keeps them, and what errors mean there.
 
-use azure_core::{Etag, Result as Answer};
-use azure_data_tables::IfMatchCondition;
-use azure_data_tables::clients::{EntityClient, PartitionKeyClient, TableClient};
-use futures_util::StreamExt as _;
+use azure_core::Etag;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::place::Place;
-use crate::azure::{AzureError, Services, key_in_url};
+use crate::azure::{AzureError, Operation, Services, Table, entity};
 use crate::queue::QueueError;
-
-/// A page of an answer has no more rows.
-const PAGE: usize = 1_000;
 
 #[derive(Clone)]
 pub(super) struct Rows {
-    table: TableClient,
+    table: Table,
     place: Place,
 }
 
 impl Rows {
     /// With `anew` the table is made again when it is found to be gone.
     pub(super) fn new(services: &Services, name: &str, anew: bool) -> Self {
-        Self { table: services.table(name), place: Place::new(format!("table `{name}`"), anew) }
+        Self { table: Table::new(services, name), place: Place::new(format!("table `{name}`"), anew) }
     }
 
     pub(super) async fn create(&self) -> Result<(), QueueError> {
-        self.make().await.map_err(|error| self.place.fault(error))
-    }
-
-    async fn make(&self) -> Result<(), AzureError> {
-        match self.table.create().await.map_err(AzureError::from) {
-            Ok(_) => Ok(()),
-            Err(error) if error.is("TableAlreadyExists") => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.table.create().await.map_err(|error| self.place.fault(error))
     }
 
     /// All of these, which are rows of one partition, or none: `false` where one of them is there already.
     pub(super) async fn insert(&self, partition: &str, rows: &[Value]) -> Result<bool, QueueError> {
-        let mut insert = self.partition(partition).transaction();
-        for row in rows {
-            insert = self.built(insert.insert(row))?;
-        }
-        self.unless(insert, "EntityAlreadyExists").await
+        let inserts: Vec<_> = rows.iter().map(|row| Operation::Insert { entity: entity(row) }).collect();
+        self.transact(partition, &inserts).await
     }
 
     /// All of these or none: `false` where one of them is gone already.
     pub(super) async fn delete_all(&self, partition: &str, rows: &[&str]) -> Result<bool, QueueError> {
-        let mut delete = self.partition(partition).transaction();
-        for row in rows {
-            delete = self.built(delete.delete(key_in_url(row), None))?;
-        }
-        self.unless(delete, "ResourceNotFound").await
-    }
-
-    /// Writes the row, whether or not there is one.
-    pub(super) async fn put(&self, partition: &str, row: &str, entity: &Value) -> Result<(), QueueError> {
-        let put = self.built(self.entity(partition, row).insert_or_replace(entity))?;
-        self.ask(put).await.map_err(|error| self.place.fault(error))?;
-        Ok(())
+        let delete = |row: &&str| Operation::Delete { row: (*row).to_owned(), etag: None };
+        self.transact(partition, &rows.iter().map(delete).collect::<Vec<_>>()).await
     }
 
     /// `false` where the row is another one by now, or gone.
@@ -68,35 +41,32 @@ impl Rows {
         &self,
         partition: &str,
         row: &str,
-        entity: &Value,
-        etag: Etag,
+        new: &Value,
+        etag: &Etag,
     ) -> Result<bool, QueueError> {
-        let only_if = IfMatchCondition::Etag(etag);
-        let update = self.built(self.entity(partition, row).update(entity, only_if))?;
-        match update.await.map_err(AzureError::from) {
-            Ok(_) => Ok(true),
-            Err(error) if error.is_conflict() => Ok(false),
-            Err(error) => Err(self.place.fault(error)),
-        }
+        let (row, etag) = (row.to_owned(), etag.to_string());
+        self.transact(partition, &[Operation::Replace { row, entity: entity(new), etag }]).await
+    }
+
+    /// Writes the row, whether or not there is one. Only ASCII.
+    pub(super) async fn put(&self, partition: &str, row: &str, new: &Value) -> Result<(), QueueError> {
+        let new = entity(new);
+        self.ask(|| self.table.put(partition, row, &new)).await
     }
 
     pub(super) async fn get<T>(&self, partition: &str, row: &str) -> Result<Option<(T, Etag)>, QueueError>
     where
-        T: DeserializeOwned + Send + Clone,
+        T: DeserializeOwned + Send,
     {
-        match self.ask(self.entity(partition, row).get::<T>()).await {
-            Ok(answer) => Ok(Some((answer.entity, answer.etag))),
-            Err(error) if error.is("ResourceNotFound") => Ok(None),
-            Err(error) => Err(self.place.fault(error)),
-        }
+        self.ask(|| self.table.get(partition, row, None)).await
     }
 
-    /// Whether there was one.
-    pub(super) async fn delete(&self, partition: &str, row: &str) -> Result<bool, QueueError> {
-        self.unless(self.entity(partition, row).delete(), "ResourceNotFound").await
+    /// Deletes the row, if there is one.
+    pub(super) async fn delete(&self, partition: &str, row: &str) -> Result<(), QueueError> {
+        self.ask(|| self.table.delete(partition, row)).await
     }
 
-    /// The first rows of those that pass, in the order of their keys. A page may be empty with more behind it.
+    /// The first rows of those that pass, in the order of their keys.
     pub(super) async fn query<T>(
         &self,
         filter: String,
@@ -106,47 +76,23 @@ impl Rows {
     where
         T: DeserializeOwned + Send + Sync + 'static,
     {
-        let mut query = self.table.query().filter(filter).top(u32::try_from(most.min(PAGE)).unwrap_or(1));
-        if let Some(columns) = columns {
-            query = query.select(columns);
-        }
-        let (mut pages, mut rows) = (query.into_stream::<T>(), Vec::new());
-        while rows.len() < most
-            && let Some(page) = pages.next().await
-        {
-            rows.extend(page.map_err(|error| self.place.fault(error.into()))?.entities);
-        }
-        rows.truncate(most);
-        Ok(rows)
+        self.table.rows(filter, columns, most).await.map_err(|error| self.place.fault(error))
     }
 
-    async fn ask<T>(&self, ask: impl IntoFuture<Output = Answer<T>> + Clone) -> Result<T, AzureError> {
-        self.place.ask(ask, self.make()).await
-    }
-
-    /// `false` where the service answers with this code.
-    async fn unless<T>(
-        &self,
-        ask: impl IntoFuture<Output = Answer<T>> + Clone,
-        code: &str,
-    ) -> Result<bool, QueueError> {
-        match self.ask(ask).await {
+    /// `false` where somebody else was first.
+    async fn transact(&self, partition: &str, operations: &[Operation]) -> Result<bool, QueueError> {
+        let transact = || self.table.transact(partition, operations);
+        match self.place.ask(transact, self.table.create()).await {
             Ok(_) => Ok(true),
-            Err(error) if error.is(code) => Ok(false),
+            Err(error) if error.is_conflict() => Ok(false),
             Err(error) => Err(self.place.fault(error)),
         }
     }
 
-    fn partition(&self, partition: &str) -> PartitionKeyClient {
-        self.table.partition_key_client(key_in_url(partition))
-    }
-
-    fn entity(&self, partition: &str, row: &str) -> EntityClient {
-        self.partition(partition).entity_client(key_in_url(row))
-    }
-
-    /// A request, unless it cannot even be written down.
-    fn built<T>(&self, built: Answer<T>) -> Result<T, QueueError> {
-        built.map_err(|error| self.place.fault(error.into()))
+    async fn ask<T, F>(&self, ask: impl Fn() -> F) -> Result<T, QueueError>
+    where
+        F: Future<Output = Result<T, AzureError>>,
+    {
+        self.place.ask(ask, self.table.create()).await.map_err(|error| self.place.fault(error))
     }
 }

@@ -4,14 +4,22 @@
 //! base64, as those of Azure DevOps are taken to be, and base64 is undone on the way out. Text that is not base64
 //! comes out as it is.
 
+use std::fmt;
+
 use base64_simd::STANDARD;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::{RawValue, to_raw_value};
 
 /// Of a message's text, in bytes.
 const MOST: usize = 64 * 1024;
 /// What Azure DevOps says for people in other words; nobody here reads it.
 const FOR_PEOPLE: [&str; 2] = ["message", "detailedMessage"];
+const LINKS: &str = "_links";
+/// The links that an event is read by: whose run it is, which, and where people find it.
+const READ: [&str; 4] = ["self", "web", "pipeline", "pipeline.web"];
+/// Links that are nested deeper stay: each level is a look at all that is in it.
+const DEEPEST: usize = 8;
 
 /// Where a body is that is too large for a message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,7 +39,10 @@ struct Pointer {
 
 /// The text for a body. `None` if it is too large even without what nobody reads.
 pub(super) fn text(body: &[u8]) -> Option<String> {
-    encoded(body).or_else(|| encoded(&stripped(body)?))
+    encoded(body).or_else(|| {
+        let event = without_words(body)?;
+        encoded(event.get().as_bytes()).or_else(|| encoded(with_few_links(&event, DEEPEST)?.get().as_bytes()))
+    })
 }
 
 /// The body that a text holds.
@@ -55,23 +66,71 @@ fn encoded(body: &[u8]) -> Option<String> {
     (STANDARD.encoded_length(body.len()) <= MOST).then(|| STANDARD.encode_to_string(body))
 }
 
-/// An event without its words for people and its links.
-fn stripped(body: &[u8]) -> Option<Vec<u8>> {
-    let mut event: Value = serde_json::from_slice(body).ok()?;
-    let members = event.as_object_mut()?;
-    FOR_PEOPLE.iter().for_each(|name| drop(members.remove(*name)));
-    drop_links(&mut event);
-    serde_json::to_vec(&event).ok()
+/// An event without its words for people.
+fn without_words(body: &[u8]) -> Option<Box<RawValue>> {
+    let Members::<&RawValue>(mut members) = serde_json::from_slice(body).ok()?;
+    members.retain(|(name, _)| !FOR_PEOPLE.contains(&name.as_str()));
+    to_raw_value(&Members(members)).ok()
 }
 
-fn drop_links(value: &mut Value) {
-    match value {
-        Value::Object(members) => {
-            members.remove("_links");
-            members.values_mut().for_each(drop_links);
+/// An event without the links that nobody follows.
+fn with_few_links(event: &RawValue, depth: usize) -> Option<Box<RawValue>> {
+    let inside = |value: &RawValue| with_few_links(value, depth - 1);
+    match event.get().as_bytes().first() {
+        Some(b'{') if depth > 0 => {
+            let Members::<&RawValue>(members) = serde_json::from_str(event.get()).ok()?;
+            let member = |(name, value): (String, &RawValue)| {
+                let value = if name == LINKS { few_links(value)? } else { inside(value)? };
+                Some((name, value))
+            };
+            to_raw_value(&Members(members.into_iter().map(member).collect::<Option<_>>()?)).ok()
         }
-        Value::Array(items) => items.iter_mut().for_each(drop_links),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        Some(b'[') if depth > 0 => {
+            let items: Vec<&RawValue> = serde_json::from_str(event.get()).ok()?;
+            to_raw_value(&items.into_iter().map(inside).collect::<Option<Vec<_>>>()?).ok()
+        }
+        Some(_) | None => Some(event.to_owned()),
+    }
+}
+
+/// Those that are read. What is no object is for the decoder to complain about.
+fn few_links(links: &RawValue) -> Option<Box<RawValue>> {
+    if !links.get().starts_with('{') {
+        return Some(links.to_owned());
+    }
+    let Members::<&RawValue>(mut members) = serde_json::from_str(links.get()).ok()?;
+    members.retain(|(name, _)| READ.contains(&name.as_str()));
+    to_raw_value(&Members(members)).ok()
+}
+
+/// An object's members as they stand there: in their order, twice where they are there twice, their values byte for
+/// byte. An event that the decoder refuses must not become one that it takes.
+struct Members<V>(Vec<(String, V)>);
+
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for Members<V> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Members(Vec::new()))
+    }
+}
+
+impl<'de, V: Deserialize<'de>> Visitor<'de> for Members<V> {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(mut self, mut map: A) -> Result<Self, A::Error> {
+        while let Some(member) = map.next_entry()? {
+            self.0.push(member);
+        }
+        Ok(self)
+    }
+}
+
+impl<V: Serialize> Serialize for Members<V> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
     }
 }
 
@@ -111,20 +170,43 @@ mod tests {
         }
     }
 
+    fn sent(event: &str) -> String {
+        String::from_utf8(body(&text(event.as_bytes()).unwrap())).unwrap()
+    }
+
     #[test]
-    fn what_nobody_reads_is_dropped_only_where_it_does_not_fit() {
-        let event = |size: usize| {
-            serde_json::json!({
-                "id": "1",
-                "message": {"text": "x".repeat(size)},
-                "resource": {"id": 2, "message": "kept", "stages": [{"_links": {"web": "y"}, "name": "build"}]},
-            })
+    fn what_nobody_reads_is_dropped_only_as_far_as_it_does_not_fit() {
+        let links = |more: &str| format!("\"_links\":{{\"web\":{{\"href\":\"y\"}}{more}}}");
+        let event = |words: &str, more: &str| {
+            let stages = format!("\"stages\":[{{{},\"name\":\"build\"}}]", links(more));
+            format!("{{\"id\":\"1\"{words},\"resource\":{{\"id\":2,\"message\":\"kept\",{stages}}}}}")
         };
-        let small = event(10).to_string();
-        assert_eq!(body(&text(small.as_bytes()).unwrap()), small.as_bytes());
-        let large: Value = serde_json::from_slice(&body(&text(event(60_000).to_string().as_bytes()).unwrap())).unwrap();
-        let kept = serde_json::json!({"id": 2, "message": "kept", "stages": [{"name": "build"}]});
-        assert_eq!(large, serde_json::json!({"id": "1", "resource": kept}));
+        let long = "x".repeat(60_000);
+        let (words, more) = (format!(",\"message\":{{\"text\":\"{long}\"}}"), ",\"badge\":{\"href\":\"z\"}");
+        assert_eq!(sent(&event(",\"message\":1", more)), event(",\"message\":1", more));
+        assert_eq!(sent(&event(&words, more)), event("", more));
+        assert_eq!(sent(&event(&words, &format!(",\"badge\":\"{long}\""))), event("", ""));
+        assert_eq!(text(event("", &format!(",\"self\":\"{long}\"")).as_bytes()), None);
+    }
+
+    #[test]
+    fn what_is_kept_stays_as_it_was() {
+        let long = format!("\"badge\":\"{}\"", "x".repeat(60_000));
+        let table = [
+            ("\"a\":1.0,\"a\":1e999,\"b\":18446744073709551616", "\"a\":1.0,\"a\":1e999,\"b\":18446744073709551616"),
+            ("\"a\":{ \"c\":[ 1 , {} ] }", "\"a\":{\"c\":[1,{}]}"),
+            ("\"a\":\"\\u00e4\\ud83d\",\"_links\":7", "\"a\":\"\\u00e4\\ud83d\",\"_links\":7"),
+        ];
+        for (given, kept) in table {
+            let event = sent(&format!("{{{given},\"_links\":{{{long}}}}}"));
+            assert_eq!(event, format!("{{{kept},\"_links\":{{}}}}"));
+        }
+        let deep = format!("{}{{\"_links\":{{{long}}}}}{}", "[".repeat(DEEPEST), "]".repeat(DEEPEST));
+        for whole in
+            [format!("{{\"a\":{deep}}}"), format!("[{{{long}}}]"), format!("{{{long}}} x"), format!("{{{long}")]
+        {
+            assert_eq!(text(whole.as_bytes()), None, "it goes to the table as it is");
+        }
     }
 
     #[test]

@@ -9,8 +9,7 @@ use super::columns;
 use super::entity::NewEntity;
 use super::floor::{Floor, MOST_INSERT, Seen};
 use super::name::Name;
-use super::table::{MOST_BYTES, MOST_OPERATIONS, Operation, Table};
-use crate::azure::AzureError;
+use crate::azure::{AzureError, MOST_BYTES, MOST_OPERATIONS, Operation, Table};
 use crate::domain::EncodedFact;
 use crate::store::{Committed, StoreError, Version, Write};
 

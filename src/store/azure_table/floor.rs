@@ -10,9 +10,8 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::entity::NewEntity;
-use super::table::{Operation, Table};
-use crate::azure::AzureError;
+use super::entity::{self, NewEntity};
+use crate::azure::{AzureError, Operation, Table};
 use crate::clock::Clock;
 use crate::domain::Time;
 
@@ -94,7 +93,7 @@ impl Floor {
     }
 
     async fn read(&self) -> Result<(Time, Option<String>), AzureError> {
-        let row = self.table.get(META, ROW, None).await?;
+        let row = entity::get(&self.table, META, ROW, None).await?;
         let floor = row.as_ref().and_then(|row| row.integer(TICKS)).map_or(Time::UNKNOWN, Time::from_ticks);
         Ok((floor, row.map(|row| row.etag)))
     }

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::entity::Entity;
+use super::entity::{self, Entity};
 use super::name::Name;
-use super::table::Table;
-use crate::azure::AzureError;
+use crate::azure::{AzureError, Table};
 
 const AT_ONCE: usize = 16;
 /// From so many records of a partition on, one question for all that stand between the first and the last may be
@@ -49,7 +48,7 @@ async fn neighbours(table: &Table, names: &[Name]) -> Result<Part, AzureError> {
         return Ok(Part { found: Vec::new(), open: names.to_vec() });
     }
     let most = names.len() * WASTE;
-    let rows = table.rows(first.records_to(last), None, most).await?;
+    let rows = table.rows::<Entity>(first.records_to(last), None, most).await?;
     // All that were not reached are open; one that was passed over is not there.
     let reached = rows.last().filter(|_| rows.len() == most).map(|row| row.row.clone());
     let mut rows: BTreeMap<String, Entity> = rows.into_iter().map(|row| (row.row.clone(), row)).collect();
@@ -66,6 +65,6 @@ async fn neighbours(table: &Table, names: &[Name]) -> Result<Part, AzureError> {
 }
 
 async fn one(table: &Table, name: Name) -> Result<Option<(Name, Entity)>, AzureError> {
-    let found = table.get(&name.partition, &name.record(), None).await?;
+    let found = entity::get(table, &name.partition, &name.record(), None).await?;
     Ok(found.map(|row| (name, row)))
 }

@@ -17,10 +17,9 @@ use futures_util::future::try_join_all;
 use rand::Rng;
 use tokio::sync::oneshot;
 
-use super::entity::{Entity, NewEntity};
+use super::entity::{self, Entity, NewEntity};
 use super::floor::META;
-use super::table::{MOST_OPERATIONS, Operation, Table};
-use crate::azure::AzureError;
+use crate::azure::{AzureError, MOST_OPERATIONS, Operation, Table};
 use crate::clock::Clock;
 use crate::domain::{Key, Time};
 use crate::store::{Changes, Cursor, StoreError};
@@ -77,6 +76,9 @@ struct Place {
     shard: usize,
     /// The head of that shard; `None` where it has to be read.
     head: Option<Head>,
+    /// The name of the log that was appended to.
+    log: Option<String>,
+    /// When each shard was looked through for old rows: also those where nothing is appended any more.
     pruned: [Option<Time>; SHARDS],
 }
 
@@ -90,7 +92,8 @@ struct Head {
 
 impl Log {
     pub(super) fn new(table: Table, clock: Arc<dyn Clock>) -> Self {
-        let place = Place { shard: rand::rng().random_range(0..SHARDS), head: None, pruned: [None; SHARDS] };
+        let shard = rand::rng().random_range(0..SHARDS);
+        let place = Place { shard, head: None, log: None, pruned: [None; SHARDS] };
         Self { table, clock, waiting: Mutex::default(), place: tokio::sync::Mutex::new(place) }
     }
 
@@ -137,6 +140,7 @@ impl Log {
                 Some(head) => head,
                 None => self.beginning(place.shard).await?,
             };
+            self.notice(place, &head);
             match self.table.transact(&partition(place.shard), &self.next(place.shard, &head, entry)).await {
                 Ok(etags) => {
                     let etag = etags.into_iter().next().flatten().map(|etag| etag.to_string());
@@ -150,6 +154,15 @@ impl Log {
         Err(AppendError::Busy)
     }
 
+    /// Another log than before is in another table of the same name: whoever made it has said nothing here.
+    fn notice(&self, place: &mut Place, head: &Head) {
+        let Some(log) = &head.log else { return };
+        let before = place.log.replace(log.clone());
+        if before.is_some_and(|before| before != *log) {
+            tracing::warn!("table `{}` was deleted and made anew meanwhile: what it held is lost", self.table.name());
+        }
+    }
+
     /// Where an append to this shard goes on, or begins.
     async fn beginning(&self, shard: usize) -> Result<Head, AzureError> {
         let head = self.head(shard).await?;
@@ -160,7 +173,7 @@ impl Log {
     }
 
     async fn head(&self, shard: usize) -> Result<Head, AzureError> {
-        let row = self.table.get(&partition(shard), HEAD, None).await?;
+        let row = entity::get(&self.table, &partition(shard), HEAD, None).await?;
         let head = |row: Entity| Head {
             sequence: sequence_of(&row),
             log: row.text(LOG).map(str::to_owned),
@@ -178,8 +191,15 @@ impl Log {
         Ok(self.heads().await?.into_iter().map(|head| head.sequence).collect())
     }
 
+    /// Makes sure that the log has a name. Whoever makes the table says so: it is not noticed again.
+    pub(super) async fn begin(&self) -> Result<(), AzureError> {
+        let name = self.name().await?;
+        self.place.lock().await.log = Some(name);
+        Ok(())
+    }
+
     /// The log's name, which is made where there is none.
-    pub(super) async fn name(&self) -> Result<String, AzureError> {
+    async fn name(&self) -> Result<String, AzureError> {
         if let Some(name) = self.own_name().await? {
             return Ok(name);
         }
@@ -195,7 +215,7 @@ impl Log {
     }
 
     async fn own_name(&self) -> Result<Option<String>, AzureError> {
-        let row = self.table.get(META, LOG, None).await?;
+        let row = entity::get(&self.table, META, LOG, None).await?;
         Ok(row.and_then(|row| row.text(LOG).map(str::to_owned)))
     }
 
@@ -218,14 +238,14 @@ impl Log {
     /// Removes rows that are too old, the oldest first and nothing behind one that is kept. Each time only so many as
     /// one transaction takes, and again with the next append while there are more.
     async fn prune(&self, place: &mut Place) -> Result<(), AzureError> {
-        let (now, shard) = (self.clock.now(), place.shard);
-        let Some(pruned) = place.pruned.get_mut(shard) else { return Ok(()) };
-        if pruned.is_some_and(|pruned| now.since(pruned) < PRUNED_EVERY) {
-            return Ok(());
-        }
+        let now = self.clock.now();
+        let is_due = |pruned: &Option<Time>| pruned.is_none_or(|pruned| now.since(pruned) >= PRUNED_EVERY);
+        let due = place.pruned.iter_mut().enumerate().filter(|(_, pruned)| is_due(pruned));
+        // The one that was just appended to before the others.
+        let Some((shard, pruned)) = due.max_by_key(|(shard, _)| *shard == place.shard) else { return Ok(()) };
         let partition = partition(shard);
         let filter = format!("PartitionKey eq '{partition}' and RowKey lt '{HEAD}'");
-        let oldest = self.table.rows(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
+        let oldest = self.table.rows::<Entity>(filter, Some("RowKey,at"), MOST_OPERATIONS).await?;
         let limit = now.minus(KEPT).ticks();
         let old = oldest.into_iter().take_while(|row| row.integer(AT).is_some_and(|at| at < limit));
         let old: Vec<_> = old.map(|Entity { row, .. }| Operation::Delete { row, etag: None }).collect();
@@ -272,7 +292,7 @@ impl Log {
     ) -> Result<Option<Part>, AzureError> {
         let filter = format!("PartitionKey eq '{}' and RowKey gt '{}'", partition(shard), row(after));
         // One more for the head.
-        let rows = self.table.rows(filter, None, limit.min(MOST_ROWS) + 1).await?;
+        let rows = self.table.rows::<Entity>(filter, None, limit.min(MOST_ROWS) + 1).await?;
         Ok(Part::of(&rows, log, after, limit))
     }
 }

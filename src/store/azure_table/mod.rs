@@ -5,8 +5,10 @@
 //! | `run\|{organization}\|{pipeline}` | `r\|{inverted run id}` | a record: its stored form in `body0`, `body1`, ..., and columns for other tools |
 //! | the same | `f\|{inverted run id}\|{said}\|{hash}` | a fact of it |
 //! | the same | `g\|{inverted run id}` | a record that was removed, until readers were told ([`purge`]) |
+//! | `gap\|{organization}\|{project}` | `r\|{event type}` and so on | gaps of a stream of events, with their facts |
 //! | `log\|0` to `log\|3` | `s{sequence}`, `~head` | the change log ([`log`]) |
 //! | `meta` | `floor`, `log`, `probe` | the floor of the purge, the log's name, and a row to write for a try |
+//! | `note` | a name | a note ([`notes`]) |
 //!
 //! Records and facts of one partition are written in one transaction; a record's version is its `ETag`. An entity
 //! [holds 1 MiB][limits], so a longer stored form stands there in binary, in `bytes0`, `bytes1`, ... The room that a
@@ -24,8 +26,8 @@ mod floor;
 mod load;
 mod log;
 mod name;
+mod notes;
 mod purge;
-mod table;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,9 +41,8 @@ use self::entity::{Entity, NewEntity};
 use self::floor::{Floor, META, Seen};
 use self::log::Log;
 use self::name::Name;
-use self::table::Table;
 use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Survey, Version, Write};
-use crate::azure::{AzureError, Services};
+use crate::azure::{AzureError, Services, Table};
 use crate::clock::Clock;
 use crate::domain::{Fact, Key, Record, Time};
 
@@ -60,7 +61,7 @@ pub struct AzureTableStore {
 impl AzureTableStore {
     #[must_use]
     pub fn new(services: &Services, table: &str, clock: Arc<dyn Clock>) -> Self {
-        let table = Table::new(services.table(table));
+        let table = Table::new(services, table);
         Self {
             floor: Floor::new(table.clone(), clock.clone()),
             log: Log::new(table.clone(), clock.clone()),
@@ -75,19 +76,19 @@ impl AzureTableStore {
     /// When the service cannot be reached or does not allow it.
     pub async fn create(&self) -> Result<(), StoreError> {
         self.table.create().await?;
-        self.log.name().await?;
+        self.log.begin().await?;
         Ok(())
     }
 
     async fn try_write(&self) -> Result<(), AzureError> {
         let row = "probe";
         let entity = NewEntity::new(META, row).integer("at", self.clock.now().ticks());
-        self.table.put(META, row, entity).await
+        self.table.put(META, row, &entity.json()).await
     }
 
     async fn is_there(&self, key: &Key) -> Result<bool, AzureError> {
         let name = Name::of(key);
-        Ok(self.table.get(&name.partition, &name.record(), Some("RowKey")).await?.is_some())
+        Ok(entity::get(&self.table, &name.partition, &name.record(), Some("RowKey")).await?.is_some())
     }
 
     /// The floor, where it matters.
@@ -124,10 +125,17 @@ impl AzureTableStore {
         all.into_iter().collect()
     }
 
-    /// The keys of these rows, those left out that only a newer program knows.
-    async fn some_keys(&self, filter: String, limit: usize) -> Result<Vec<Key>, AzureError> {
-        let rows = self.table.rows(filter, Some("PartitionKey,RowKey"), limit).await?;
-        Ok(rows.iter().filter_map(|row| name::key(&row.partition, &row.row)).collect())
+    /// The keys of the rows that these questions find, one after the other; those left out that only a newer program
+    /// knows.
+    async fn some_keys(&self, filters: Vec<String>, limit: usize) -> Result<Vec<Key>, AzureError> {
+        let mut keys = Vec::new();
+        for filter in filters {
+            if keys.len() < limit {
+                let rows = self.table.rows::<Entity>(filter, Some("PartitionKey,RowKey"), limit - keys.len()).await?;
+                keys.extend(rows.iter().filter_map(|row| name::key(&row.partition, &row.row)));
+            }
+        }
+        Ok(keys)
     }
 }
 
@@ -174,18 +182,12 @@ impl Store for AzureTableStore {
     }
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let Some(after) = after else { return Ok(self.some_keys(name::RECORDS.to_owned(), limit).await?) };
-        let mut keys = Vec::new();
-        for filter in name::records_after(&Name::of(after)) {
-            if keys.len() < limit {
-                keys.extend(self.some_keys(filter, limit - keys.len()).await?);
-            }
-        }
-        Ok(keys)
+        let filters = after.map_or_else(name::records, |after| name::records_after(&Name::of(after)));
+        Ok(self.some_keys(filters, limit).await?)
     }
 
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
-        let rows = self.table.rows(Name::of(key).all_facts(), None, usize::MAX).await?;
+        let rows = self.table.rows::<Entity>(Name::of(key).all_facts(), None, usize::MAX).await?;
         let damaged = |error| StoreError::Failed(Box::new(error));
         rows.iter().map(|row| Fact::decode(key, &row.body()).map_err(damaged)).collect()
     }
@@ -213,8 +215,8 @@ impl Store for AzureTableStore {
 
     /// Looks at every record: no index leads to those that ended, and only a purge asks.
     async fn ended(&self, before: Time, limit: usize) -> Result<Vec<Key>, StoreError> {
-        let filter = format!("{} and {} lt {}L", name::RECORDS_AND_REMOVED, columns::ENDED, before.ticks());
-        Ok(self.some_keys(filter, limit).await?)
+        let ended = |rows| format!("{rows} and {} lt {}L", columns::ENDED, before.ticks());
+        Ok(self.some_keys(name::records_and_removed().into_iter().map(ended).collect(), limit).await?)
     }
 
     async fn raise_floor(&self, floor: Time) -> Result<Duration, StoreError> {
@@ -227,6 +229,22 @@ impl Store for AzureTableStore {
         self.log.append(keys).await?;
         let forgotten = self.each(keys, |name| async move { purge::forget(&self.table, &name).await }).await;
         Ok(removed.and(forgotten)?)
+    }
+
+    async fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+        Ok(notes::get(&self.table, name).await?)
+    }
+
+    async fn notes(&self, prefix: &str, limit: usize) -> Result<Vec<(String, String)>, StoreError> {
+        Ok(notes::list(&self.table, prefix, limit).await?)
+    }
+
+    async fn put_note(&self, name: &str, text: &str) -> Result<(), StoreError> {
+        Ok(notes::put(&self.table, name, text).await?)
+    }
+
+    async fn drop_note(&self, name: &str) -> Result<(), StoreError> {
+        Ok(notes::remove(&self.table, name).await?)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A table's key holds no `/ \ # ?` and no control characters, and `%`, `+`, quotes and spaces trouble clients.
 //! Organizations on premises have a slash between host and collection. So a partition key is written as in an address,
-//! with `~` in the place of `%`. All else in a key is our own: digits, small letters, `|`.
+//! with `~` in the place of `%`. All else in a key is our own: digits, small letters, `|`, and what a
+//! [`GapKey`](crate::domain::GapKey) keeps.
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
@@ -28,6 +29,16 @@ const ESCAPED: &AsciiSet = &CONTROLS
     .add(b'}')
     .add(b'~');
 
+/// A text as it stands in a key.
+pub(super) fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string().replace('%', "~")
+}
+
+/// What was [`escaped`]; `None` where that cannot be.
+pub(super) fn unescaped(text: &str) -> Option<String> {
+    Some(percent_decode_str(&text.replace('~', "%")).decode_utf8().ok()?.into_owned())
+}
+
 /// The rows of one record: its own, and those of its facts.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Name {
@@ -37,8 +48,7 @@ pub(super) struct Name {
 
 impl Name {
     pub(super) fn of(key: &Key) -> Self {
-        let escaped = utf8_percent_encode(&key.partition(), ESCAPED).to_string().replace('%', "~");
-        Self { partition: escaped, number: key.row() }
+        Self { partition: escaped(&key.partition()), number: key.row() }
     }
 
     /// The row of the record.
@@ -73,26 +83,34 @@ impl Name {
 /// The key of the record that stands or stood there; `None` where none does, or one of a kind that only a newer program
 /// knows.
 pub(super) fn key(partition: &str, row: &str) -> Option<Key> {
-    let partition = partition.replace('~', "%");
-    let partition = percent_decode_str(&partition).decode_utf8().ok()?;
-    Key::from_parts(&partition, row.strip_prefix("r|").or_else(|| row.strip_prefix("g|"))?).ok()
+    Key::from_parts(&unescaped(partition)?, row.strip_prefix("r|").or_else(|| row.strip_prefix("g|"))?).ok()
 }
 
-/// The rows of records, those of facts and other things left out.
-pub(super) const RECORDS: &str =
-    "PartitionKey ge 'run|' and PartitionKey lt 'run}' and RowKey ge 'r|' and RowKey lt 'r}'";
+/// The rows of records, those of facts and other things left out: one question a kind, in the table's order. A question
+/// with an `or` scans the table from its beginning.
+pub(super) fn records() -> Vec<String> {
+    Key::KINDS.map(|kind| rows_of(kind, "r|")).into()
+}
 
 /// These, and what was removed.
-pub(super) const RECORDS_AND_REMOVED: &str =
-    "PartitionKey ge 'run|' and PartitionKey lt 'run}' and RowKey ge 'g|' and RowKey lt 'r}'";
+pub(super) fn records_and_removed() -> Vec<String> {
+    Key::KINDS.map(|kind| rows_of(kind, "g|")).into()
+}
 
-/// The rows of records behind this one, in the table's order. Two questions: one with an `or` scans the table from its
-/// beginning.
-pub(super) fn records_after(Name { partition, number }: &Name) -> [String; 2] {
-    [
-        format!("PartitionKey eq '{partition}' and RowKey gt 'r|{number}' and RowKey lt 'r}}'"),
-        format!("PartitionKey gt '{partition}' and PartitionKey lt 'run}}' and RowKey ge 'r|' and RowKey lt 'r}}'"),
-    ]
+/// The rows of records behind this one, in the table's order: those of its partition, of its kind, of later kinds.
+pub(super) fn records_after(Name { partition, number }: &Name) -> Vec<String> {
+    let own = format!("PartitionKey eq '{partition}' and RowKey gt 'r|{number}' and RowKey lt 'r}}'");
+    let kind = partition.split('|').next().unwrap_or_default();
+    let rest = format!("PartitionKey gt '{partition}' and PartitionKey lt '{kind}}}' and {ROWS}");
+    let later = Key::KINDS.into_iter().filter(|later| *later > kind).map(|later| rows_of(later, "r|"));
+    [own, rest].into_iter().chain(later).collect()
+}
+
+const ROWS: &str = "RowKey ge 'r|' and RowKey lt 'r}'";
+
+/// All rows of a kind from a letter to that of records.
+fn rows_of(kind: &str, from: &str) -> String {
+    format!("PartitionKey ge '{kind}|' and PartitionKey lt '{kind}}}' and RowKey ge '{from}' and RowKey lt 'r}}'")
 }
 
 #[cfg(test)]

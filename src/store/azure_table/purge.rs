@@ -4,10 +4,9 @@
 //! is left, which is listed among what ended and goes away once the log has the key.
 
 use super::columns::ENDED;
-use super::entity::NewEntity;
+use super::entity::{self, Entity, NewEntity};
 use super::name::Name;
-use super::table::{MOST_OPERATIONS, Operation, Table};
-use crate::azure::AzureError;
+use crate::azure::{AzureError, MOST_OPERATIONS, Operation, Table};
 use crate::domain::Time;
 
 /// What goes last and in one transaction: the record, and the note.
@@ -19,9 +18,9 @@ const LAST: usize = 2;
 /// goes the next time. A run that is taken up in that very moment stays, without some of its old facts.
 pub(super) async fn remove(table: &Table, name: &Name, before: Time) -> Result<(), AzureError> {
     let row = name.record();
-    let Some(record) = table.get(&name.partition, &row, Some("RowKey,ended")).await? else { return Ok(()) };
+    let Some(record) = entity::get(table, &name.partition, &row, Some("RowKey,ended")).await? else { return Ok(()) };
     let Some(ended) = record.integer(ENDED).filter(|ended| *ended < before.ticks()) else { return Ok(()) };
-    let facts = table.rows(name.all_facts(), Some("RowKey"), usize::MAX).await?;
+    let facts = table.rows::<Entity>(name.all_facts(), Some("RowKey"), usize::MAX).await?;
     let mut facts: Vec<_> = facts.into_iter().map(|fact| Operation::Delete { row: fact.row, etag: None }).collect();
     let note = name.removed();
     let entity = NewEntity::new(&name.partition, &note).integer(ENDED, ended).json();

@@ -27,33 +27,59 @@ const PIPELINES: usize = 8;
 /// For the backend of 10 ms a request.
 const MANY: usize = 40_000;
 
+/// What one worker did.
+struct Figures {
+    events_a_second: f64,
+    /// CPU milliseconds of the worker.
+    cpu_an_event: f64,
+    memory_mib: u64,
+}
+
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
-    runtime.block_on(ten_ms_a_request());
+    let slow = runtime.block_on(ten_ms_a_request());
     let folder = tempfile::tempdir().unwrap();
     let azurite = Azurite::start(folder.path());
     println!("\nAzurite, {} events of {PIPELINES} pipelines, in portions of {}", contest::EVENTS, contest::PORTION);
     println!("{:<24}{:>10}{:>18}{:>16}{:>12}", "", "events/s", "Azurite's thread", "CPU an event", "memory");
-    for contestant in [Contestant::Pipetrail, Contestant::Python, Contestant::Node, Contestant::Pipetrail] {
-        runtime.block_on(contest::run(contestant, &azurite));
-    }
+    use Contestant::{Node, Pipetrail, Python, Wide};
+    let speeds = [Pipetrail, Python, Node, Wide, Pipetrail]
+        .map(|contestant| runtime.block_on(contest::run(contestant, &azurite)).events_a_second);
+    let [first, python, node, wide, last] = speeds;
+    let ours = f64::midpoint(first, last);
+    println!("\n{:.1} times the naive Python worker, {:.1} times the one in Node", ours / python, ours / node);
+    println!("{:.2} times as fast with three times the batches in hand", wide / ours);
+    let targets = [
+        (slow.events_a_second >= 2_000.0, "2,000 events/s at 10 ms a request"),
+        (slow.cpu_an_event < 0.1, "0.1 ms of CPU an event"),
+        (slow.memory_mib < 64, "64 MiB"),
+        (ours >= 5.0 * python, "5 times the naive Python worker"),
+    ];
+    let missed: Vec<_> = targets.into_iter().filter_map(|(met, target)| (!met).then_some(target)).collect();
+    assert!(missed.is_empty(), "missed: {}", missed.join(", "));
 }
 
-async fn ten_ms_a_request() {
+async fn ten_ms_a_request() -> Figures {
     let (slow, _server) = Slow::serve(&bodies(MANY)).await;
     let mut worker = pipetrail(&slow.connection(), "bench").spawn().unwrap();
     let drained = slow.drained().await;
     let (seconds, events) = (drained.time.as_secs_f64(), count(MANY));
     println!("10 ms a request, {MANY} events of {PIPELINES} pipelines, one process");
     println!("{:>10}{:>22}{:>16}{:>12}", "events/s", "requests an event", "CPU an event", "memory");
+    let figures = Figures {
+        events_a_second: events / seconds,
+        cpu_an_event: cpu_seconds(&format!("/proc/{}/stat", worker.id())) / events * 1e3,
+        memory_mib: peak_memory(worker.id()) / 1024,
+    };
     println!(
         "{:>10.0}{:>22.2}{:>13.3} ms{:>8} MiB",
-        events / seconds,
+        figures.events_a_second,
         count(drained.requests) / events,
-        cpu_seconds(&format!("/proc/{}/stat", worker.id())) / events * 1e3,
-        peak_memory(worker.id()) / 1024
+        figures.cpu_an_event,
+        figures.memory_mib
     );
     end(&mut worker);
+    figures
 }
 
 fn pipetrail(connection: &str, name: &str) -> Command {

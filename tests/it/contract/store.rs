@@ -4,8 +4,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{RunFact, Statement};
-use pipetrail::domain::{EncodedFact, Fact, FactKind, Join, Key, Outcome, Record, RunKey, State, Time};
+use pipetrail::domain::{
+    EncodedFact, Fact, FactKind, GapKey, GapReason, Join, Key, Outcome, Record, RunKey, State, Time,
+};
 use pipetrail::store::{Committed, Cursor, Store, Version, Write};
 
 use super::Pass;
@@ -23,8 +26,10 @@ macro_rules! store_contract {
             tells_a_reader_that_was_away_too_long_to_start_over,
             misses_no_change_under_many_writers,
             lists_every_key_once,
+            keeps_records_of_every_kind,
             forgets_what_is_removed_and_says_so,
             does_not_resurrect_what_is_below_the_floor,
+            keeps_notes_by_name,
         );
     };
     ($make:path: $($check:ident,)+) => {$(
@@ -250,6 +255,40 @@ pub(crate) async fn lists_every_key_once(store: Shared, _: &dyn Pass) {
     assert_eq!(keys.into_iter().collect::<BTreeSet<_>>(), (1..=10).map(|run| fact(run, 1).key()).collect());
 }
 
+/// Over at `second`.
+fn gap(events: &str, second: u64) -> Fact {
+    let said = Time::UNKNOWN.plus(Duration::from_secs(1_700_000_000 + second));
+    let fact = GapFact::new(GapKey::new("fabrikam", "p-1", events), said.minus(Duration::from_secs(60)), said);
+    Fact::Gap(GapFact { why: Some(GapReason::OnProbation), over: Some(said), ..fact })
+}
+
+pub(crate) async fn keeps_records_of_every_kind(store: Shared, _: &dyn Pass) {
+    let facts = [fact(1, 2), gap("build.complete", 2), gap("build.complete.x", 2), fact(2, 2), fact(3, 2)];
+    for fact in &facts {
+        written(&store, insert(fact)).await;
+        assert_eq!(load(&store, &fact.key()).await.unwrap().0, Record::of(fact));
+        assert_eq!(&store.facts(&fact.key()).await.unwrap(), std::slice::from_ref(fact));
+    }
+    let keys: BTreeSet<_> = facts.iter().map(Fact::key).collect();
+    let (mut listed, mut last) = (Vec::new(), None);
+    while listed.len() < facts.len() {
+        let page = store.keys(last.as_ref(), 2).await.unwrap();
+        assert!(!page.is_empty(), "{listed:?}");
+        last = page.last().cloned();
+        listed.extend(page);
+    }
+    assert_eq!(store.keys(last.as_ref(), 2).await.unwrap(), []);
+    assert_eq!(listed.into_iter().collect::<BTreeSet<_>>(), keys);
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    store.append(&[facts[1].key(), facts[0].key()]).await.unwrap();
+    assert_eq!(follow(&store, start).await.0.len(), 2);
+    let before = facts[0].said().plus(Duration::from_secs(1));
+    let ended = store.ended(before, 10).await.unwrap();
+    assert_eq!(ended.iter().cloned().collect::<BTreeSet<_>>(), keys);
+    store.remove(&ended, before).await.unwrap();
+    assert_eq!(store.keys(None, 10).await.unwrap(), []);
+}
+
 pub(crate) async fn forgets_what_is_removed_and_says_so(store: Shared, _: &dyn Pass) {
     let (old, recent, open) = (fact(1, 2), fact(2, 200), fact(3, 3));
     for fact in [&old, &recent, &open] {
@@ -278,4 +317,26 @@ pub(crate) async fn does_not_resurrect_what_is_below_the_floor(store: Shared, pa
     assert!(load(&store, &fact(2, 99).key()).await.is_none());
     written(&store, insert(&fact(2, 101))).await;
     written(&store, update(Record::of(&alive), &version, &fact(1, 98))).await;
+}
+
+pub(crate) async fn keeps_notes_by_name(store: Shared, _: &dyn Pass) {
+    assert_eq!(store.note("wanted|1").await.unwrap(), None);
+    let long = "a long text ".repeat(4_000);
+    for (name, text) in [("wanted|2", "b"), ("wanted|1", "a"), ("wanted", "no"), ("wanted|b\u{fc}ro/\u{1}'?", &long)] {
+        store.put_note(name, "before").await.unwrap();
+        store.put_note(name, text).await.unwrap();
+    }
+    store.put_note("wantee", "no").await.unwrap();
+    assert_eq!(store.note("wanted|1").await.unwrap().as_deref(), Some("a"));
+    let found = store.note("wanted|b\u{fc}ro/\u{1}'?").await.unwrap();
+    assert!(found == Some(long), "{:?} of 40,000", found.map(|text| text.chars().count()));
+    let names = |notes: Vec<(String, String)>| notes.into_iter().map(|(name, _)| name).collect::<Vec<_>>();
+    let all = names(store.notes("wanted|", 10).await.unwrap());
+    assert_eq!(all, ["wanted|1", "wanted|2", "wanted|b\u{fc}ro/\u{1}'?"]);
+    assert_eq!(names(store.notes("wanted|", 2).await.unwrap()), ["wanted|1", "wanted|2"]);
+    assert_eq!(store.keys(None, 10).await.unwrap(), [], "a note is no record");
+    for _ in 0..2 {
+        store.drop_note("wanted|1").await.unwrap();
+    }
+    assert_eq!(names(store.notes("wanted|", 10).await.unwrap()), all[1..]);
 }

@@ -1,0 +1,208 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use tokio_util::sync::CancellationToken;
+
+use super::{Context, Exit, Failure, Output};
+use crate::ado::rest::{AdoError, Client, Limits};
+use crate::backfill::{Backfill, BackfillError, Order, Progress, Tally, Timelines};
+use crate::cli;
+use crate::domain::Time;
+use crate::sqlite::Missing;
+
+const RIGHT: &str = "the right Build (read), vso.build; with --all-projects also Project and Team (read), vso.project";
+const WHY_ORGANIZATION: &str = "say which with --organization, or set PIPETRAIL_ORGANIZATION";
+
+pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit, Failure> {
+    period(context.clock().now(), args)?;
+    let organization = organization(context, args.organization.as_deref())?;
+    let shutdown = context.shutdown()?;
+    let client = Arc::new(Client::new(&context.config.ado.access, Limits::default())?);
+    let work = async {
+        let projects = projects(context, &client, &organization, args).await?;
+        let parts = context.open(Missing::Create).await?;
+        let mut backfill = Backfill::new(client.clone(), parts.store.clone());
+        all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
+    };
+    tokio::select! {
+        done = work => done.map_err(|failure| failure.or_right(RIGHT)),
+        () = shutdown.force.cancelled() => Ok(Exit::Forced),
+    }
+}
+
+/// A time that holds nothing is a mistake, and would look as if there were no runs.
+fn period(now: Time, args: &cli::Backfill) -> Result<(), Failure> {
+    let since = args.since.resolve(now);
+    let until = args.until.map_or(now, |until| until.resolve(now));
+    if since > now {
+        return Err(
+            Failure::usage("--since is in the future").hint("say when to begin, such as 30d for thirty days ago")
+        );
+    }
+    if until <= since {
+        let hint = "durations are counted back from now, so --since is the longer one: --since 20d --until 10d";
+        return Err(Failure::usage("--until is not after --since").hint(hint));
+    }
+    Ok(())
+}
+
+/// As Azure DevOps is asked.
+pub(super) fn organization(context: &Context, said: Option<&str>) -> Result<String, Failure> {
+    let known = said.map(str::to_owned).or_else(|| context.config.ado.organization.clone());
+    known.ok_or_else(|| Failure::usage("no organization is named").hint(WHY_ORGANIZATION))
+}
+
+/// As records name it.
+pub(super) fn canonical(context: &Context, organization: &str) -> String {
+    let lower = organization.to_lowercase();
+    let aliases = &context.config.organizations;
+    let known = aliases.iter().find(|(alias, _)| alias.to_lowercase() == lower);
+    known.map_or(lower, |(_, name)| name.to_lowercase())
+}
+
+async fn projects(
+    context: &Context,
+    client: &Client,
+    organization: &str,
+    args: &cli::Backfill,
+) -> Result<Vec<String>, Failure> {
+    let said = if args.project.is_empty() { &context.config.ado.projects } else { &args.project };
+    if args.all_projects {
+        let all = client.projects(organization).await?;
+        // By id: a project may be renamed between two backfills.
+        return Ok(all.into_iter().map(|project| project.id).collect());
+    }
+    if said.is_empty() {
+        let failure = Failure::usage("no project is named");
+        return Err(failure.hint("say which with --project, or --all-projects"));
+    }
+    Ok(said.clone())
+}
+
+/// One project after the other. One that may not be read does not keep the others waiting.
+async fn all(
+    context: &Context,
+    args: &cli::Backfill,
+    (organization, projects): (&str, Vec<String>),
+    backfill: &mut Backfill,
+    stop: &CancellationToken,
+) -> Result<Exit, Failure> {
+    let now = context.clock().now();
+    let order = |project: String| Order {
+        organization: organization.to_owned(),
+        canonical: canonical(context, organization),
+        project,
+        pipelines: args.pipeline.clone(),
+        asked: now,
+        since: args.since.resolve(now),
+        until: args.until.map(|until| until.resolve(now)),
+        timelines: timelines(args.timelines),
+        again: args.again,
+    };
+    let (mut total, mut failed, mut count) = (Tally::default(), None::<Failure>, 0_usize);
+    for project in projects {
+        let order = order(project);
+        let bar = Bar::new(context.output, &order, now);
+        let mut tally = Tally::default();
+        let done = one(backfill, &order, &mut tally, &bar, stop).await;
+        bar.end();
+        total += tally;
+        match done {
+            Ok(()) => count += 1,
+            Err(error) => {
+                let goes_on = is_of_the_project(&error);
+                // The last one is how the command ends.
+                if let Some(before) = failed.replace(Failure::from(error)) {
+                    tracing::warn!(why = before.in_words().0, "a project is left out");
+                }
+                if !goes_on {
+                    break;
+                }
+            }
+        }
+    }
+    let stopped = if stop.is_cancelled() { "; stopped: the same command goes on from there" } else { "" };
+    if failed.is_none() || count > 0 {
+        context.report(&format!("{}{stopped}", summary(&total, count)));
+    }
+    failed.map_or(Ok(Exit::Done), Err)
+}
+
+async fn one(
+    backfill: &mut Backfill,
+    order: &Order,
+    tally: &mut Tally,
+    bar: &Bar,
+    stop: &CancellationToken,
+) -> Result<(), BackfillError> {
+    backfill.run(order, tally, &|progress| bar.advance(progress), stop).await?;
+    if !stop.is_cancelled() {
+        backfill.cover(order, tally).await?;
+    }
+    Ok(())
+}
+
+fn timelines(said: cli::Timelines) -> Timelines {
+    match said {
+        cli::Timelines::None => Timelines::None,
+        cli::Timelines::Failed => Timelines::Failed,
+        cli::Timelines::All => Timelines::All,
+    }
+}
+
+fn is_of_the_project(error: &BackfillError) -> bool {
+    match error {
+        BackfillError::Ado(AdoError::Forbidden { .. } | AdoError::NotFound { .. }) => true,
+        BackfillError::Ado(_) | BackfillError::Store(_) => false,
+    }
+}
+
+fn summary(tally: &Tally, projects: usize) -> String {
+    let imported = &tally.imported;
+    let parts = [
+        ("runs with news", imported.applied),
+        ("that looked different", imported.missed),
+        ("runs without news", imported.unchanged),
+        ("timelines", tally.timelines),
+        ("without a timeline", tally.without_timeline),
+        ("unreadable", tally.unreadable),
+        ("below the floor", imported.below_floor),
+        ("left alone", imported.left_alone),
+    ];
+    let said: Vec<_> =
+        parts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{word} {count}")).collect();
+    let colon = if said.is_empty() { "" } else { ": " };
+    let projects = if projects == 1 { "1 project".to_owned() } else { format!("{projects} projects") };
+    format!("backfilled {} builds of {projects}{colon}{}", tally.builds, said.join(", "))
+}
+
+/// A bar on stderr where somebody watches: how much of the time that was asked for is done.
+struct Bar {
+    bar: ProgressBar,
+    from: Time,
+}
+
+impl Bar {
+    fn new(output: Output, order: &Order, now: Time) -> Self {
+        let length = order.until.unwrap_or(now).since(order.since);
+        let target =
+            if output.person_is_watching() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(length.as_secs()), target);
+        if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:30} {msg}, {eta} left") {
+            bar.set_style(style);
+        }
+        bar.set_prefix(crate::view::escaped(&order.project).into_owned());
+        bar.enable_steady_tick(Duration::from_millis(500));
+        Self { bar, from: order.since }
+    }
+
+    fn advance(&self, progress: Progress) {
+        self.bar.set_position(progress.reached.since(self.from).as_secs());
+        self.bar.set_message(format!("{} builds", progress.builds));
+    }
+
+    fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}

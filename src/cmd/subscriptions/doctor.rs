@@ -1,0 +1,47 @@
+use super::apply::carry_out_all;
+use super::desk::Desk;
+use crate::cli::{ListFormat, SubscriptionsDoctor};
+use crate::cmd::{Context, Exit, Failure};
+use crate::subscriptions::{Finding, Step, doctor, remedies};
+use crate::view;
+
+pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result<Exit, Failure> {
+    let desk = Desk::open(context, &args.desired).await?;
+    let (mut findings, steps) = look(context, &desk).await?;
+    if args.fix {
+        context.output.say(view::plan_table(&steps).trim_end());
+        if !steps.is_empty() {
+            desk.needs_secret()?;
+        }
+        carry_out_all(context, &desk, &steps, args.yes).await?;
+        (findings, _) = look(context, &desk).await?;
+    }
+    match args.output {
+        ListFormat::Json => context.output.text(&view::json(&view::listed_findings(&findings, &desk.options))?)?,
+        ListFormat::Table if !findings.is_empty() => {
+            context.output.text(&view::findings_text(&findings, &desk.options))?;
+        }
+        ListFormat::Table => context.output.say(&well(&desk, args.fix && steps.iter().any(|step| step.new.is_some()))),
+    }
+    if findings.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
+}
+
+/// Of what was just made anew nobody knows yet.
+fn well(desk: &Desk, fixed: bool) -> String {
+    let count = desk.wanted.len();
+    if fixed {
+        return format!(
+            "made anew; whether events arrive shows with the next run, so look again after it: {count} subscriptions"
+        );
+    }
+    format!("all is well: {count} subscriptions")
+}
+
+/// What is wrong, and what `--fix` does about it.
+async fn look(context: &Context, desk: &Desk) -> Result<(Vec<Finding>, Vec<Step>), Failure> {
+    let inquiry = desk.inquiry(context).await?;
+    let look = inquiry.look(&desk.wanted, &desk.target);
+    let findings = doctor(&look);
+    let steps = remedies(&look, &findings);
+    Ok((findings, steps))
+}
