@@ -8,7 +8,6 @@
 
 use super::wire::{Container, Containers, text};
 use super::{DecodeError, Decoded};
-use crate::domain::Fact;
 
 const COLLECTION: &str = "c12d0eb8-e382-443b-9f9c-c52cba5014c2";
 const ACCOUNT: &str = "f844ec47-a9db-4511-8281-8b63f4eaf94e";
@@ -32,10 +31,7 @@ pub(super) fn has_its_containers(containers: Option<&Containers<'_>>) -> bool {
 /// Whether what was read, or could not be read, is nobody's.
 pub(super) fn is_nobodys(read: &Result<Decoded, DecodeError>) -> bool {
     match read {
-        Ok(Decoded::Facts(facts)) => facts.iter().all(|fact| match fact {
-            Fact::Run(fact) => ORGANIZATIONS.contains(&fact.key.organization.as_str()),
-            Fact::Gap(_) => false,
-        }),
+        Ok(Decoded::Facts(facts)) => facts.iter().all(|fact| ORGANIZATIONS.contains(&fact.key().organization())),
         Ok(Decoded::Named(named)) => ORGANIZATIONS.contains(&named.organization.as_str()),
         Ok(Decoded::Ignored { .. }) | Err(_) => true,
     }

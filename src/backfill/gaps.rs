@@ -48,10 +48,10 @@ impl Backfill {
         let keys: Vec<Key> =
             events.into_iter().map(|event| Key::Gap(GapKey::new(&order.canonical, &project.id, event))).collect();
         let stored = self.store.load(&keys).await?;
-        let gaps = stored.into_iter().flatten().filter_map(|stored| match stored.record {
-            Ok(Record::Gap(record)) => Some(record),
-            Ok(Record::Run(_)) | Err(_) => None,
-        });
+        let gaps = stored
+            .into_iter()
+            .flatten()
+            .filter_map(|stored| if let Ok(Record::Gap(record)) = stored.record { Some(record) } else { None });
         Ok(gaps.collect())
     }
 }

@@ -231,8 +231,7 @@ fn read(order: &Order, answer: &Answer, tally: &mut Tally) -> Result<Vec<RunFact
     let mut facts = Vec::with_capacity(list.len());
     for fact in list {
         match fact {
-            Ok(Fact::Run(fact)) => facts.push(fact),
-            Ok(Fact::Gap(_)) => {}
+            Ok(fact) => facts.extend(fact.of_run().cloned()),
             Err(error) => {
                 tracing::warn!(error = error.to_string(), path = error.path, "a build cannot be read");
                 tally.unreadable += 1;

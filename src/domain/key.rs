@@ -55,6 +55,15 @@ impl Key {
     /// leaves out those that only a newer program knows.
     pub const KINDS: [&str; 2] = ["gap", "run"];
 
+    /// Whose it is.
+    #[must_use]
+    pub fn organization(&self) -> &str {
+        match self {
+            Self::Gap(key) => &key.organization,
+            Self::Run(key) => &key.organization,
+        }
+    }
+
     /// The records that are written in one transaction on Azure Table Storage: `run|{organization}|{pipeline}` or
     /// `gap|{organization}|{project}`.
     #[must_use]

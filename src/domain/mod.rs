@@ -4,9 +4,10 @@
 //! subject. What people see is computed from the record alone: [`run::ShownRun`].
 //!
 //! Room for a new kind of event: a variant of [`FactKind`] and, where it speaks about something else
-//! than a run, a record of its own beside [`run`] and [`gap`], added to [`Record`], [`Fact`] and [`Key`]. The
-//! worker and the store handle those three types and nothing inside them.
+//! than a run, a record of its own beside [`run`] and [`gap`]: a line in the list of kinds (`record`), a variant of
+//! [`Key`]. The worker and the store handle [`Record`], [`Fact`] and [`Key`] and nothing inside them.
 
+mod columns;
 mod entries;
 pub mod gap;
 mod join;
@@ -17,6 +18,7 @@ pub mod text;
 mod time;
 mod words;
 
+pub use columns::{Cell, Columns};
 pub use join::{Change, Join, Said};
 pub use key::{GapKey, Key, ParseKeyError, RunKey};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};

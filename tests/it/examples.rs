@@ -46,18 +46,11 @@ fn beside() -> Beside {
     }
 }
 
-fn about_run(fact: &Fact) -> Option<&RunFact> {
-    match fact {
-        Fact::Run(fact) => Some(fact),
-        Fact::Gap(_) => None,
-    }
-}
-
 fn told(decoded: &Decoded) -> String {
     match decoded {
         Decoded::Ignored { event_type } => format!("  ignored: {event_type}\n"),
         Decoded::Named(named) => format!("  only named: {}\n", named.run),
-        Decoded::Facts(facts) => facts.iter().filter_map(about_run).map(told_fact).collect(),
+        Decoded::Facts(facts) => facts.iter().filter_map(Fact::of_run).map(told_fact).collect(),
     }
 }
 
@@ -678,10 +671,7 @@ fn the_first_runs_of_the_proposal_come_out() {
     }
     let shown: Vec<_> = records
         .iter()
-        .filter_map(|record| match record {
-            Record::Run(record) => Some(record.shown()),
-            Record::Gap(_) => None,
-        })
+        .filter_map(|record| if let Record::Run(record) = record { Some(record.shown()) } else { None })
         .collect();
     let run = |id| shown.iter().find(|run| run.key.run == id && run.key.organization == "fabrikam").unwrap();
     for (id, result, stages) in [
@@ -705,7 +695,7 @@ fn other_names_of_an_organization_are_configured() {
     let aliases = [("Fabrikam", "Contoso"), ("c12d0eb8-e382-443b-9f9c-c52cba5014c2", "by-id")];
     let decoder = Decoder::new(aliases.map(|(from, to)| (from.to_owned(), to.to_owned())).into());
     let organization = |body: &[u8]| match decoder.decode(body).unwrap() {
-        Decoded::Facts(facts) => facts.iter().filter_map(about_run).map(|fact| fact.key.organization.clone()).next(),
+        Decoded::Facts(facts) => facts.iter().filter_map(Fact::of_run).map(|fact| fact.key.organization.clone()).next(),
         Decoded::Ignored { .. } | Decoded::Named(_) => None,
     };
     let body = fs::read(folder().join("started_build.json")).unwrap();

@@ -8,6 +8,7 @@ use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
 use super::fact::ApprovalStatement;
 use super::failure::ShownFailure;
 use super::record::RunRecord;
+use crate::domain::columns::{Cell, Columns, texts, times};
 use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
 
 /// A run as it is shown. What is not known is `None`.
@@ -111,6 +112,26 @@ impl RunRecord {
             approvals: self.shown_approvals(),
             failure,
         }
+    }
+
+    pub(crate) fn columns(&self) -> Columns {
+        let run = self.shown();
+        let name = |said: &Option<Said<String>>| said.as_ref().map(|Said(_, name)| name.clone());
+        let numbers = [("pipelineId", run.key.pipeline), ("runId", run.key.run)];
+        let texts = texts([
+            ("organization", Some(run.key.organization.clone())),
+            ("project", name(&run.project_name)),
+            ("pipeline", name(&run.pipeline_name)),
+            ("name", run.name),
+            ("state", run.state.map(|state| state.as_str().to_owned())),
+            ("result", run.result.map(|result| result.as_str().to_owned())),
+            ("branch", run.branch),
+            ("commit", run.commit),
+            ("repository", run.repository),
+            ("requestedFor", run.requested_for),
+        ]);
+        let times = times([("queuedAt", run.queued), ("startedAt", run.started), ("finishedAt", run.finished)]);
+        numbers.into_iter().map(|(column, id)| (column, Cell::Number(id))).chain(texts).chain(times).collect()
     }
 
     /// Whether the two look the same to who asks how a run went: its state, result and stages.
