@@ -73,6 +73,7 @@ pub(super) fn approval_fact(
         status: ApprovalStatus::from(status),
         says: ApprovalStatement {
             said: scope.said,
+            phase: None,
             stage: text(resource.stage_name.as_ref()).map(|name| short(name).into_owned()),
             attempt: count(resource.attempt_id.as_ref()),
             requested: time(approval.created_on.as_ref()),

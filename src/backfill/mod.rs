@@ -16,6 +16,7 @@
 mod asked;
 mod gaps;
 mod reconcile;
+mod releases;
 mod wanted;
 mod watermark;
 
@@ -28,7 +29,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ado::rest::{AdoError, Answer, Client, Finished, Scope};
 use crate::ado::{Beside, build_list};
 use crate::domain::run::RunFact;
-use crate::domain::{Fact, State, Time};
+use crate::domain::{Fact, Names, State, Time};
 use crate::ingest::{Imported, Importer};
 use crate::store::{Store, StoreError};
 
@@ -73,6 +74,10 @@ pub enum Timelines {
 pub struct Tally {
     /// Builds in the answers.
     pub builds: u64,
+    /// Classic releases and their deployments.
+    pub releases: u64,
+    /// Deployment records of environments.
+    pub deployments: u64,
     /// Timelines that were there.
     pub timelines: u64,
     /// Timelines that were not: the build never started, or is deleted.
@@ -85,6 +90,8 @@ pub struct Tally {
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.builds += other.builds;
+        self.releases += other.releases;
+        self.deployments += other.deployments;
         self.timelines += other.timelines;
         self.without_timeline += other.without_timeline;
         self.unreadable += other.unreadable;
@@ -127,6 +134,12 @@ impl Backfill {
     #[must_use]
     pub fn new(client: Arc<Client>, store: Arc<dyn Store>) -> Self {
         Self { client, importer: Importer::new(store.clone()), store }
+    }
+
+    /// The same, which gives people these names.
+    #[must_use]
+    pub fn naming(self, names: Names) -> Self {
+        Self { importer: self.importer.naming(names), ..self }
     }
 
     /// Does what is ordered, or as much of it as is done when `stop` comes.

@@ -53,6 +53,14 @@ pub(super) fn note_name(order: &Order) -> String {
     format!("backfill|{name}")
 }
 
+/// The same for what is no run.
+pub(super) fn note_name_of(order: &Order, kind: &str) -> String {
+    let scope = serde_json::json!([order.canonical, order.project.to_lowercase(), kind]).to_string();
+    let digest = Sha256::digest(scope.as_bytes());
+    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    format!("backfill|{name}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

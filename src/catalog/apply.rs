@@ -2,15 +2,29 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::run::{ShownApproval, ShownFailure, ShownJob, ShownRun, ShownStage};
 use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State, Time};
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
-const TABLES: [&str; 7] = ["runs", "stages", "jobs", "approvals", "failures", "names", "gaps"];
+const TABLES: [&str; 12] = [
+    "runs",
+    "stages",
+    "jobs",
+    "approvals",
+    "failures",
+    "names",
+    "gaps",
+    "releases",
+    "release_stages",
+    "release_approvals",
+    "release_artifacts",
+    "deployments",
+];
 
 /// The catalog's tables.
 #[derive(Debug, Clone, Copy)]
@@ -38,9 +52,17 @@ impl Projection for Tables {
 
     fn apply(&self, record: &Record) -> Step {
         match record {
+            Record::Deployment(record) => {
+                let shown = record.shown();
+                Box::new(move |connection| write_deployment(connection, &shown))
+            }
             Record::Gap(record) => {
                 let record = record.clone();
                 Box::new(move |connection| write_gaps(connection, &record))
+            }
+            Record::Release(record) => {
+                let shown = record.shown();
+                Box::new(move |connection| write_release(connection, &shown))
             }
             Record::Run(record) => {
                 let shown = record.shown();
@@ -51,7 +73,9 @@ impl Projection for Tables {
 
     fn remove(&self, key: &Key) -> Step {
         match key.clone() {
+            Key::Deployment(key) => Box::new(move |connection| remove_deployment(connection, &key)),
             Key::Gap(key) => Box::new(move |connection| remove_gaps(connection, &key)),
+            Key::Release(key) => Box::new(move |connection| remove_release(connection, &key)),
             Key::Run(key) => Box::new(move |connection| remove_run(connection, &key)),
         }
     }
@@ -70,6 +94,10 @@ pub(super) fn save_cursor(connection: &Connection, cursor: &Cursor) -> rusqlite:
     let text = serde_json::json!(cursor).to_string();
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('catalog_cursor', ?1)", [text])?;
     Ok(())
+}
+
+pub(super) fn outdate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM meta WHERE name = 'catalog_version'", []).map(drop)
 }
 
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
@@ -238,7 +266,7 @@ fn write_failure(connection: &Connection, run: i64, failure: Option<&ShownFailur
 }
 
 /// The latest name wins, then the greater text: the same rule as in a record.
-fn remember(
+pub(super) fn remember(
     connection: &Connection,
     kind: &str,
     organization: &str,

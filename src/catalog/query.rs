@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::rows::{Approval, Failure, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
-use super::{Catalog, CatalogError};
+use super::{Catalog, CatalogError, deployments};
 use crate::domain::Time;
 
 const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
@@ -190,7 +190,9 @@ fn with_stages(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<R
 }
 
 fn detail(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<RunDetail> {
+    let number = i64::try_from(run.run_id).unwrap_or(-1);
     Ok(RunDetail {
+        deployments: deployments::of_run(connection, &run.organization, number)?,
         run: with_stages(connection, id, run)?,
         jobs: jobs(connection, id)?,
         approvals: approvals(connection, id)?,

@@ -91,6 +91,8 @@ pub struct RunDetail {
     pub run: Run,
     pub jobs: Vec<Job>,
     pub approvals: Vec<Approval>,
+    /// Where its stages, and releases of it, brought it.
+    pub deployments: Vec<Deployment>,
     /// Of a run that failed, where its timeline was asked for.
     pub failure: Option<Failure>,
 }
@@ -163,6 +165,135 @@ pub struct Gap {
     pub covered_to: Option<Time>,
     /// It is over, and the REST API was read for all of it.
     pub covered: bool,
+}
+
+/// Something that came to an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    pub organization: String,
+    /// The project's name if known, else its id.
+    pub project: Option<String>,
+    /// Null for an environment of a classic release.
+    pub environment_id: Option<u64>,
+    pub environment: String,
+    /// `pipeline` or `release`.
+    pub source: String,
+    /// The pipeline of the run, or the definition of the release.
+    pub pipeline: Option<PipelineName>,
+    /// Of a release, the run of its primary artifact, or else of the first that is a build.
+    pub run_id: Option<u64>,
+    pub run_name: Option<String>,
+    pub release_id: Option<u64>,
+    pub release_name: Option<String>,
+    pub stage: String,
+    pub attempt: u32,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+    /// The run's, where it is known.
+    pub branch: Option<String>,
+    pub commit: Option<String>,
+    pub repository: Option<String>,
+    /// How it is known: `deploymentRecord`, `stageOfRecords` or `release`.
+    pub rule: String,
+    /// `certain` or `likely`.
+    pub certainty: String,
+    /// It is the latest that succeeded of what this pipeline brought to this environment.
+    pub current: bool,
+}
+
+/// Which deployments. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeploymentFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// An environment's name or id.
+    pub environment: Option<String>,
+    /// The name or id of a pipeline, or of a release's definition.
+    pub pipeline: Option<String>,
+    /// Started at or after.
+    pub since: Option<Time>,
+    /// Only what is there now.
+    pub current: bool,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+}
+
+/// An environment with what came last and what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Environment {
+    pub organization: String,
+    pub project: Option<String>,
+    /// Null for an environment of a classic release.
+    pub id: Option<u64>,
+    pub name: String,
+    /// `pipeline` or `release`.
+    pub source: String,
+    /// The definition of the release, whose own the environment is.
+    pub definition: Option<PipelineName>,
+    /// Deployments that are known.
+    pub deployments: u64,
+    /// Those that are not over.
+    pub live: u64,
+    pub last: Option<Deployment>,
+    /// The latest that succeeded, of each pipeline.
+    pub current: Vec<Deployment>,
+}
+
+/// Which environments. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+}
+
+/// An approval with what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenApproval {
+    pub organization: String,
+    pub project: Option<String>,
+    /// `pipeline` or `release`.
+    pub source: String,
+    pub pipeline: Option<PipelineName>,
+    pub run_id: Option<u64>,
+    pub run_name: Option<String>,
+    pub release_id: Option<u64>,
+    pub release_name: Option<String>,
+    pub id: String,
+    pub status: String,
+    /// Of a release: `preDeploy` or `postDeploy`.
+    pub phase: Option<String>,
+    /// The stage of the run, or the environment of the release.
+    pub stage: Option<String>,
+    pub attempt: Option<u32>,
+    #[serde(serialize_with = "rfc3339")]
+    pub requested_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub decided_at: Option<Time>,
+    pub approvers: Vec<String>,
+}
+
+/// Which approvals. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApprovalFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    pub status: Option<String>,
+    /// Asked for or decided at or after.
+    pub since: Option<Time>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
 }
 
 /// Which gaps. An absent field does not filter.

@@ -57,7 +57,7 @@ CREATE TABLE approvals (
 ) WITHOUT ROWID;
 -- Names that ids had last: run events carry ids only, and things are renamed.
 CREATE TABLE names (
-    kind TEXT NOT NULL, -- project or pipeline
+    kind TEXT NOT NULL, -- project, pipeline or environment
     organization TEXT NOT NULL,
     id TEXT NOT NULL,
     said INTEGER NOT NULL,
@@ -91,3 +91,76 @@ CREATE TABLE failures (
     log TEXT
 );
 CREATE INDEX failures_by_signature ON failures (signature);
+
+-- Classic releases. The project is its id, or its name where nobody said the id.
+CREATE TABLE releases (
+    id INTEGER PRIMARY KEY,
+    organization TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    release INTEGER NOT NULL,
+    project_name TEXT,
+    name TEXT,
+    definition INTEGER,
+    definition_name TEXT,
+    status TEXT,
+    reason TEXT,
+    created INTEGER,
+    created_by TEXT,
+    url TEXT,
+    UNIQUE (organization, project_id, release)
+);
+CREATE TABLE release_stages (
+    release INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    PRIMARY KEY (release, name, attempt)
+) WITHOUT ROWID;
+CREATE TABLE release_approvals (
+    release INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT,
+    stage TEXT,
+    stage_attempt INTEGER,
+    requested INTEGER,
+    decided INTEGER,
+    approvers TEXT NOT NULL, -- a JSON array of names
+    PRIMARY KEY (release, id)
+) WITHOUT ROWID;
+CREATE TABLE release_artifacts (
+    release INTEGER NOT NULL,
+    alias TEXT NOT NULL,
+    kind TEXT,
+    source_id TEXT,
+    source_name TEXT,
+    version_id TEXT,
+    version_name TEXT,
+    branch TEXT,
+    prime INTEGER NOT NULL, -- it names the release
+    run INTEGER, -- that made it, where it is a build
+    PRIMARY KEY (release, alias)
+) WITHOUT ROWID;
+
+-- What runs brought to environments, as the deployment records say.
+CREATE TABLE deployments (
+    organization TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    environment INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    project_name TEXT,
+    pipeline INTEGER,
+    pipeline_name TEXT,
+    run_name TEXT,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    PRIMARY KEY (organization, project_id, environment, run, stage, attempt)
+) WITHOUT ROWID;
+CREATE INDEX deployments_run ON deployments (organization, run);

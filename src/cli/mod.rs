@@ -69,7 +69,7 @@ pub enum Command {
     Enqueue(Enqueue),
     /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
     Backfill(Backfill),
-    /// Look at runs, pipelines and stages
+    /// Look at runs, pipelines, environments and approvals
     #[command(subcommand)]
     Get(Get),
     /// Look after messages that were set aside
@@ -80,6 +80,8 @@ pub enum Command {
     Subscriptions(Subscriptions),
     /// Remove old runs and dead letters
     Purge(Purge),
+    /// Erase a person from records, facts and dead letters
+    Forget(Forget),
     /// Copy the local file, also while it is in use
     Backup(Backup),
     /// Fold all records anew from their facts
@@ -125,6 +127,12 @@ pub struct Worker {
     /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub watch_hooks: Option<Duration>,
+    /// What becomes of the names of people: keep, pseudonyms or none [env: PIPETRAIL_NAMES] [default: keep]
+    #[arg(long, value_name = "HOW")]
+    pub names: Option<String>,
+    /// Discard dead letters that are older, such as 30d [env: PIPETRAIL_DEAD_LETTER_AGE] [default: keep them]
+    #[arg(long, value_name = "DURATION")]
+    pub dead_letter_age: Option<String>,
     /// With --watch-hooks: subscribe to the runs of projects that have no subscription of ours
     #[arg(long, requires = "watch_hooks")]
     pub enrol: bool,
@@ -155,7 +163,7 @@ pub struct Enqueue {
 }
 
 const BACKFILL_HELP: &str = "\
-Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project.
+Least rights of the token: Build (read), vso.build; of releases Release (read), vso.release; with --all-projects also Project and Team (read), vso.project.
 It may be stopped, killed and run again at any time, also beside a worker: it goes on from where it was.";
 
 #[derive(Debug, Args)]
@@ -170,7 +178,10 @@ pub struct Backfill {
     /// Every project that the token may see
     #[arg(long)]
     pub all_projects: bool,
-    /// Only these pipelines, with commas between them
+    /// What to ask for, with commas between them: runs, classic releases, what environments got
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "runs")]
+    pub kinds: Vec<Kind>,
+    /// Only the runs of these pipelines, with commas between them
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub pipeline: Vec<u64>,
     /// Runs that finished since then: a duration such as 30d, or a time such as 2019-10-02T19:54:00Z
@@ -185,6 +196,17 @@ pub struct Backfill {
     /// Begin at --since, also where an earlier backfill was there
     #[arg(long)]
     pub again: bool,
+    /// What becomes of the names of people: keep, pseudonyms or none [env: PIPETRAIL_NAMES] [default: keep]
+    #[arg(long, value_name = "HOW")]
+    pub names: Option<String>,
+}
+
+/// What a backfill asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    Runs,
+    Releases,
+    Environments,
 }
 
 /// Whose timelines to ask for.
@@ -205,6 +227,12 @@ pub enum Get {
     Pipelines(GetPipelines),
     /// List the stages of a run, attempt by attempt
     Stages(GetRun),
+    /// List environments with what is there
+    Environments(GetEnvironments),
+    /// List what came to environments: what is where, since when, from which run
+    Deployments(GetDeployments),
+    /// List approvals: who is asked, and how long it took
+    Approvals(GetApprovals),
     /// List the times in which events were lost
     Gaps(GetGaps),
 }
@@ -269,6 +297,69 @@ pub struct GetPipelines {
     /// Only this project
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetEnvironments {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetDeployments {
+    /// Only this environment
+    #[arg(long, value_name = "ID|NAME")]
+    pub environment: Option<String>,
+    /// Only what is there now: of each pipeline the latest that succeeded
+    #[arg(long)]
+    pub current: bool,
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only from this pipeline, or this definition of releases
+    #[arg(long, value_name = "ID|NAME")]
+    pub pipeline: Option<String>,
+    /// Only those that started since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetApprovals {
+    /// Only those with this status, such as pending or approved
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only those asked for or decided since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
     #[command(flatten)]
     pub show: Show,
 }
@@ -423,6 +514,22 @@ pub struct Old {
     /// Dead letters that were set aside longer ago, such as 30d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub dead_letters_older_than: Option<Duration>,
+}
+
+const FORGET_HELP: &str = "\
+Whole words are found in every text, whatever their case: in names, branches, messages. Where they stood, [forgotten]
+stands. A dead letter that names the person is discarded. What comes in later is not kept from naming the person again:
+see --names of the worker.";
+
+#[derive(Debug, Args)]
+#[command(after_help = FORGET_HELP)]
+pub struct Forget {
+    /// What the person is called: a name, a mail address, an id; once for each
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub person: Vec<String>,
+    /// Do it: without this only the plan is printed
+    #[arg(long)]
+    pub yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -30,7 +30,8 @@ impl Asking {
 
     /// Until the stop.
     pub(super) async fn run(&self, context: &Context, parts: &Parts, stop: CancellationToken) {
-        let backfill = || Backfill::new(self.client.clone(), parts.store.clone());
+        let names = &context.config.names;
+        let backfill = || Backfill::new(self.client.clone(), parts.store.clone()).naming(names.clone());
         let wanted = fetch_wanted(backfill(), stop.clone());
         let Some((scheduled, every)) = self.scheduled.clone() else { return wanted.await };
         let reconcile = Reconcile { backfill: backfill(), scheduled, clock: context.clock(), every };
@@ -38,8 +39,9 @@ impl Asking {
     }
 
     /// Once, for who ends when the queue is empty.
-    pub(super) async fn fetch_noted(&self, parts: &Parts) -> Result<(), Failure> {
-        let mut backfill = Backfill::new(self.client.clone(), parts.store.clone());
+    pub(super) async fn fetch_noted(&self, context: &Context, parts: &Parts) -> Result<(), Failure> {
+        let backfill = Backfill::new(self.client.clone(), parts.store.clone());
+        let mut backfill = backfill.naming(context.config.names.clone());
         while backfill.fetch_noted().await? > 0 {}
         Ok(())
     }

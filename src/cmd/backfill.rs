@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Context, Exit, Failure, Output};
 use crate::ado::rest::{AdoError, Client, Limits};
 use crate::backfill::{Backfill, BackfillError, Order, Progress, Tally, Timelines};
-use crate::cli;
+use crate::cli::{self, Kind};
 use crate::domain::Time;
 use crate::sqlite::Missing;
 
@@ -20,7 +20,8 @@ pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit,
     let work = async {
         let projects = projects(context, &client, &organization, args).await?;
         let parts = context.open(Missing::Create).await?;
-        let mut backfill = Backfill::new(client.clone(), parts.store.clone());
+        let backfill = Backfill::new(client.clone(), parts.store.clone());
+        let mut backfill = backfill.naming(context.config.names.clone());
         all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
     };
     tokio::select! {
@@ -85,13 +86,10 @@ async fn all(
     for project in projects {
         let order = order(project);
         let bar = Bar::new(context.output, &order, now);
-        let done = backfill.run(&order, &|progress| bar.advance(progress), stop).await;
+        let done = kinds(backfill, &order, (&args.kinds, now), &|progress| bar.advance(progress), stop).await;
         bar.end();
         match done {
             Ok(tally) => {
-                if !stop.is_cancelled() {
-                    backfill.cover(&order, now).await?;
-                }
                 total += tally;
                 count += 1;
             }
@@ -104,6 +102,31 @@ async fn all(
         context.report(&format!("{}{stopped}", summary(&total, count)));
     }
     failed.map_or(Ok(Exit::Done), Err)
+}
+
+/// One kind after the other.
+async fn kinds(
+    backfill: &mut Backfill,
+    order: &Order,
+    (kinds, now): (&[Kind], Time),
+    progress: &(dyn Fn(Progress) + Sync),
+    stop: &CancellationToken,
+) -> Result<Tally, BackfillError> {
+    let mut total = Tally::default();
+    for kind in kinds {
+        total += match kind {
+            Kind::Runs => {
+                let tally = backfill.run(order, progress, stop).await?;
+                if !stop.is_cancelled() {
+                    backfill.cover(order, now).await?;
+                }
+                tally
+            }
+            Kind::Releases => backfill.releases(order, stop).await?,
+            Kind::Environments => backfill.environments(order, stop).await?,
+        };
+    }
+    Ok(total)
 }
 
 fn timelines(said: cli::Timelines) -> Timelines {
@@ -124,9 +147,11 @@ fn is_of_the_project(error: &BackfillError) -> bool {
 fn summary(tally: &Tally, projects: usize) -> String {
     let imported = &tally.imported;
     let parts = [
-        ("runs with news", imported.applied),
+        ("releases and their deployments", tally.releases),
+        ("deployment records", tally.deployments),
+        ("with news", imported.applied),
         ("that looked different", imported.missed),
-        ("runs without news", imported.unchanged),
+        ("without news", imported.unchanged),
         ("timelines", tally.timelines),
         ("without a timeline", tally.without_timeline),
         ("unreadable", tally.unreadable),

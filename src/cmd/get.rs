@@ -2,7 +2,10 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Catalog, Gap, GapFilter, Pipeline, Run, RunDetail, RunFilter, Stage};
+use crate::catalog::{
+    ApprovalFilter, Catalog, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Gap, GapFilter,
+    GivenApproval, Pipeline, Run, RunDetail, RunFilter, Stage,
+};
 use crate::cli::{self, Format, Get};
 use crate::domain::{Key, RunKey, Time};
 use crate::view::{self, Columns, RunJson};
@@ -14,6 +17,9 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Runs(args) => args.show,
         Get::Run(args) | Get::Stages(args) => args.show,
         Get::Pipelines(args) => args.show,
+        Get::Environments(args) => args.show,
+        Get::Deployments(args) => args.show,
+        Get::Approvals(args) => args.show,
         Get::Gaps(args) => args.show,
     };
     let parts = Parts::open_to_look(context).await?;
@@ -86,6 +92,9 @@ enum Rows {
     Run(Box<RunJson>),
     Pipelines(Vec<Pipeline>),
     Stages(Vec<Stage>),
+    Environments(Vec<Environment>),
+    Deployments(Vec<Deployment>),
+    Approvals(Vec<GivenApproval>),
     Gaps(Vec<Gap>),
 }
 
@@ -112,6 +121,15 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             Ok(Rows::Pipelines(catalog.pipelines(organization, project).await?))
         }
         Get::Stages(args) => Ok(Rows::Stages(one(catalog, args).await?.run.stages)),
+        Get::Environments(args) => Ok(Rows::Environments(catalog.environments(&environments(args)).await?)),
+        Get::Deployments(args) => {
+            let filter = deployments(args, context.clock().now());
+            Ok(Rows::Deployments(catalog.deployments(&filter).await?))
+        }
+        Get::Approvals(args) => {
+            let filter = approvals(args, context.clock().now());
+            Ok(Rows::Approvals(catalog.approvals(&filter).await?))
+        }
         Get::Gaps(args) => {
             let filter = GapFilter {
                 organization: args.organization.clone(),
@@ -142,7 +160,16 @@ async fn gaps_behind(catalog: &Catalog, get: &Get, rows: &Rows, now: Time) -> Re
             until: run.detail.run.finished_at,
             ..GapFilter::default()
         },
-        (_, Rows::Runs(_) | Rows::Pipelines(_) | Rows::Stages(_) | Rows::Gaps(_)) => return Ok(Vec::new()),
+        (
+            _,
+            Rows::Runs(_)
+            | Rows::Pipelines(_)
+            | Rows::Stages(_)
+            | Rows::Environments(_)
+            | Rows::Deployments(_)
+            | Rows::Approvals(_)
+            | Rows::Gaps(_),
+        ) => return Ok(Vec::new()),
     };
     Ok(catalog.gaps(&filter).await?)
 }
@@ -159,6 +186,36 @@ fn filter(said: &cli::Filter, now: Time) -> RunFilter {
         commit: said.commit,
         since: said.since.map(|since| since.resolve(now)),
         top: (said.top > 0).then_some(said.top),
+    }
+}
+
+fn environments(args: &cli::GetEnvironments) -> EnvironmentFilter {
+    EnvironmentFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        top: (args.top > 0).then_some(args.top),
+    }
+}
+
+fn deployments(args: &cli::GetDeployments, now: Time) -> DeploymentFilter {
+    DeploymentFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        environment: args.environment.clone(),
+        pipeline: args.pipeline.clone(),
+        since: args.since.map(|since| since.resolve(now)),
+        current: args.current,
+        top: (args.top > 0).then_some(args.top),
+    }
+}
+
+fn approvals(args: &cli::GetApprovals, now: Time) -> ApprovalFilter {
+    ApprovalFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        status: args.status.clone(),
+        since: args.since.map(|since| since.resolve(now)),
+        top: (args.top > 0).then_some(args.top),
     }
 }
 
@@ -192,6 +249,9 @@ impl Rows {
             Self::Run(_) => false,
             Self::Pipelines(pipelines) => pipelines.is_empty(),
             Self::Stages(stages) => stages.is_empty(),
+            Self::Environments(environments) => environments.is_empty(),
+            Self::Deployments(deployments) => deployments.is_empty(),
+            Self::Approvals(approvals) => approvals.is_empty(),
             Self::Gaps(gaps) => gaps.is_empty(),
         }
     }
@@ -205,6 +265,9 @@ impl Rows {
                 Self::Run(run) => view::json(run)?,
                 Self::Pipelines(pipelines) => view::json(pipelines)?,
                 Self::Stages(stages) => view::json(stages)?,
+                Self::Environments(environments) => view::json(environments)?,
+                Self::Deployments(deployments) => view::json(deployments)?,
+                Self::Approvals(approvals) => view::json(approvals)?,
                 Self::Gaps(gaps) => view::json(gaps)?,
             }),
             Format::Csv => Ok(match self {
@@ -212,6 +275,9 @@ impl Rows {
                 Self::Run(run) => view::run_csv(&run.detail.run)?,
                 Self::Pipelines(pipelines) => view::pipelines_csv(pipelines)?,
                 Self::Stages(stages) => view::stages_csv(stages)?,
+                Self::Environments(environments) => view::environments_csv(environments)?,
+                Self::Deployments(deployments) => view::deployments_csv(deployments)?,
+                Self::Approvals(approvals) => view::approvals_csv(approvals)?,
                 Self::Gaps(gaps) => view::gaps_csv(gaps)?,
             }),
         }
@@ -223,6 +289,9 @@ impl Rows {
             Self::Run(run) => view::run_text(run, now),
             Self::Pipelines(pipelines) => view::pipelines_table(pipelines, columns),
             Self::Stages(stages) => view::stages_table(stages, now),
+            Self::Environments(environments) => view::environments_table(environments, columns),
+            Self::Deployments(deployments) => view::deployments_table(deployments, columns, now),
+            Self::Approvals(approvals) => view::approvals_table(approvals, columns, now),
             Self::Gaps(gaps) => view::gaps_table(gaps, columns),
         }
     }

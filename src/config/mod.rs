@@ -9,6 +9,7 @@ mod azure;
 mod connection_string;
 mod credentials;
 mod file;
+mod names;
 mod resolve;
 mod sources;
 
@@ -20,6 +21,7 @@ use std::time::Duration;
 
 use crate::ado::rest::Access;
 use crate::azure::Account;
+use crate::domain::Names;
 
 pub use credentials::HookCredentials;
 pub use resolve::{Flags, load, resolve};
@@ -46,6 +48,8 @@ pub struct Config {
     pub color: bool,
     /// Other names of organizations (ids, former names), each with the canonical one. Lower case.
     pub organizations: BTreeMap<String, String>,
+    /// What becomes of the names of people.
+    pub names: Names,
 }
 
 /// Where queue and records are kept.
@@ -119,6 +123,8 @@ pub struct WorkConfig {
     pub watch_hooks: Option<Duration>,
     /// Whether new projects are subscribed to then.
     pub enrol: bool,
+    /// Dead letters that are older are discarded; `None` keeps them for ever.
+    pub dead_letter_age: Option<Duration>,
 }
 
 /// One thing that is wrong with the configuration.
@@ -302,6 +308,27 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: None,
         meaning: "Its projects, by name or id, with commas between them; by default all",
+    },
+    Setting {
+        variable: "PIPETRAIL_NAMES",
+        key: Some("names"),
+        flag: Some("--names"),
+        default: Some("keep"),
+        meaning: "What becomes of the names of people before anything is stored: `keep`, `pseudonyms` or `none`",
+    },
+    Setting {
+        variable: "PIPETRAIL_NAMES_KEY",
+        key: Some("names_key"),
+        flag: None,
+        default: None,
+        meaning: "The secret that pseudonyms are made with, 16 characters or more; the same for all workers and for good",
+    },
+    Setting {
+        variable: "PIPETRAIL_DEAD_LETTER_AGE",
+        key: Some("dead_letter_age"),
+        flag: Some("--dead-letter-age"),
+        default: None,
+        meaning: "Dead letters that are older, such as 30d, are discarded by those who work; by default they stay for ever",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

@@ -25,23 +25,64 @@ pub struct GapKey {
 }
 
 impl GapKey {
-    /// Only letters, digits and `.:_-` of project and events are kept, and only so many: they are part of a table's key.
+    /// See [`plain`] for what is left of project and events.
     #[must_use]
     pub fn new(organization: &str, project: &str, events: &str) -> Self {
-        let plain = |text: &str| {
-            let plain = text.chars().filter(|c| c.is_ascii_alphanumeric() || ".:_-".contains(*c));
-            plain.take(MOST_OF_A_KEY).collect::<String>().to_lowercase()
-        };
         Self { organization: organization.to_lowercase(), project: plain(project), events: plain(events) }
     }
 }
 
 const MOST_OF_A_KEY: usize = 200;
 
+/// Names a release of the classic pipelines: their ids are sequences of the project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The project's id; its name where nothing says the id.
+    pub project: String,
+    pub release: u64,
+}
+
+impl ReleaseKey {
+    /// See [`plain`] for what is left of the project.
+    #[must_use]
+    pub fn new(organization: &str, project: &str, release: u64) -> Self {
+        Self { organization: organization.to_lowercase(), project: plain(project), release }
+    }
+}
+
+/// Names what one run brought to one environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeploymentKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The id of the environment's project.
+    pub project: String,
+    pub environment: u64,
+    pub run: u64,
+}
+
+impl DeploymentKey {
+    /// See [`plain`] for what is left of the project.
+    #[must_use]
+    pub fn new(organization: &str, project: &str, environment: u64, run: u64) -> Self {
+        Self { organization: organization.to_lowercase(), project: plain(project), environment, run }
+    }
+}
+
+/// Only letters, digits and `.:_-` are kept, in lower case, and only so many: it is part of a table's key.
+fn plain(text: &str) -> String {
+    let plain = text.chars().filter(|c| c.is_ascii_alphanumeric() || ".:_-".contains(*c));
+    plain.take(MOST_OF_A_KEY).collect::<String>().to_lowercase()
+}
+
 /// Names a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
+    Deployment(DeploymentKey),
     Gap(GapKey),
+    Release(ReleaseKey),
     Run(RunKey),
 }
 
@@ -53,33 +94,43 @@ pub struct ParseKeyError(String);
 impl Key {
     /// What the partitions of each kind begin with, before a `|`; in their order. A store asks for these kinds and so
     /// leaves out those that only a newer program knows.
-    pub const KINDS: [&str; 2] = ["gap", "run"];
+    pub const KINDS: [&str; 4] = ["deployment", "gap", "release", "run"];
 
-    /// Whose it is.
+    /// Whose record it is.
     #[must_use]
     pub fn organization(&self) -> &str {
         match self {
+            Self::Deployment(key) => &key.organization,
             Self::Gap(key) => &key.organization,
+            Self::Release(key) => &key.organization,
             Self::Run(key) => &key.organization,
         }
     }
 
-    /// The records that are written in one transaction on Azure Table Storage: `run|{organization}|{pipeline}` or
-    /// `gap|{organization}|{project}`.
+    /// The records that are written in one transaction on Azure Table Storage: `run|{organization}|{pipeline}`,
+    /// `gap|{organization}|{project}`, `release|{organization}|{project}` or
+    /// `deployment|{organization}|{project}|{environment}`.
     #[must_use]
     pub fn partition(&self) -> String {
         match self {
+            Self::Deployment(key) => {
+                format!("deployment|{}|{}|{}", key.organization, key.project, key.environment)
+            }
             Self::Gap(key) => format!("gap|{}|{}", key.organization, key.project),
+            Self::Release(key) => format!("release|{}|{}", key.organization, key.project),
             Self::Run(key) => format!("run|{}|{}", key.organization, key.pipeline),
         }
     }
 
-    /// The record inside its partition: of runs `{i64::MAX - run id, 19 digits}`, newest first; of gaps the event type.
+    /// The record inside its partition: of runs, releases and deployments `{i64::MAX - id, 19 digits}`, newest first; of
+    /// gaps the event type.
     #[must_use]
     pub fn row(&self) -> String {
         match self {
+            Self::Deployment(key) => inverse(key.run),
             Self::Gap(key) => key.events.clone(),
-            Self::Run(key) => format!("{:019}", INVERSE.saturating_sub(key.run)),
+            Self::Release(key) => inverse(key.release),
+            Self::Run(key) => inverse(key.run),
         }
     }
 
@@ -94,16 +145,28 @@ impl Key {
 
 const INVERSE: u64 = i64::MAX.unsigned_abs();
 
+fn inverse(id: u64) -> String {
+    format!("{:019}", INVERSE.saturating_sub(id))
+}
+
+fn id(row: &str) -> Option<u64> {
+    INVERSE.checked_sub(row.parse().ok()?)
+}
+
 fn parse(partition: &str, row: &str) -> Option<Key> {
     let (kind, rest) = partition.split_once('|')?;
     let (organization, last) = rest.rsplit_once('|')?;
     let organization = organization.to_owned();
     match kind {
         "gap" => Some(Key::Gap(GapKey { organization, project: last.to_owned(), events: row.to_owned() })),
-        "run" => {
-            let run = INVERSE.checked_sub(row.parse().ok()?)?;
-            Some(Key::Run(RunKey { organization, pipeline: last.parse().ok()?, run }))
+        "deployment" => {
+            let (organization, project) = organization.rsplit_once('|')?;
+            let (organization, project) = (organization.to_owned(), project.to_owned());
+            let environment = last.parse().ok()?;
+            Some(Key::Deployment(DeploymentKey { organization, project, environment, run: id(row)? }))
         }
+        "release" => Some(Key::Release(ReleaseKey { organization, project: last.to_owned(), release: id(row)? })),
+        "run" => Some(Key::Run(RunKey { organization, pipeline: last.parse().ok()?, run: id(row)? })),
         _ => None,
     }
 }
@@ -149,9 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn releases_and_deployments_come_back_too() {
+        let release = Key::Release(ReleaseKey::new("Srv/Co|l", "My Shop|\n", 4));
+        assert_eq!(release.to_string().parse::<Key>().unwrap(), release);
+        assert_eq!(release.to_string(), "release|srv/co|l|myshop|9223372036854775803");
+        let deployment = Key::Deployment(DeploymentKey::new("Srv/Co|l", "8DEA9ABA-3a9a", 7, 479));
+        assert_eq!(deployment.to_string().parse::<Key>().unwrap(), deployment);
+        assert_eq!(deployment.to_string(), "deployment|srv/co|l|8dea9aba-3a9a|7|9223372036854775328");
+    }
+
+    #[test]
     fn the_kinds_are_all_there_and_in_order() {
         let gap = Key::Gap(GapKey::default());
-        assert_eq!([gap, key(1)].map(|key| key.partition().split('|').next().unwrap().to_owned()), Key::KINDS);
+        let deployment = Key::Deployment(DeploymentKey::default());
+        let release = Key::Release(ReleaseKey::default());
+        assert_eq!(
+            [deployment, gap, release, key(1)].map(|key| key.partition().split('|').next().unwrap().to_owned()),
+            Key::KINDS
+        );
         assert!(Key::KINDS.is_sorted());
         assert!("new|x|7|1".parse::<Key>().is_err());
     }

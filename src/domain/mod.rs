@@ -8,21 +8,28 @@
 //! [`Key`]. The worker and the store handle [`Record`], [`Fact`] and [`Key`] and nothing inside them.
 
 mod columns;
+pub mod deployment;
 mod entries;
+pub mod erase;
 pub mod gap;
 mod join;
 mod key;
+pub mod names;
 mod record;
+pub mod release;
 pub mod run;
 pub mod text;
 mod time;
 mod words;
 
 pub use columns::{Cell, Columns};
+pub use erase::Erasure;
 pub use join::{Change, Join, Said};
-pub use key::{GapKey, Key, ParseKeyError, RunKey};
+pub use key::{DeploymentKey, GapKey, Key, ParseKeyError, ReleaseKey, RunKey};
+pub use names::Names;
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use time::{ParseTimeError, Time};
 pub use words::{
-    ApprovalStatus, DeliveryResult, FactKind, GapReason, Label, Outcome, Speaker, State, SubscriptionStatus,
+    ApprovalPhase, ApprovalStatus, ArtifactPart, DeliveryResult, FactKind, GapReason, Label, Outcome, ReleaseFactKind,
+    ReleaseStatus, Speaker, State, SubscriptionStatus,
 };

@@ -1,9 +1,11 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::deployment::{DeploymentFact, DeploymentRecord};
 use super::gap::{GapFact, GapRecord};
+use super::release::{ReleaseFact, ReleaseRecord};
 use super::run::{RunFact, RunRecord};
-use super::{Change, Columns, Join, Key, Time};
+use super::{Change, Columns, Join, Key, Names, Time};
 
 /// Declares every kind once: a variant of [`Fact`] and of [`Record`], each with the types of its module.
 ///
@@ -13,7 +15,6 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($fact:ident, $record:ident),)+) => {
         /// One statement in short form, of any kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "nearly all facts are about runs")]
         pub enum Fact {
             $($(#[$doc])* $kind($fact),)+
         }
@@ -32,6 +33,13 @@ macro_rules! kinds {
             pub fn said(&self) -> Time {
                 match self {
                     $(Self::$kind(fact) => fact.said,)+
+                }
+            }
+
+            /// Gives the people that it names the names by which they are kept.
+            pub(super) fn name_people(&mut self, names: &Names) {
+                match self {
+                    $(Self::$kind(fact) => fact.name_people(names),)+
                 }
             }
 
@@ -158,7 +166,9 @@ macro_rules! kinds {
 }
 
 kinds! {
+    Deployment(DeploymentFact, DeploymentRecord),
     Gap(GapFact, GapRecord),
+    Release(ReleaseFact, ReleaseRecord),
     Run(RunFact, RunRecord),
 }
 

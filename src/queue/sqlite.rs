@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::buffers::Buffers;
 use super::{
-    DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError,
+    BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError,
     Settlement, Survey,
 };
 use crate::domain::Time;
@@ -149,6 +149,11 @@ impl Queue for SqliteQueue {
             })
         })
         .await
+    }
+
+    /// It makes none.
+    async fn discard_copies(&self, _: BodyTest<'_>) -> Result<usize, QueueError> {
+        Ok(0)
     }
 
     async fn discard(&self, ids: &[String]) -> Result<usize, QueueError> {

@@ -6,6 +6,7 @@
 
 mod csv;
 mod dead_letter;
+mod deployments;
 mod escape;
 mod gaps;
 mod json;
@@ -16,8 +17,11 @@ mod table;
 mod time;
 mod timeline;
 
-pub use csv::{gaps_csv, pipelines_csv, run_csv, runs_csv, stages_csv};
+pub use csv::{
+    approvals_csv, deployments_csv, environments_csv, gaps_csv, pipelines_csv, run_csv, runs_csv, stages_csv,
+};
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
+pub use deployments::{approvals_table, deployments_table, environments_table};
 pub use escape::{escaped, escaped_lines};
 pub use gaps::{gaps_note, gaps_table};
 pub use json::json;

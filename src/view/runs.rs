@@ -111,7 +111,7 @@ pub(super) fn branch(branch: Option<&str>) -> String {
 }
 
 /// The first 8 characters: enough to find it.
-fn commit(commit: Option<&str>) -> String {
+pub(super) fn commit(commit: Option<&str>) -> String {
     or_unknown(commit.map(|commit| commit.chars().take(8).collect::<String>()).as_deref())
 }
 

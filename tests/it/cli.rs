@@ -15,7 +15,7 @@ use pipetrail::clock::ManualClock;
 use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
 use pipetrail::domain::{
-    ApprovalStatus, Fact, FactKind, GapKey, GapReason, Label, Outcome, Record, RunKey, State, Time,
+    ApprovalStatus, Fact, FactKind, GapKey, GapReason, Key, Label, Outcome, Record, RunKey, State, Time,
 };
 use pipetrail::queue::{self, Queue, Reason, Settlement, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
@@ -120,6 +120,7 @@ fn finished_run() -> Vec<Fact> {
         status: ApprovalStatus::Approved,
         says: ApprovalStatement {
             said: fact.said,
+            phase: None,
             stage: Some("Test".to_owned()),
             attempt: Some(1),
             requested: Some(start),
@@ -200,6 +201,9 @@ fn help() {
         "get run",
         "get pipelines",
         "get stages",
+        "get environments",
+        "get deployments",
+        "get approvals",
         "get gaps",
         "subscriptions",
         "subscriptions plan",
@@ -215,6 +219,7 @@ fn help() {
         "dead-letter requeue",
         "dead-letter discard",
         "purge",
+        "forget",
         "backup",
         "refold",
         "check",
@@ -376,6 +381,53 @@ fn get_gaps() {
     let said = shell.run("purge --older-than 1s --yes");
     assert!(said.contains("purged 1 run that"), "gaps go with it and are not counted: {said}");
     assert_eq!(shell.run("get gaps --all -o csv").matches("onProbation").count(), 1, "the open one stays");
+}
+
+/// What the examples tell of releases, environments and the runs behind them, without what is still under way.
+fn with_deployments() -> Shell {
+    let shell = Shell::new();
+    let facts = [crate::releases::events(), crate::releases::answered()].concat();
+    let records = crate::releases::folded(facts.iter());
+    block_on(async {
+        let store = SqliteStore::open(open(&shell), catalog::projection()).await.unwrap();
+        for (key, record) in records {
+            if !matches!(&key, Key::Deployment(key) if key.run == 1205) {
+                let facts = facts.iter().filter(|fact| fact.key() == key).map(Fact::encode).collect();
+                let write = Write::Record { text: record.encode(), record, expected: None, facts };
+                store.commit(Arc::new(vec![write])).await.unwrap();
+            }
+        }
+    });
+    shell
+}
+
+#[test]
+fn get_environments_and_deployments() {
+    let lines = [
+        "get environments",
+        "get environments -o wide",
+        "get environments -o csv --top 1",
+        "get environments --project bedrock_gitops --top 1 -o json",
+        "get deployments",
+        "get deployments --environment production -o wide",
+        "get deployments --environment 7 --current -o json",
+        "get deployments --pipeline 5 --since 2025-06-12T09:30:00Z -o csv",
+        "get deployments --environment nowhere",
+        "get run 1203",
+    ];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
+fn get_approvals() {
+    let lines = [
+        "get approvals",
+        "get approvals -o wide",
+        "get approvals --status approved --organization fabrikam -o json --top 1",
+        "get approvals --since 2025-06-12T09:30:00Z -o csv",
+        "get approvals --status pending",
+    ];
+    assert_snapshot!(session(&with_deployments(), &lines));
 }
 
 #[test]

@@ -81,6 +81,7 @@ fn approval() -> impl Strategy<Value = ApprovalSaid> {
             status,
             says: ApprovalStatement {
                 said,
+                phase: None,
                 stage: attempt.map(|_| "test".to_owned()),
                 attempt,
                 requested,

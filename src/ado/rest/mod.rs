@@ -18,6 +18,7 @@ mod error;
 mod hooks;
 mod pages;
 mod place;
+mod releases;
 mod token;
 
 use std::fmt;
@@ -40,6 +41,7 @@ pub use builds::{Finished, Project, Scope};
 pub use error::AdoError;
 pub use pages::Pages;
 pub use place::Place;
+pub use releases::Environment;
 
 use answer::{Raw, Verdict, verdict};
 use token::{Header, Tokens};

@@ -3,7 +3,9 @@ use serde::{Deserialize, Serialize};
 use super::claims::Statement;
 use super::failure::Failure;
 use crate::domain::join::join_max;
-use crate::domain::{ApprovalStatus, Change, FactKind, Join, Label, RunKey, Speaker, State, Time};
+use crate::domain::{
+    ApprovalPhase, ApprovalStatus, Change, FactKind, Join, Label, Names, RunKey, Speaker, State, Time,
+};
 
 /// The names of approvers in one statement take no more bytes in JSON.
 pub const MOST_APPROVERS: usize = 600;
@@ -53,6 +55,11 @@ impl RunFact {
             approvals: Vec::new(),
             failure: None,
         }
+    }
+
+    pub(crate) fn name_people(&mut self, names: &Names) {
+        names.in_labels(&mut self.labels);
+        names.in_approvals(&mut self.approvals);
     }
 
     /// The same in facts that each can be stored. Their join is that of the whole.
@@ -110,6 +117,9 @@ pub struct ApprovalSaid {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ApprovalStatement {
     pub said: Time,
+    /// Only of releases: before a deployment or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<ApprovalPhase>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

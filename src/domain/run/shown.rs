@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attempts::ShownAttempt;
 use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
-use super::fact::ApprovalStatement;
 use super::failure::ShownFailure;
-use super::record::RunRecord;
+use super::record::{Approval, RunRecord};
 use crate::domain::columns::{Cell, Columns, texts, times};
-use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
+use crate::domain::{ApprovalPhase, ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
 
 /// A run as it is shown. What is not known is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +67,8 @@ pub struct ShownApproval {
     pub status: ApprovalStatus,
     pub stage: Option<String>,
     pub stage_attempt: Option<u32>,
+    /// Only of releases.
+    pub phase: Option<ApprovalPhase>,
     pub requested: Option<Time>,
     /// When it left `pending`; `None` while it has not.
     pub decided: Option<Time>,
@@ -109,7 +110,7 @@ impl RunRecord {
             finished: verdict.finished,
             stages,
             jobs: self.shown_jobs(),
-            approvals: self.shown_approvals(),
+            approvals: shown_approvals(&self.approvals),
             failure,
         }
     }
@@ -198,17 +199,18 @@ impl RunRecord {
             })
             .collect()
     }
+}
 
-    fn shown_approvals(&self) -> Vec<ShownApproval> {
-        let mut approvals: Vec<_> = self.approvals.iter().filter_map(|(id, said)| approval(id, said)).collect();
-        approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
-        approvals
-    }
+/// In the order in which they were asked for.
+pub(crate) fn shown_approvals(said: &BTreeMap<String, Approval>) -> Vec<ShownApproval> {
+    let mut approvals: Vec<_> = said.iter().filter_map(|(id, said)| approval(id, said)).collect();
+    approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
+    approvals
 }
 
 /// The latest status other than `pending`. What the latest statement does not say, an earlier one does:
 /// the completed event may come without stage and run.
-fn approval(id: &str, said: &BTreeMap<ApprovalStatus, ApprovalStatement>) -> Option<ShownApproval> {
+fn approval(id: &str, said: &Approval) -> Option<ShownApproval> {
     let mut weighed: Vec<_> = said.iter().collect();
     weighed.sort_by_key(|(status, says)| Reverse((**status != ApprovalStatus::Pending, *says)));
     let (status, latest) = weighed.first()?;
@@ -218,13 +220,14 @@ fn approval(id: &str, said: &BTreeMap<ApprovalStatus, ApprovalStatement>) -> Opt
         status: (*status).clone(),
         stage: all().find_map(|says| says.stage.clone()),
         stage_attempt: all().find_map(|says| says.attempt),
+        phase: all().find_map(|says| says.phase.clone()),
         requested: all().filter_map(|says| says.requested).min(),
         decided: latest.changed.filter(|_| **status != ApprovalStatus::Pending),
         approvers: all().map(|says| &says.approvers).find(|names| !names.is_empty()).cloned().unwrap_or_default(),
     })
 }
 
-fn stage(name: &str, shown: ShownAttempt) -> ShownStage {
+pub(crate) fn stage(name: &str, shown: ShownAttempt) -> ShownStage {
     ShownStage {
         name: name.to_owned(),
         attempt: shown.number,

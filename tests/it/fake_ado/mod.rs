@@ -7,6 +7,7 @@
 mod builds;
 mod hooks;
 mod projects;
+mod releases;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -28,6 +29,7 @@ use tokio::task::JoinHandle;
 pub(crate) use builds::{Build, Timeline};
 pub(crate) use hooks::Hooks;
 pub(crate) use projects::Project;
+pub(crate) use releases::Environment;
 pub(crate) use told::{PROJECTS, tell};
 
 pub(crate) const TOKEN: &str = "the-token";
@@ -55,6 +57,10 @@ pub(crate) struct State {
     pub(crate) builds: BTreeMap<u64, Build>,
     pub(crate) by_finish: BTreeSet<(Time, u64)>,
     pub(crate) timelines: BTreeMap<u64, Timeline>,
+    /// Deployments of classic releases, as they are answered, by their project's id.
+    pub(crate) release_deployments: Vec<(String, Value)>,
+    pub(crate) releases: Vec<(String, Value)>,
+    pub(crate) environments: Vec<releases::Environment>,
     /// The values of `Authorization` that are accepted.
     pub(crate) accepted: BTreeSet<String>,
     /// Whoever asks may do nothing.
@@ -88,6 +94,9 @@ impl State {
             builds: BTreeMap::new(),
             by_finish: BTreeSet::new(),
             timelines: BTreeMap::new(),
+            release_deployments: Vec::new(),
+            releases: Vec::new(),
+            environments: Vec::new(),
             accepted: BTreeSet::from([basic(TOKEN)]),
             forbids: false,
             page: 200,
@@ -347,6 +356,10 @@ fn answer(state: &mut State, request: &Request, authorization: &str) -> Reply {
         Some("hooks") => hooks::answer(state, request),
         Some("build") => match projects::known(state, request) {
             Ok(project) => builds::answer(state, request, project.as_deref()),
+            Err(refusal) => refusal,
+        },
+        Some("release" | "pipelines") => match projects::known(state, request) {
+            Ok(project) => releases::answer(state, request, project.as_deref()),
             Err(refusal) => refusal,
         },
         _ => Reply::refusal(404, "The controller for that path was not found."),
