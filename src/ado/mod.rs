@@ -12,13 +12,16 @@
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
 //! Bounds: texts are cut at 1,024 bytes, names and ids at 256, words at 32; of one body at most 1,000 stages, 5,000
-//! timeline records and 600 bytes of approvers' names are taken. A body with many parts becomes several facts. Depth
+//! timeline records and 600 bytes of approvers' names are taken, of code
+//! and boards what a row of a table holds. A body with many parts becomes several facts. Depth
 //! costs no stack, since what is not read is skipped without recursion.
 //!
 //! All of this is pure, except [`rest`], which asks the service.
 
+mod boards;
 mod body;
 mod build;
+mod code;
 mod error;
 mod events;
 pub mod hooks;
@@ -32,7 +35,9 @@ mod words;
 
 use std::collections::BTreeMap;
 
+pub use boards::work_item_list;
 pub use build::{build_facts, build_list};
+pub use code::{changes_fact, pull_request_list, push_list};
 pub use error::DecodeError;
 pub use timeline::{earlier_timelines, timeline_facts};
 
@@ -53,7 +58,7 @@ pub struct Decoder {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     Facts(Vec<Fact>),
-    /// A valid event of a kind that is not about runs, or one of the service's test button.
+    /// A valid event of a kind that is not ours, or one of the service's test button.
     Ignored {
         event_type: String,
     },
@@ -103,6 +108,11 @@ enum EventType {
     BuildComplete,
     ApprovalPending,
     ApprovalCompleted,
+    Push,
+    /// Created, updated or merged: the resource tells.
+    PullRequest,
+    WorkItemCreated,
+    WorkItemUpdated,
 }
 
 impl EventType {
@@ -114,6 +124,10 @@ impl EventType {
             "build.complete" => Some(Self::BuildComplete),
             "ms.vss-pipelinechecks-events.approval-pending" => Some(Self::ApprovalPending),
             "ms.vss-pipelinechecks-events.approval-completed" => Some(Self::ApprovalCompleted),
+            "git.push" => Some(Self::Push),
+            "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => Some(Self::PullRequest),
+            "workitem.created" => Some(Self::WorkItemCreated),
+            "workitem.updated" => Some(Self::WorkItemUpdated),
             _ => None,
         }
     }
@@ -167,8 +181,8 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        let read = match fact(event_type, &scope, envelope, resource.get()) {
-            Ok(fact) => Ok(one(fact)),
+        let read = match told(event_type, &scope, envelope, resource.get()) {
+            Ok(facts) => Ok(Decoded::Facts(facts)),
             Err(error) if self.can_ask && error.tells_too_little() => {
                 named(event_type, &scope, resource.get()).map(Decoded::Named).ok_or(error)
             }
@@ -188,27 +202,34 @@ fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Nam
             events::named_by_approval(scope, &parse(resource, "").ok()?)
         }
         EventType::BuildComplete => build::named(scope, &parse(resource, "").ok()?),
+        EventType::Push | EventType::PullRequest | EventType::WorkItemCreated | EventType::WorkItemUpdated => None,
     }?;
     let Place { organization, project_id, project_name } = place;
     Some(Named { organization, project: project_id.or(project_name), run })
 }
 
-fn fact(
+fn told(
     event_type: EventType,
     scope: &Scope<'_>,
     envelope: &Envelope<'_>,
     resource: &str,
-) -> Result<RunFact, DecodeError> {
+) -> Result<Vec<Fact>, DecodeError> {
     let at = "resource";
     match event_type {
-        EventType::Run => events::run_fact(scope, &parse(resource, at)?),
-        EventType::Stage => events::stage_fact(scope, &parse(resource, at)?),
-        EventType::Job => events::job_fact(scope, &parse(resource, at)?),
-        EventType::BuildComplete => build::completed_fact(scope, envelope, &parse(resource, at)?),
-        EventType::ApprovalPending => events::approval_fact(scope, FactKind::ApprovalPending, &parse(resource, at)?),
-        EventType::ApprovalCompleted => {
-            events::approval_fact(scope, FactKind::ApprovalCompleted, &parse(resource, at)?)
+        EventType::Run => events::run_fact(scope, &parse(resource, at)?).map(facts),
+        EventType::Stage => events::stage_fact(scope, &parse(resource, at)?).map(facts),
+        EventType::Job => events::job_fact(scope, &parse(resource, at)?).map(facts),
+        EventType::BuildComplete => build::completed_fact(scope, envelope, &parse(resource, at)?).map(facts),
+        EventType::ApprovalPending => {
+            events::approval_fact(scope, FactKind::ApprovalPending, &parse(resource, at)?).map(facts)
         }
+        EventType::ApprovalCompleted => {
+            events::approval_fact(scope, FactKind::ApprovalCompleted, &parse(resource, at)?).map(facts)
+        }
+        EventType::Push => code::push_event(scope, resource).map(|fact| vec![fact]),
+        EventType::PullRequest => code::pull_request_event(scope, resource).map(|fact| vec![fact]),
+        EventType::WorkItemCreated => boards::created(scope, resource).map(|fact| vec![fact]),
+        EventType::WorkItemUpdated => boards::updated(scope, resource).map(|fact| vec![fact]),
     }
 }
 

@@ -5,8 +5,12 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod changes;
+mod code;
 mod gaps;
+mod links;
 mod query;
+mod references;
 mod rows;
 
 use std::path::Path;
@@ -18,7 +22,8 @@ use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
 pub use rows::{
-    Approval, Failure, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+    Approval, CommitDetail, Failure, Gap, GapFilter, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline,
+    PipelineName, PullRequestDetail, Push, Run, RunDetail, RunFilter, Stage, Vote, WorkItemDetail, WorkItemState,
 };
 
 /// A log that starts over so often while it is being read is not one.

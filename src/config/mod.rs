@@ -9,6 +9,7 @@ mod azure;
 mod connection_string;
 mod credentials;
 mod file;
+mod owners;
 mod resolve;
 mod sources;
 
@@ -20,6 +21,8 @@ use std::time::Duration;
 
 use crate::ado::rest::Access;
 use crate::azure::Account;
+use crate::domain::BranchPattern;
+use crate::domain::owner::Owners;
 
 pub use credentials::HookCredentials;
 pub use resolve::{Flags, load, resolve};
@@ -46,6 +49,10 @@ pub struct Config {
     pub color: bool,
     /// Other names of organizations (ids, former names), each with the canonical one. Lower case.
     pub organizations: BTreeMap<String, String>,
+    /// Whose pipelines are whose.
+    pub owners: Owners,
+    /// How branches name work items.
+    pub work_item_branches: Vec<BranchPattern>,
 }
 
 /// Where queue and records are kept.
@@ -302,6 +309,13 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: None,
         meaning: "Its projects, by name or id, with commas between them; by default all",
+    },
+    Setting {
+        variable: "PIPETRAIL_WORK_ITEM_BRANCHES",
+        key: Some("work_item_branches"),
+        flag: None,
+        default: Some("{id}-*, {id}_*, */{id}, */{id}-*, */{id}_*"),
+        meaning: "How branches name work items, with commas between: `{id}` is the number, `*` anything",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

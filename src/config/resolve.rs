@@ -8,11 +8,13 @@ use secrecy::SecretString;
 use super::ado::ado;
 use super::azure::{azure, is_loopback};
 use super::file::File;
+use super::owners;
 use super::sources::Sources;
 use super::{
     BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
     WorkConfig,
 };
+use crate::domain::BranchPattern;
 
 const DEFAULT_FILE: &str = "pipetrail.toml";
 const DEFAULT_DATA: &str = "pipetrail.db";
@@ -100,11 +102,26 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
     let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
     let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, ..work };
+    let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
+    let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
         let organizations = file.organizations.clone();
-        Ok(Config { data, storage, queue_for_hooks, ado, http, log, work, color, organizations })
+        let owners = file.owners.clone();
+        Ok(Config {
+            data,
+            storage,
+            queue_for_hooks,
+            ado,
+            http,
+            log,
+            work,
+            color,
+            organizations,
+            owners,
+            work_item_branches,
+        })
     } else {
         Err(Faults(sources.faults))
     }

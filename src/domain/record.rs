@@ -1,8 +1,12 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::changes::{ChangesFact, ChangesRecord};
 use super::gap::{GapFact, GapRecord};
+use super::pull_request::{PullRequestFact, PullRequestRecord};
+use super::push::{PushFact, PushRecord};
 use super::run::{RunFact, RunRecord};
+use super::work_item::{WorkItemFact, WorkItemRecord};
 use super::{Change, Columns, Join, Key, Time};
 
 /// Declares every kind once: a variant of [`Fact`] and of [`Record`], each with the types of its module.
@@ -13,7 +17,6 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident($fact:ident, $record:ident),)+) => {
         /// One statement in short form, of any kind.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "nearly all facts are about runs")]
         pub enum Fact {
             $($(#[$doc])* $kind($fact),)+
         }
@@ -158,8 +161,13 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// The commits of a run.
+    Changes(ChangesFact, ChangesRecord),
     Gap(GapFact, GapRecord),
+    PullRequest(PullRequestFact, PullRequestRecord),
+    Push(PushFact, PushRecord),
     Run(RunFact, RunRecord),
+    WorkItem(WorkItemFact, WorkItemRecord),
 }
 
 impl Fact {

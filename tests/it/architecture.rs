@@ -19,8 +19,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
     ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
-    // credential, one place that can print it wrongly.
-    ("config", &["ado", "azure"]),
+    // credential, one place that can print it wrongly. Patterns and owners are the domain's.
+    ("config", &["ado", "azure", "domain"]),
     ("telemetry", &["config"]),
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),

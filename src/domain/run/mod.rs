@@ -9,6 +9,7 @@ mod attempts;
 mod claims;
 mod fact;
 mod failure;
+mod origin;
 mod record;
 mod room;
 mod shown;
@@ -17,8 +18,12 @@ mod signature;
 mod tests;
 
 pub use claims::Statement;
-pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid};
+pub use fact::{
+    ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
+    StageSaid,
+};
 pub use failure::{Failure, ShownFailure};
+pub use origin::{ShownOrigin, ShownTrigger};
 pub use record::RunRecord;
 pub use shown::{ShownApproval, ShownJob, ShownRun, ShownStage};
 pub use signature::signature;

@@ -7,6 +7,7 @@ use super::attempts::ShownAttempt;
 use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
 use super::fact::ApprovalStatement;
 use super::failure::ShownFailure;
+use super::origin::ShownOrigin;
 use super::record::RunRecord;
 use crate::domain::columns::{Cell, Columns, texts, times};
 use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
@@ -37,6 +38,9 @@ pub struct ShownRun {
     pub approvals: Vec<ShownApproval>,
     /// Only of a run that failed, and only where somebody asked for its timeline.
     pub failure: Option<ShownFailure>,
+    /// Where its pipeline stands.
+    pub folder: Option<String>,
+    pub origin: ShownOrigin,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,6 +115,8 @@ impl RunRecord {
             jobs: self.shown_jobs(),
             approvals: self.shown_approvals(),
             failure,
+            folder: label(Label::Folder),
+            origin: self.shown_origin(),
         }
     }
 
