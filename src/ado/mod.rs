@@ -12,13 +12,16 @@
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
 //! Bounds: texts are cut at 1,024 bytes, names and ids at 256, words at 32; of one body at most 1,000 stages, 5,000
-//! timeline records, 100 parts of each kind of a release and 600 bytes of approvers' names are taken. A body with many parts becomes several facts. Depth
+//! timeline records, 100 parts of each kind of a release and 600 bytes of approvers' names are taken, of code and boards
+//! what a row of a table holds. A body with many parts becomes several facts. Depth
 //! costs no stack, since what is not read is skipped without recursion.
 //!
 //! All of this is pure, except [`rest`], which asks the service.
 
+mod boards;
 mod body;
 mod build;
+mod code;
 mod environments;
 mod error;
 mod events;
@@ -34,7 +37,9 @@ mod words;
 
 use std::collections::BTreeMap;
 
+pub use boards::work_item_list;
 pub use build::{build_facts, build_list};
+pub use code::{changes_fact, pull_request_list, push_list};
 pub use environments::deployment_records;
 pub use error::DecodeError;
 pub use release::{deployment_list, release_list};
@@ -114,6 +119,11 @@ enum EventType {
     DeploymentCompleted,
     DeploymentApprovalPending,
     DeploymentApprovalCompleted,
+    Push,
+    /// Created, updated or merged: the resource tells.
+    PullRequest,
+    WorkItemCreated,
+    WorkItemUpdated,
 }
 
 impl EventType {
@@ -131,6 +141,10 @@ impl EventType {
             "ms.vss-release.deployment-completed-event" => Some(Self::DeploymentCompleted),
             "ms.vss-release.deployment-approval-pending-event" => Some(Self::DeploymentApprovalPending),
             "ms.vss-release.deployment-approval-completed-event" => Some(Self::DeploymentApprovalCompleted),
+            "git.push" => Some(Self::Push),
+            "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => Some(Self::PullRequest),
+            "workitem.created" => Some(Self::WorkItemCreated),
+            "workitem.updated" => Some(Self::WorkItemUpdated),
             _ => None,
         }
     }
@@ -199,7 +213,7 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        let read = match facts_of(event_type, &scope, envelope, resource.get()) {
+        let read = match told(event_type, &scope, envelope, resource.get()) {
             Ok(facts) => Ok(Decoded::Facts(facts)),
             Err(error) if self.can_ask && error.tells_too_little() => {
                 named(event_type, &scope, resource.get()).map(Decoded::Named).ok_or(error)
@@ -226,12 +240,13 @@ fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Nam
         | EventType::DeploymentCompleted
         | EventType::DeploymentApprovalPending
         | EventType::DeploymentApprovalCompleted => None,
+        EventType::Push | EventType::PullRequest | EventType::WorkItemCreated | EventType::WorkItemUpdated => None,
     }?;
     let Place { organization, project_id, project_name } = place;
     Some(Named { organization, project: project_id.or(project_name), run })
 }
 
-fn facts_of(
+fn told(
     event_type: EventType,
     scope: &Scope<'_>,
     envelope: &Envelope<'_>,
@@ -253,6 +268,10 @@ fn facts_of(
         EventType::DeploymentCompleted => release(ReleaseFactKind::DeploymentCompleted),
         EventType::DeploymentApprovalPending => release(ReleaseFactKind::ApprovalPending),
         EventType::DeploymentApprovalCompleted => release(ReleaseFactKind::ApprovalCompleted),
+        EventType::Push => code::push_event(scope, resource).map(|fact| vec![fact]),
+        EventType::PullRequest => code::pull_request_event(scope, resource).map(|fact| vec![fact]),
+        EventType::WorkItemCreated => boards::created(scope, resource).map(|fact| vec![fact]),
+        EventType::WorkItemUpdated => boards::updated(scope, resource).map(|fact| vec![fact]),
     }
 }
 

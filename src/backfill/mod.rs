@@ -14,6 +14,8 @@
 //! What it does not do: it never says that something is gone. What retention deleted is left as it is.
 
 mod asked;
+mod boards;
+mod code;
 mod gaps;
 mod reconcile;
 mod releases;
@@ -59,6 +61,32 @@ pub struct Order {
     pub again: bool,
 }
 
+/// What is asked for. Each kind has watermarks of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Runs,
+    /// Pushes, pull requests, and the commits of runs.
+    Code,
+    /// Classic releases with their deployments and approvals.
+    Releases,
+    /// What the environments of YAML pipelines got.
+    Environments,
+    /// Work items.
+    Boards,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Code => "code",
+            Self::Releases => "releases",
+            Self::Environments => "environments",
+            Self::Boards => "boards",
+        }
+    }
+}
+
 /// For which runs to ask for the timeline: each costs a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timelines {
@@ -84,6 +112,11 @@ pub struct Tally {
     pub without_timeline: u64,
     /// Answers, or builds in them, that cannot be read. Each is in the log.
     pub unreadable: u64,
+    pub pushes: u64,
+    pub pull_requests: u64,
+    /// Runs of which the commits were told.
+    pub changes: u64,
+    pub work_items: u64,
     pub imported: Imported,
 }
 
@@ -95,6 +128,10 @@ impl AddAssign for Tally {
         self.timelines += other.timelines;
         self.without_timeline += other.without_timeline;
         self.unreadable += other.unreadable;
+        self.pushes += other.pushes;
+        self.pull_requests += other.pull_requests;
+        self.changes += other.changes;
+        self.work_items += other.work_items;
         self.imported += other.imported;
     }
 }
@@ -152,12 +189,42 @@ impl Backfill {
         progress: &(dyn Fn(Progress) + Sync),
         stop: &CancellationToken,
     ) -> Result<Tally, BackfillError> {
+        self.run_kind(Kind::Runs, order, progress, stop).await
+    }
+
+    /// The same for what else stands around runs.
+    ///
+    /// # Errors
+    /// When the service or the store fails; the next time it goes on from where it was.
+    pub async fn run_kind(
+        &mut self,
+        kind: Kind,
+        order: &Order,
+        progress: &(dyn Fn(Progress) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<Tally, BackfillError> {
         let mut tally = Tally::default();
-        if order.until.is_none() {
-            self.open_builds(order, &mut tally, stop).await?;
+        match kind {
+            Kind::Runs => self.builds(order, &mut tally, progress, stop).await?,
+            Kind::Code => self.code(order, &mut tally, progress, stop).await?,
+            Kind::Releases => tally += self.releases(order, stop).await?,
+            Kind::Environments => tally += self.environments(order, stop).await?,
+            Kind::Boards => self.boards(order, &mut tally, progress, stop).await?,
         }
-        self.finished_builds(order, &mut tally, progress, stop).await?;
         Ok(tally)
+    }
+
+    async fn builds(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        progress: &(dyn Fn(Progress) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        if order.until.is_none() {
+            self.open_builds(order, tally, stop).await?;
+        }
+        self.finished_builds(order, tally, progress, stop).await
     }
 
     async fn open_builds(

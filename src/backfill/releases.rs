@@ -5,8 +5,8 @@
 
 use tokio_util::sync::CancellationToken;
 
-use super::watermark::{self, Covered, note_name_of};
-use super::{Backfill, BackfillError, Order, Tally};
+use super::watermark::{Covered, note_name_of};
+use super::{Backfill, BackfillError, Kind, Order, Tally};
 use crate::ado::rest::{Answer, Environment, Pages};
 use crate::ado::{Beside, DecodeError, deployment_list, deployment_records, release_list};
 use crate::domain::deployment::DeploymentFact;
@@ -22,7 +22,7 @@ impl Backfill {
     /// When the service or the store fails; the next time it all is done again from the last watermark.
     pub async fn releases(&mut self, order: &Order, stop: &CancellationToken) -> Result<Tally, BackfillError> {
         let beside = self.beside(order).await?;
-        let (mut covered, from) = self.start(order, "releases").await?;
+        let (mut covered, from) = self.start(order, &note_name_of(order, Kind::Releases, "all")).await?;
         let client = self.client.clone();
         let mut tally = Tally::default();
         let (organization, project) = (order.organization.as_str(), order.project.as_str());
@@ -31,7 +31,7 @@ impl Backfill {
         let made = self.list(made, &|page| release_list(&beside, &page.body), &mut tally, stop).await?;
         let deployed = self.list(deployed, &|page| deployment_list(&beside, &page.body), &mut tally, stop).await?;
         covered.to = [made, deployed].into_iter().flatten().fold(covered.to, Time::max);
-        self.end(order, "releases", covered, stop).await?;
+        self.end(order, Kind::Releases, covered, stop).await?;
         Ok(tally)
     }
 
@@ -61,7 +61,7 @@ impl Backfill {
     /// When the service or the store fails; the next time it all is done again from the last watermark.
     pub async fn environments(&mut self, order: &Order, stop: &CancellationToken) -> Result<Tally, BackfillError> {
         let beside = self.beside(order).await?;
-        let (mut covered, from) = self.start(order, "environments").await?;
+        let (mut covered, from) = self.start(order, &note_name_of(order, Kind::Environments, "all")).await?;
         let client = self.client.clone();
         let mut tally = Tally::default();
         let mut open: Option<Time> = None;
@@ -74,7 +74,7 @@ impl Backfill {
         }
         // What is not over yet is told anew when it is, at the place where it stands now.
         covered.to = open.map_or(covered.to, |open| covered.to.min(open.max(covered.from)));
-        self.end(order, "environments", covered, stop).await?;
+        self.end(order, Kind::Environments, covered, stop).await?;
         Ok(tally)
     }
 
@@ -109,23 +109,18 @@ impl Backfill {
         Ok(Beside { project_id: Some(project.id), project_name: Some(project.name), ..order.beside() })
     }
 
-    async fn start(&self, order: &Order, kind: &str) -> Result<(Covered, Time), BackfillError> {
-        let known = self.store.note(&note_name_of(order, kind)).await?.and_then(|text| Covered::read(&text));
-        Ok(watermark::start(order.since, known, order.again))
-    }
-
     /// Only where nobody stopped it on its way.
     async fn end(
         &self,
         order: &Order,
-        kind: &str,
+        kind: Kind,
         covered: Covered,
         stop: &CancellationToken,
     ) -> Result<(), BackfillError> {
         if stop.is_cancelled() {
             return Ok(());
         }
-        Ok(self.store.put_note(&note_name_of(order, kind), &covered.write()).await?)
+        self.note(&note_name_of(order, kind, "all"), covered).await
     }
 }
 

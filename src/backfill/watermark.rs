@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Order, Timelines};
+use super::{Kind, Order, Timelines};
 use crate::domain::Time;
 
 /// So far before the watermark the next backfill begins: the service's lists may be late themselves.
@@ -47,16 +47,17 @@ pub(super) fn note_name(order: &Order) -> String {
         Timelines::All => "all",
     };
     let project = order.project.to_lowercase();
-    let scope = serde_json::json!([order.canonical, project, order.pipelines, timelines]).to_string();
-    let digest = Sha256::digest(scope.as_bytes());
-    let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-    format!("backfill|{name}")
+    named(&serde_json::json!([order.canonical, project, order.pipelines, timelines]))
 }
 
-/// The same for what is no run.
-pub(super) fn note_name_of(order: &Order, kind: &str) -> String {
-    let scope = serde_json::json!([order.canonical, order.project.to_lowercase(), kind]).to_string();
-    let digest = Sha256::digest(scope.as_bytes());
+/// The same for other kinds, each part of which has a watermark of its own.
+pub(super) fn note_name_of(order: &Order, kind: Kind, part: &str) -> String {
+    let project = order.project.to_lowercase();
+    named(&serde_json::json!([order.canonical, project, order.pipelines, kind.as_str(), part]))
+}
+
+fn named(scope: &serde_json::Value) -> String {
+    let digest = Sha256::digest(scope.to_string().as_bytes());
     let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("backfill|{name}")
 }

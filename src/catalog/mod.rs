@@ -5,9 +5,13 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod changes;
+mod code;
 mod deployments;
 mod gaps;
+mod links;
 mod query;
+mod references;
 mod releases;
 mod rows;
 
@@ -20,8 +24,9 @@ use crate::store::{Cursor, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
 pub use rows::{
-    Approval, ApprovalFilter, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap, GapFilter,
-    GivenApproval, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+    Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
+    GapFilter, GivenApproval, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineName, PullRequestDetail,
+    Push, Run, RunDetail, RunFilter, Stage, Vote, WorkItemDetail, WorkItemState,
 };
 
 /// A log that starts over so often while it is being read is not one.

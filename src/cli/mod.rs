@@ -69,7 +69,7 @@ pub enum Command {
     Enqueue(Enqueue),
     /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
     Backfill(Backfill),
-    /// Look at runs, pipelines, environments and approvals
+    /// Look at runs, pipelines, environments, and what runs are about
     #[command(subcommand)]
     Get(Get),
     /// Look after messages that were set aside
@@ -163,7 +163,8 @@ pub struct Enqueue {
 }
 
 const BACKFILL_HELP: &str = "\
-Least rights of the token: Build (read), vso.build; of releases Release (read), vso.release; with --all-projects also Project and Team (read), vso.project.
+Least rights of the token: Build (read), vso.build; for code also Code (read), vso.code; for boards also Work Items
+(read), vso.work; for releases Release (read), vso.release; with --all-projects also Project and Team (read), vso.project.
 It may be stopped, killed and run again at any time, also beside a worker: it goes on from where it was.";
 
 #[derive(Debug, Args)]
@@ -178,9 +179,6 @@ pub struct Backfill {
     /// Every project that the token may see
     #[arg(long)]
     pub all_projects: bool,
-    /// What to ask for, with commas between them: runs, classic releases, what environments got
-    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "runs")]
-    pub kinds: Vec<Kind>,
     /// Only the runs of these pipelines, with commas between them
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub pipeline: Vec<u64>,
@@ -193,6 +191,10 @@ pub struct Backfill {
     /// Also stages, jobs and why it failed, at a request a run: of failed runs (failed) or of all
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
     pub timelines: Timelines,
+    /// What to ask for, with commas between: runs; code (pushes, pull requests, the commits of runs); releases (classic
+    /// ones); environments (what they got); boards (work items)
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "runs")]
+    pub kinds: Vec<Kind>,
     /// Begin at --since, also where an earlier backfill was there
     #[arg(long)]
     pub again: bool,
@@ -201,12 +203,14 @@ pub struct Backfill {
     pub names: Option<String>,
 }
 
-/// What a backfill asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// What to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum Kind {
     Runs,
+    Code,
     Releases,
     Environments,
+    Boards,
 }
 
 /// Whose timelines to ask for.
@@ -227,6 +231,12 @@ pub enum Get {
     Pipelines(GetPipelines),
     /// List the stages of a run, attempt by attempt
     Stages(GetRun),
+    /// Show a commit: what it is about, and where it went
+    Commit(GetCommit),
+    /// Show a pull request: what it is about, and where it went
+    Pr(GetNumbered),
+    /// Show a work item, and where it went
+    WorkItem(GetNumbered),
     /// List environments with what is there
     Environments(GetEnvironments),
     /// List what came to environments: what is where, since when, from which run
@@ -235,6 +245,30 @@ pub enum Get {
     Approvals(GetApprovals),
     /// List the times in which events were lost
     Gaps(GetGaps),
+}
+
+#[derive(Debug, Args)]
+pub struct GetCommit {
+    /// The commit's id, or the beginning of it
+    #[arg(value_name = "SHA", value_parser = sha)]
+    pub commit: String,
+    /// The commit's organization, where several have it
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetNumbered {
+    /// Its number
+    #[arg(value_name = "ID")]
+    pub id: u64,
+    /// Its organization, where several have this number
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -562,6 +596,11 @@ pub enum CheckFormat {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "not a duration such as 120s or 90d".to_owned())
+}
+
+fn sha(text: &str) -> Result<String, String> {
+    let is_sha = (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_sha { Ok(text.to_lowercase()) } else { Err("not 4 or more hexadecimal digits".to_owned()) }
 }
 
 /// What is done again and again is not done all the time.

@@ -6,8 +6,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, Exit, Failure, Output};
 use crate::ado::rest::{AdoError, Client, Limits};
-use crate::backfill::{Backfill, BackfillError, Order, Progress, Tally, Timelines};
-use crate::cli::{self, Kind};
+use crate::backfill::{Backfill, BackfillError, Kind, Order, Progress, Tally, Timelines};
+use crate::cli;
 use crate::domain::Time;
 use crate::sqlite::Missing;
 
@@ -85,10 +85,7 @@ async fn all(
     let (mut total, mut failed, mut count) = (Tally::default(), None, 0_usize);
     for project in projects {
         let order = order(project);
-        let bar = Bar::new(context.output, &order, now);
-        let done = kinds(backfill, &order, (&args.kinds, now), &|progress| bar.advance(progress), stop).await;
-        bar.end();
-        match done {
+        match project_kinds(context, args, &order, backfill, stop).await {
             Ok(tally) => {
                 total += tally;
                 count += 1;
@@ -104,29 +101,38 @@ async fn all(
     failed.map_or(Ok(Exit::Done), Err)
 }
 
-/// One kind after the other.
-async fn kinds(
-    backfill: &mut Backfill,
+/// All that is asked for of one project, in the order in which links are most soon complete.
+async fn project_kinds(
+    context: &Context,
+    args: &cli::Backfill,
     order: &Order,
-    (kinds, now): (&[Kind], Time),
-    progress: &(dyn Fn(Progress) + Sync),
+    backfill: &mut Backfill,
     stop: &CancellationToken,
 ) -> Result<Tally, BackfillError> {
-    let mut total = Tally::default();
+    let (now, mut total) = (context.clock().now(), Tally::default());
+    let mut kinds: Vec<_> = args.kinds.iter().copied().map(kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
     for kind in kinds {
-        total += match kind {
-            Kind::Runs => {
-                let tally = backfill.run(order, progress, stop).await?;
-                if !stop.is_cancelled() {
-                    backfill.cover(order, now).await?;
-                }
-                tally
-            }
-            Kind::Releases => backfill.releases(order, stop).await?,
-            Kind::Environments => backfill.environments(order, stop).await?,
-        };
+        let bar = Bar::new(context.output, order, now);
+        let done = backfill.run_kind(kind, order, &|progress| bar.advance(progress), stop).await;
+        bar.end();
+        total += done?;
+        if !stop.is_cancelled() {
+            backfill.cover_kind(kind, order, now).await?;
+        }
     }
     Ok(total)
+}
+
+fn kind(said: cli::Kind) -> Kind {
+    match said {
+        cli::Kind::Runs => Kind::Runs,
+        cli::Kind::Code => Kind::Code,
+        cli::Kind::Releases => Kind::Releases,
+        cli::Kind::Environments => Kind::Environments,
+        cli::Kind::Boards => Kind::Boards,
+    }
 }
 
 fn timelines(said: cli::Timelines) -> Timelines {
@@ -146,12 +152,21 @@ fn is_of_the_project(error: &BackfillError) -> bool {
 
 fn summary(tally: &Tally, projects: usize) -> String {
     let imported = &tally.imported;
+    let others =
+        [tally.pushes, tally.pull_requests, tally.changes, tally.work_items, tally.releases, tally.deployments];
+    let only_runs = others.iter().all(|count| *count == 0);
+    let (with, without) =
+        if only_runs { ("runs with news", "runs without news") } else { ("with news", "without news") };
     let parts = [
         ("releases and their deployments", tally.releases),
         ("deployment records", tally.deployments),
-        ("with news", imported.applied),
+        ("pushes", tally.pushes),
+        ("pull requests", tally.pull_requests),
+        ("runs with commits", tally.changes),
+        ("work items", tally.work_items),
+        (with, imported.applied),
         ("that looked different", imported.missed),
-        ("without news", imported.unchanged),
+        (without, imported.unchanged),
         ("timelines", tally.timelines),
         ("without a timeline", tally.without_timeline),
         ("unreadable", tally.unreadable),

@@ -10,6 +10,7 @@ mod connection_string;
 mod credentials;
 mod file;
 mod names;
+mod owners;
 mod resolve;
 mod sources;
 
@@ -21,7 +22,8 @@ use std::time::Duration;
 
 use crate::ado::rest::Access;
 use crate::azure::Account;
-use crate::domain::Names;
+use crate::domain::owner::Owners;
+use crate::domain::{BranchPattern, Names};
 
 pub use credentials::HookCredentials;
 pub use resolve::{Flags, load, resolve};
@@ -50,6 +52,10 @@ pub struct Config {
     pub organizations: BTreeMap<String, String>,
     /// What becomes of the names of people.
     pub names: Names,
+    /// Whose pipelines are whose.
+    pub owners: Owners,
+    /// How branches name work items.
+    pub work_item_branches: Vec<BranchPattern>,
 }
 
 /// Where queue and records are kept.
@@ -329,6 +335,13 @@ pub const SETTINGS: &[Setting] = &[
         flag: Some("--dead-letter-age"),
         default: None,
         meaning: "Dead letters that are older, such as 30d, are discarded by those who work; by default they stay for ever",
+    },
+    Setting {
+        variable: "PIPETRAIL_WORK_ITEM_BRANCHES",
+        key: Some("work_item_branches"),
+        flag: None,
+        default: Some("{id}-*, {id}_*, */{id}, */{id}-*, */{id}_*"),
+        meaning: "How branches name work items, with commas between: `{id}` is the number, `*` anything",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

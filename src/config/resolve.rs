@@ -9,11 +9,13 @@ use super::ado::ado;
 use super::azure::{azure, is_loopback};
 use super::file::File;
 use super::names::names;
+use super::owners;
 use super::sources::Sources;
 use super::{
     BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
     WorkConfig,
 };
+use crate::domain::BranchPattern;
 
 const DEFAULT_FILE: &str = "pipetrail.toml";
 const DEFAULT_DATA: &str = "pipetrail.db";
@@ -107,11 +109,27 @@ pub fn resolve(flags: Flags, environment: &Environment, file: Option<(&Path, &st
     let dead_letter_age = sources.parse(age, None, parse_age);
     let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, dead_letter_age, ..work };
     let names = names(&mut sources, flags.names);
+    let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
+    let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
         let organizations = file.organizations.clone();
-        Ok(Config { data, storage, queue_for_hooks, ado, http, log, work, color, organizations, names })
+        let owners = file.owners.clone();
+        Ok(Config {
+            data,
+            storage,
+            queue_for_hooks,
+            ado,
+            http,
+            log,
+            work,
+            color,
+            organizations,
+            names,
+            owners,
+            work_item_branches,
+        })
     } else {
         Err(Faults(sources.faults))
     }
@@ -359,7 +377,7 @@ mod tests {
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
-                 ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, log_format, organizations",
+                 ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, work_item_branches, log_format, organizations, owners",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -1,16 +1,17 @@
 //! What becomes of the names of people: kept, replaced by pseudonyms, or not kept at all.
 //!
 //! Decided before anything is stored, so that nobody finds what nobody wrote. A name is what a decoder takes for that of
-//! a person: who asked for a run, who approved. A branch such as `users/ana/fix` is no name; who wants that gone, too,
+//! a person: who asked for a run, who approved, pushed, wrote a commit, opened or reviewed a pull request, whom a work
+//! item is assigned to. A title that names somebody, or a branch such as `users/ana/fix`, is none; who wants that gone, too,
 //! [erases](super::erase) it.
 
 use hmac::{Hmac, Mac};
 use secrecy::{ExposeSecret, SecretString};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 use super::run::{ApprovalSaid, MOST_APPROVERS};
 use super::text::weight;
-use super::{Fact, Label};
+use super::{Commit, Fact, Label};
 
 /// What to do with names.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,9 @@ pub enum Names {
     Pseudonyms(SecretString),
     None,
 }
+
+/// Labels that name somebody.
+const PEOPLE: [Label; 4] = [Label::RequestedFor, Label::PushedBy, Label::CreatedBy, Label::AssignedTo];
 
 /// So many bytes of the hash make a pseudonym.
 const HASHED: usize = 8;
@@ -48,7 +52,7 @@ impl Names {
 
     pub(crate) fn in_labels(&self, labels: &mut Vec<(Label, String)>) {
         labels.retain_mut(|(label, text)| {
-            if *label != Label::RequestedFor {
+            if !PEOPLE.contains(label) {
                 return true;
             }
             let kept = self.kept(text);
@@ -56,6 +60,22 @@ impl Names {
             kept.into_iter().for_each(|kept| *text = kept);
             stays
         });
+    }
+
+    /// What is kept of an id that tells one person from another: something that still does.
+    #[must_use]
+    pub fn identity(&self, id: &str) -> String {
+        match self {
+            Self::Keep => id.to_owned(),
+            Self::Pseudonyms(key) => pseudonym(key, id),
+            Self::None => hashed("reviewer", &Sha256::digest(id.trim().to_lowercase().as_bytes())),
+        }
+    }
+
+    pub(crate) fn in_commits(&self, commits: &mut [(String, Commit)]) {
+        for (_, commit) in commits {
+            commit.author = commit.author.as_deref().and_then(|name| self.kept(name));
+        }
     }
 
     /// A pseudonym may be longer than the name, and there is only so much room.
@@ -80,8 +100,11 @@ fn pseudonym(key: &SecretString, name: &str) -> String {
         return "person".to_owned();
     };
     hash.update(name.trim().to_lowercase().as_bytes());
-    let hash = hash.finalize().into_bytes();
-    hash.iter().take(HASHED).fold("person-".to_owned(), |text, byte| format!("{text}{byte:02x}"))
+    hashed("person", &hash.finalize().into_bytes())
+}
+
+fn hashed(what: &str, hash: &[u8]) -> String {
+    hash.iter().take(HASHED).fold(format!("{what}-"), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -1,10 +1,14 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::changes::{ChangesFact, ChangesRecord};
 use super::deployment::{DeploymentFact, DeploymentRecord};
 use super::gap::{GapFact, GapRecord};
+use super::pull_request::{PullRequestFact, PullRequestRecord};
+use super::push::{PushFact, PushRecord};
 use super::release::{ReleaseFact, ReleaseRecord};
 use super::run::{RunFact, RunRecord};
+use super::work_item::{WorkItemFact, WorkItemRecord};
 use super::{Change, Columns, Join, Key, Names, Time};
 
 /// Declares every kind once: a variant of [`Fact`] and of [`Record`], each with the types of its module.
@@ -166,10 +170,15 @@ macro_rules! kinds {
 }
 
 kinds! {
+    /// The commits of a run.
+    Changes(ChangesFact, ChangesRecord),
     Deployment(DeploymentFact, DeploymentRecord),
     Gap(GapFact, GapRecord),
+    PullRequest(PullRequestFact, PullRequestRecord),
+    Push(PushFact, PushRecord),
     Release(ReleaseFact, ReleaseRecord),
     Run(RunFact, RunRecord),
+    WorkItem(WorkItemFact, WorkItemRecord),
 }
 
 impl Fact {

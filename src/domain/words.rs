@@ -204,7 +204,16 @@ words! {
 }
 
 words! {
-    /// A text that describes a run, a release or a deployment.
+    /// How far a pull request is.
+    PullRequestStatus {
+        Active = "active",
+        Abandoned = "abandoned",
+        Completed = "completed",
+    }
+}
+
+words! {
+    /// A text that describes a run, a release, a deployment, or what stands around runs.
     Label {
         RunName = "runName",
         ProjectId = "projectId",
@@ -220,6 +229,33 @@ words! {
         DefinitionId = "definitionId",
         /// The name of the environment of a deployment.
         Environment = "environment",
+        /// Where the pipeline stands: `\\` is the top.
+        Folder = "folder",
+        RepositoryId = "repositoryId",
+        RepositoryType = "repositoryType",
+        /// The run that a pipeline resource says started this one: its id, its pipeline's name, its number.
+        TriggerRun = "triggerRun",
+        TriggerPipeline = "triggerPipeline",
+        TriggerVersion = "triggerVersion",
+        /// The id of the run whose completion started this one.
+        TriggeredBy = "triggeredBy",
+        /// The commit whose push started it, possibly in a repository that is a resource only.
+        PushedCommit = "pushedCommit",
+        /// The number of the pull request that it verifies.
+        PullRequest = "pullRequest",
+        PushedBy = "pushedBy",
+        CreatedBy = "createdBy",
+        Title = "title",
+        Description = "description",
+        SourceBranch = "sourceBranch",
+        TargetBranch = "targetBranch",
+        MergeStatus = "mergeStatus",
+        WorkItemType = "workItemType",
+        AssignedTo = "assignedTo",
+        Area = "area",
+        Iteration = "iteration",
+        /// The id of the work item above.
+        Parent = "parent",
     }
 }
 

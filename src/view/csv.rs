@@ -2,7 +2,7 @@
 
 use csv::{IntoInnerError, Writer};
 
-use crate::catalog::{Deployment, Environment, Gap, GivenApproval, Pipeline, PipelineName, Run, Stage};
+use crate::catalog::{Deployment, Environment, Gap, GivenApproval, Link, LinkKind, Pipeline, PipelineName, Run, Stage};
 use crate::domain::Time;
 
 const RUN: [&str; 17] = [
@@ -60,9 +60,15 @@ pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
         "lastRunBranch",
         "lastRunQueuedAt",
         "lastRunFinishedAt",
+        "folder",
+        "repository",
+        "service",
+        "team",
+        "ownedBy",
     ];
     let rows = pipelines.iter().map(|pipeline| {
         let last = &pipeline.last_run;
+        let owner = pipeline.owner.as_ref();
         vec![
             pipeline.organization.clone(),
             text(&pipeline.project),
@@ -77,6 +83,40 @@ pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
             text(&last.branch),
             time(last.queued_at),
             time(last.finished_at),
+            text(&pipeline.folder),
+            text(&pipeline.repository),
+            owner.map(|owner| owner.service.clone()).unwrap_or_default(),
+            owner.and_then(|owner| owner.team.clone()).unwrap_or_default(),
+            owner.map(|owner| owner.by.clone()).unwrap_or_default(),
+        ]
+    });
+    write(&header, rows)
+}
+
+/// Links, a line each.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn links_csv(links: &[Link]) -> Result<String, csv::Error> {
+    let header = ["direction", "kind", "id", "name", "state", "rule", "certainty", "steps", "viaKind", "viaId", "url"];
+    let rows = links.iter().map(|link| {
+        let direction = match link.direction {
+            LinkKind::Before => "before",
+            LinkKind::After => "after",
+        };
+        let via = link.via.as_ref();
+        vec![
+            direction.to_owned(),
+            link.kind.to_owned(),
+            link.id.clone(),
+            text(&link.name),
+            text(&link.state),
+            link.rule.to_owned(),
+            link.certainty.to_owned(),
+            link.steps.to_string(),
+            via.map(|via| via.kind.to_owned()).unwrap_or_default(),
+            via.map(|via| via.id.clone()).unwrap_or_default(),
+            text(&link.url),
         ]
     });
     write(&header, rows)

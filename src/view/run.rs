@@ -4,6 +4,7 @@ use crate::catalog::{Approval, Deployment, Failure, Job, RunDetail};
 use crate::domain::{Outcome, Time};
 
 use super::deployments::stage;
+use super::links::{links_table, links_text, owner};
 use super::runs::{branch, elapsed, pipeline_name, run_duration, stages_table, time};
 use super::table::{UNKNOWN, or_unknown, table};
 use super::{TimelineEntry, escaped, moment};
@@ -33,7 +34,12 @@ pub fn run_text(run: &RunJson, now: Time) -> String {
     section("Jobs", detail.jobs.is_empty(), jobs_table(&detail.jobs, now));
     section("Approvals", detail.approvals.is_empty(), approvals_table(&detail.approvals));
     section("Deployments", detail.deployments.is_empty(), deployments_of_run(&detail.deployments, now));
-    section("Timeline", run.facts.is_empty(), timeline_table(&run.facts));
+    section("Triggered by", detail.triggered_by.is_empty(), links_table(&detail.triggered_by));
+    section("Triggered", detail.triggered.is_empty(), links_table(&detail.triggered));
+    text.push_str(&links_text(&detail.links));
+    if !run.facts.is_empty() {
+        text.push_str(&format!("\nTimeline\n{}", timeline_table(&run.facts)));
+    }
     text
 }
 
@@ -55,6 +61,7 @@ fn head(detail: &RunDetail, now: Time) -> String {
         ("Branch", branch(run.branch.as_deref())),
         ("Commit", or_unknown(run.commit.as_deref())),
         ("Repository", or_unknown(run.repository.as_deref())),
+        ("Owner", owner(detail.owner.as_ref())),
         ("Reason", or_unknown(run.reason.as_deref())),
         ("Requested for", or_unknown(run.requested_for.as_deref())),
         ("Queued", time(run.queued_at)),

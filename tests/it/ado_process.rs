@@ -102,7 +102,7 @@ async fn a_backfill_fills_an_empty_file_and_tells_why_runs_failed() {
     let shell = Shell::new(&ado);
     let said = shell.run(&format!("{ALL} --timelines"));
     let builds = ado.state().builds.len();
-    assert!(said.contains(&format!("backfilled {builds} builds of 2 projects: with news ")), "{said}");
+    assert!(said.contains(&format!("backfilled {builds} builds of 2 projects: runs with news ")), "{said}");
     assert_eq!(shell.runs(), builds);
     let id = failed(&ado);
     let run = shell.json(&format!("get run {id}"));
@@ -304,6 +304,7 @@ fn many(ado: &FakeAdo, count: u64) {
             repository: "spartan-app".to_owned(),
             reason: "individualCI".to_owned(),
             person: "Ada Quill".to_owned(),
+            extra: serde_json::Value::Null,
         };
         state.put(build);
     }

@@ -127,9 +127,9 @@ async fn a_deployment_that_was_open_is_told_of_again_when_it_is_over() {
     let tally = environments(&ado, &local.store, &since(0)).await;
     assert_eq!((tally.deployments, tally.imported.applied), (8, 8), "{tally:?}");
     let state = |records: &std::collections::BTreeMap<Key, Record>| {
-        let deployments = records.values().filter_map(|record| match record {
-            Record::Deployment(record) if record.key().run == 900 => Some(record.shown()),
-            Record::Deployment(_) | Record::Gap(_) | Record::Release(_) | Record::Run(_) => None,
+        let deployments = records.values().filter_map(|record| {
+            let Record::Deployment(record) = record else { return None };
+            (record.key().run == 900).then(|| record.shown())
         });
         deployments.flat_map(|shown| shown.stages).next().map(|stage| stage.result.map(|result| result.to_string()))
     };

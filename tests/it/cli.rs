@@ -201,6 +201,9 @@ fn help() {
         "get run",
         "get pipelines",
         "get stages",
+        "get commit",
+        "get pr",
+        "get work-item",
         "get environments",
         "get deployments",
         "get approvals",
@@ -401,6 +404,14 @@ fn with_deployments() -> Shell {
     shell
 }
 
+/// A file that was told of all the example events.
+fn with_examples() -> Shell {
+    let shell = Shell::new();
+    shell.run(&format!("enqueue {}/example-json", env!("CARGO_MANIFEST_DIR")));
+    assert!(shell.run("work --until-empty").contains("exit 0"));
+    shell
+}
+
 #[test]
 fn get_environments_and_deployments() {
     let lines = [
@@ -428,6 +439,42 @@ fn get_approvals() {
         "get approvals --status pending",
     ];
     assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
+fn get_links() {
+    let lines = [
+        "get commit b71f0c3e",
+        "get commit b71f0c3e --organization fabrikam",
+        "get commit 2f8c7a1e -o json",
+        "get pr 88",
+        "get pr 88 -o json",
+        "get pr 88 -o csv",
+        "get work-item 4711",
+        "get work-item 4711 -o json",
+        "get work-item 4711 --organization contoso",
+        "get run 1220",
+        "get commit xyz",
+        "get commit 0000",
+    ];
+    assert_snapshot!(session(&with_examples(), &lines));
+}
+
+#[test]
+fn owners() {
+    let shell = with_examples();
+    let file = "work_item_branches = \"topic/{id}\"\n\
+                [[owners]]\nservice = \"checkout\"\nteam = \"payments\"\npipelines = [\"checkout-service\"]\n\
+                [[owners]]\nservice = \"delivery\"\nfolders = [\"\\\\services\\\\*\"]\n";
+    fs::write(shell.path().join("pipetrail.toml"), file).unwrap();
+    let lines = ["get pipelines", "get pipelines -o csv", "get run 1220 -o json"];
+    let said = session(&shell, &lines);
+    assert!(said.contains("\"by\": \"folder \\\\services\\\\*\""), "{said}");
+    assert!(said.contains("checkout (payments)") && said.contains("unmapped"), "{said}");
+    assert!(shell.run("get pr 88 -o csv").lines().filter(|line| line.contains("branchName")).count() == 0);
+    fs::write(shell.path().join("pipetrail.toml"), "work_item_branches = \"topic\"\nowners = 7\n").unwrap();
+    let said = shell.run("get pipelines");
+    assert!(said.contains("exit 2") && said.contains("[[owners]]") && said.contains("{id}"), "{said}");
 }
 
 #[test]

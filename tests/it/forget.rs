@@ -190,6 +190,13 @@ fn names_are_decided_on_before_anything_is_stored() {
     assert_eq!(requested_for(&none, 1203), Value::Null);
     assert!(none.json("get run 1203")["approvals"][0]["approvers"].as_array().unwrap().is_empty());
     assert!(none.json("get approvals").as_array().unwrap().iter().all(|it| it["approvers"] == json!([])));
+    let pull_request = none.json("get pr 88");
+    assert_eq!(pull_request["createdBy"], Value::Null);
+    let votes = pull_request["votes"].as_array().unwrap();
+    assert!(!votes.is_empty() && votes.iter().all(|vote| vote["name"] == Value::Null), "{pull_request}");
+    let commit = none.json("get commit b71f0c3e --organization fabrikam");
+    assert_eq!((&commit["author"], &commit["pushes"][0]["pushedBy"]), (&Value::Null, &Value::Null), "{commit}");
+    assert_eq!(none.json("get work-item 4711")["assignedTo"], Value::Null);
     let pseudonyms = with("pseudonyms");
     let pseudonym = requested_for(&pseudonyms, 1203);
     assert!(pseudonym.as_str().unwrap().starts_with("person-"), "{pseudonym}");

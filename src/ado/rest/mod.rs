@@ -14,6 +14,7 @@
 
 mod answer;
 mod builds;
+mod code;
 mod error;
 mod hooks;
 mod pages;
@@ -38,6 +39,7 @@ use crate::telemetry::prometheus;
 
 pub use answer::Answer;
 pub use builds::{Finished, Project, Scope};
+pub use code::{Batch, PullRequests, Repository, Steps};
 pub use error::AdoError;
 pub use pages::Pages;
 pub use place::Place;

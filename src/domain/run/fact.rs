@@ -9,6 +9,9 @@ use crate::domain::{
 
 /// The names of approvers in one statement take no more bytes in JSON.
 pub const MOST_APPROVERS: usize = 600;
+/// So many pipeline resources of a run are kept, their names so long.
+pub const MOST_RESOURCES: usize = 20;
+pub const MOST_RESOURCE_NAME: usize = 100;
 /// So many stages and so many jobs stand in one fact: it has to fit a row of a table.
 const MOST_PARTS: usize = 400;
 
@@ -38,6 +41,9 @@ pub struct RunFact {
     pub approvals: Vec<ApprovalSaid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Runs of other pipelines that it uses the artifacts of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumed: Vec<Consumed>,
 }
 
 impl RunFact {
@@ -54,6 +60,7 @@ impl RunFact {
             jobs: Vec::new(),
             approvals: Vec::new(),
             failure: None,
+            consumed: Vec::new(),
         }
     }
 
@@ -79,6 +86,21 @@ impl RunFact {
             self = rest;
         }
     }
+}
+
+/// A pipeline resource of a run. Its texts are cut to `MOST_RESOURCE_NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Consumed {
+    /// What the run calls it.
+    pub alias: String,
+    /// Of a run or of a pipeline: the number tells ([`link`](crate::domain::link)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
+    /// The run's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// What is said of one attempt of a stage.

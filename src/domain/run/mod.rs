@@ -9,6 +9,7 @@ mod attempts;
 mod claims;
 mod fact;
 mod failure;
+mod origin;
 mod record;
 pub(crate) mod room;
 mod shown;
@@ -18,8 +19,12 @@ mod tests;
 
 pub(crate) use attempts::Attempts;
 pub use claims::Statement;
-pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid};
+pub use fact::{
+    ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
+    StageSaid,
+};
 pub use failure::{Failure, ShownFailure};
+pub use origin::{ShownOrigin, ShownTrigger};
 pub use record::RunRecord;
 pub(crate) use record::{Approval, JobKey, ROOM_OF_APPROVALS, ROOM_OF_STAGES, labels};
 pub use shown::{ShownApproval, ShownJob, ShownRun, ShownStage};

@@ -6,6 +6,7 @@ use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, MOST_APPROVERS, RunFact};
 use super::failure::Failure;
+use super::origin::Resources;
 use super::room::{self, Part, Room, Weigh};
 use crate::domain::join::join_max;
 use crate::domain::text::{MOST_NAME, MOST_WORD, weight};
@@ -49,6 +50,9 @@ pub struct RunRecord {
     pub(super) approvals: BTreeMap<String, Approval>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<Box<Failure>>,
+    /// Few runs have any, and a record is moved about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) consumed: Option<Box<Resources>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -137,6 +141,7 @@ impl RunRecord {
             jobs: BTreeMap::new(),
             approvals: BTreeMap::new(),
             failure: None,
+            consumed: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -185,6 +190,9 @@ impl RunRecord {
         if fact.failure.as_ref() > self.failure.as_deref() {
             self.failure = fact.failure.clone().map(Box::new);
         }
+        if !fact.consumed.is_empty() {
+            self.consumed.get_or_insert_default().absorb(Resources::of(fact));
+        }
     }
 
     /// Most events repeat the labels: the text is copied only where it wins.
@@ -216,6 +224,10 @@ impl Join for RunRecord {
             .or(room::join(&mut self.jobs, other.jobs, ROOM_OF_JOBS))
             .or(room::join(&mut self.approvals, other.approvals, ROOM_OF_APPROVALS))
             .or(join_max(&mut self.failure, other.failure))
+            .or(match other.consumed {
+                Some(consumed) => self.consumed.get_or_insert_default().join(*consumed),
+                None => Change::Unchanged,
+            })
             .or(self.unknown.join(other.unknown))
     }
 }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::attempts::ShownAttempt;
 use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
 use super::failure::ShownFailure;
+use super::origin::ShownOrigin;
 use super::record::{Approval, RunRecord};
 use crate::domain::columns::{Cell, Columns, texts, times};
 use crate::domain::{ApprovalPhase, ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
@@ -36,6 +37,9 @@ pub struct ShownRun {
     pub approvals: Vec<ShownApproval>,
     /// Only of a run that failed, and only where somebody asked for its timeline.
     pub failure: Option<ShownFailure>,
+    /// Where its pipeline stands.
+    pub folder: Option<String>,
+    pub origin: ShownOrigin,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -112,6 +116,8 @@ impl RunRecord {
             jobs: self.shown_jobs(),
             approvals: shown_approvals(&self.approvals),
             failure,
+            folder: label(Label::Folder),
+            origin: self.shown_origin(),
         }
     }
 

@@ -5,6 +5,7 @@
 //! request to [`Reply`].
 
 mod builds;
+mod code;
 mod hooks;
 mod projects;
 mod releases;
@@ -27,6 +28,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub(crate) use builds::{Build, Timeline};
+pub(crate) use code::{PullRequest, Push, Repository, WorkItem};
 pub(crate) use hooks::Hooks;
 pub(crate) use projects::Project;
 pub(crate) use releases::Environment;
@@ -81,6 +83,7 @@ pub(crate) struct State {
     /// What was posted and put.
     pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) hooks: Hooks,
+    pub(crate) code: code::Code,
     pub(crate) most_at_once: usize,
     at_once: usize,
     tokens: u64,
@@ -108,6 +111,7 @@ impl State {
             queries: Vec::new(),
             bodies: Vec::new(),
             hooks: Hooks::new(),
+            code: code::Code::default(),
             most_at_once: 0,
             at_once: 0,
             tokens: 0,
@@ -360,6 +364,14 @@ fn answer(state: &mut State, request: &Request, authorization: &str) -> Reply {
         },
         Some("release" | "pipelines") => match projects::known(state, request) {
             Ok(project) => releases::answer(state, request, project.as_deref()),
+            Err(refusal) => refusal,
+        },
+        Some("git") => match projects::known(state, request) {
+            Ok(project) => code::git(state, request, project.as_deref()),
+            Err(refusal) => refusal,
+        },
+        Some("wit") => match projects::known(state, request) {
+            Ok(project) => code::wit(state, request, project.as_deref()),
             Err(refusal) => refusal,
         },
         _ => Reply::refusal(404, "The controller for that path was not found."),
