@@ -54,11 +54,13 @@ fn flags(cli: &Cli) -> Flags {
         | Command::Get(_)
         | Command::DeadLetter(_)
         | Command::Purge(_)
+        | Command::Forget(_)
         | Command::Backup(_)
         | Command::Check(_)
         | Command::Subscriptions(_)
         | Command::Refold(_) => Default::default(),
     };
+    let backfill_names = if let Command::Backfill(args) = &cli.command { args.names.clone() } else { None };
     let aim = if let Command::Subscriptions(args) = &cli.command { Some(args.desired().aim.clone()) } else { None };
     Flags {
         config: global.config,
@@ -76,6 +78,8 @@ fn flags(cli: &Cli) -> Flags {
         concurrency: worker.concurrency,
         watch_hooks: worker.watch_hooks,
         enrol: worker.enrol,
+        names: worker.names.or(backfill_names),
+        dead_letter_age: worker.dead_letter_age,
     }
 }
 

@@ -1,13 +1,13 @@
 //! Builds: the resource of `build.complete`, and the answers of Builds - Get and Builds - List.
 
 use super::error::{DecodeError, parse};
-use super::labels::{Labels, repository};
+use super::labels::{Labels, put_repository, repository, short};
 use super::organization::{Place, number_after};
-use super::wire::{Build, Builds, Envelope, Project, href, id, name, text, time};
+use super::wire::{Build, Builds, Envelope, Project, Text, TriggerInfo, TriggeredBy, href, id, name, text, time};
 use super::{Beside, Scope, words};
 use crate::domain::run::{RunFact, Statement};
 use crate::domain::text::{MOST_TEXT, cut};
-use crate::domain::{Fact, FactKind, Label, RunKey, State, Time};
+use crate::domain::{Fact, FactKind, Label, RunKey, State, Time, commit_id};
 
 /// What `build.complete` says.
 pub(super) fn completed_fact(
@@ -157,7 +157,27 @@ fn labels(build: &Build<'_>, place: &Place) -> Labels {
     labels.put(Label::RequestedFor, person);
     labels.put(Label::Reason, text(build.reason.as_ref()));
     labels.put_url(build.links.as_ref().and_then(|links| href(links.web.as_ref())));
+    labels.put(Label::Folder, build.definition.as_ref().and_then(|definition| text(definition.path.as_ref())));
+    put_repository(&mut labels, build.repository.as_ref());
+    put_trigger(&mut labels, build);
     labels
+}
+
+/// What started it. A body of another shape there says nothing; it costs no more than the link.
+fn put_trigger(labels: &mut Labels, build: &Build<'_>) {
+    let info = build.trigger_info.and_then(|info| serde_json::from_str::<TriggerInfo<'_>>(info.get()).ok());
+    let info = info.unwrap_or_default();
+    let is_pipeline = text(info.artifact_type.as_ref()).is_none_or(|kind| kind.eq_ignore_ascii_case("Pipeline"));
+    let named =
+        |told: &Option<Text<'_>>| text(told.as_ref()).filter(|_| is_pipeline).map(|told| short(told).into_owned());
+    let number = |id: Option<u64>| id.map(|id| id.to_string());
+    let by = build.triggered_by_build.and_then(|by| serde_json::from_str::<TriggeredBy>(by.get()).ok());
+    labels.put(Label::TriggerRun, number(id(info.pipeline_id.as_ref()).filter(|_| is_pipeline)).as_deref());
+    labels.put(Label::TriggerPipeline, named(&info.source).as_deref());
+    labels.put(Label::TriggerVersion, named(&info.version).as_deref());
+    labels.put(Label::TriggeredBy, number(by.and_then(|by| id(by.id.as_ref()))).as_deref());
+    labels.put(Label::PushedCommit, text(info.pushed.as_ref()).and_then(commit_id).as_deref());
+    labels.put(Label::PullRequest, number(id(info.pull_request.as_ref())).as_deref());
 }
 
 /// Branch and commit of version 1.0: `LG:refs/heads/master:0ffb2ba5…`.

@@ -8,12 +8,15 @@ use super::error::DecodeError;
 use super::labels::{Labels, put_source, short};
 use super::organization::{Place, number_after};
 use super::wire::{
-    Approval, Approvals, Changed, Id, Links, Part, Person, Pipeline, Pipelines, Run, Text, count, href, id, name, text,
-    time,
+    Approval, Approvals, Changed, Id, Links, Part, Person, Pipeline, PipelineResource, Pipelines, Run, Text, count,
+    href, id, name, text, time,
 };
 use super::{Scope, words};
-use crate::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid, Statement};
-use crate::domain::text::weight;
+use crate::domain::run::{
+    ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
+    StageSaid, Statement,
+};
+use crate::domain::text::{cut, weight};
 use crate::domain::{ApprovalStatus, FactKind, Label, RunKey, State, Time};
 
 /// So many stages of one event are taken; the rest is left out.
@@ -25,6 +28,7 @@ pub(super) fn run_fact(scope: &Scope<'_>, resource: &Pipelines<'_>) -> Result<Ru
         return Err(DecodeError::no_state("state of the run", "resource.run.state"));
     }
     let stages = resource.stages.iter().flatten().take(MOST_STAGES).enumerate();
+    fact.consumed = resource.run.as_ref().map(consumed).unwrap_or_default();
     fact.stages = stages
         .map(|(at, stage)| stage_said(scope.said, stage, None, &format!("resource.stages[{at}]")))
         .collect::<Result<_, _>>()?;
@@ -73,6 +77,7 @@ pub(super) fn approval_fact(
         status: ApprovalStatus::from(status),
         says: ApprovalStatement {
             said: scope.said,
+            phase: None,
             stage: text(resource.stage_name.as_ref()).map(|name| short(name).into_owned()),
             attempt: count(resource.attempt_id.as_ref()),
             requested: time(approval.created_on.as_ref()),
@@ -220,8 +225,26 @@ impl<'e, 'a> About<'e, 'a> {
         put_source(&mut labels, own, self.repository);
         labels.put(Label::RequestedFor, name(self.requested_for));
         labels.put_url(self.hrefs(|links| href(links.web.as_ref())).next());
+        labels.put(Label::Folder, self.pipelines.iter().find_map(|pipeline| text((*pipeline)?.folder.as_ref())));
         labels
     }
+}
+
+/// The runs of other pipelines that it uses. What cannot be read there is left out.
+fn consumed(run: &Run<'_>) -> Vec<Consumed> {
+    let resources = run.resources.as_ref().and_then(|resources| resources.pipelines.as_ref());
+    let bounded = |text: &str| cut(text, MOST_RESOURCE_NAME).into_owned();
+    let read = resources.into_iter().flatten().filter_map(|(alias, told)| {
+        let told: PipelineResource<'_> = serde_json::from_str(told.get()).ok()?;
+        let pipeline = told.pipeline.as_ref();
+        Some(Consumed {
+            alias: bounded(alias),
+            id: pipeline.and_then(|pipeline| id(pipeline.id.as_ref())),
+            pipeline: pipeline.and_then(|pipeline| text(pipeline.name.as_ref())).map(bounded),
+            version: text(told.version.as_ref()).map(bounded),
+        })
+    });
+    read.take(MOST_RESOURCES).collect()
 }
 
 fn run_said(said: Time, run: &Run<'_>) -> Option<(State, Statement)> {

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use super::organization::{Place, is_guid};
 use super::wire::{Changed, Checkout, Repository, text};
@@ -21,6 +22,10 @@ impl Labels {
         labels
     }
 
+    pub(super) fn empty() -> Self {
+        Self(Vec::new())
+    }
+
     pub(super) fn put(&mut self, label: Label, text: Option<&str>) {
         if let Some(text) = text {
             self.0.push((label, cut(text, MOST_TEXT).into_owned()));
@@ -30,6 +35,11 @@ impl Labels {
     /// Only an address that a browser may be sent to.
     pub(super) fn put_url(&mut self, url: Option<&str>) {
         self.put(Label::Url, url.filter(|url| url.starts_with("https://") || url.starts_with("http://")));
+    }
+
+    /// Of each label what was put last.
+    pub(super) fn into_latest(self) -> Vec<(Label, String)> {
+        self.0.into_iter().collect::<BTreeMap<_, _>>().into_iter().collect()
     }
 
     pub(super) fn into_vec(self) -> Vec<(Label, String)> {
@@ -45,6 +55,13 @@ pub(super) fn repository<'t>(repository: Option<&'t Repository<'_>>) -> Option<&
         .or_else(|| text(repository.id.as_ref()).filter(|id| !is_guid(id)))
 }
 
+/// What tells which repository it is, and where.
+pub(super) fn put_repository(labels: &mut Labels, repository: Option<&Repository<'_>>) {
+    let Some(repository) = repository else { return };
+    labels.put(Label::RepositoryId, text(repository.id.as_ref()).map(short).as_deref());
+    labels.put(Label::RepositoryType, text(repository.kind.as_ref()).map(short).as_deref());
+}
+
 /// Branch, commit and repository: of the checkout of the run, else of what changed.
 pub(super) fn put_source(labels: &mut Labels, own: Option<&Checkout<'_>>, changed: Option<&Changed<'_>>) {
     let change = changed.and_then(|changed| changed.change.as_ref());
@@ -52,6 +69,7 @@ pub(super) fn put_source(labels: &mut Labels, own: Option<&Checkout<'_>>, change
     let name = own.and_then(|own| repository(own.repository.as_ref()));
     labels.put(Label::Branch, own.and_then(|own| text(own.ref_name.as_ref())));
     labels.put(Label::Commit, commit);
+    put_repository(labels, own.and_then(|own| own.repository.as_ref()));
     match name {
         Some(name) => labels.put(Label::Repository, Some(name)),
         None => labels

@@ -12,18 +12,23 @@
 //! The local clock is never asked: an event without `createdDate` is an error.
 //!
 //! Bounds: texts are cut at 1,024 bytes, names and ids at 256, words at 32; of one body at most 1,000 stages, 5,000
-//! timeline records and 600 bytes of approvers' names are taken. A body with many parts becomes several facts. Depth
+//! timeline records, 100 parts of each kind of a release and 600 bytes of approvers' names are taken, of code and boards
+//! what a row of a table holds. A body with many parts becomes several facts. Depth
 //! costs no stack, since what is not read is skipped without recursion.
 //!
 //! All of this is pure, except [`rest`], which asks the service.
 
+mod boards;
 mod body;
 mod build;
+mod code;
+mod environments;
 mod error;
 mod events;
 pub mod hooks;
 mod labels;
 mod organization;
+mod release;
 pub mod rest;
 mod sample;
 mod timeline;
@@ -32,12 +37,16 @@ mod words;
 
 use std::collections::BTreeMap;
 
+pub use boards::work_item_list;
 pub use build::{build_facts, build_list};
+pub use code::{changes_fact, pull_request_list, push_list};
+pub use environments::deployment_records;
 pub use error::DecodeError;
+pub use release::{deployment_list, release_list};
 pub use timeline::{earlier_timelines, timeline_facts};
 
 use crate::domain::run::RunFact;
-use crate::domain::{Fact, FactKind, Time};
+use crate::domain::{Fact, FactKind, Names, ReleaseFactKind, Time};
 use error::{SEND_ALL, parse};
 use organization::Place;
 use wire::{Containers, Envelope, Kind, text, time};
@@ -47,13 +56,14 @@ use wire::{Containers, Envelope, Kind, text, time};
 pub struct Decoder {
     aliases: BTreeMap<String, String>,
     can_ask: bool,
+    names: Names,
 }
 
 /// What a sound body is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decoded {
     Facts(Vec<Fact>),
-    /// A valid event of a kind that is not about runs, or one of the service's test button.
+    /// A valid event of a kind that is not ours, or one of the service's test button.
     Ignored {
         event_type: String,
     },
@@ -105,6 +115,17 @@ enum EventType {
     BuildComplete,
     ApprovalPending,
     ApprovalCompleted,
+    ReleaseCreated,
+    ReleaseAbandoned,
+    DeploymentStarted,
+    DeploymentCompleted,
+    DeploymentApprovalPending,
+    DeploymentApprovalCompleted,
+    Push,
+    /// Created, updated or merged: the resource tells.
+    PullRequest,
+    WorkItemCreated,
+    WorkItemUpdated,
 }
 
 impl EventType {
@@ -116,6 +137,16 @@ impl EventType {
             "build.complete" => Some(Self::BuildComplete),
             "ms.vss-pipelinechecks-events.approval-pending" => Some(Self::ApprovalPending),
             "ms.vss-pipelinechecks-events.approval-completed" => Some(Self::ApprovalCompleted),
+            "ms.vss-release.release-created-event" => Some(Self::ReleaseCreated),
+            "ms.vss-release.release-abandoned-event" => Some(Self::ReleaseAbandoned),
+            "ms.vss-release.deployment-started-event" => Some(Self::DeploymentStarted),
+            "ms.vss-release.deployment-completed-event" => Some(Self::DeploymentCompleted),
+            "ms.vss-release.deployment-approval-pending-event" => Some(Self::DeploymentApprovalPending),
+            "ms.vss-release.deployment-approval-completed-event" => Some(Self::DeploymentApprovalCompleted),
+            "git.push" => Some(Self::Push),
+            "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => Some(Self::PullRequest),
+            "workitem.created" => Some(Self::WorkItemCreated),
+            "workitem.updated" => Some(Self::WorkItemUpdated),
             _ => None,
         }
     }
@@ -126,7 +157,7 @@ impl Decoder {
     #[must_use]
     pub fn new(aliases: BTreeMap<String, String>) -> Self {
         let lower = |(alias, name): (String, String)| (alias.to_lowercase(), name.to_lowercase());
-        Self { aliases: aliases.into_iter().map(lower).collect(), can_ask: false }
+        Self { aliases: aliases.into_iter().map(lower).collect(), can_ask: false, names: Names::Keep }
     }
 
     /// The same, where somebody can ask the service: what tells too little of a run, as subscriptions with minimal
@@ -134,6 +165,12 @@ impl Decoder {
     #[must_use]
     pub fn asking(self) -> Self {
         Self { can_ask: true, ..self }
+    }
+
+    /// The same, which gives people these names.
+    #[must_use]
+    pub fn naming(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     fn canonical(&self, organization: String) -> String {
@@ -147,10 +184,19 @@ impl Decoder {
     /// whatever the bytes.
     pub fn decode(&self, body: &[u8]) -> Result<Decoded, DecodeError> {
         let body = body::text(body)?;
-        match parse::<Envelope<'_>>(&body, "") {
+        let decoded = match parse::<Envelope<'_>>(&body, "") {
             Ok(envelope) => self.event(&envelope, &body),
             // An event that is not ours may use the same names for other things.
             Err(error) => foreign(&body).ok_or(error),
+        };
+        decoded.map(|decoded| self.named(decoded))
+    }
+
+    /// Nobody sees a name before it is decided what becomes of it.
+    fn named(&self, decoded: Decoded) -> Decoded {
+        match decoded {
+            Decoded::Facts(facts) => Decoded::Facts(facts.into_iter().map(|fact| self.names.applied(fact)).collect()),
+            Decoded::Ignored { .. } | Decoded::Named(_) => decoded,
         }
     }
 
@@ -169,8 +215,8 @@ impl Decoder {
         let said = time(envelope.created_date.as_ref())
             .ok_or_else(|| DecodeError::new("no_created_date", "no `createdDate`").at("createdDate"))?;
         let scope = Scope { decoder: self, containers: envelope.resource_containers.as_ref(), said };
-        let read = match fact(event_type, &scope, envelope, resource.get()) {
-            Ok(fact) => Ok(one(fact)),
+        let read = match told(event_type, &scope, envelope, resource.get()) {
+            Ok(facts) => Ok(Decoded::Facts(facts)),
             Err(error) if self.can_ask && error.tells_too_little() => {
                 named(event_type, &scope, resource.get()).map(Decoded::Named).ok_or(error)
             }
@@ -190,27 +236,44 @@ fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Nam
             events::named_by_approval(scope, &parse(resource, "").ok()?)
         }
         EventType::BuildComplete => build::named(scope, &parse(resource, "").ok()?),
+        EventType::ReleaseCreated
+        | EventType::ReleaseAbandoned
+        | EventType::DeploymentStarted
+        | EventType::DeploymentCompleted
+        | EventType::DeploymentApprovalPending
+        | EventType::DeploymentApprovalCompleted => None,
+        EventType::Push | EventType::PullRequest | EventType::WorkItemCreated | EventType::WorkItemUpdated => None,
     }?;
     let Place { organization, project_id, project_name } = place;
     Some(Named { organization, project: project_id.or(project_name), run, said: scope.said })
 }
 
-fn fact(
+fn told(
     event_type: EventType,
     scope: &Scope<'_>,
     envelope: &Envelope<'_>,
     resource: &str,
-) -> Result<RunFact, DecodeError> {
+) -> Result<Vec<Fact>, DecodeError> {
     let at = "resource";
+    let release = |kind| Ok(vec![Fact::Release(release::fact(scope, kind, resource)?)]);
+    let approval = |kind| events::approval_fact(scope, kind, &parse(resource, at)?).map(facts);
     match event_type {
-        EventType::Run => events::run_fact(scope, &parse(resource, at)?),
-        EventType::Stage => events::stage_fact(scope, &parse(resource, at)?),
-        EventType::Job => events::job_fact(scope, &parse(resource, at)?),
-        EventType::BuildComplete => build::completed_fact(scope, envelope, &parse(resource, at)?),
-        EventType::ApprovalPending => events::approval_fact(scope, FactKind::ApprovalPending, &parse(resource, at)?),
-        EventType::ApprovalCompleted => {
-            events::approval_fact(scope, FactKind::ApprovalCompleted, &parse(resource, at)?)
-        }
+        EventType::Run => events::run_fact(scope, &parse(resource, at)?).map(facts),
+        EventType::Stage => events::stage_fact(scope, &parse(resource, at)?).map(facts),
+        EventType::Job => events::job_fact(scope, &parse(resource, at)?).map(facts),
+        EventType::BuildComplete => build::completed_fact(scope, envelope, &parse(resource, at)?).map(facts),
+        EventType::ApprovalPending => approval(FactKind::ApprovalPending),
+        EventType::ApprovalCompleted => approval(FactKind::ApprovalCompleted),
+        EventType::ReleaseCreated => release(ReleaseFactKind::Created),
+        EventType::ReleaseAbandoned => release(ReleaseFactKind::Abandoned),
+        EventType::DeploymentStarted => release(ReleaseFactKind::DeploymentStarted),
+        EventType::DeploymentCompleted => release(ReleaseFactKind::DeploymentCompleted),
+        EventType::DeploymentApprovalPending => release(ReleaseFactKind::ApprovalPending),
+        EventType::DeploymentApprovalCompleted => release(ReleaseFactKind::ApprovalCompleted),
+        EventType::Push => code::push_event(scope, resource).map(|fact| vec![fact]),
+        EventType::PullRequest => code::pull_request_event(scope, resource).map(|fact| vec![fact]),
+        EventType::WorkItemCreated => boards::created(scope, resource).map(|fact| vec![fact]),
+        EventType::WorkItemUpdated => boards::updated(scope, resource).map(|fact| vec![fact]),
     }
 }
 

@@ -6,6 +6,7 @@
 //! Shapes: <https://learn.microsoft.com/azure/devops/service-hooks/events>.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::value::MapAccessDeserializer;
@@ -315,6 +316,8 @@ pub(super) struct Pipeline<'a> {
     pub(super) id: Option<Id>,
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) folder: Option<Text<'a>>,
 }
 
 /// A stage or a job.
@@ -339,6 +342,9 @@ pub(super) struct Part<'a> {
 pub(super) struct Resources<'a> {
     #[serde(borrow)]
     pub(super) repositories: Option<Repositories<'a>>,
+    /// By alias. Each is read by itself: nobody documents what events hold there.
+    #[serde(borrow)]
+    pub(super) pipelines: Option<BTreeMap<String, &'a RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -362,12 +368,51 @@ pub(super) struct Checkout<'a> {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
 pub(super) struct Repository<'a> {
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) full_name: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) id: Option<Text<'a>>,
+}
+
+/// A run of another pipeline that a run uses.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct PipelineResource<'a> {
+    #[serde(borrow)]
+    pub(super) pipeline: Option<Pipeline<'a>>,
+    #[serde(borrow)]
+    pub(super) version: Option<Text<'a>>,
+}
+
+/// What started a build. On pushes and pull requests other names stand in it, on servers it may be absent.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", expecting = "an object")]
+pub(super) struct TriggerInfo<'a> {
+    /// Of the run, whatever it is called.
+    pub(super) pipeline_id: Option<Id>,
+    /// The name of its pipeline.
+    #[serde(borrow)]
+    pub(super) source: Option<Text<'a>>,
+    /// The run's number.
+    #[serde(borrow)]
+    pub(super) version: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) artifact_type: Option<Text<'a>>,
+    #[serde(rename = "ci.sourceSha", borrow)]
+    pub(super) pushed: Option<Text<'a>>,
+    #[serde(rename = "pr.number")]
+    pub(super) pull_request: Option<Id>,
+}
+
+/// A build that started another one.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct TriggeredBy {
+    pub(super) id: Option<Id>,
 }
 
 /// An entry of `repositories`, which events have since 2022.
@@ -446,6 +491,11 @@ pub(super) struct Build<'a> {
     pub(super) requests: Option<Vec<Request<'a>>>,
     #[serde(borrow)]
     pub(super) repository: Option<Repository<'a>>,
+    /// Read by itself: what the service puts there depends on the trigger.
+    #[serde(borrow)]
+    pub(super) trigger_info: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub(super) triggered_by_build: Option<&'a RawValue>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -454,6 +504,8 @@ pub(super) struct Definition<'a> {
     pub(super) id: Option<Id>,
     #[serde(borrow)]
     pub(super) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) path: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) url: Option<Text<'a>>,
     #[serde(borrow)]

@@ -28,6 +28,18 @@ pub(super) fn outcome(word: &str) -> Option<Outcome> {
     }
 }
 
+/// The state of an environment of a release, or of a deployment to it. There the outcome is a state too.
+pub(super) fn environment(word: &str) -> Option<(State, Option<Outcome>)> {
+    match word {
+        "undefined" => None,
+        "notDeployed" => Some((State::NotStarted, None)),
+        "succeeded" | "partiallySucceeded" | "rejected" | "canceled" | "failed" => {
+            Some((State::Completed, Some(Outcome::from(word))))
+        }
+        other => Some((State::from(other), None)),
+    }
+}
+
 /// Whether it says how far a build is, and not how it ended.
 pub(super) fn is_build_state(word: &str) -> bool {
     matches!(
@@ -52,5 +64,9 @@ mod tests {
         assert_eq!(outcome("stopped"), Some(Outcome::Canceled));
         assert_eq!(outcome("succeededWithIssues"), Some(Outcome::PartiallySucceeded));
         assert_eq!(outcome("exploded"), Some(Outcome::Other("exploded".to_owned())));
+        assert_eq!(environment("undefined"), None);
+        assert_eq!(environment("rejected"), Some((State::Completed, Some(Outcome::Rejected))));
+        assert_eq!(environment("inProgress"), Some((State::InProgress, None)));
+        assert_eq!(environment("queued"), Some((State::Other("queued".to_owned()), None)));
     }
 }

@@ -132,9 +132,8 @@ impl Told {
         let mut earlier = Self::default();
         earlier.add(asked, answer);
         for fact in &mut earlier.facts {
-            match fact {
-                Fact::Run(fact) => fact.failure = None,
-                Fact::Gap(_) => {}
+            if let Fact::Run(fact) = fact {
+                fact.failure = None;
             }
         }
         self.timelines += earlier.timelines;

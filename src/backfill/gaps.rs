@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::{Backfill, BackfillError, Order, Tally, Timelines};
+use super::{Backfill, BackfillError, Kind, Order, Tally, Timelines};
 use crate::ado::rest::AdoError;
 use crate::domain::gap::GapRecord;
 use crate::domain::run::RunFact;
@@ -14,8 +14,21 @@ const BY_BUILDS: [&str; 2] = ["ms.vss-pipelines.run-state-changed-event", "build
 const BY_TIMELINES: [&str; 2] =
     ["ms.vss-pipelines.stage-state-changed-event", "ms.vss-pipelines.job-state-changed-event"];
 
+/// What pushes and closed pull requests tell as well; votes have no time there, so updates are not covered.
+const BY_CODE: [&str; 3] = ["git.push", "git.pullrequest.created", "git.pullrequest.merged"];
+/// What the lists of releases and deployments tell as well; when an older release was abandoned they do not say.
+const BY_RELEASES: [&str; 5] = [
+    "ms.vss-release.release-created-event",
+    "ms.vss-release.deployment-started-event",
+    "ms.vss-release.deployment-completed-event",
+    "ms.vss-release.deployment-approval-pending-event",
+    "ms.vss-release.deployment-approval-completed-event",
+];
+const BY_BOARDS: [&str; 2] = ["workitem.created", "workitem.updated"];
+
 impl Backfill {
-    /// Notes of the gaps of this project that all of it was read from `order.since` to `order.asked`. Answers how many gaps are now covered to a later time than before.
+    /// Notes of the gaps of this project that all of it was read from `order.since` to `order.asked`. Answers how many
+    /// gaps are now covered to a later time than before.
     ///
     /// Notes nothing where some pipelines were left out, or something that was read is not in its record.
     ///
@@ -70,17 +83,22 @@ impl Backfill {
 
     async fn gaps(&self, order: &Order) -> Result<Vec<GapRecord>, BackfillError> {
         let Some(project) = self.project_id(order).await? else { return Ok(Vec::new()) };
-        let events: Vec<&str> = match order.timelines {
-            Timelines::None | Timelines::Failed => BY_BUILDS.into(),
-            Timelines::All => BY_BUILDS.into_iter().chain(BY_TIMELINES).collect(),
+        let events: Vec<&str> = match (order.kind, order.timelines) {
+            (Kind::Runs, Timelines::None | Timelines::Failed) => BY_BUILDS.into(),
+            (Kind::Runs, Timelines::All) => BY_BUILDS.into_iter().chain(BY_TIMELINES).collect(),
+            (Kind::Code, _) => BY_CODE.into(),
+            (Kind::Releases, _) => BY_RELEASES.into(),
+            // There are no events of what environments got.
+            (Kind::Environments, _) => Vec::new(),
+            (Kind::Boards, _) => BY_BOARDS.into(),
         };
         let keys: Vec<Key> =
             events.into_iter().map(|event| Key::Gap(GapKey::new(&order.canonical, &project, event))).collect();
         let stored = self.store.load(&keys).await?;
-        let gaps = stored.into_iter().flatten().filter_map(|stored| match stored.record {
-            Ok(Record::Gap(record)) => Some(record),
-            Ok(Record::Run(_)) | Err(_) => None,
-        });
+        let gaps = stored
+            .into_iter()
+            .flatten()
+            .filter_map(|stored| if let Ok(Record::Gap(record)) = stored.record { Some(record) } else { None });
         Ok(gaps.collect())
     }
 }

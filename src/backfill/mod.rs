@@ -14,8 +14,11 @@
 //! What it does not do: it never says that something is gone. What retention deleted is left as it is.
 
 mod asked;
+mod boards;
+mod code;
 mod gaps;
 mod reconcile;
+mod releases;
 mod wanted;
 mod watermark;
 
@@ -26,10 +29,10 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::ado::rest::{AdoError, Answer, Client, Finished, Pages, Scope};
+use crate::ado::rest::{AdoError, Answer, Client, Finished, Scope};
 use crate::ado::{Beside, build_list};
 use crate::domain::run::RunFact;
-use crate::domain::{Fact, State, Time};
+use crate::domain::{Fact, Names, State, Time};
 use crate::ingest::{Imported, Importer};
 use crate::store::{Store, StoreError};
 
@@ -37,7 +40,7 @@ pub use reconcile::{Reconcile, Scheduled};
 pub use wanted::{Fetcher, Looked};
 
 use asked::Asked;
-use watermark::{Covered, note_name};
+use watermark::note_name;
 
 /// What to ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,9 +59,37 @@ pub struct Order {
     pub since: Time,
     /// And no later; `None` also means the open ones.
     pub until: Option<Time>,
+    pub kind: Kind,
+    /// Of runs.
     pub timelines: Timelines,
     /// From `since` on, also where an earlier backfill was there.
     pub again: bool,
+}
+
+/// What is asked for. Each kind has watermarks of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    Runs,
+    /// Pushes, pull requests, and the commits of runs.
+    Code,
+    /// Classic releases with their deployments and approvals.
+    Releases,
+    /// What the environments of YAML pipelines got.
+    Environments,
+    /// Work items.
+    Boards,
+}
+
+impl Kind {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Code => "code",
+            Self::Releases => "releases",
+            Self::Environments => "environments",
+            Self::Boards => "boards",
+        }
+    }
 }
 
 /// For which runs to ask for the timeline: each costs a request.
@@ -76,21 +107,36 @@ pub enum Timelines {
 pub struct Tally {
     /// Builds in the answers.
     pub builds: u64,
+    /// Classic releases and their deployments.
+    pub releases: u64,
+    /// Deployment records of environments.
+    pub deployments: u64,
     /// Timelines that were there.
     pub timelines: u64,
     /// Timelines that were not: the build never started, or is deleted.
     pub without_timeline: u64,
     /// Answers, or builds in them, that cannot be read. Each is in the log.
     pub unreadable: u64,
+    pub pushes: u64,
+    pub pull_requests: u64,
+    /// Runs of which the commits were told.
+    pub changes: u64,
+    pub work_items: u64,
     pub imported: Imported,
 }
 
 impl AddAssign for Tally {
     fn add_assign(&mut self, other: Self) {
         self.builds += other.builds;
+        self.releases += other.releases;
+        self.deployments += other.deployments;
         self.timelines += other.timelines;
         self.without_timeline += other.without_timeline;
         self.unreadable += other.unreadable;
+        self.pushes += other.pushes;
+        self.pull_requests += other.pull_requests;
+        self.changes += other.changes;
+        self.work_items += other.work_items;
         self.imported += other.imported;
     }
 }
@@ -134,13 +180,34 @@ impl Backfill {
         Self { client, importer: Importer::new(store.clone()), store, project_ids: BTreeMap::new() }
     }
 
+    /// The same, which gives people these names.
+    #[must_use]
+    pub fn naming(self, names: Names) -> Self {
+        Self { importer: self.importer.naming(names), ..self }
+    }
+
     /// Does what is ordered, or as much of it as is done when `stop` comes: then the page in hand is dropped, to be asked
-    /// for again. Adds to `tally` what it did, also before it
-    /// failed.
+    /// for again. Adds to `tally` what it did, also before it failed.
     ///
     /// # Errors
     /// When the service or the store fails; the next time it goes on from where it was.
     pub async fn run(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        progress: &(dyn Fn(Progress) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        match order.kind {
+            Kind::Runs => self.builds(order, tally, progress, stop).await,
+            Kind::Code => self.code(order, tally, progress, stop).await,
+            Kind::Releases => self.releases(order, tally, stop).await,
+            Kind::Environments => self.environments(order, tally, stop).await,
+            Kind::Boards => self.boards(order, tally, progress, stop).await,
+        }
+    }
+
+    async fn builds(
         &mut self,
         order: &Order,
         tally: &mut Tally,
@@ -161,7 +228,7 @@ impl Backfill {
     ) -> Result<(), BackfillError> {
         let client = self.client.clone();
         let mut pages = client.open_builds(&order.scope());
-        while let Some(page) = next(&mut pages, stop).await?
+        while let Some(page) = next(pages.next(), stop).await?
             && let Some(brought) = stop.run_until_cancelled(self.page(order, &page, tally)).await
         {
             brought?;
@@ -177,19 +244,15 @@ impl Backfill {
         stop: &CancellationToken,
     ) -> Result<(), BackfillError> {
         let note = note_name(order);
-        let known = self.store.note(&note).await?.and_then(|text| Covered::read(&text));
-        let (mut covered, from) = watermark::start(order, known);
+        let (mut covered, from) = self.start(order, &note).await?;
         let client = self.client.clone();
         let mut pages = client.finished_builds(&order.scope(), Finished { from, until: order.until });
-        while let Some(page) = next(&mut pages, stop).await?
+        while let Some(page) = next(pages.next(), stop).await?
             && let Some(brought) = stop.run_until_cancelled(self.page(order, &page, tally)).await
         {
             if let Some(reached) = brought? {
                 covered.to = covered.to.max(reached.min(order.asked));
-                // What was left alone has to come again, for a program that may write it.
-                if tally.imported.left_alone == 0 {
-                    self.store.put_note(&note, &covered.write()).await?;
-                }
+                self.note(order, &note, covered, tally).await?;
             }
             progress(Progress { reached: covered.to, builds: tally.builds });
         }
@@ -225,8 +288,11 @@ impl Backfill {
 }
 
 /// A stop does not wait for the service, which may take long to be well again.
-async fn next(pages: &mut Pages<'_>, stop: &CancellationToken) -> Result<Option<Answer>, AdoError> {
-    stop.run_until_cancelled(pages.next()).await.unwrap_or(Ok(None))
+async fn next(
+    page: impl Future<Output = Result<Option<Answer>, AdoError>> + Send,
+    stop: &CancellationToken,
+) -> Result<Option<Answer>, AdoError> {
+    stop.run_until_cancelled(page).await.unwrap_or(Ok(None))
 }
 
 impl Order {
@@ -251,8 +317,7 @@ fn read(order: &Order, answer: &Answer, tally: &mut Tally) -> Result<Vec<RunFact
     let mut facts = Vec::with_capacity(list.len());
     for fact in list {
         match fact {
-            Ok(Fact::Run(fact)) => facts.push(fact),
-            Ok(Fact::Gap(_)) => {}
+            Ok(fact) => facts.extend(fact.of_run().cloned()),
             Err(error) => {
                 tracing::warn!(error = error.to_string(), path = error.path, "a build cannot be read");
                 tally.unreadable += 1;

@@ -9,7 +9,7 @@ use metrics::counter;
 use tokio_util::sync::CancellationToken;
 
 use super::watermark::{Covered, note_name};
-use super::{Backfill, BackfillError, Order, Tally, Timelines};
+use super::{Backfill, BackfillError, Kind, Order, Tally, Timelines};
 use crate::clock::Clock;
 use crate::domain::Time;
 use crate::telemetry::prometheus;
@@ -112,6 +112,7 @@ impl Reconcile {
             pipelines: Vec::new(),
             asked: now,
             since: now,
+            kind: Kind::Runs,
             until: None,
             timelines: Timelines::Failed,
             again: false,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Backfill, BackfillError, Order, Tally, Timelines};
+use super::{Backfill, BackfillError, Kind, Order, Tally, Timelines};
 use crate::ado::rest::AdoError;
 use crate::domain::Time;
 use crate::ingest::WantedRun;
@@ -156,6 +156,7 @@ impl Fetcher {
             pipelines: Vec::new(),
             asked: Time::UNKNOWN,
             since: Time::UNKNOWN,
+            kind: Kind::Runs,
             until: None,
             timelines: Timelines::Failed,
             again: false,

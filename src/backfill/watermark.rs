@@ -49,8 +49,17 @@ pub(super) fn note_name(order: &Order) -> String {
         Timelines::All => "all",
     };
     let project = order.project.to_lowercase();
-    let scope = serde_json::json!([order.canonical, project, order.pipelines, timelines]).to_string();
-    let digest = Sha256::digest(scope.as_bytes());
+    named(&serde_json::json!([order.canonical, project, order.pipelines, timelines]))
+}
+
+/// The same for other kinds, each part of which has a watermark of its own.
+pub(super) fn note_name_of(order: &Order, part: &str) -> String {
+    let project = order.project.to_lowercase();
+    named(&serde_json::json!([order.canonical, project, order.pipelines, order.kind.as_str(), part]))
+}
+
+fn named(scope: &serde_json::Value) -> String {
+    let digest = Sha256::digest(scope.to_string().as_bytes());
     let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("backfill|{name}")
 }
@@ -58,6 +67,7 @@ pub(super) fn note_name(order: &Order) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::backfill::Kind;
 
     fn hour(hours: i64) -> Time {
         Time::from_ticks(hours * 36_000_000_000)
@@ -75,6 +85,7 @@ mod tests {
             pipelines: Vec::new(),
             asked: hour(40),
             since,
+            kind: Kind::Runs,
             until: None,
             timelines: Timelines::None,
             again,

@@ -2,15 +2,37 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::code;
+use super::references::{self, Source};
+use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
 use crate::domain::gap::{GapRecord, ShownGap};
+use crate::domain::link::{self, Reference};
 use crate::domain::run::{ShownApproval, ShownFailure, ShownJob, ShownRun, ShownStage};
 use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State, Time};
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 3;
+const VERSION: i64 = 5;
 
-const TABLES: [&str; 7] = ["runs", "stages", "jobs", "approvals", "failures", "names", "gaps"];
+const TABLES: [&str; 17] = [
+    "runs",
+    "stages",
+    "jobs",
+    "approvals",
+    "failures",
+    "names",
+    "gaps",
+    "releases",
+    "release_stages",
+    "release_approvals",
+    "release_artifacts",
+    "deployments",
+    "commits",
+    "pushes",
+    "pull_requests",
+    "work_items",
+    "refs",
+];
 
 /// The catalog's tables.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +59,83 @@ impl Projection for Tables {
     }
 
     fn apply(&self, record: &Record) -> Step {
+        let source = Source::of(&record.key());
         match record {
+            Record::Changes(record) => {
+                let shown = record.shown();
+                with_references(source, link::of_changes(&shown), move |c, source| {
+                    code::write_changes(c, source, &shown)
+                })
+            }
+            Record::Deployment(record) => {
+                let shown = record.shown();
+                with_references(source, link::of_deployment(&shown), move |c, _| write_deployment(c, &shown))
+            }
             Record::Gap(record) => {
                 let record = record.clone();
                 Box::new(move |connection| write_gaps(connection, &record))
             }
+            Record::PullRequest(record) => {
+                let shown = record.shown();
+                with_references(source, link::of_pull_request(&shown), move |c, source| {
+                    code::write_pull_request(c, source, &shown)
+                })
+            }
+            Record::Push(record) => {
+                let shown = record.shown();
+                with_references(source, link::of_push(&shown), move |c, source| code::write_push(c, source, &shown))
+            }
+            Record::Release(record) => {
+                let shown = record.shown();
+                with_references(source, link::of_release(&shown), move |c, _| write_release(c, &shown))
+            }
             Record::Run(record) => {
                 let shown = record.shown();
-                Box::new(move |connection| write_run(connection, &shown))
+                with_references(source, link::of_run(&shown), move |c, _| write_run(c, &shown))
+            }
+            Record::WorkItem(record) => {
+                let shown = record.shown();
+                with_references(source, link::of_work_item(&shown), move |c, source| {
+                    code::write_work_item(c, source, &shown)
+                })
             }
         }
     }
 
     fn remove(&self, key: &Key) -> Step {
+        let source = Source::of(key);
         match key.clone() {
+            Key::Deployment(key) => Box::new(move |connection| {
+                references::write(connection, &source, &[])?;
+                remove_deployment(connection, &key)
+            }),
             Key::Gap(key) => Box::new(move |connection| remove_gaps(connection, &key)),
-            Key::Run(key) => Box::new(move |connection| remove_run(connection, &key)),
+            Key::Release(key) => Box::new(move |connection| {
+                references::write(connection, &source, &[])?;
+                remove_release(connection, &key)
+            }),
+            Key::Run(key) => Box::new(move |connection| {
+                references::write(connection, &source, &[])?;
+                remove_run(connection, &key)
+            }),
+            Key::Changes(_) | Key::PullRequest(_) | Key::Push(_) | Key::WorkItem(_) => Box::new(move |connection| {
+                references::write(connection, &source, &[])?;
+                code::remove(connection, &source)
+            }),
         }
     }
+}
+
+/// Writes the rows of a record and what it refers to.
+fn with_references(
+    source: Source,
+    references: Vec<Reference>,
+    write: impl FnOnce(&Connection, &Source) -> rusqlite::Result<()> + Send + 'static,
+) -> Step {
+    Box::new(move |connection| {
+        write(connection, &source)?;
+        references::write(connection, &source, &references)
+    })
 }
 
 /// Makes a replica's tables ready; answers how far it has followed.
@@ -70,6 +151,10 @@ pub(super) fn save_cursor(connection: &Connection, cursor: &Cursor) -> rusqlite:
     let text = serde_json::json!(cursor).to_string();
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('catalog_cursor', ?1)", [text])?;
     Ok(())
+}
+
+pub(super) fn outdate(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM meta WHERE name = 'catalog_version'", []).map(drop)
 }
 
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
@@ -147,11 +232,11 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
 
 fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> {
     let upsert = "INSERT INTO runs (run, organization, pipeline, project_id, project_name, name, state, result, reason, \
-                    branch, commit_id, repository, requested_for, url, queued, started, finished) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) \
+                    branch, commit_id, repository, requested_for, url, queued, started, finished, folder) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
                   ON CONFLICT (run, organization, pipeline) DO UPDATE SET project_id = ?4, project_name = ?5, name = ?6, \
                     state = ?7, result = ?8, reason = ?9, branch = ?10, commit_id = ?11, repository = ?12, \
-                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17 \
+                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17, folder = ?18 \
                   RETURNING id";
     let row = params![
         run.key.run,
@@ -171,6 +256,7 @@ fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> 
         run.queued.map(Time::ticks),
         run.started.map(Time::ticks),
         run.finished.map(Time::ticks),
+        run.folder,
     ];
     connection.prepare_cached(upsert)?.query_row(row, |row| row.get(0))
 }
@@ -238,7 +324,7 @@ fn write_failure(connection: &Connection, run: i64, failure: Option<&ShownFailur
 }
 
 /// The latest name wins, then the greater text: the same rule as in a record.
-fn remember(
+pub(super) fn remember(
     connection: &Connection,
     kind: &str,
     organization: &str,

@@ -5,8 +5,14 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod changes;
+mod code;
+mod deployments;
 mod gaps;
+mod links;
 mod query;
+mod references;
+mod releases;
 mod rows;
 
 use std::path::Path;
@@ -18,7 +24,9 @@ use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored}
 
 use apply::Tables;
 pub use rows::{
-    Approval, Failure, Gap, GapFilter, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+    Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
+    GapFilter, GivenApproval, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineName, PullRequestDetail,
+    Push, Run, RunDetail, RunFilter, Stage, Vote, WorkItemDetail, WorkItemState,
 };
 
 /// A log that starts over so often while it is being read is not one.
@@ -31,6 +39,14 @@ const PAGE: usize = 1_000;
 #[must_use]
 pub fn projection() -> Arc<dyn Projection> {
     Arc::new(Tables)
+}
+
+/// Makes whoever opens the file next build the catalog in it anew. What only names led to is gone then, too.
+///
+/// # Errors
+/// When the file fails.
+pub async fn discard(file: &LocalFile) -> Result<(), CatalogError> {
+    Ok(file.write(Durability::Full, apply::outdate).await?)
 }
 
 /// The read model.
@@ -89,9 +105,10 @@ impl Catalog {
         // Two at once would undo each other's work: the later writer may have read earlier.
         let _turn = self.file.turn().await?;
         let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
-        let (mut resets, mut portion) = (0, Portion::new());
+        let (mut resets, mut portion, mut changed) = (0, Portion::new(), false);
         loop {
             let changes = store.changes(&cursor, PAGE).await?;
+            changed |= changes.reset || !changes.keys.is_empty();
             resets += u32::from(changes.reset);
             if resets > MOST_RESETS {
                 return Err(StoreError::Unavailable("the change log starts over again and again".into()).into());
@@ -104,7 +121,8 @@ impl Catalog {
             }
             // After a rebuild, what changed during it is still to be read.
             if !changes.more && !changes.reset {
-                return Ok(());
+                // Who was forgotten must not stand in the log until somebody happens to overwrite it.
+                return if changed { Ok(self.file.empty_log().await?) } else { Ok(()) };
             }
             cursor = changes.cursor;
         }

@@ -3,19 +3,24 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::rows::{Approval, Failure, Job, LastRun, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage};
-use super::{Catalog, CatalogError};
-use crate::domain::Time;
+use super::links::Walk;
+use super::rows::{
+    Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+};
+use super::{Catalog, CatalogError, deployments};
+use crate::domain::link::{Node, Rule};
+use crate::domain::{BranchPattern, Time};
 
 const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
                       r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
-                      r.started, r.finished, r.url \
+                      r.started, r.finished, r.url, r.folder \
                     FROM runs r \
                     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
                     LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT)";
 
 const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, g.live, \
-                           r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished \
+                           r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, \
+                           r.folder, r.repository \
                          FROM (SELECT organization, pipeline, count(*) AS runs, sum(state IS NOT 'completed') AS live, max(run) AS last \
                                FROM runs GROUP BY organization, pipeline) g \
                          JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
@@ -45,7 +50,13 @@ impl Catalog {
     ///
     /// # Errors
     /// When the catalog's file fails.
-    pub async fn run(&self, run_id: u64, organization: Option<&str>) -> Result<Vec<RunDetail>, CatalogError> {
+    pub async fn run(
+        &self,
+        run_id: u64,
+        organization: Option<&str>,
+        patterns: &[BranchPattern],
+    ) -> Result<Vec<RunDetail>, CatalogError> {
+        let patterns = patterns.to_vec();
         let mut wanted = Conditions::default();
         wanted.add("r.run = ?", [Value::Integer(i64::try_from(run_id).unwrap_or(-1))]);
         wanted.add_text("r.organization = ?", organization.map(str::to_lowercase));
@@ -53,8 +64,8 @@ impl Catalog {
             .file
             .read(move |c| {
                 let ask = format!("{RUNS}{} ORDER BY r.organization, r.pipeline", wanted.text());
-                let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
-                found.into_iter().map(|(id, run)| detail(c, id, run)).collect()
+                let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?, row.get(18)?)))?;
+                found.into_iter().map(|(id, run, folder)| detail(c, id, (run, folder), &patterns)).collect()
             })
             .await?)
     }
@@ -189,13 +200,35 @@ fn with_stages(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<R
     Ok(Run { stages, ..run })
 }
 
-fn detail(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<RunDetail> {
+fn detail(
+    connection: &Connection,
+    id: i64,
+    (run, folder): (Run, Option<String>),
+    patterns: &[BranchPattern],
+) -> rusqlite::Result<RunDetail> {
+    let walk = Walk { connection, organization: &run.organization, patterns };
+    let links = walk.links(&Node::Run(run.run_id))?;
+    let triggers = |direction| {
+        let next = move |link: &&Link| link.direction == direction && link.steps == 1 && is_trigger(link.rule);
+        links.iter().filter(next).cloned().collect::<Vec<_>>()
+    };
+    let number = i64::try_from(run.run_id).unwrap_or(-1);
     Ok(RunDetail {
+        deployments: deployments::of_run(connection, &run.organization, number)?,
+        triggered_by: triggers(LinkKind::Before),
+        triggered: triggers(LinkKind::After),
+        links,
+        folder,
+        owner: None,
         run: with_stages(connection, id, run)?,
         jobs: jobs(connection, id)?,
         approvals: approvals(connection, id)?,
         failure: failure(connection, id)?,
     })
+}
+
+fn is_trigger(rule: &str) -> bool {
+    Rule::of(rule).is_some_and(Rule::is_trigger)
 }
 
 fn failure(connection: &Connection, id: i64) -> rusqlite::Result<Option<Failure>> {
@@ -261,5 +294,8 @@ fn pipeline(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
             queued_at: time(row, 11)?,
             finished_at: time(row, 12)?,
         },
+        folder: row.get(13)?,
+        repository: row.get(14)?,
+        owner: None,
     })
 }

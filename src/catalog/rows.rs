@@ -1,8 +1,8 @@
 //! What the catalog answers. Serialized, these are the JSON of the command line and of the HTTP API.
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
-use crate::domain::Time;
+use crate::domain::{Time, owner};
 
 /// A run with its stages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -91,8 +91,167 @@ pub struct RunDetail {
     pub run: Run,
     pub jobs: Vec<Job>,
     pub approvals: Vec<Approval>,
+    /// Where its stages, and releases of it, brought it.
+    pub deployments: Vec<Deployment>,
     /// Of a run that failed, where its timeline was asked for.
     pub failure: Option<Failure>,
+    /// The folder of its pipeline.
+    pub folder: Option<String>,
+    /// Null where no rule of the configuration fits.
+    pub owner: Option<Owner>,
+    /// The runs that started it, and those that it started.
+    pub triggered_by: Vec<Link>,
+    pub triggered: Vec<Link>,
+    /// All that it is about, and where it went.
+    pub links: Vec<Link>,
+}
+
+/// Who answers for a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Owner {
+    pub service: String,
+    pub team: Option<String>,
+    /// The pattern by which that is known.
+    pub by: String,
+}
+
+impl From<owner::Owner> for Owner {
+    fn from(owner: owner::Owner) -> Self {
+        let owner::Owner { service, team, by } = owner;
+        Self { service, team, by }
+    }
+}
+
+/// On which side of a thing a linked one is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LinkKind {
+    /// It leads to the thing.
+    Before,
+    /// The thing leads to it.
+    After,
+}
+
+/// What is linked to a thing, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Link {
+    pub direction: LinkKind,
+    /// `run`, `commit`, `pullRequest`, `workItem`, `foreignPullRequest`.
+    pub kind: &'static str,
+    pub id: String,
+    /// Pipeline and number of a run, message of a commit, title of all else.
+    pub name: Option<String>,
+    /// A run's result or state, a pull request's status, a work item's state.
+    pub state: Option<String>,
+    /// The rule of the last step.
+    pub rule: &'static str,
+    /// `certain` only where every step on the way is.
+    pub certainty: &'static str,
+    /// How many steps away it is.
+    pub steps: usize,
+    /// What the last step came from; null where that is the thing itself.
+    pub via: Option<LinkEnd>,
+    pub url: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LinkEnd {
+    pub kind: &'static str,
+    pub id: String,
+}
+
+/// A commit, and where it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommitDetail {
+    pub organization: String,
+    pub commit: String,
+    pub repository: Option<String>,
+    pub author: Option<String>,
+    /// The first line.
+    pub message: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub committed_at: Option<Time>,
+    pub pushes: Vec<Push>,
+    pub links: Vec<Link>,
+}
+
+/// A push with a commit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Push {
+    pub push_id: u64,
+    pub refs: Vec<String>,
+    pub pushed_by: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub pushed_at: Option<Time>,
+}
+
+/// A pull request, and where it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PullRequestDetail {
+    pub organization: String,
+    pub project: Option<String>,
+    pub pull_request_id: u64,
+    pub repository: Option<String>,
+    pub title: Option<String>,
+    pub status: Option<String>,
+    pub merge_status: Option<String>,
+    pub source: Option<String>,
+    pub target: Option<String>,
+    pub created_by: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub created_at: Option<Time>,
+    /// At the latest: when an event first told of an approving vote.
+    #[serde(serialize_with = "rfc3339")]
+    pub first_approved_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub closed_at: Option<Time>,
+    pub merge_commit: Option<String>,
+    pub votes: Vec<Vote>,
+    pub url: Option<String>,
+    pub links: Vec<Link>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Vote {
+    pub name: Option<String>,
+    /// 10 approved, 5 approved with suggestions, 0 none, -5 waiting for the author, -10 rejected.
+    pub vote: i64,
+    pub is_team: bool,
+}
+
+/// A work item, and where it went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkItemDetail {
+    pub organization: String,
+    pub project: Option<String>,
+    pub work_item_id: u64,
+    #[serde(rename = "type")]
+    pub kind: Option<String>,
+    pub title: Option<String>,
+    pub state: Option<String>,
+    pub reason: Option<String>,
+    pub assigned_to: Option<String>,
+    pub area: Option<String>,
+    pub iteration: Option<String>,
+    pub parent: Option<u64>,
+    #[serde(serialize_with = "rfc3339")]
+    pub created_at: Option<Time>,
+    /// As far as they are known, the oldest first.
+    pub states: Vec<WorkItemState>,
+    pub url: Option<String>,
+    pub links: Vec<Link>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WorkItemState {
+    pub state: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub since: Option<Time>,
 }
 
 /// Why a run failed.
@@ -121,6 +280,11 @@ pub struct Pipeline {
     pub runs: u64,
     /// Runs that are known and not completed.
     pub live: u64,
+    /// Where it stands, and what it builds, as its last run says.
+    pub folder: Option<String>,
+    pub repository: Option<String>,
+    /// Null where no rule of the configuration fits.
+    pub owner: Option<Owner>,
     /// The run with the greatest id, without its stages.
     pub last_run: LastRun,
 }
@@ -163,6 +327,135 @@ pub struct Gap {
     pub covered_to: Option<Time>,
     /// It is over, and the REST API was read for all of it.
     pub covered: bool,
+}
+
+/// Something that came to an environment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Deployment {
+    pub organization: String,
+    /// The project's name if known, else its id.
+    pub project: Option<String>,
+    /// Null for an environment of a classic release.
+    pub environment_id: Option<u64>,
+    pub environment: String,
+    /// `pipeline` or `release`.
+    pub source: String,
+    /// The pipeline of the run, or the definition of the release.
+    pub pipeline: Option<PipelineName>,
+    /// Of a release, the run of its primary artifact, or else of the first that is a build.
+    pub run_id: Option<u64>,
+    pub run_name: Option<String>,
+    pub release_id: Option<u64>,
+    pub release_name: Option<String>,
+    pub stage: String,
+    pub attempt: u32,
+    pub state: Option<String>,
+    pub result: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+    /// The run's, where it is known.
+    pub branch: Option<String>,
+    pub commit: Option<String>,
+    pub repository: Option<String>,
+    /// How it is known: `deploymentRecord`, `stageOfRecords` or `release`.
+    pub rule: String,
+    /// `certain` or `likely`.
+    pub certainty: String,
+    /// It is the latest that succeeded of what this pipeline brought to this environment.
+    pub current: bool,
+}
+
+/// Which deployments. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeploymentFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// An environment's name or id.
+    pub environment: Option<String>,
+    /// The name or id of a pipeline, or of a release's definition.
+    pub pipeline: Option<String>,
+    /// Started at or after.
+    pub since: Option<Time>,
+    /// Only what is there now.
+    pub current: bool,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+}
+
+/// An environment with what came last and what is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Environment {
+    pub organization: String,
+    pub project: Option<String>,
+    /// Null for an environment of a classic release.
+    pub id: Option<u64>,
+    pub name: String,
+    /// `pipeline` or `release`.
+    pub source: String,
+    /// The definition of the release, whose own the environment is.
+    pub definition: Option<PipelineName>,
+    /// Deployments that are known.
+    pub deployments: u64,
+    /// Those that are not over.
+    pub live: u64,
+    pub last: Option<Deployment>,
+    /// The latest that succeeded, of each pipeline.
+    pub current: Vec<Deployment>,
+}
+
+/// Which environments. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EnvironmentFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+}
+
+/// An approval with what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GivenApproval {
+    pub organization: String,
+    pub project: Option<String>,
+    /// `pipeline` or `release`.
+    pub source: String,
+    pub pipeline: Option<PipelineName>,
+    pub run_id: Option<u64>,
+    pub run_name: Option<String>,
+    pub release_id: Option<u64>,
+    pub release_name: Option<String>,
+    pub id: String,
+    pub status: String,
+    /// Of a release: `preDeploy` or `postDeploy`.
+    pub phase: Option<String>,
+    /// The stage of the run, or the environment of the release.
+    pub stage: Option<String>,
+    pub attempt: Option<u32>,
+    #[serde(serialize_with = "rfc3339")]
+    pub requested_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub decided_at: Option<Time>,
+    pub approvers: Vec<String>,
+}
+
+/// Which approvals. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ApprovalFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    pub status: Option<String>,
+    /// Asked for or decided at or after.
+    pub since: Option<Time>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
 }
 
 /// Which gaps. An absent field does not filter.

@@ -14,6 +14,7 @@ CREATE TABLE runs (
     commit_id TEXT,
     repository TEXT,
     requested_for TEXT,
+    folder TEXT,
     url TEXT,
     queued INTEGER, -- times are 100 ns ticks since 1970
     started INTEGER,
@@ -21,6 +22,7 @@ CREATE TABLE runs (
     UNIQUE (run, organization, pipeline)
 );
 CREATE INDEX runs_pipeline ON runs (organization, pipeline, run);
+CREATE INDEX runs_by_name ON runs (name, organization);
 CREATE TABLE stages (
     run INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -57,7 +59,7 @@ CREATE TABLE approvals (
 ) WITHOUT ROWID;
 -- Names that ids had last: run events carry ids only, and things are renamed.
 CREATE TABLE names (
-    kind TEXT NOT NULL, -- project or pipeline
+    kind TEXT NOT NULL, -- project, pipeline or environment
     organization TEXT NOT NULL,
     id TEXT NOT NULL,
     said INTEGER NOT NULL,
@@ -91,3 +93,158 @@ CREATE TABLE failures (
     log TEXT
 );
 CREATE INDEX failures_by_signature ON failures (signature);
+
+-- Classic releases. The project is its id, or its name where nobody said the id.
+CREATE TABLE releases (
+    id INTEGER PRIMARY KEY,
+    organization TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    release INTEGER NOT NULL,
+    project_name TEXT,
+    name TEXT,
+    definition INTEGER,
+    definition_name TEXT,
+    status TEXT,
+    reason TEXT,
+    created INTEGER,
+    created_by TEXT,
+    url TEXT,
+    UNIQUE (organization, project_id, release)
+);
+CREATE TABLE release_stages (
+    release INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    PRIMARY KEY (release, name, attempt)
+) WITHOUT ROWID;
+CREATE TABLE release_approvals (
+    release INTEGER NOT NULL,
+    id TEXT NOT NULL,
+    status TEXT NOT NULL,
+    phase TEXT,
+    stage TEXT,
+    stage_attempt INTEGER,
+    requested INTEGER,
+    decided INTEGER,
+    approvers TEXT NOT NULL, -- a JSON array of names
+    PRIMARY KEY (release, id)
+) WITHOUT ROWID;
+CREATE TABLE release_artifacts (
+    release INTEGER NOT NULL,
+    alias TEXT NOT NULL,
+    kind TEXT,
+    source_id TEXT,
+    source_name TEXT,
+    version_id TEXT,
+    version_name TEXT,
+    branch TEXT,
+    prime INTEGER NOT NULL, -- it names the release
+    run INTEGER, -- that made it, where it is a build
+    PRIMARY KEY (release, alias)
+) WITHOUT ROWID;
+
+-- What runs brought to environments, as the deployment records say.
+CREATE TABLE deployments (
+    organization TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    environment INTEGER NOT NULL,
+    run INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    project_name TEXT,
+    pipeline INTEGER,
+    pipeline_name TEXT,
+    run_name TEXT,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    PRIMARY KEY (organization, project_id, environment, run, stage, attempt)
+) WITHOUT ROWID;
+CREATE INDEX deployments_run ON deployments (organization, run);
+
+-- Commits, as each record tells of them.
+CREATE TABLE commits (
+    source TEXT NOT NULL, -- the key of the record
+    id TEXT NOT NULL,
+    organization TEXT NOT NULL,
+    repository TEXT,
+    author TEXT,
+    message TEXT,
+    at INTEGER,
+    PRIMARY KEY (source, id)
+) WITHOUT ROWID;
+CREATE INDEX commits_by_id ON commits (id, organization);
+CREATE TABLE pushes (
+    source TEXT PRIMARY KEY,
+    organization TEXT NOT NULL,
+    push INTEGER NOT NULL,
+    project_id TEXT,
+    project_name TEXT,
+    repository TEXT,
+    refs TEXT NOT NULL, -- a JSON array of names
+    pushed_by TEXT,
+    pushed INTEGER
+) WITHOUT ROWID;
+CREATE TABLE pull_requests (
+    source TEXT PRIMARY KEY,
+    organization TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    repository_id TEXT NOT NULL,
+    project_id TEXT,
+    project_name TEXT,
+    repository TEXT,
+    title TEXT,
+    status TEXT,
+    merge_status TEXT,
+    source_branch TEXT,
+    target_branch TEXT,
+    created_by TEXT,
+    url TEXT,
+    created INTEGER,
+    first_approved INTEGER,
+    closed INTEGER,
+    merge_commit TEXT,
+    votes TEXT NOT NULL -- a JSON array of {name, vote, isTeam}
+) WITHOUT ROWID;
+CREATE INDEX pull_requests_by_id ON pull_requests (id, organization);
+CREATE TABLE work_items (
+    source TEXT PRIMARY KEY,
+    organization TEXT NOT NULL,
+    id INTEGER NOT NULL,
+    project TEXT,
+    type TEXT,
+    title TEXT,
+    state TEXT,
+    reason TEXT,
+    assigned_to TEXT,
+    area TEXT,
+    iteration TEXT,
+    parent INTEGER,
+    url TEXT,
+    created INTEGER,
+    states TEXT NOT NULL -- a JSON array of [state, since]
+) WITHOUT ROWID;
+CREATE INDEX work_items_by_id ON work_items (id, organization);
+
+-- What leads to what, as each record by itself says it. Whoever asks joins them.
+CREATE TABLE refs (
+    source TEXT NOT NULL, -- the key of the record
+    position INTEGER NOT NULL,
+    organization TEXT NOT NULL,
+    cause_kind TEXT NOT NULL,
+    cause TEXT NOT NULL,
+    effect_kind TEXT NOT NULL,
+    effect TEXT NOT NULL,
+    rule TEXT NOT NULL,
+    certain INTEGER NOT NULL,
+    when_kind TEXT NOT NULL, -- what has to hold, or empty
+    when_text TEXT NOT NULL,
+    PRIMARY KEY (source, position)
+) WITHOUT ROWID;
+CREATE INDEX refs_by_cause ON refs (cause, cause_kind, organization);
+CREATE INDEX refs_by_effect ON refs (effect, effect_kind, organization);

@@ -69,7 +69,7 @@ pub enum Command {
     Enqueue(Enqueue),
     /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
     Backfill(Backfill),
-    /// Look at runs, pipelines and stages
+    /// Look at runs, pipelines, environments, and what runs are about
     #[command(subcommand)]
     Get(Get),
     /// Look after messages that were set aside
@@ -80,6 +80,8 @@ pub enum Command {
     Subscriptions(Subscriptions),
     /// Remove old runs and dead letters
     Purge(Purge),
+    /// Erase a person from records, facts and dead letters
+    Forget(Forget),
     /// Copy the local file, also while it is in use
     Backup(Backup),
     /// Fold all records anew from their facts
@@ -125,6 +127,12 @@ pub struct Worker {
     /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub watch_hooks: Option<Duration>,
+    /// What becomes of the names of people: keep, pseudonyms or none [env: PIPETRAIL_NAMES] [default: keep]
+    #[arg(long, value_name = "HOW")]
+    pub names: Option<String>,
+    /// Discard dead letters that are older, such as 30d [env: PIPETRAIL_DEAD_LETTER_AGE] [default: keep them]
+    #[arg(long, value_name = "DURATION")]
+    pub dead_letter_age: Option<String>,
     /// With --watch-hooks: subscribe to the runs of projects of which nothing comes here
     #[arg(long, requires = "watch_hooks")]
     pub enrol: bool,
@@ -156,7 +164,8 @@ pub struct Enqueue {
 }
 
 const BACKFILL_HELP: &str = "\
-Least rights of the token: Build (read), vso.build; with --all-projects also Project and Team (read), vso.project.
+Least rights of the token: Build (read), vso.build; for code also Code (read), vso.code; for boards also Work Items
+(read), vso.work; for releases Release (read), vso.release; with --all-projects also Project and Team (read), vso.project.
 It may be stopped, killed and run again at any time, also beside a worker: it goes on from where it was.";
 
 #[derive(Debug, Args)]
@@ -171,7 +180,7 @@ pub struct Backfill {
     /// Every project that the token may see
     #[arg(long)]
     pub all_projects: bool,
-    /// Only these pipelines, with commas between them
+    /// Only the runs of these pipelines, with commas between them
     #[arg(long, value_name = "ID", value_delimiter = ',')]
     pub pipeline: Vec<u64>,
     /// Runs that finished since then: a duration such as 30d, or a time such as 2019-10-02T19:54:00Z
@@ -183,9 +192,26 @@ pub struct Backfill {
     /// Also stages, jobs and why it failed, at a request a run: of failed runs (failed) or of all
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
     pub timelines: Timelines,
+    /// What to ask for, with commas between: runs; code (pushes, pull requests, the commits of runs); releases (classic
+    /// ones); environments (what they got); boards (work items)
+    #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "runs")]
+    pub kinds: Vec<Kind>,
     /// Begin at --since, also where an earlier backfill was there
     #[arg(long)]
     pub again: bool,
+    /// What becomes of the names of people: keep, pseudonyms or none [env: PIPETRAIL_NAMES] [default: keep]
+    #[arg(long, value_name = "HOW")]
+    pub names: Option<String>,
+}
+
+/// What to ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum Kind {
+    Runs,
+    Code,
+    Releases,
+    Environments,
+    Boards,
 }
 
 /// Whose timelines to ask for.
@@ -206,8 +232,44 @@ pub enum Get {
     Pipelines(GetPipelines),
     /// List the stages of a run, attempt by attempt
     Stages(GetRun),
+    /// Show a commit: what it is about, and where it went
+    Commit(GetCommit),
+    /// Show a pull request: what it is about, and where it went
+    Pr(GetNumbered),
+    /// Show a work item, and where it went
+    WorkItem(GetNumbered),
+    /// List environments with what is there
+    Environments(GetEnvironments),
+    /// List what came to environments: what is where, since when, from which run
+    Deployments(GetDeployments),
+    /// List approvals: who is asked, and how long it took
+    Approvals(GetApprovals),
     /// List the times in which events were lost
     Gaps(GetGaps),
+}
+
+#[derive(Debug, Args)]
+pub struct GetCommit {
+    /// The commit's id, or the beginning of it
+    #[arg(value_name = "SHA", value_parser = sha)]
+    pub commit: String,
+    /// The commit's organization, where several have it
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetNumbered {
+    /// Its number
+    #[arg(value_name = "ID")]
+    pub id: u64,
+    /// Its organization, where several have this number
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
 }
 
 #[derive(Debug, Args)]
@@ -270,6 +332,69 @@ pub struct GetPipelines {
     /// Only this project
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetEnvironments {
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetDeployments {
+    /// Only this environment
+    #[arg(long, value_name = "ID|NAME")]
+    pub environment: Option<String>,
+    /// Only what is there now: of each pipeline the latest that succeeded
+    #[arg(long)]
+    pub current: bool,
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only from this pipeline, or this definition of releases
+    #[arg(long, value_name = "ID|NAME")]
+    pub pipeline: Option<String>,
+    /// Only those that started since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetApprovals {
+    /// Only those with this status, such as pending or approved
+    #[arg(long, value_name = "STATUS")]
+    pub status: Option<String>,
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only those asked for or decided since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub top: u32,
     #[command(flatten)]
     pub show: Show,
 }
@@ -426,6 +551,22 @@ pub struct Old {
     pub dead_letters_older_than: Option<Duration>,
 }
 
+const FORGET_HELP: &str = "\
+Whole words are found in every text, whatever their case: in names, branches, messages. Where they stood, [forgotten]
+stands. A dead letter that names the person is discarded. What comes in later is not kept from naming the person again:
+see --names of the worker.";
+
+#[derive(Debug, Args)]
+#[command(after_help = FORGET_HELP)]
+pub struct Forget {
+    /// What the person is called: a name, a mail address, an id; once for each
+    #[arg(long, value_name = "TEXT", required = true)]
+    pub person: Vec<String>,
+    /// Do it: without this only the plan is printed
+    #[arg(long)]
+    pub yes: bool,
+}
+
 #[derive(Debug, Args)]
 pub struct Backup {
     /// The copy, a file that does not exist yet
@@ -460,6 +601,11 @@ fn run_id(text: &str) -> Result<u64, String> {
 
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "not a duration such as 120s or 90d".to_owned())
+}
+
+fn sha(text: &str) -> Result<String, String> {
+    let is_sha = (4..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if is_sha { Ok(text.to_lowercase()) } else { Err("not 4 or more hexadecimal digits".to_owned()) }
 }
 
 /// What is done again and again is not done all the time.

@@ -34,9 +34,13 @@ impl Asking {
         self.client.clone()
     }
 
+    fn backfill(&self, context: &Context, parts: &Parts) -> Backfill {
+        Backfill::new(self.client.clone(), parts.store.clone()).naming(context.config.names.clone())
+    }
+
     /// Until the stop.
     pub(super) async fn run(&self, context: &Context, parts: &Parts, stop: CancellationToken) {
-        let backfill = || Backfill::new(self.client.clone(), parts.store.clone());
+        let backfill = || self.backfill(context, parts);
         let wanted = Fetcher::new(backfill()).run(stop.clone());
         let Some((scheduled, every)) = self.scheduled.clone() else { return wanted.await };
         let reconcile = Reconcile { backfill: backfill(), scheduled, clock: context.clock(), every };
@@ -44,8 +48,8 @@ impl Asking {
     }
 
     /// Once, for who ends when the queue is empty.
-    pub(super) async fn fetch_noted(&self, parts: &Parts) -> Result<(), Failure> {
-        let mut fetcher = Fetcher::new(Backfill::new(self.client.clone(), parts.store.clone()));
+    pub(super) async fn fetch_noted(&self, context: &Context, parts: &Parts) -> Result<(), Failure> {
+        let mut fetcher = Fetcher::new(self.backfill(context, parts));
         loop {
             match fetcher.look().await? {
                 Looked { settled: 0, waiting: 0 } => return Ok(()),

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, Exit, Failure, Output};
 use crate::ado::rest::{AdoError, Client, Limits};
-use crate::backfill::{Backfill, BackfillError, Order, Progress, Tally, Timelines};
+use crate::backfill::{Backfill, BackfillError, Kind, Order, Progress, Tally, Timelines};
 use crate::cli;
 use crate::domain::Time;
 use crate::sqlite::Missing;
@@ -22,7 +23,8 @@ pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit,
     let work = async {
         let projects = projects(context, &client, &organization, args).await?;
         let parts = context.open(Missing::Create).await?;
-        let mut backfill = Backfill::new(client.clone(), parts.store.clone());
+        let backfill = Backfill::new(client.clone(), parts.store.clone());
+        let mut backfill = backfill.naming(context.config.names.clone());
         all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
     };
     tokio::select! {
@@ -89,24 +91,25 @@ async fn all(
     stop: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let now = context.clock().now();
-    let order = |project: String| Order {
+    let kinds: BTreeSet<Kind> = args.kinds.iter().copied().map(kind).collect();
+    let order = |project: &str, kind| Order {
         organization: organization.to_owned(),
         canonical: canonical(context, organization),
-        project,
+        project: project.to_owned(),
         pipelines: args.pipeline.clone(),
         asked: now,
         since: args.since.resolve(now),
+        kind,
         until: args.until.map(|until| until.resolve(now)),
         timelines: timelines(args.timelines),
         again: args.again,
     };
     let (mut total, mut failed, mut count) = (Tally::default(), None::<Failure>, 0_usize);
     for project in projects {
-        let order = order(project);
-        let bar = Bar::new(context.output, &order, now);
+        // In the order in which links are most soon complete.
+        let orders: Vec<Order> = kinds.iter().map(|kind| order(&project, *kind)).collect();
         let mut tally = Tally::default();
-        let done = one(backfill, &order, &mut tally, &bar, stop).await;
-        bar.end();
+        let done = one(context.output, &orders, backfill, &mut tally, stop).await;
         total += tally;
         match done {
             Ok(()) => count += 1,
@@ -129,18 +132,36 @@ async fn all(
     failed.map_or(Ok(Exit::Done), Err)
 }
 
+/// All that is asked for of one project.
 async fn one(
+    output: Output,
+    orders: &[Order],
     backfill: &mut Backfill,
-    order: &Order,
     tally: &mut Tally,
-    bar: &Bar,
     stop: &CancellationToken,
 ) -> Result<(), BackfillError> {
-    backfill.run(order, tally, &|progress| bar.advance(progress), stop).await?;
-    if !stop.is_cancelled() {
-        backfill.cover(order, tally).await?;
+    for order in orders {
+        let bar = Bar::new(output, order);
+        let mut done = Tally::default();
+        let result = backfill.run(order, &mut done, &|progress| bar.advance(progress), stop).await;
+        bar.end();
+        *tally += done;
+        result?;
+        if !stop.is_cancelled() {
+            backfill.cover(order, &done).await?;
+        }
     }
     Ok(())
+}
+
+fn kind(said: cli::Kind) -> Kind {
+    match said {
+        cli::Kind::Runs => Kind::Runs,
+        cli::Kind::Code => Kind::Code,
+        cli::Kind::Releases => Kind::Releases,
+        cli::Kind::Environments => Kind::Environments,
+        cli::Kind::Boards => Kind::Boards,
+    }
 }
 
 fn timelines(said: cli::Timelines) -> Timelines {
@@ -160,10 +181,21 @@ fn is_of_the_project(error: &BackfillError) -> bool {
 
 fn summary(tally: &Tally, projects: usize) -> String {
     let imported = &tally.imported;
+    let others =
+        [tally.pushes, tally.pull_requests, tally.changes, tally.work_items, tally.releases, tally.deployments];
+    let only_runs = others.iter().all(|count| *count == 0);
+    let (with, without) =
+        if only_runs { ("runs with news", "runs without news") } else { ("with news", "without news") };
     let parts = [
-        ("runs with news", imported.applied),
+        ("releases and their deployments", tally.releases),
+        ("deployment records", tally.deployments),
+        ("pushes", tally.pushes),
+        ("pull requests", tally.pull_requests),
+        ("runs with commits", tally.changes),
+        ("work items", tally.work_items),
+        (with, imported.applied),
         ("that looked different", imported.missed),
-        ("runs without news", imported.unchanged),
+        (without, imported.unchanged),
         ("timelines", tally.timelines),
         ("without a timeline", tally.without_timeline),
         ("unreadable", tally.unreadable),
@@ -184,8 +216,8 @@ struct Bar {
 }
 
 impl Bar {
-    fn new(output: Output, order: &Order, now: Time) -> Self {
-        let length = order.until.unwrap_or(now).since(order.since);
+    fn new(output: Output, order: &Order) -> Self {
+        let length = order.until.unwrap_or(order.asked).since(order.since);
         let target =
             if output.person_is_watching() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(length.as_secs()), target);

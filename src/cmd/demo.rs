@@ -117,7 +117,7 @@ async fn runs(catalog: &Catalog) -> Result<Vec<Run>, Failure> {
         if runs.iter().any(|run| run.run_id == id) {
             continue;
         }
-        let found = catalog.run(id, Some(ORGANIZATION)).await?;
+        let found = catalog.run(id, Some(ORGANIZATION), &[]).await?;
         runs.extend(found.into_iter().map(|detail| detail.run));
     }
     Ok(runs)

@@ -2,9 +2,13 @@ use std::time::Duration;
 
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Catalog, Gap, GapFilter, Pipeline, Run, RunDetail, RunFilter, Stage};
+use crate::catalog::{
+    ApprovalFilter, Catalog, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Gap,
+    GapFilter, GivenApproval, Pipeline, PullRequestDetail, Run, RunDetail, RunFilter, Stage, WorkItemDetail,
+};
 use crate::cli::{self, Format, Get};
-use crate::domain::{Key, RunKey, Time};
+use crate::domain::owner::{Owned, Owner};
+use crate::domain::{BranchPattern, Key, RunKey, Time};
 use crate::view::{self, Columns, RunJson};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -14,6 +18,11 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Runs(args) => args.show,
         Get::Run(args) | Get::Stages(args) => args.show,
         Get::Pipelines(args) => args.show,
+        Get::Environments(args) => args.show,
+        Get::Deployments(args) => args.show,
+        Get::Approvals(args) => args.show,
+        Get::Commit(args) => args.show,
+        Get::Pr(args) | Get::WorkItem(args) => args.show,
         Get::Gaps(args) => args.show,
     };
     let parts = Parts::open_to_look(context).await?;
@@ -86,6 +95,12 @@ enum Rows {
     Run(Box<RunJson>),
     Pipelines(Vec<Pipeline>),
     Stages(Vec<Stage>),
+    Environments(Vec<Environment>),
+    Deployments(Vec<Deployment>),
+    Approvals(Vec<GivenApproval>),
+    Commit(Box<CommitDetail>),
+    PullRequest(Box<PullRequestDetail>),
+    WorkItem(Box<WorkItemDetail>),
     Gaps(Vec<Gap>),
 }
 
@@ -98,7 +113,8 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             Ok(Rows::Runs(catalog.runs(&filter).await?))
         }
         Get::Run(args) => {
-            let detail = one(catalog, args).await?;
+            let mut detail = one(context, catalog, args).await?;
+            detail.owner = owner_of_run(context, &detail).map(Into::into);
             let key = RunKey {
                 organization: detail.run.organization.clone(),
                 pipeline: detail.run.pipeline.id,
@@ -109,20 +125,39 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
         }
         Get::Pipelines(args) => {
             let (organization, project) = (args.organization.as_deref(), args.project.as_deref());
-            Ok(Rows::Pipelines(catalog.pipelines(organization, project).await?))
+            let mut pipelines = catalog.pipelines(organization, project).await?;
+            pipelines
+                .iter_mut()
+                .for_each(|pipeline| pipeline.owner = owner_of_pipeline(context, pipeline).map(Into::into));
+            Ok(Rows::Pipelines(pipelines))
         }
-        Get::Stages(args) => Ok(Rows::Stages(one(catalog, args).await?.run.stages)),
-        Get::Gaps(args) => {
-            let filter = GapFilter {
-                organization: args.organization.clone(),
-                project: args.project.clone(),
-                since: args.since.map(|since| since.resolve(context.clock().now())),
-                covered: args.all,
-                top: (args.top > 0).then_some(args.top),
-                ..GapFilter::default()
-            };
-            Ok(Rows::Gaps(catalog.gaps(&filter).await?))
+        Get::Stages(args) => Ok(Rows::Stages(one(context, catalog, args).await?.run.stages)),
+        Get::Commit(args) => {
+            let found = catalog.commits(&args.commit, args.organization.as_deref(), patterns(context)).await?;
+            let place = |found: &CommitDetail| format!("{} {}", found.organization, found.commit);
+            only(found, &format!("commit {}", args.commit), NOT_TOLD, place).map(|found| Rows::Commit(Box::new(found)))
         }
+        Get::Pr(args) => {
+            let found = catalog.pull_requests(args.id, args.organization.as_deref(), patterns(context)).await?;
+            let place = |found: &PullRequestDetail| found.organization.clone();
+            only(found, &format!("pull request {}", args.id), NOT_TOLD, place)
+                .map(|found| Rows::PullRequest(Box::new(found)))
+        }
+        Get::WorkItem(args) => {
+            let found = catalog.work_items(args.id, args.organization.as_deref(), patterns(context)).await?;
+            let place = |found: &WorkItemDetail| found.organization.clone();
+            only(found, &format!("work item {}", args.id), NOT_TOLD, place).map(|found| Rows::WorkItem(Box::new(found)))
+        }
+        Get::Environments(args) => Ok(Rows::Environments(catalog.environments(&environments(args)).await?)),
+        Get::Deployments(args) => {
+            let filter = deployments(args, context.clock().now());
+            Ok(Rows::Deployments(catalog.deployments(&filter).await?))
+        }
+        Get::Approvals(args) => {
+            let filter = approvals(args, context.clock().now());
+            Ok(Rows::Approvals(catalog.approvals(&filter).await?))
+        }
+        Get::Gaps(args) => Ok(Rows::Gaps(catalog.gaps(&gaps(args, context.clock().now())).await?)),
     }
 }
 
@@ -142,7 +177,19 @@ async fn gaps_behind(catalog: &Catalog, get: &Get, rows: &Rows, now: Time) -> Re
             until: run.detail.run.finished_at,
             ..GapFilter::default()
         },
-        (_, Rows::Runs(_) | Rows::Pipelines(_) | Rows::Stages(_) | Rows::Gaps(_)) => return Ok(Vec::new()),
+        (
+            _,
+            Rows::Runs(_)
+            | Rows::Pipelines(_)
+            | Rows::Stages(_)
+            | Rows::Environments(_)
+            | Rows::Deployments(_)
+            | Rows::Approvals(_)
+            | Rows::Commit(_)
+            | Rows::PullRequest(_)
+            | Rows::WorkItem(_)
+            | Rows::Gaps(_),
+        ) => return Ok(Vec::new()),
     };
     Ok(catalog.gaps(&filter).await?)
 }
@@ -162,21 +209,88 @@ fn filter(said: &cli::Filter, now: Time) -> RunFilter {
     }
 }
 
-async fn one(catalog: &Catalog, args: &cli::GetRun) -> Result<RunDetail, Failure> {
-    let id = args.run_id;
-    let mut found = catalog.run(id, args.organization.as_deref()).await?;
+fn gaps(args: &cli::GetGaps, now: Time) -> GapFilter {
+    GapFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        since: args.since.map(|since| since.resolve(now)),
+        covered: args.all,
+        top: (args.top > 0).then_some(args.top),
+        ..GapFilter::default()
+    }
+}
+
+fn environments(args: &cli::GetEnvironments) -> EnvironmentFilter {
+    EnvironmentFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        top: (args.top > 0).then_some(args.top),
+    }
+}
+
+fn deployments(args: &cli::GetDeployments, now: Time) -> DeploymentFilter {
+    DeploymentFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        environment: args.environment.clone(),
+        pipeline: args.pipeline.clone(),
+        since: args.since.map(|since| since.resolve(now)),
+        current: args.current,
+        top: (args.top > 0).then_some(args.top),
+    }
+}
+
+fn approvals(args: &cli::GetApprovals, now: Time) -> ApprovalFilter {
+    ApprovalFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        status: args.status.clone(),
+        since: args.since.map(|since| since.resolve(now)),
+        top: (args.top > 0).then_some(args.top),
+    }
+}
+
+async fn one(context: &Context, catalog: &Catalog, args: &cli::GetRun) -> Result<RunDetail, Failure> {
+    let found = catalog.run(args.run_id, args.organization.as_deref(), patterns(context)).await?;
+    only(found, &format!("run {}", args.run_id), KNOWN_RUNS, |found| place(&found.run))
+}
+
+const KNOWN_RUNS: &str = "`pipetrail get runs` lists the runs that are known";
+const NOT_TOLD: &str = "nothing told of it yet: `pipetrail backfill --kinds code,boards` asks Azure DevOps";
+
+/// The one that was found; none and several are errors.
+fn only<T>(mut found: Vec<T>, what: &str, hint: &str, place: impl Fn(&T) -> String) -> Result<T, Failure> {
     match found.pop() {
-        None => {
-            let failure = Failure::failed(format!("run {id}: not found"));
-            Err(failure.hint("`pipetrail get runs` lists the runs that are known"))
-        }
-        Some(run) if found.is_empty() => Ok(run),
-        Some(run) => {
-            let all = found.iter().chain([&run]).map(|found| place(&found.run)).collect::<Vec<_>>();
-            let failure = Failure::usage(format!("run {id}: there are {}: {}", all.len(), all.join(", ")));
+        None => Err(Failure::failed(format!("{what}: not found")).hint(hint)),
+        Some(one) if found.is_empty() => Ok(one),
+        Some(one) => {
+            let all = found.iter().chain([&one]).map(place).collect::<Vec<_>>();
+            let failure = Failure::usage(format!("{what}: there are {}: {}", all.len(), all.join(", ")));
             Err(failure.hint("say which one with --organization"))
         }
     }
+}
+
+fn patterns(context: &Context) -> &[BranchPattern] {
+    &context.config.work_item_branches
+}
+
+fn owner_of_pipeline(context: &Context, pipeline: &Pipeline) -> Option<Owner> {
+    context.config.owners.of(&Owned {
+        pipeline: pipeline.id,
+        name: pipeline.name.as_deref(),
+        folder: pipeline.folder.as_deref(),
+        repository: pipeline.repository.as_deref(),
+    })
+}
+
+fn owner_of_run(context: &Context, detail: &RunDetail) -> Option<Owner> {
+    context.config.owners.of(&Owned {
+        pipeline: detail.run.pipeline.id,
+        name: detail.run.pipeline.name.as_deref(),
+        folder: detail.folder.as_deref(),
+        repository: detail.run.repository.as_deref(),
+    })
 }
 
 fn place(run: &Run) -> String {
@@ -189,9 +303,12 @@ impl Rows {
     fn is_empty(&self) -> bool {
         match self {
             Self::Runs(runs) => runs.is_empty(),
-            Self::Run(_) => false,
+            Self::Run(_) | Self::Commit(_) | Self::PullRequest(_) | Self::WorkItem(_) => false,
             Self::Pipelines(pipelines) => pipelines.is_empty(),
             Self::Stages(stages) => stages.is_empty(),
+            Self::Environments(environments) => environments.is_empty(),
+            Self::Deployments(deployments) => deployments.is_empty(),
+            Self::Approvals(approvals) => approvals.is_empty(),
             Self::Gaps(gaps) => gaps.is_empty(),
         }
     }
@@ -205,6 +322,12 @@ impl Rows {
                 Self::Run(run) => view::json(run)?,
                 Self::Pipelines(pipelines) => view::json(pipelines)?,
                 Self::Stages(stages) => view::json(stages)?,
+                Self::Environments(environments) => view::json(environments)?,
+                Self::Deployments(deployments) => view::json(deployments)?,
+                Self::Approvals(approvals) => view::json(approvals)?,
+                Self::Commit(commit) => view::json(commit)?,
+                Self::PullRequest(pull_request) => view::json(pull_request)?,
+                Self::WorkItem(item) => view::json(item)?,
                 Self::Gaps(gaps) => view::json(gaps)?,
             }),
             Format::Csv => Ok(match self {
@@ -212,6 +335,12 @@ impl Rows {
                 Self::Run(run) => view::run_csv(&run.detail.run)?,
                 Self::Pipelines(pipelines) => view::pipelines_csv(pipelines)?,
                 Self::Stages(stages) => view::stages_csv(stages)?,
+                Self::Environments(environments) => view::environments_csv(environments)?,
+                Self::Deployments(deployments) => view::deployments_csv(deployments)?,
+                Self::Approvals(approvals) => view::approvals_csv(approvals)?,
+                Self::Commit(commit) => view::links_csv(&commit.links)?,
+                Self::PullRequest(pull_request) => view::links_csv(&pull_request.links)?,
+                Self::WorkItem(item) => view::links_csv(&item.links)?,
                 Self::Gaps(gaps) => view::gaps_csv(gaps)?,
             }),
         }
@@ -223,6 +352,12 @@ impl Rows {
             Self::Run(run) => view::run_text(run, now),
             Self::Pipelines(pipelines) => view::pipelines_table(pipelines, columns),
             Self::Stages(stages) => view::stages_table(stages, now),
+            Self::Environments(environments) => view::environments_table(environments, columns),
+            Self::Deployments(deployments) => view::deployments_table(deployments, columns, now),
+            Self::Approvals(approvals) => view::approvals_table(approvals, columns, now),
+            Self::Commit(commit) => view::commit_text(commit),
+            Self::PullRequest(pull_request) => view::pull_request_text(pull_request),
+            Self::WorkItem(item) => view::work_item_text(item),
             Self::Gaps(gaps) => view::gaps_table(gaps, columns),
         }
     }

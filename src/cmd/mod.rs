@@ -10,6 +10,7 @@ mod demo;
 mod enqueue;
 mod examples;
 mod failure;
+mod forget;
 mod get;
 mod output;
 mod parts;
@@ -41,6 +42,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Purge(args) => purge::run(context, &args).await,
+        Command::Forget(args) => forget::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Refold(args) => refold::run(context, &args).await,

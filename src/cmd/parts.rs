@@ -67,6 +67,21 @@ impl Parts {
         }
     }
 
+    /// Whatever was erased is nowhere in the files of this machine any more: neither in free pages, nor in the catalog.
+    pub(super) async fn leave_no_trace(&self, context: &Context) -> Result<(), Failure> {
+        match &self.file {
+            Some(file) => {
+                catalog::discard(file).await?;
+                SqliteStore::open(file.clone(), catalog::projection()).await?;
+                Ok(file.compact().await?)
+            }
+            None => {
+                let anew = replica(context, |path, place| LocalFile::renew_replica(path, place, context.clock()))?;
+                Ok(anew.refresh(self.store.as_ref()).await?)
+            }
+        }
+    }
+
     /// The replica again after it turned out to be damaged; `None` where the catalog is no replica.
     pub(super) fn catalog_anew(&self, context: &Context) -> Result<Option<Catalog>, Failure> {
         match &self.file {
@@ -113,7 +128,11 @@ fn backends(
     missing: Missing,
 ) -> Result<(AzureQueue, AzureTableStore), Failure> {
     let services = Services::with_time_outs(&azure.account, time_outs)?;
-    let options = AzureQueueOptions { poison_copy: azure.poison_copy, make_anew: missing == Missing::Create };
+    let options = AzureQueueOptions {
+        poison_copy: azure.poison_copy,
+        make_anew: missing == Missing::Create,
+        copy_age: context.config.work.dead_letter_age,
+    };
     let queue = AzureQueue::new(&services, &azure.queue, &azure.table, context.clock(), options);
     Ok((queue, AzureTableStore::new(&services, &azure.table, context.clock())))
 }

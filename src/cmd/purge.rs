@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
 use super::dead_letter::{Pages, plural};
 use super::{Context, Exit, Failure};
 use crate::cli;
@@ -9,6 +13,8 @@ use crate::view::moment;
 
 /// Records removed at once.
 const STEP: usize = 500;
+/// Between two looks for dead letters that are too old.
+const LOOK_AT_AGES: Duration = Duration::from_secs(600);
 /// Up to here the plan counts exactly.
 const COUNTED: usize = 100_000;
 
@@ -82,6 +88,20 @@ async fn purge_letters(queue: &dyn Queue, before: Time) -> Result<usize, Failure
         count += queue.discard(ids).await?;
     }
     Ok(count)
+}
+
+/// Nobody has to remember to purge them: where an age is set, none gets older.
+pub(super) async fn keep_letters_young(context: &Context, queue: &dyn Queue, stop: CancellationToken) {
+    let Some(age) = context.config.work.dead_letter_age else { return };
+    while !stop.is_cancelled() {
+        match purge_letters(queue, context.clock().now().minus(age)).await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "discarded {count} {} that were too old", plural(count)),
+            Err(failure) => tracing::warn!(why = failure.in_words().0, "dead letters: the old ones stay for now"),
+        }
+        // Both ends are the same: the loop looks at the stop.
+        drop(tokio::time::timeout(LOOK_AT_AGES, stop.cancelled()).await);
+    }
 }
 
 async fn letters(queue: &dyn Queue, before: Time) -> Result<Vec<String>, Failure> {

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
 use super::parts::Parts;
+use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::http::{self, Limits, Server};
@@ -47,7 +48,7 @@ pub(super) async fn run_all(
     let watching = watch.run(stop.clone());
     let asks = async {
         if let Some(asking) = asking.as_ref().filter(|_| mode == Mode::Forever) {
-            asking.run(context, parts, stop.clone()).await;
+            Box::pin(asking.run(context, parts, stop.clone())).await;
         }
     };
     let hooks = async {
@@ -55,9 +56,10 @@ pub(super) async fn run_all(
             hooks.run(stop.clone()).await;
         }
     };
-    let all = async { tokio::join!(serving, working, watching, asks, hooks) };
+    let ageing = keep_letters_young(context, parts.queue.as_ref(), stop.clone());
+    let all = async { tokio::join!(serving, working, watching, asks, hooks, ageing) };
     tokio::select! {
-        (served, worked, (), (), ()) = all => ended(context, served, worked),
+        (served, worked, (), (), (), ()) = all => ended(context, served, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }
@@ -74,7 +76,7 @@ async fn work(
     match (mode, asking) {
         // The queue is empty whatever comes of this: what cannot be asked for now stays noted.
         (Mode::UntilEmpty, Some(asking)) => {
-            if let Some(Err(failure)) = stop.run_until_cancelled(asking.fetch_noted(parts)).await {
+            if let Some(Err(failure)) = stop.run_until_cancelled(asking.fetch_noted(context, parts)).await {
                 tracing::warn!(why = failure.in_words().0, "runs that messages only named: not asked for yet");
             }
         }

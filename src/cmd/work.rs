@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
 
 /// `asks`: whether somebody asks Azure DevOps for runs that messages only name.
 pub(super) fn worker(context: &Context, parts: &Parts, asks: bool) -> Worker {
-    let decoder = Decoder::new(context.config.organizations.clone());
+    let decoder = Decoder::new(context.config.organizations.clone()).naming(context.config.names.clone());
     let decoder = if asks { decoder.asking() } else { decoder };
     let decode: Decode = Arc::new(move |body| decoder.decode(body));
     Worker::new(parts.queue.clone(), parts.store.clone(), context.clock(), decode, settings(&context.config))

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use super::owners::{OWNERS, owners};
 use super::{Fault, SETTINGS};
+use crate::domain::owner::Owners;
 
-/// What the file says: text by key, and the table of organizations.
+/// What the file says: text by key, and the tables of organizations and owners.
 #[derive(Debug, Default)]
 pub(super) struct File {
     /// The file's name, for faults.
     pub(super) name: String,
     pub(super) values: BTreeMap<String, String>,
     pub(super) organizations: BTreeMap<String, String>,
+    pub(super) owners: Owners,
 }
 
 const ORGANIZATIONS: &str = "organizations";
@@ -48,6 +51,11 @@ impl File {
                 Some(aliases) => self.read_organizations(aliases, faults),
                 None => faults.push(self.fault(key, "must be a table of names")),
             };
+        }
+        if key == OWNERS {
+            let (owners, wrong) = owners(value);
+            self.owners = owners;
+            return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
         }
         if !SETTINGS.iter().any(|setting| setting.key == Some(key)) {
             return faults.push(self.fault(key, &format!("is not a known key; known are {}", known_keys())));
@@ -90,5 +98,5 @@ impl File {
 
 fn known_keys() -> String {
     let keys = SETTINGS.iter().filter_map(|setting| setting.key);
-    keys.chain([ORGANIZATIONS]).collect::<Vec<_>>().join(", ")
+    keys.chain([ORGANIZATIONS, OWNERS]).collect::<Vec<_>>().join(", ")
 }

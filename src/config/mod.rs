@@ -9,6 +9,8 @@ mod azure;
 mod connection_string;
 mod credentials;
 mod file;
+mod names;
+mod owners;
 mod resolve;
 mod sources;
 
@@ -20,6 +22,8 @@ use std::time::Duration;
 
 use crate::ado::rest::Access;
 use crate::azure::Account;
+use crate::domain::owner::Owners;
+use crate::domain::{BranchPattern, Names};
 
 pub use credentials::HookCredentials;
 pub use resolve::{Flags, load, resolve};
@@ -48,6 +52,12 @@ pub struct Config {
     pub color: bool,
     /// Other names of organizations (ids, former names), each with the canonical one. Lower case.
     pub organizations: BTreeMap<String, String>,
+    /// What becomes of the names of people.
+    pub names: Names,
+    /// Whose pipelines are whose.
+    pub owners: Owners,
+    /// How branches name work items.
+    pub work_item_branches: Vec<BranchPattern>,
 }
 
 /// Where queue and records are kept.
@@ -121,6 +131,8 @@ pub struct WorkConfig {
     pub watch_hooks: Option<Duration>,
     /// Whether new projects are subscribed to then.
     pub enrol: bool,
+    /// Dead letters that are older are discarded; `None` keeps them for ever.
+    pub dead_letter_age: Option<Duration>,
 }
 
 /// One thing that is wrong with the configuration.
@@ -305,6 +317,34 @@ pub const SETTINGS: &[Setting] = &[
         default: None,
         meaning: "Its projects, by name or id, with commas between them, where --project does not name them; for what is done on a \
                   schedule all by default",
+    },
+    Setting {
+        variable: "PIPETRAIL_NAMES",
+        key: Some("names"),
+        flag: Some("--names"),
+        default: Some("keep"),
+        meaning: "What becomes of the names of people before anything is stored: `keep`, `pseudonyms` or `none`",
+    },
+    Setting {
+        variable: "PIPETRAIL_NAMES_KEY",
+        key: Some("names_key"),
+        flag: None,
+        default: None,
+        meaning: "The secret that pseudonyms are made with, 16 characters or more; the same for all workers and for good",
+    },
+    Setting {
+        variable: "PIPETRAIL_DEAD_LETTER_AGE",
+        key: Some("dead_letter_age"),
+        flag: Some("--dead-letter-age"),
+        default: None,
+        meaning: "Dead letters that are older, such as 30d, are discarded by those who work; by default they stay for ever",
+    },
+    Setting {
+        variable: "PIPETRAIL_WORK_ITEM_BRANCHES",
+        key: Some("work_item_branches"),
+        flag: None,
+        default: Some("{id}-*, {id}_*, */{id}, */{id}-*, */{id}_*"),
+        meaning: "How branches name work items, with commas between: `{id}` is the number, `*` anything",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

@@ -8,13 +8,15 @@ use secrecy::SecretString;
 use super::ado::ado;
 use super::azure::{FOR_HOOKS, azure, names_an_account};
 use super::file::File;
+use super::names::names;
+use super::owners;
 use super::sources::Sources;
 use super::{
     BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
     WorkConfig,
 };
 use crate::azure::is_loopback;
-use crate::domain::Time;
+use crate::domain::{BranchPattern, Time};
 
 const DEFAULT_FILE: &str = "pipetrail.toml";
 const DEFAULT_DATA: &str = "pipetrail.db";
@@ -45,6 +47,8 @@ pub struct Flags {
     pub concurrency: Option<u16>,
     pub watch_hooks: Option<Duration>,
     pub enrol: bool,
+    pub names: Option<String>,
+    pub dead_letter_age: Option<String>,
 }
 
 /// Reads the file that flags or environment name, or the default one if it is there, and resolves.
@@ -115,13 +119,34 @@ pub fn resolve(
     let filter = sources.variable("RUST_LOG");
     let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
     let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
-    let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, ..work };
+    let age = flags.dead_letter_age.map(|value| ("--dead-letter-age", value));
+    let age = sources.text(age, "PIPETRAIL_DEAD_LETTER_AGE", "dead_letter_age");
+    let dead_letter_age = sources.parse(age, None, parse_age);
+    let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, dead_letter_age, ..work };
+    let names = names(&mut sources, flags.names);
+    let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
+    let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
         let organizations = file.organizations.clone();
         let account_is_named = names_an_account(&sources);
-        Ok(Config { data, storage, account_is_named, queue_for_hooks, ado, http, log, work, color, organizations })
+        let owners = file.owners.clone();
+        Ok(Config {
+            data,
+            storage,
+            account_is_named,
+            queue_for_hooks,
+            ado,
+            http,
+            log,
+            work,
+            color,
+            organizations,
+            names,
+            owners,
+            work_item_branches,
+        })
     } else {
         Err(Faults(sources.faults))
     }
@@ -229,7 +254,17 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
         Storage::Local => DEFAULT_CONCURRENCY,
         Storage::Azure(_) => DEFAULT_CONCURRENCY_ON_AZURE,
     };
-    WorkConfig { lease, concurrency: concurrency.unwrap_or(default), watch_hooks: None, enrol: false }
+    WorkConfig {
+        lease,
+        concurrency: concurrency.unwrap_or(default),
+        watch_hooks: None,
+        enrol: false,
+        dead_letter_age: None,
+    }
+}
+
+fn parse_age(text: &str) -> Result<Option<Duration>, String> {
+    humantime::parse_duration(text).map(Some).map_err(|_| format!("`{text}` is not a duration such as 30d"))
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
@@ -378,7 +413,7 @@ mod tests {
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
-                 ado_url, ado_token, ado_bearer_command, organization, projects, log_format, organizations",
+                 ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, work_item_branches, log_format, organizations, owners",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -74,6 +74,13 @@ pub(crate) fn join_greatest<K: Ord, V: Join>(this: &mut BTreeMap<K, V>, other: B
     change
 }
 
+/// [`join_greatest`] where nobody asks what it changed: what one fact says may be more than a record keeps.
+pub(crate) fn absorb_greatest<K: Ord, V: Join>(this: &mut BTreeMap<K, V>, other: BTreeMap<K, V>, most: usize) {
+    match join_greatest(this, other, most) {
+        Change::Changed | Change::Unchanged => {}
+    }
+}
+
 /// Replaces `this` by `other` when `other` is greater: the join of a total order.
 pub(crate) fn join_max<T: Ord>(this: &mut T, other: T) -> Change {
     let greater = other > *this;
@@ -88,6 +95,13 @@ pub(crate) fn join_max<T: Ord>(this: &mut T, other: T) -> Change {
 pub struct Said<T>(pub Time, pub T);
 
 impl<T: Ord> Join for Said<T> {
+    fn join(&mut self, other: Self) -> Change {
+        join_max(self, other)
+    }
+}
+
+/// The later one.
+impl Join for Time {
     fn join(&mut self, other: Self) -> Change {
         join_max(self, other)
     }

@@ -24,25 +24,125 @@ pub struct GapKey {
     pub events: String,
 }
 
+/// Names a push. Ids of pushes are a sequence of the organization; the repository is part of the key as a pipeline is of
+/// a run's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PushKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The repository's id.
+    pub repository: String,
+    pub push: u64,
+}
+
+impl PushKey {
+    /// Of the repository only what a table's key may hold.
+    #[must_use]
+    pub fn new(organization: &str, repository: &str, push: u64) -> Self {
+        Self { organization: organization.to_lowercase(), repository: plain(repository), push }
+    }
+}
+
+/// Names a pull request. Their ids are a sequence of the organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PullRequestKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The repository's id.
+    pub repository: String,
+    pub id: u64,
+}
+
+impl PullRequestKey {
+    /// Of the repository only what a table's key may hold.
+    #[must_use]
+    pub fn new(organization: &str, repository: &str, id: u64) -> Self {
+        Self { organization: organization.to_lowercase(), repository: plain(repository), id }
+    }
+}
+
+/// Names a work item. Their ids are a sequence of the organization.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WorkItemKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    pub id: u64,
+}
+
+impl WorkItemKey {
+    /// So many work items stand in one partition.
+    const A_PARTITION: u64 = 1_000;
+
+    fn partition(&self) -> u64 {
+        self.id / Self::A_PARTITION
+    }
+}
+
 impl GapKey {
-    /// Only letters, digits and `.:_-` of project and events are kept, and only so many: they are part of a table's key.
+    /// See [`plain`] for what is left of project and events.
     #[must_use]
     pub fn new(organization: &str, project: &str, events: &str) -> Self {
-        let plain = |text: &str| {
-            let plain = text.chars().filter(|c| c.is_ascii_alphanumeric() || ".:_-".contains(*c));
-            plain.take(MOST_OF_A_KEY).collect::<String>().to_lowercase()
-        };
         Self { organization: organization.to_lowercase(), project: plain(project), events: plain(events) }
     }
 }
 
 const MOST_OF_A_KEY: usize = 200;
 
+/// Names a release of the classic pipelines: their ids are sequences of the project.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReleaseKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The project's id; its name where nothing says the id.
+    pub project: String,
+    pub release: u64,
+}
+
+impl ReleaseKey {
+    /// See [`plain`] for what is left of the project.
+    #[must_use]
+    pub fn new(organization: &str, project: &str, release: u64) -> Self {
+        Self { organization: organization.to_lowercase(), project: plain(project), release }
+    }
+}
+
+/// Names what one run brought to one environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeploymentKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// The id of the environment's project.
+    pub project: String,
+    pub environment: u64,
+    pub run: u64,
+}
+
+impl DeploymentKey {
+    /// See [`plain`] for what is left of the project.
+    #[must_use]
+    pub fn new(organization: &str, project: &str, environment: u64, run: u64) -> Self {
+        Self { organization: organization.to_lowercase(), project: plain(project), environment, run }
+    }
+}
+
+/// Only letters, digits and `.:_-` are kept, in lower case, and only so many: it is part of a table's key.
+fn plain(text: &str) -> String {
+    let plain = text.chars().filter(|c| c.is_ascii_alphanumeric() || ".:_-".contains(*c));
+    plain.take(MOST_OF_A_KEY).collect::<String>().to_lowercase()
+}
+
 /// Names a record.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Key {
+    /// The commits of a run.
+    Changes(RunKey),
+    Deployment(DeploymentKey),
     Gap(GapKey),
+    PullRequest(PullRequestKey),
+    Push(PushKey),
+    Release(ReleaseKey),
     Run(RunKey),
+    WorkItem(WorkItemKey),
 }
 
 /// A text that is not a record's key.
@@ -53,24 +153,51 @@ pub struct ParseKeyError(String);
 impl Key {
     /// What the partitions of each kind begin with, before a `|`; in their order. A store asks for these kinds and so
     /// leaves out those that only a newer program knows.
-    pub const KINDS: [&str; 2] = ["gap", "run"];
+    pub const KINDS: [&str; 8] = ["changes", "deployment", "gap", "pr", "push", "release", "run", "workitem"];
 
-    /// The records that are written in one transaction on Azure Table Storage: `run|{organization}|{pipeline}` or
-    /// `gap|{organization}|{project}`.
+    /// Whose record it is.
     #[must_use]
-    pub fn partition(&self) -> String {
+    pub fn organization(&self) -> &str {
         match self {
-            Self::Gap(key) => format!("gap|{}|{}", key.organization, key.project),
-            Self::Run(key) => format!("run|{}|{}", key.organization, key.pipeline),
+            Self::Deployment(key) => &key.organization,
+            Self::Gap(key) => &key.organization,
+            Self::Release(key) => &key.organization,
+            Self::PullRequest(key) => &key.organization,
+            Self::Push(key) => &key.organization,
+            Self::Changes(key) | Self::Run(key) => &key.organization,
+            Self::WorkItem(key) => &key.organization,
         }
     }
 
-    /// The record inside its partition: of runs `{i64::MAX - run id, 19 digits}`, newest first; of gaps the event type.
+    /// The records that are written in one transaction on Azure Table Storage: `{kind}|{organization}|{what they have in
+    /// common}`, which is a run's pipeline, the project of a gap or a release, a push's repository, a deployment's project and
+    /// environment.
+    #[must_use]
+    pub fn partition(&self) -> String {
+        match self {
+            Self::Changes(key) => format!("changes|{}|{}", key.organization, key.pipeline),
+            Self::Deployment(key) => format!("deployment|{}|{}|{}", key.organization, key.project, key.environment),
+            Self::Gap(key) => format!("gap|{}|{}", key.organization, key.project),
+            Self::PullRequest(key) => format!("pr|{}|{}", key.organization, key.repository),
+            Self::Push(key) => format!("push|{}|{}", key.organization, key.repository),
+            Self::Release(key) => format!("release|{}|{}", key.organization, key.project),
+            Self::Run(key) => format!("run|{}|{}", key.organization, key.pipeline),
+            Self::WorkItem(key) => format!("workitem|{}|{}", key.organization, key.partition()),
+        }
+    }
+
+    /// The record inside its partition: what has a number as `{i64::MAX - number, 19 digits}`, newest first; of gaps the
+    /// event type.
     #[must_use]
     pub fn row(&self) -> String {
         match self {
+            Self::Deployment(key) => inverted(key.run),
             Self::Gap(key) => key.events.clone(),
-            Self::Run(key) => format!("{:019}", INVERSE.saturating_sub(key.run)),
+            Self::Release(key) => inverted(key.release),
+            Self::PullRequest(key) => inverted(key.id),
+            Self::Push(key) => inverted(key.push),
+            Self::Changes(key) | Self::Run(key) => inverted(key.run),
+            Self::WorkItem(key) => inverted(key.id),
         }
     }
 
@@ -85,16 +212,30 @@ impl Key {
 
 const INVERSE: u64 = i64::MAX.unsigned_abs();
 
+fn inverted(number: u64) -> String {
+    format!("{:019}", INVERSE.saturating_sub(number))
+}
+
 fn parse(partition: &str, row: &str) -> Option<Key> {
     let (kind, rest) = partition.split_once('|')?;
     let (organization, last) = rest.rsplit_once('|')?;
     let organization = organization.to_owned();
+    let number = || INVERSE.checked_sub(row.parse().ok()?);
+    let run = |organization| Some(RunKey { organization, pipeline: last.parse().ok()?, run: number()? });
     match kind {
+        "changes" => run(organization).map(Key::Changes),
         "gap" => Some(Key::Gap(GapKey { organization, project: last.to_owned(), events: row.to_owned() })),
-        "run" => {
-            let run = INVERSE.checked_sub(row.parse().ok()?)?;
-            Some(Key::Run(RunKey { organization, pipeline: last.parse().ok()?, run }))
+        "deployment" => {
+            let (organization, project) = organization.rsplit_once('|')?;
+            let (organization, project) = (organization.to_owned(), project.to_owned());
+            let environment = last.parse().ok()?;
+            Some(Key::Deployment(DeploymentKey { organization, project, environment, run: number()? }))
         }
+        "release" => Some(Key::Release(ReleaseKey { organization, project: last.to_owned(), release: number()? })),
+        "pr" => Some(Key::PullRequest(PullRequestKey { organization, repository: last.to_owned(), id: number()? })),
+        "push" => Some(Key::Push(PushKey { organization, repository: last.to_owned(), push: number()? })),
+        "run" => run(organization).map(Key::Run),
+        "workitem" => Some(Key::WorkItem(WorkItemKey { organization, id: number()? })),
         _ => None,
     }
 }
@@ -140,9 +281,43 @@ mod tests {
     }
 
     #[test]
+    fn releases_and_deployments_come_back_too() {
+        let release = Key::Release(ReleaseKey::new("Srv/Co|l", "My Shop|\n", 4));
+        assert_eq!(release.to_string().parse::<Key>().unwrap(), release);
+        assert_eq!(release.to_string(), "release|srv/co|l|myshop|9223372036854775803");
+        let deployment = Key::Deployment(DeploymentKey::new("Srv/Co|l", "8DEA9ABA-3a9a", 7, 479));
+        assert_eq!(deployment.to_string().parse::<Key>().unwrap(), deployment);
+        assert_eq!(deployment.to_string(), "deployment|srv/co|l|8dea9aba-3a9a|7|9223372036854775328");
+    }
+
+    #[test]
+    fn every_kind_comes_back() {
+        let organization = || "srv/col|x".to_owned();
+        let keys = [
+            Key::Changes(RunKey { organization: organization(), pipeline: 7, run: 479 }),
+            Key::PullRequest(PullRequestKey::new("Fabrikam", "9A0D5C1E/|-2b7f", 88)),
+            Key::Push(PushKey::new("fabrikam", "", 314)),
+            Key::WorkItem(WorkItemKey { organization: organization(), id: 4_711 }),
+        ];
+        for key in keys {
+            assert_eq!(key.to_string().parse::<Key>().unwrap(), key);
+        }
+        assert_eq!(Key::PullRequest(PullRequestKey::new("F", "9A/|-2", 1)).partition(), "pr|f|9a-2");
+    }
+
+    #[test]
     fn the_kinds_are_all_there_and_in_order() {
-        let gap = Key::Gap(GapKey::default());
-        assert_eq!([gap, key(1)].map(|key| key.partition().split('|').next().unwrap().to_owned()), Key::KINDS);
+        let all = [
+            Key::Changes(RunKey::default()),
+            Key::Deployment(DeploymentKey::default()),
+            Key::Gap(GapKey::default()),
+            Key::PullRequest(PullRequestKey::default()),
+            Key::Push(PushKey::default()),
+            Key::Release(ReleaseKey::default()),
+            key(1),
+            Key::WorkItem(WorkItemKey::default()),
+        ];
+        assert_eq!(all.map(|key| key.partition().split('|').next().unwrap().to_owned()), Key::KINDS);
         assert!(Key::KINDS.is_sorted());
         assert!("new|x|7|1".parse::<Key>().is_err());
     }

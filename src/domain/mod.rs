@@ -1,26 +1,46 @@
 //! What Azure DevOps said, and what follows from it. Pure: no input, no output, no clock.
 //!
 //! [`Fact`] is one statement in short form. [`Record`] is the [join](Join) of all facts about one
-//! subject. What people see is computed from the record alone: [`run::ShownRun`].
+//! subject. What people see is computed from the record alone: [`run::ShownRun`]; so is what leads to what: [`link`].
 //!
 //! Room for a new kind of event: a variant of [`FactKind`] and, where it speaks about something else
-//! than a run, a record of its own beside [`run`] and [`gap`], added to [`Record`], [`Fact`] and [`Key`]. The
-//! worker and the store handle those three types and nothing inside them.
+//! than a run, a record of its own beside [`run`] and [`gap`]: a line in the list of kinds (`record`), a variant of
+//! [`Key`]. The worker and the store handle [`Record`], [`Fact`] and [`Key`] and nothing inside them.
 
+pub mod changes;
+mod columns;
+mod commit;
+pub mod deployment;
 mod entries;
+pub mod erase;
 pub mod gap;
 mod join;
 mod key;
+mod labels;
+pub mod link;
+pub mod names;
+pub mod owner;
+mod pattern;
+pub mod pull_request;
+pub mod push;
 mod record;
+pub mod release;
 pub mod run;
 pub mod text;
 mod time;
 mod words;
+pub mod work_item;
 
+pub use columns::{Cell, Columns};
+pub use commit::{Commit, ShownCommit, commit_id};
+pub use erase::Erasure;
 pub use join::{Change, Join, Said};
-pub use key::{GapKey, Key, ParseKeyError, RunKey};
+pub use key::{DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, RunKey, WorkItemKey};
+pub use names::Names;
+pub use pattern::{BranchPattern, Pattern};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use time::{ParseTimeError, Time};
 pub use words::{
-    ApprovalStatus, DeliveryResult, FactKind, GapReason, Label, Outcome, Speaker, State, SubscriptionStatus,
+    ApprovalPhase, ApprovalStatus, ArtifactPart, DeliveryResult, FactKind, GapReason, Label, Outcome,
+    PullRequestStatus, ReleaseFactKind, ReleaseStatus, Speaker, State, SubscriptionStatus,
 };

@@ -1,59 +1,201 @@
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::changes::{ChangesFact, ChangesRecord};
+use super::deployment::{DeploymentFact, DeploymentRecord};
 use super::gap::{GapFact, GapRecord};
+use super::pull_request::{PullRequestFact, PullRequestRecord};
+use super::push::{PushFact, PushRecord};
+use super::release::{ReleaseFact, ReleaseRecord};
 use super::run::{RunFact, RunRecord};
-use super::{Change, Join, Key, Time};
+use super::work_item::{WorkItemFact, WorkItemRecord};
+use super::{Change, Columns, Join, Key, Names, Time};
 
-/// One statement in short form, of any kind.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "nearly all facts are about runs")]
-pub enum Fact {
-    Gap(GapFact),
-    Run(RunFact),
+/// Declares every kind once: a variant of [`Fact`] and of [`Record`], each with the types of its module.
+///
+/// What a kind's types have to offer is what is called here; nothing outside of this module and [`Key`] has a list of
+/// the kinds to hand things on by.
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident($fact:ident, $record:ident),)+) => {
+        /// One statement in short form, of any kind.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Fact {
+            $($(#[$doc])* $kind($fact),)+
+        }
+
+        impl Fact {
+            /// The record that it is about.
+            #[must_use]
+            pub fn key(&self) -> Key {
+                match self {
+                    $(Self::$kind(fact) => Key::$kind(fact.key.clone()),)+
+                }
+            }
+
+            /// When it was said, by the service's clock; of a gap, by that of who saw it.
+            #[must_use]
+            pub fn said(&self) -> Time {
+                match self {
+                    $(Self::$kind(fact) => fact.said,)+
+                }
+            }
+
+            /// Gives the people that it names the names by which they are kept.
+            pub(super) fn name_people(&mut self, names: &Names) {
+                match self {
+                    $(Self::$kind(fact) => fact.name_people(names),)+
+                }
+            }
+
+            fn text(&self) -> String {
+                match self {
+                    $(Self::$kind(fact) => json(fact),)+
+                }
+            }
+
+            /// Reads the text that [`Fact::encode`] gave for a fact about `key`.
+            ///
+            /// # Errors
+            /// When it is damaged, or of a form that only a newer program knows.
+            pub fn decode(key: &Key, text: &str) -> Result<Self, serde_json::Error> {
+                match key {
+                    $(Key::$kind(key) => Ok(Self::$kind($fact { key: key.clone(), ..serde_json::from_str(text)? })),)+
+                }
+            }
+        }
+
+        /// All that was said about one subject, joined.
+        #[derive(Clone, Debug, PartialEq, Eq)]
+        pub enum Record {
+            $($(#[$doc])* $kind($record),)+
+        }
+
+        impl Record {
+            #[must_use]
+            pub fn key(&self) -> Key {
+                match self {
+                    $(Self::$kind(record) => Key::$kind(record.key().clone()),)+
+                }
+            }
+
+            /// The record of nothing but `fact`.
+            #[must_use]
+            pub fn of(fact: &Fact) -> Self {
+                match fact {
+                    $(Fact::$kind(fact) => Self::$kind($record::of(fact)),)+
+                }
+            }
+
+            /// Takes over the parts of `other` that only a newer program understands: no fact known here makes them.
+            pub fn keep_unknown(&mut self, other: &Self) {
+                match (self, other) {
+                    $((Self::$kind(record), Self::$kind(other)) => record.keep_unknown(other),)+
+                    // Different kinds have different keys.
+                    (_, _) => {}
+                }
+            }
+
+            /// Joins what `fact` says, which is about the same subject.
+            pub fn add(&mut self, fact: &Fact) {
+                debug_assert_eq!(self.key(), fact.key(), "a fact about something else");
+                match (self, fact) {
+                    $((Self::$kind(record), Fact::$kind(fact)) => record.add(fact),)+
+                    (_, _) => {}
+                }
+            }
+
+            /// Whether the two look the same to who asks how it went, whoever said it.
+            #[must_use]
+            pub fn is_shown_like(&self, other: &Self) -> bool {
+                match (self, other) {
+                    $((Self::$kind(record), Self::$kind(other)) => record.is_shown_like(other),)+
+                    (_, _) => false,
+                }
+            }
+
+            /// When the last was said of the subject, if it is over: what retention counts from. Not the finish alone:
+            /// the word on it comes later, and must not bring back what was purged.
+            #[must_use]
+            pub fn ended(&self) -> Option<Time> {
+                match self {
+                    $(Self::$kind(record) => record.ended(),)+
+                }
+            }
+
+            /// What other tools can read of it in a table, beside the stored form.
+            #[must_use]
+            pub fn columns(&self) -> Columns {
+                match self {
+                    $(Self::$kind(record) => record.columns(),)+
+                }
+            }
+
+            /// The stored form: JSON.
+            #[must_use]
+            pub fn encode(&self) -> String {
+                match self {
+                    $(Self::$kind(record) => json(record),)+
+                }
+            }
+
+            /// Reads what [`Record::encode`] gave.
+            ///
+            /// # Errors
+            /// When a newer program wrote it, or it is damaged.
+            pub fn decode(key: &Key, text: &str) -> Result<Self, DecodeRecordError> {
+                let Versioned { v } = serde_json::from_str(text).map_err(DecodeRecordError::Damaged)?;
+                let known = match key {
+                    $(Key::$kind(_) => $record::VERSION,)+
+                };
+                if v > known {
+                    return Err(DecodeRecordError::Newer { found: v, known });
+                }
+                let record = match key {
+                    $(Key::$kind(key) => $record::decode(key, text).map(Self::$kind),)+
+                };
+                record.map_err(DecodeRecordError::Damaged)
+            }
+        }
+
+        impl Join for Record {
+            fn join(&mut self, other: Self) -> Change {
+                debug_assert_eq!(self.key(), other.key(), "records of different subjects");
+                match (self, other) {
+                    $((Self::$kind(this), Self::$kind(other)) => this.join(other),)+
+                    (_, _) => Change::Unchanged,
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// The commits of a run.
+    Changes(ChangesFact, ChangesRecord),
+    Deployment(DeploymentFact, DeploymentRecord),
+    Gap(GapFact, GapRecord),
+    PullRequest(PullRequestFact, PullRequestRecord),
+    Push(PushFact, PushRecord),
+    Release(ReleaseFact, ReleaseRecord),
+    Run(RunFact, RunRecord),
+    WorkItem(WorkItemFact, WorkItemRecord),
 }
 
 impl Fact {
-    /// The record that it is about.
-    #[must_use]
-    pub fn key(&self) -> Key {
-        match self {
-            Self::Gap(fact) => Key::Gap(fact.key.clone()),
-            Self::Run(fact) => Key::Run(fact.key.clone()),
-        }
-    }
-
-    /// When it was said, by the service's clock; of a gap, by that of who saw it.
-    #[must_use]
-    pub fn said(&self) -> Time {
-        match self {
-            Self::Gap(fact) => fact.said,
-            Self::Run(fact) => fact.said,
-        }
-    }
-
     /// The form in which it is stored, beside the key of its record.
     #[must_use]
     pub fn encode(&self) -> EncodedFact {
-        let text = match self {
-            Self::Gap(fact) => json(fact),
-            Self::Run(fact) => json(fact),
-        };
+        let text = self.text();
         let digest = Sha256::digest(text.as_bytes());
         let mut name = [0; 16];
         name.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
         EncodedFact { said: self.said(), name, text }
     }
 
-    /// Reads the text that [`Fact::encode`] gave for a fact about `key`.
-    ///
-    /// # Errors
-    /// When it is damaged, or of a form that only a newer program knows.
-    pub fn decode(key: &Key, text: &str) -> Result<Self, serde_json::Error> {
-        match key {
-            Key::Gap(key) => Ok(Self::Gap(GapFact { key: key.clone(), ..serde_json::from_str(text)? })),
-            Key::Run(key) => Ok(Self::Run(RunFact { key: key.clone(), ..serde_json::from_str(text)? })),
-        }
+    /// What it says, if it is about a run.
+    #[must_use]
+    pub fn of_run(&self) -> Option<&RunFact> {
+        if let Self::Run(fact) = self { Some(fact) } else { None }
     }
 }
 
@@ -68,11 +210,12 @@ pub struct EncodedFact {
     pub text: String,
 }
 
-/// All that was said about one subject, joined.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Record {
-    Gap(GapRecord),
-    Run(RunRecord),
+impl Record {
+    /// Whether nothing more is to be asked about why it failed: it did not, or the record tells.
+    #[must_use]
+    pub fn is_explained(&self) -> bool {
+        if let Self::Run(record) = self { record.is_explained() } else { true }
+    }
 }
 
 /// A stored record that cannot be read.
@@ -87,113 +230,6 @@ pub enum DecodeRecordError {
 #[derive(Deserialize)]
 struct Versioned {
     v: u32,
-}
-
-impl Record {
-    #[must_use]
-    pub fn key(&self) -> Key {
-        match self {
-            Self::Gap(record) => Key::Gap(record.key().clone()),
-            Self::Run(record) => Key::Run(record.key().clone()),
-        }
-    }
-
-    /// The record of nothing but `fact`.
-    #[must_use]
-    pub fn of(fact: &Fact) -> Self {
-        match fact {
-            Fact::Gap(fact) => Self::Gap(GapRecord::of(fact)),
-            Fact::Run(fact) => Self::Run(RunRecord::of(fact)),
-        }
-    }
-
-    /// Takes over the parts of `other` that only a newer program understands: no fact known here makes them.
-    pub fn keep_unknown(&mut self, other: &Self) {
-        match (self, other) {
-            (Self::Gap(record), Self::Gap(other)) => record.keep_unknown(other),
-            (Self::Run(record), Self::Run(other)) => record.keep_unknown(other),
-            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => {}
-        }
-    }
-
-    /// Joins what `fact` says, which is about the same subject.
-    pub fn add(&mut self, fact: &Fact) {
-        debug_assert_eq!(self.key(), fact.key(), "a fact about something else");
-        match (self, fact) {
-            (Self::Gap(record), Fact::Gap(fact)) => record.add(fact),
-            (Self::Run(record), Fact::Run(fact)) => record.add(fact),
-            (Self::Gap(_), Fact::Run(_)) | (Self::Run(_), Fact::Gap(_)) => {}
-        }
-    }
-
-    /// Whether the two look the same to who asks how it went, whoever said it.
-    #[must_use]
-    pub fn is_shown_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Gap(record), Self::Gap(other)) => record.shown().eq(other.shown()),
-            (Self::Run(record), Self::Run(other)) => record.is_shown_like(other),
-            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => false,
-        }
-    }
-
-    /// Whether nothing more is to be asked about why it failed: it did not, or the record tells.
-    #[must_use]
-    pub fn is_explained(&self) -> bool {
-        match self {
-            Self::Gap(_) => true,
-            Self::Run(record) => record.is_explained(),
-        }
-    }
-
-    /// When the last was said of the subject, if it is over: what retention counts from. Not the finish alone: the
-    /// word on it comes later, and must not bring back what was purged.
-    #[must_use]
-    pub fn ended(&self) -> Option<Time> {
-        match self {
-            Self::Gap(record) => record.ended(),
-            Self::Run(record) => record.ended(),
-        }
-    }
-
-    /// The stored form: JSON.
-    #[must_use]
-    pub fn encode(&self) -> String {
-        match self {
-            Self::Gap(record) => json(record),
-            Self::Run(record) => json(record),
-        }
-    }
-
-    /// Reads what [`Record::encode`] gave.
-    ///
-    /// # Errors
-    /// When a newer program wrote it, or it is damaged.
-    pub fn decode(key: &Key, text: &str) -> Result<Self, DecodeRecordError> {
-        let Versioned { v } = serde_json::from_str(text).map_err(DecodeRecordError::Damaged)?;
-        let known = match key {
-            Key::Gap(_) => GapRecord::VERSION,
-            Key::Run(_) => RunRecord::VERSION,
-        };
-        if v > known {
-            return Err(DecodeRecordError::Newer { found: v, known });
-        }
-        let record = match key {
-            Key::Gap(key) => GapRecord::decode(key, text).map(Self::Gap),
-            Key::Run(key) => RunRecord::decode(key, text).map(Self::Run),
-        };
-        record.map_err(DecodeRecordError::Damaged)
-    }
-}
-
-impl Join for Record {
-    fn join(&mut self, other: Self) -> Change {
-        debug_assert_eq!(self.key(), other.key(), "records of different subjects");
-        match (self, other) {
-            (Self::Gap(this), Self::Gap(other)) => this.join(other),
-            (Self::Run(this), Self::Run(other)) => this.join(other),
-            (Self::Gap(_), Self::Run(_)) | (Self::Run(_), Self::Gap(_)) => Change::Unchanged,
-        }
-    }
 }
 
 /// JSON of types that always have one: maps with text keys, numbers that are integers.

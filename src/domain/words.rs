@@ -135,6 +135,59 @@ words! {
 }
 
 words! {
+    /// When an approval of a release is asked for. The service calls it `approvalType`.
+    ApprovalPhase {
+        PreDeploy = "preDeploy",
+        PostDeploy = "postDeploy",
+    }
+}
+
+words! {
+    /// The status of a release.
+    ReleaseStatus {
+        Draft = "draft",
+        Active = "active",
+        Abandoned = "abandoned",
+    }
+}
+
+words! {
+    /// Which event or REST answer a fact about a release was read from.
+    ReleaseFactKind {
+        Created = "releaseCreated",
+        Abandoned = "releaseAbandoned",
+        DeploymentStarted = "deploymentStarted",
+        DeploymentCompleted = "deploymentCompleted",
+        ApprovalPending = "deploymentApprovalPending",
+        ApprovalCompleted = "deploymentApprovalCompleted",
+        /// An item of Deployments - List.
+        Deployment = "deployment",
+        /// An item of Releases - List.
+        Release = "release",
+    }
+}
+
+words! {
+    /// What is said of an artifact of a release. The service calls it `definitionReference`.
+    ArtifactPart {
+        /// What made it, such as `Build` or `AzureContainerRepository`.
+        Kind = "type",
+        /// The id of the pipeline that made it, or of the repository.
+        SourceId = "definitionId",
+        SourceName = "definitionName",
+        ProjectId = "projectId",
+        ProjectName = "projectName",
+        /// Of a build its run id, of an image its tag, of a repository the commit.
+        VersionId = "versionId",
+        /// Of a build its number.
+        VersionName = "versionName",
+        Branch = "branch",
+        /// `true` of the one that names the release.
+        Primary = "isPrimary",
+    }
+}
+
+words! {
     /// Who makes a statement.
     Speaker {
         /// A run event, about the run and the stages that it lists.
@@ -151,7 +204,16 @@ words! {
 }
 
 words! {
-    /// A text that describes a run.
+    /// How far a pull request is.
+    PullRequestStatus {
+        Active = "active",
+        Abandoned = "abandoned",
+        Completed = "completed",
+    }
+}
+
+words! {
+    /// A text that describes a run, a release, a deployment, or what stands around runs.
     Label {
         RunName = "runName",
         ProjectId = "projectId",
@@ -163,6 +225,37 @@ words! {
         RequestedFor = "requestedFor",
         Reason = "reason",
         Url = "url",
+        /// The id of a release's definition, or of the pipeline that deployed.
+        DefinitionId = "definitionId",
+        /// The name of the environment of a deployment.
+        Environment = "environment",
+        /// Where the pipeline stands: `\\` is the top.
+        Folder = "folder",
+        RepositoryId = "repositoryId",
+        RepositoryType = "repositoryType",
+        /// The run that a pipeline resource says started this one: its id, its pipeline's name, its number.
+        TriggerRun = "triggerRun",
+        TriggerPipeline = "triggerPipeline",
+        TriggerVersion = "triggerVersion",
+        /// The id of the run whose completion started this one.
+        TriggeredBy = "triggeredBy",
+        /// The commit whose push started it, possibly in a repository that is a resource only.
+        PushedCommit = "pushedCommit",
+        /// The number of the pull request that it verifies.
+        PullRequest = "pullRequest",
+        PushedBy = "pushedBy",
+        CreatedBy = "createdBy",
+        Title = "title",
+        Description = "description",
+        SourceBranch = "sourceBranch",
+        TargetBranch = "targetBranch",
+        MergeStatus = "mergeStatus",
+        WorkItemType = "workItemType",
+        AssignedTo = "assignedTo",
+        Area = "area",
+        Iteration = "iteration",
+        /// The id of the work item above.
+        Parent = "parent",
     }
 }
 

@@ -12,7 +12,7 @@ use super::commit::{Committer, Ended};
 use super::decide::Fate;
 use super::fold::{Group, fold};
 use super::wait::Wait;
-use crate::domain::{Fact, Join, Key};
+use crate::domain::{Fact, Join, Key, Names};
 use crate::store::{Store, StoreError, Stored};
 
 /// Records that one commit is about: all are in memory at once.
@@ -27,6 +27,7 @@ const MOST_WAITS: u32 = 12;
 pub struct Importer {
     store: Arc<dyn Store>,
     committer: Committer,
+    names: Names,
 }
 
 impl fmt::Debug for Importer {
@@ -62,7 +63,13 @@ impl AddAssign for Imported {
 impl Importer {
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { committer: Committer::new(store.clone(), CACHE_BYTES), store }
+        Self { committer: Committer::new(store.clone(), CACHE_BYTES), store, names: Names::Keep }
+    }
+
+    /// The same, which gives people these names.
+    #[must_use]
+    pub fn naming(self, names: Names) -> Self {
+        Self { names, ..self }
     }
 
     /// Commits the facts, then tells readers.
@@ -72,7 +79,9 @@ impl Importer {
     /// no harm when they are brought in again.
     pub async fn import(&mut self, facts: Vec<Fact>) -> Result<Imported, StoreError> {
         let mut total = Imported::default();
-        let mut groups = fold(facts.into_iter().map(|fact| (0, fact))).into_iter().peekable();
+        let names = &self.names;
+        let facts = facts.into_iter().map(|fact| (0, names.applied(fact)));
+        let mut groups = fold(facts).into_iter().peekable();
         while groups.peek().is_some() {
             let some: Vec<Group> = groups.by_ref().take(AT_ONCE).collect();
             total += self.commit(some).await?;

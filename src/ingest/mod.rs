@@ -13,6 +13,7 @@
 mod commit;
 mod decide;
 mod fold;
+mod forget;
 mod import;
 mod recent;
 mod refold;
@@ -22,6 +23,7 @@ mod wanted;
 mod watch;
 mod worker;
 
+pub use forget::{Forgotten, forget};
 pub use import::{Imported, Importer};
 pub use refold::{Refolded, refold};
 pub use tally::Tally;

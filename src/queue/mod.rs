@@ -26,6 +26,9 @@ pub use sqlite::SqliteQueue;
 /// From this receive on, a message is handled alone and its attempts are counted.
 pub(crate) const ALONE_FROM: u32 = 4;
 
+/// Whether a body is one of those that somebody looks for.
+pub type BodyTest<'t> = &'t (dyn for<'b> Fn(&'b [u8]) -> bool + Sync);
+
 /// A queue of message bodies with its dead letters.
 #[async_trait]
 pub trait Queue: Send + Sync {
@@ -75,6 +78,10 @@ pub trait Queue: Send + Sync {
     /// Puts the bodies of these dead letters back on the queue, with no tries, and removes the dead
     /// letters. Returns how many there were.
     async fn requeue(&self, ids: &[String]) -> Result<usize, QueueError>;
+
+    /// Removes copies of dead letters that were made for people's own tools, where the body is such a one. Returns how
+    /// many there were.
+    async fn discard_copies(&self, is_wanted_gone: BodyTest<'_>) -> Result<usize, QueueError>;
 
     /// Removes these dead letters for good. Returns how many there were.
     async fn discard(&self, ids: &[String]) -> Result<usize, QueueError>;

@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::buffers::Buffers;
 use super::{
-    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt, SettleError,
-    Settlement, Survey,
+    After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt,
+    SettleError, Settlement, Survey,
 };
 use crate::domain::Time;
 use crate::sqlite::{Durability, LocalError, LocalFile};
@@ -150,6 +150,11 @@ impl Queue for SqliteQueue {
             })
         })
         .await
+    }
+
+    /// It makes none.
+    async fn discard_copies(&self, _: BodyTest<'_>) -> Result<usize, QueueError> {
+        Ok(0)
     }
 
     async fn discard(&self, ids: &[String]) -> Result<usize, QueueError> {

@@ -27,6 +27,7 @@ enum What {
     Newer { found: u32, known: u32 },
     Stopped,
     Undone,
+    Busy,
 }
 
 impl LocalError {
@@ -71,6 +72,11 @@ impl LocalError {
         Self { path: path.to_owned(), what: What::Stopped }
     }
 
+    /// Another process uses it.
+    pub(crate) fn busy(path: &Path) -> Self {
+        Self { path: path.to_owned(), what: What::Busy }
+    }
+
     /// Another write of the same transaction failed.
     pub(crate) fn undone(path: &Path) -> Self {
         Self { path: path.to_owned(), what: What::Undone }
@@ -79,7 +85,7 @@ impl LocalError {
     /// Whether it may go away by itself: another process holds the file, or another write failed.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self.what, What::Undone)
+        matches!(self.what, What::Undone | What::Busy)
             || matches!(self.code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
     }
 
@@ -111,7 +117,7 @@ impl LocalError {
             What::Foreign | What::Folder | What::NoCatalog => Some("name another file with --data"),
             What::NoFolder => Some("make the folder first"),
             What::Newer { .. } => Some("update pipetrail, or name another file with --data"),
-            What::Io(_) | What::Stopped | What::Undone => None,
+            What::Io(_) | What::Stopped | What::Undone | What::Busy => None,
             What::Sqlite(_) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     Some("end the program that holds the file, or try again")
@@ -139,6 +145,7 @@ impl LocalError {
             What::NoCatalog | What::Foreign => "name another file with --catalog: one that is not there yet is made",
             What::Io(_) => "name a file with --catalog that you may write, in a folder that you may write to",
             What::Missing | What::Exists | What::Newer { .. } | What::Stopped | What::Undone => ANEW,
+            What::Busy => "end the program that holds the file, or try again",
             What::Sqlite(_) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
                     "end the program that holds the file, or try again"
@@ -164,7 +171,8 @@ impl LocalError {
             | What::Foreign
             | What::Newer { .. }
             | What::Stopped
-            | What::Undone => None,
+            | What::Undone
+            | What::Busy => None,
         }
     }
 }
@@ -185,6 +193,7 @@ impl fmt::Display for LocalError {
             }
             What::Stopped => f.write_str("the writer has stopped"),
             What::Undone => f.write_str("undone together with another write that failed"),
+            What::Busy => f.write_str("in use by another process, which has to be stopped first"),
             What::Sqlite(error) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => f.write_str("locked by another program"),
                 Some(ErrorCode::DiskFull) => f.write_str("the disk is full"),

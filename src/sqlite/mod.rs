@@ -123,6 +123,10 @@ impl LocalFile {
         }
         let connection = connect(path).map_err(fail)?;
         migrate(&connection, kind, path)?;
+        if kind == Kind::Replica {
+            // What is overwritten or deleted is gone: nobody tells a replica that somebody was forgotten.
+            connection.pragma_update(None, "secure_delete", "ON").map_err(fail)?;
+        }
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
             writer: Writer::start(path, connection)?,
@@ -180,6 +184,24 @@ impl LocalFile {
         self.0.owner.get_or_try_init(|| Owner::claim(self)).await
     }
 
+    /// Gives back all free pages, after which nothing is left in the file of what was deleted or overwritten.
+    ///
+    /// # Errors
+    /// When another process uses the file.
+    pub async fn compact(&self) -> Result<(), LocalError> {
+        let path = self.path().to_owned();
+        let compacted = tokio::task::spawn_blocking(move || compact(&path)).await;
+        compacted.unwrap_or_else(|_| Err(LocalError::stopped(self.path())))
+    }
+
+    /// Moves the write-ahead log into the file, as far as nobody reads it right now: it holds pages as they were.
+    pub(crate) async fn empty_log(&self) -> Result<(), LocalError> {
+        let path = self.path().to_owned();
+        let fail = |error| LocalError::new(self.path(), error);
+        let emptied = tokio::task::spawn_blocking(move || connect(&path).and_then(|c| is_log_busy(&c))).await;
+        emptied.map_or_else(|_| Err(LocalError::stopped(self.path())), |emptied| emptied.map(drop).map_err(fail))
+    }
+
     /// Writes a copy of the file, consistent as of now, while it is in use.
     ///
     /// # Errors
@@ -215,6 +237,19 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", Durability::Full.synchronous())?;
     connection.pragma_update(None, "cache_size", -6_144)?;
     Ok(connection)
+}
+
+/// The log has to go, too: it holds pages as they were.
+fn compact(path: &Path) -> Result<(), LocalError> {
+    let fail = |error| LocalError::new(path, error);
+    let connection = connect(path).map_err(fail)?;
+    connection.execute_batch("VACUUM").map_err(fail)?;
+    if is_log_busy(&connection).map_err(fail)? { Err(LocalError::busy(path)) } else { Ok(()) }
+}
+
+/// Empties the log, unless somebody is reading it.
+fn is_log_busy(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
 }
 
 fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {

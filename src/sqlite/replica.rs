@@ -64,6 +64,20 @@ impl LocalFile {
         Self::open_replica(path, place, clock)
     }
 
+    /// A replica that holds nothing of what was there, for who erased something from the store.
+    ///
+    /// # Errors
+    /// As [`LocalFile::open_replica`].
+    pub fn renew_replica(path: &Path, place: Place, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
+        {
+            let _turn = take_turn(path)?;
+            if may_replace(path, place) {
+                remove(path)?;
+            }
+        }
+        Self::open_replica(path, place, clock)
+    }
+
     /// Waits until no other process brings this replica up to date.
     pub(crate) async fn turn(&self) -> Result<Turn, LocalError> {
         let path = self.path().to_owned();

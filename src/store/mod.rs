@@ -48,6 +48,13 @@ pub trait Store: Send + Sync {
     /// The facts of a record in the order in which they were said.
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError>;
 
+    /// The facts of a record as they are stored, also those that no decoder here can read.
+    async fn stored_facts(&self, key: &Key) -> Result<Vec<EncodedFact>, StoreError>;
+
+    /// Puts a record and some of its facts in the place of what is there, if it still has the expected version. For who
+    /// erases something from all of them; the facts may be other ones already where the record turns out to conflict.
+    async fn rewrite(&self, rewrite: Rewrite) -> Result<Committed, StoreError>;
+
     /// Whether the store can take a write now: one is made.
     async fn probe(&self) -> Result<(), StoreError>;
 
@@ -97,6 +104,7 @@ pub struct Version(pub(crate) String);
 
 /// What to write about one record.
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "nearly all writes are of records")]
 pub enum Write {
     /// The record and the facts that changed it.
     Record {
@@ -109,6 +117,19 @@ pub enum Write {
     },
     /// Facts that do not change the record, which is there.
     Facts { key: Key, facts: Vec<EncodedFact> },
+}
+
+/// What to put in the place of a record and its facts.
+#[derive(Debug, Clone)]
+pub struct Rewrite {
+    pub record: Record,
+    /// Its stored form, by [`Record::encode`].
+    pub text: String,
+    pub expected: Version,
+    /// Facts that go.
+    pub gone: Vec<EncodedFact>,
+    /// Those that come in their place.
+    pub facts: Vec<EncodedFact>,
 }
 
 impl Write {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Survey, Version, Write};
+use super::{Changes, Committed, Cursor, Rewrite, Store, StoreError, Stored, Survey, Version, Write};
 use crate::domain::{EncodedFact, Fact, Key, Record, Time};
 use crate::sqlite::{Durability, LocalError, LocalFile};
 
@@ -137,6 +137,38 @@ impl Store for SqliteStore {
         });
         let damaged = |error| StoreError::Failed(Box::new(error));
         texts.await?.iter().map(|text| Fact::decode(key, text).map_err(damaged)).collect()
+    }
+
+    async fn stored_facts(&self, key: &Key) -> Result<Vec<EncodedFact>, StoreError> {
+        let Name { partition, row } = Name::of(key);
+        let ask = "SELECT f.said, f.name, f.body FROM facts f JOIN records r ON r.id = f.record \
+                   WHERE r.partition = ?1 AND r.row = ?2 ORDER BY f.said, f.name";
+        let fact = |row: &rusqlite::Row<'_>| {
+            Ok(EncodedFact { said: Time::from_ticks(row.get(0)?), name: row.get(1)?, text: row.get(2)? })
+        };
+        self.read(move |c| c.prepare_cached(ask)?.query_map([partition, row], fact)?.collect()).await
+    }
+
+    async fn rewrite(&self, rewrite: Rewrite) -> Result<Committed, StoreError> {
+        let Rewrite { record, text, expected, gone, facts } = rewrite;
+        let name = Name::of(&record.key());
+        let prepared = PreparedRecord {
+            ended: record.ended().map(Time::ticks),
+            expected: Some(Place::of(&expected)),
+            step: self.projection.apply(&record),
+        };
+        self.write(move |c| {
+            let Some(place) = prepared.update(c, &name, Place::of(&expected), &text)? else {
+                return Ok(Committed::Conflict);
+            };
+            let mut remove = c.prepare_cached("DELETE FROM facts WHERE record = ?1 AND said = ?2 AND name = ?3")?;
+            gone.iter()
+                .try_for_each(|fact| remove.execute(params![place.id, fact.said.ticks(), fact.name]).map(drop))?;
+            insert_facts(c, place.id, &facts)?;
+            (prepared.step)(c)?;
+            Ok(Committed::Written(Some(place.into())))
+        })
+        .await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

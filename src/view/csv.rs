@@ -2,7 +2,7 @@
 
 use csv::{IntoInnerError, Writer};
 
-use crate::catalog::{Gap, Pipeline, Run, Stage};
+use crate::catalog::{Deployment, Environment, Gap, GivenApproval, Link, LinkKind, Pipeline, PipelineName, Run, Stage};
 use crate::domain::Time;
 
 const RUN: [&str; 17] = [
@@ -60,9 +60,15 @@ pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
         "lastRunBranch",
         "lastRunQueuedAt",
         "lastRunFinishedAt",
+        "folder",
+        "repository",
+        "service",
+        "team",
+        "ownedBy",
     ];
     let rows = pipelines.iter().map(|pipeline| {
         let last = &pipeline.last_run;
+        let owner = pipeline.owner.as_ref();
         vec![
             pipeline.organization.clone(),
             text(&pipeline.project),
@@ -77,6 +83,40 @@ pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
             text(&last.branch),
             time(last.queued_at),
             time(last.finished_at),
+            text(&pipeline.folder),
+            text(&pipeline.repository),
+            owner.map(|owner| owner.service.clone()).unwrap_or_default(),
+            owner.and_then(|owner| owner.team.clone()).unwrap_or_default(),
+            owner.map(|owner| owner.by.clone()).unwrap_or_default(),
+        ]
+    });
+    write(&header, rows)
+}
+
+/// Links, a line each.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn links_csv(links: &[Link]) -> Result<String, csv::Error> {
+    let header = ["direction", "kind", "id", "name", "state", "rule", "certainty", "steps", "viaKind", "viaId", "url"];
+    let rows = links.iter().map(|link| {
+        let direction = match link.direction {
+            LinkKind::Before => "before",
+            LinkKind::After => "after",
+        };
+        let via = link.via.as_ref();
+        vec![
+            direction.to_owned(),
+            link.kind.to_owned(),
+            link.id.clone(),
+            text(&link.name),
+            text(&link.state),
+            link.rule.to_owned(),
+            link.certainty.to_owned(),
+            link.steps.to_string(),
+            via.map(|via| via.kind.to_owned()).unwrap_or_default(),
+            via.map(|via| via.id.clone()).unwrap_or_default(),
+            text(&link.url),
         ]
     });
     write(&header, rows)
@@ -98,6 +138,183 @@ pub fn stages_csv(stages: &[Stage]) -> Result<String, csv::Error> {
         ]
     });
     write(&["name", "attempt", "state", "result", "startedAt", "finishedAt"], rows)
+}
+
+const DEPLOYMENT: [&str; 23] = [
+    "organization",
+    "project",
+    "environmentId",
+    "environment",
+    "source",
+    "pipelineId",
+    "pipelineName",
+    "runId",
+    "runName",
+    "releaseId",
+    "releaseName",
+    "stage",
+    "attempt",
+    "state",
+    "result",
+    "startedAt",
+    "finishedAt",
+    "branch",
+    "commit",
+    "repository",
+    "rule",
+    "certainty",
+    "current",
+];
+
+/// Deployments.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn deployments_csv(deployments: &[Deployment]) -> Result<String, csv::Error> {
+    write(&DEPLOYMENT, deployments.iter().map(deployment_cells))
+}
+
+fn deployment_cells(deployment: &Deployment) -> Vec<String> {
+    let [pipeline_id, pipeline_name] = pipeline(deployment.pipeline.as_ref());
+    vec![
+        deployment.organization.clone(),
+        text(&deployment.project),
+        number(deployment.environment_id),
+        deployment.environment.clone(),
+        deployment.source.clone(),
+        pipeline_id,
+        pipeline_name,
+        number(deployment.run_id),
+        text(&deployment.run_name),
+        number(deployment.release_id),
+        text(&deployment.release_name),
+        deployment.stage.clone(),
+        deployment.attempt.to_string(),
+        text(&deployment.state),
+        text(&deployment.result),
+        time(deployment.started_at),
+        time(deployment.finished_at),
+        text(&deployment.branch),
+        text(&deployment.commit),
+        text(&deployment.repository),
+        deployment.rule.clone(),
+        deployment.certainty.clone(),
+        deployment.current.to_string(),
+    ]
+}
+
+/// Environments, a row for each thing that is there; one in which nothing is has a row too.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn environments_csv(environments: &[Environment]) -> Result<String, csv::Error> {
+    let header = [
+        "organization",
+        "project",
+        "id",
+        "name",
+        "source",
+        "definitionId",
+        "definitionName",
+        "deployments",
+        "live",
+        "currentPipelineId",
+        "currentPipelineName",
+        "currentRunId",
+        "currentRunName",
+        "currentReleaseId",
+        "currentReleaseName",
+        "currentCommit",
+        "currentSince",
+        "lastState",
+        "lastResult",
+        "lastStartedAt",
+    ];
+    let rows = environments.iter().flat_map(|environment| {
+        let there = environment.current.iter().map(|current| environment_cells(environment, Some(current)));
+        let none = environment.current.is_empty().then(|| environment_cells(environment, None));
+        there.chain(none).collect::<Vec<_>>()
+    });
+    write(&header, rows)
+}
+
+fn environment_cells(environment: &Environment, current: Option<&Deployment>) -> Vec<String> {
+    let last = environment.last.as_ref();
+    let name = |of: fn(&Deployment) -> &Option<String>| current.and_then(|current| of(current).clone());
+    let [definition_id, definition_name] = pipeline(environment.definition.as_ref());
+    let [pipeline_id, pipeline_name] = pipeline(current.and_then(|current| current.pipeline.as_ref()));
+    vec![
+        environment.organization.clone(),
+        text(&environment.project),
+        number(environment.id),
+        environment.name.clone(),
+        environment.source.clone(),
+        definition_id,
+        definition_name,
+        environment.deployments.to_string(),
+        environment.live.to_string(),
+        pipeline_id,
+        pipeline_name,
+        number(current.and_then(|current| current.run_id)),
+        text(&name(|current| &current.run_name)),
+        number(current.and_then(|current| current.release_id)),
+        text(&name(|current| &current.release_name)),
+        text(&name(|current| &current.commit)),
+        time(current.and_then(|current| current.finished_at)),
+        text(&last.and_then(|last| last.state.clone())),
+        text(&last.and_then(|last| last.result.clone())),
+        time(last.and_then(|last| last.started_at)),
+    ]
+}
+
+/// Approvals. Names are separated by semicolons.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn approvals_csv(approvals: &[GivenApproval]) -> Result<String, csv::Error> {
+    let header = [
+        "organization",
+        "project",
+        "source",
+        "pipelineId",
+        "pipelineName",
+        "runId",
+        "runName",
+        "releaseId",
+        "releaseName",
+        "id",
+        "status",
+        "phase",
+        "stage",
+        "attempt",
+        "requestedAt",
+        "decidedAt",
+        "approvers",
+    ];
+    write(&header, approvals.iter().map(approval_cells))
+}
+
+fn approval_cells(approval: &GivenApproval) -> Vec<String> {
+    let [pipeline_id, pipeline_name] = pipeline(approval.pipeline.as_ref());
+    vec![
+        approval.organization.clone(),
+        text(&approval.project),
+        approval.source.clone(),
+        pipeline_id,
+        pipeline_name,
+        number(approval.run_id),
+        text(&approval.run_name),
+        number(approval.release_id),
+        text(&approval.release_name),
+        approval.id.clone(),
+        approval.status.clone(),
+        text(&approval.phase),
+        text(&approval.stage),
+        number(approval.attempt.map(u64::from)),
+        time(approval.requested_at),
+        time(approval.decided_at),
+        approval.approvers.join(";"),
+    ]
 }
 
 /// Gaps.
@@ -159,6 +376,15 @@ fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<Str
 #[expect(clippy::ref_option, reason = "the fields are options")]
 fn text(text: &Option<String>) -> String {
     text.clone().unwrap_or_default()
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map(|number| number.to_string()).unwrap_or_default()
+}
+
+/// Id and name.
+fn pipeline(pipeline: Option<&PipelineName>) -> [String; 2] {
+    pipeline.map_or_else(Default::default, |pipeline| [pipeline.id.to_string(), text(&pipeline.name)])
 }
 
 fn time(time: Option<Time>) -> String {

@@ -6,9 +6,11 @@
 
 mod csv;
 mod dead_letter;
+mod deployments;
 mod escape;
 mod gaps;
 mod json;
+mod links;
 mod run;
 mod runs;
 mod subscriptions;
@@ -16,11 +18,15 @@ mod table;
 mod time;
 mod timeline;
 
-pub use csv::{gaps_csv, pipelines_csv, run_csv, runs_csv, stages_csv};
+pub use csv::{
+    approvals_csv, deployments_csv, environments_csv, gaps_csv, links_csv, pipelines_csv, run_csv, runs_csv, stages_csv,
+};
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
+pub use deployments::{approvals_table, deployments_table, environments_table};
 pub use escape::{escaped, escaped_lines};
 pub use gaps::{gaps_note, gaps_table};
 pub use json::json;
+pub use links::{commit_text, pull_request_text, work_item_text};
 pub use run::{RunJson, run_text};
 pub use runs::{pipelines_table, runs_table, stages_table};
 pub use subscriptions::{

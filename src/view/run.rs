@@ -1,8 +1,10 @@
 use serde::Serialize;
 
-use crate::catalog::{Approval, Failure, Job, RunDetail};
+use crate::catalog::{Approval, Deployment, Failure, Job, RunDetail};
 use crate::domain::{Outcome, Time};
 
+use super::deployments::stage;
+use super::links::{links_table, links_text, owner};
 use super::runs::{branch, elapsed, pipeline_name, run_duration, stages_table, time};
 use super::table::{UNKNOWN, or_unknown, table};
 use super::{TimelineEntry, escaped, moment};
@@ -31,7 +33,13 @@ pub fn run_text(run: &RunJson, now: Time) -> String {
     section("Stages", detail.run.stages.is_empty(), stages_table(&detail.run.stages, now));
     section("Jobs", detail.jobs.is_empty(), jobs_table(&detail.jobs, now));
     section("Approvals", detail.approvals.is_empty(), approvals_table(&detail.approvals));
-    section("Timeline", run.facts.is_empty(), timeline_table(&run.facts));
+    section("Deployments", detail.deployments.is_empty(), deployments_of_run(&detail.deployments, now));
+    section("Triggered by", detail.triggered_by.is_empty(), links_table(&detail.triggered_by));
+    section("Triggered", detail.triggered.is_empty(), links_table(&detail.triggered));
+    text.push_str(&links_text(&detail.links));
+    if !run.facts.is_empty() {
+        text.push_str(&format!("\nTimeline\n{}", timeline_table(&run.facts)));
+    }
     text
 }
 
@@ -53,6 +61,7 @@ fn head(detail: &RunDetail, now: Time) -> String {
         ("Branch", branch(run.branch.as_deref())),
         ("Commit", or_unknown(run.commit.as_deref())),
         ("Repository", or_unknown(run.repository.as_deref())),
+        ("Owner", owner(detail.owner.as_ref())),
         ("Reason", or_unknown(run.reason.as_deref())),
         ("Requested for", or_unknown(run.requested_for.as_deref())),
         ("Queued", time(run.queued_at)),
@@ -105,6 +114,25 @@ fn approvals_table(approvals: &[Approval]) -> String {
             time(approval.decided_at),
             or_unknown(Some(&approval.approvers.join(", "))),
             approval.id.clone(),
+        ]
+    });
+    table(&header, rows)
+}
+
+fn deployments_of_run(deployments: &[Deployment], now: Time) -> String {
+    let header = ["ENVIRONMENT", "STAGE", "RELEASE", "STATE", "RESULT", "STARTED", "DURATION", "CERTAINTY", "RULE"];
+    let rows = deployments.iter().map(|deployment| {
+        let (state, started) = (deployment.state.as_deref(), deployment.started_at);
+        vec![
+            deployment.environment.clone(),
+            stage(&deployment.stage, deployment.attempt),
+            or_unknown(deployment.release_name.as_deref()),
+            or_unknown(state),
+            or_unknown(deployment.result.as_deref()),
+            time(started),
+            elapsed(state, started, deployment.finished_at, now),
+            deployment.certainty.clone(),
+            deployment.rule.clone(),
         ]
     });
     table(&header, rows)

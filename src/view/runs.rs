@@ -3,6 +3,7 @@ use std::time::Duration;
 use crate::catalog::{Pipeline, PipelineName, Run, Stage};
 use crate::domain::Time;
 
+use super::links::owner;
 use super::table::{Columns, UNKNOWN, or_unknown, table};
 use super::{duration, moment};
 
@@ -55,8 +56,8 @@ fn all(run: &Run, now: Time) -> Vec<String> {
 /// Pipelines, a line each.
 #[must_use]
 pub fn pipelines_table(pipelines: &[Pipeline], columns: Columns) -> String {
-    let few = ["PIPELINE", "NAME", "RUNS", "LIVE", "LAST RUN", "STATE", "RESULT", "BRANCH", "QUEUED"];
-    let more = ["ORGANIZATION", "PROJECT", "FINISHED"];
+    let few = ["PIPELINE", "NAME", "RUNS", "LIVE", "LAST RUN", "STATE", "RESULT", "BRANCH", "QUEUED", "OWNER"];
+    let more = ["ORGANIZATION", "PROJECT", "FINISHED", "FOLDER", "REPOSITORY", "OWNED BY"];
     let header: Vec<_> = match columns {
         Columns::Few => few.to_vec(),
         Columns::All => few.into_iter().chain(more).collect(),
@@ -73,10 +74,18 @@ pub fn pipelines_table(pipelines: &[Pipeline], columns: Columns) -> String {
             or_unknown(last.result.as_deref()),
             branch(last.branch.as_deref()),
             time(last.queued_at),
+            owner(pipeline.owner.as_ref()),
         ];
         if columns == Columns::All {
-            let project = or_unknown(pipeline.project.as_deref());
-            cells.extend([pipeline.organization.clone(), project, time(last.finished_at)]);
+            let by = pipeline.owner.as_ref().map(|owner| owner.by.as_str());
+            cells.extend([
+                pipeline.organization.clone(),
+                or_unknown(pipeline.project.as_deref()),
+                time(last.finished_at),
+                or_unknown(pipeline.folder.as_deref()),
+                or_unknown(pipeline.repository.as_deref()),
+                or_unknown(by),
+            ]);
         }
         cells
     });
@@ -111,7 +120,7 @@ pub(super) fn branch(branch: Option<&str>) -> String {
 }
 
 /// The first 8 characters: enough to find it.
-fn commit(commit: Option<&str>) -> String {
+pub(super) fn commit(commit: Option<&str>) -> String {
     or_unknown(commit.map(|commit| commit.chars().take(8).collect::<String>()).as_deref())
 }
 

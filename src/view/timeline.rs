@@ -19,13 +19,7 @@ pub struct TimelineEntry {
 /// All that the facts about a run say, in their order.
 #[must_use]
 pub fn timeline(facts: &[Fact]) -> Vec<TimelineEntry> {
-    facts
-        .iter()
-        .flat_map(|fact| match fact {
-            Fact::Gap(_) => Vec::new(),
-            Fact::Run(fact) => entries(fact),
-        })
-        .collect()
+    facts.iter().filter_map(Fact::of_run).flat_map(entries).collect()
 }
 
 fn entries(fact: &RunFact) -> Vec<TimelineEntry> {

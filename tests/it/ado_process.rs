@@ -372,6 +372,7 @@ fn many(ado: &FakeAdo, count: u64) {
             repository: "spartan-app".to_owned(),
             reason: "individualCI".to_owned(),
             person: "Ada Quill".to_owned(),
+            extra: serde_json::Value::Null,
         };
         state.put(build);
     }

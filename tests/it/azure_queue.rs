@@ -97,7 +97,7 @@ mod the_queue {
     super::queue_contract!(super::queue);
 }
 
-const OPTIONS: AzureQueueOptions = AzureQueueOptions { poison_copy: false, make_anew: false };
+const OPTIONS: AzureQueueOptions = AzureQueueOptions { poison_copy: false, copy_age: None, make_anew: false };
 const LEASE: Duration = Duration::from_secs(600);
 
 async fn take_one(queue: &AzureQueue) -> Delivery {
@@ -551,7 +551,8 @@ async fn no_receive_takes_more_large_bodies_than_memory_is_meant_to_hold() {
 #[tokio::test]
 async fn what_is_deleted_while_in_use_is_made_anew() {
     let place = Place::new().await;
-    let queue = place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true, make_anew: true }).await;
+    let queue =
+        place.open(Arc::new(SystemClock), AzureQueueOptions { poison_copy: true, make_anew: true, ..OPTIONS }).await;
     let poison = format!("{}-poison", place.queue);
     queue.put(vec![b"lost".to_vec()]).await.unwrap();
     let lost = take_one(&queue).await;

@@ -287,6 +287,7 @@ fn heaviest() -> Vec<RunFact> {
         let approvers = vec!["\u{fc}".repeat(125), "\u{1}".repeat(40)];
         let says = ApprovalStatement {
             said: late,
+            phase: None,
             stage: Some(name(0)),
             attempt: Some(u32::MAX),
             requested: Some(late),

@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use pipetrail::ado::rest::AdoError;
-use pipetrail::backfill::{Backfill, BackfillError, Order, Tally, Timelines};
+use pipetrail::backfill::{Backfill, BackfillError, Kind, Order, Tally, Timelines};
 use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ShownRun, ShownStage};
-use pipetrail::domain::{Fact, GapKey, GapReason, Key, Outcome, Record, State, Time};
+use pipetrail::domain::{Fact, GapKey, GapReason, Key, Outcome, Record, State, Time, WorkItemKey};
 use pipetrail::history::Plan;
 use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
 use rand::rngs::SmallRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, Timeline, Trouble, tell};
+use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, PullRequest, Repository, Timeline, Trouble, WorkItem, tell};
 use crate::faults::{Act, Fault, Faults, FaultyStore};
 use crate::support::{Local, all_tests, assert_same, assert_told, bodies, folder, stored, time};
 
@@ -30,13 +31,14 @@ pub(crate) fn order(project: &str, timelines: Timelines) -> Order {
         pipelines: Vec::new(),
         asked: time("2027-01-01T00:00:00Z"),
         since: time("2026-01-01T00:00:00Z"),
+        kind: Kind::Runs,
         until: None,
         timelines,
         again: false,
     }
 }
 
-async fn run(ado: &FakeAdo, store: &Arc<dyn Store>, order: &Order) -> Result<Tally, BackfillError> {
+pub(crate) async fn run(ado: &FakeAdo, store: &Arc<dyn Store>, order: &Order) -> Result<Tally, BackfillError> {
     let mut backfill = Backfill::new(Arc::new(ado.client()), store.clone());
     by(&mut backfill, order, &CancellationToken::new()).await
 }
@@ -346,11 +348,8 @@ pub(crate) fn spartan(ado: &FakeAdo) -> Project {
 /// From, up to when it is covered, and whether wholly.
 pub(crate) async fn gaps(store: &dyn Store) -> Vec<(Time, Option<Time>, bool)> {
     let records = stored(store).await;
-    let gaps = records.values().filter_map(|record| match record {
-        Record::Gap(gaps) => Some(gaps.shown().map(|gap| (gap.from, gap.covered_to, gap.covered)).collect::<Vec<_>>()),
-        Record::Run(_) => None,
-    });
-    gaps.flatten().collect()
+    let gaps = records.values().filter_map(|record| if let Record::Gap(gaps) = record { Some(gaps) } else { None });
+    gaps.flat_map(|gaps| gaps.shown().map(|gap| (gap.from, gap.covered_to, gap.covered)).collect::<Vec<_>>()).collect()
 }
 
 #[tokio::test]
@@ -510,4 +509,92 @@ async fn the_watermark_moves_only_after_readers_can_know() {
     run_all(&ado, &store, Timelines::None).await;
     assert_told(store.as_ref(), &stored(store.as_ref()).await).await;
     assert_eq!(store.notes("backfill|", 10).await.unwrap().len(), 2);
+}
+
+fn change(number: usize) -> Value {
+    json!({"id": format!("{number:040x}"), "message": format!("Fixes AB#{number}"), "type": "GitHub",
+        "timestamp": "2026-03-02T00:00:00Z", "author": {"displayName": "Ada Quill"}})
+}
+
+/// Also of a repository at GitHub, which tells of no pushes.
+#[tokio::test]
+async fn the_commits_of_a_run_are_asked_for_page_by_page_and_once() {
+    let ado = told_of(100).await;
+    let spartan = |build: &&Build| build.status == "completed" && build.definition.0 < 20;
+    let builds: Vec<Build> = ado.state().builds.values().filter(spartan).cloned().collect();
+    let first = builds[0].id;
+    ado.state().page = 1_000;
+    ado.state().code.changes.insert(first, (1..=450).map(change).collect());
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let order = order(PROJECTS[0], Timelines::None);
+    let tally = run(&ado, &local.store, &Order { kind: Kind::Code, ..order.clone() }).await.unwrap();
+    assert_eq!(usize::try_from(tally.changes).unwrap(), builds.len());
+    assert_eq!(ado.state().count("/changes"), builds.len() + 2, "of the first one three pages");
+    let told = |records: &BTreeMap<Key, Record>| {
+        let of = records
+            .values()
+            .filter_map(|record| if let Record::Changes(of) = record { Some(of.shown()) } else { None });
+        of.map(|shown| (shown.key.run, shown.commits.len(), shown.repository_type)).collect::<Vec<_>>()
+    };
+    let records = stored(local.store.as_ref()).await;
+    assert!(told(&records).contains(&(first, 450, Some("GitHub".to_owned()))), "{:?}", told(&records));
+    assert_told(local.store.as_ref(), &records).await;
+    run(&ado, &local.store, &Order { kind: Kind::Code, again: true, ..order }).await.unwrap();
+    assert_eq!(ado.state().count("/changes"), builds.len() + 2, "nobody asks again");
+    assert_same(&stored(local.store.as_ref()).await, &records);
+}
+
+/// Each kind goes on where it was, whatever the others did.
+#[tokio::test]
+async fn each_kind_has_a_watermark_of_its_own() {
+    let ado = told_of(200).await;
+    let project = ado.state().projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
+    let revision = |rev: u64, at: &str, state: &str| {
+        let fields = json!({"System.TeamProject": "Spartan", "System.State": state, "System.ChangedDate": at});
+        (time(at), json!({"id": 5, "rev": rev, "fields": fields}))
+    };
+    let item = |revisions| WorkItem { project: project.clone(), revisions, relations: Vec::new() };
+    let first = revision(1, "2026-03-02T01:00:00Z", "New");
+    ado.state().code.work_items.insert(5, item(vec![first.clone()]));
+    ado.state().code.repositories.push(Repository {
+        project: project.clone(),
+        id: "9a0d".to_owned(),
+        name: "off".to_owned(),
+        is_disabled: true,
+    });
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let order = order(PROJECTS[0], Timelines::None);
+    for kind in [Kind::Boards, Kind::Code, Kind::Runs] {
+        run(&ado, &local.store, &Order { kind, ..order.clone() }).await.unwrap();
+    }
+    // Boards alone, runs alone, pull requests, changes; of the repository that is switched off none.
+    assert_eq!(local.store.notes("backfill|", 10).await.unwrap().len(), 4);
+    let later = revision(2, "2026-03-03T01:00:00Z", "Active");
+    ado.state().code.work_items.insert(5, item(vec![first, later]));
+    let before = ado.state().queries.len();
+    let tally = run(&ado, &local.store, &Order { kind: Kind::Boards, ..order.clone() }).await.unwrap();
+    let since = ado.state().queries[before].get("startDateTime").cloned().unwrap();
+    assert_eq!((tally.work_items, since.as_str()), (1, "2026-03-02T00:00:00Z"), "an hour before the watermark");
+    let key = Key::WorkItem(WorkItemKey { organization: "fabrikam".to_owned(), id: 5 });
+    let records = stored(local.store.as_ref()).await;
+    let Record::WorkItem(record) = &records[&key] else { panic!("another kind") };
+    let states: Vec<_> = record.shown().states.into_iter().map(|state| state.state).collect();
+    assert_eq!(states, ["New", "Active"]);
+}
+
+#[tokio::test]
+async fn lists_of_code_and_boards_that_do_not_end_are_errors() {
+    let ado = told_of(60).await;
+    let project = ado.state().projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
+    let value = json!({"pullRequestId": 1, "status": "active", "repository": {"id": "9a0d"}});
+    ado.state().code.pull_requests.push(PullRequest { project, closed: None, value });
+    ado.state().endless = true;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    for kind in [Kind::Code, Kind::Boards] {
+        let error = run(&ado, &local.store, &Order { kind, ..order(PROJECTS[0], Timelines::None) }).await.unwrap_err();
+        assert!(matches!(error, BackfillError::Ado(AdoError::Endless { .. })), "{error}");
+    }
 }

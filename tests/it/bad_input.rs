@@ -55,6 +55,9 @@ const STAGE: &str = "stage_completed.json";
 const JOB: &str = "job_completed.json";
 const APPROVAL: &str = "approval_completed.json";
 const BUILD: &str = "build_completed.json";
+const PUSH: &str = "git_push.json";
+const PULL_REQUEST: &str = "pull_request_created.json";
+const WORK_ITEM: &str = "work_item_created.json";
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one row a case")]
@@ -105,7 +108,7 @@ fn each_row_of_the_table() {
         ("an id of 2 MB", with(RUN, "/resource/run/id", Some(megabytes)), "wrong_type", Some("resource.run.id")),
         ("unknown state", with(RUN, "/resource/run/state", Some(json!("levitating"))), "facts", None),
         ("unknown result", with(RUN, "/resource/run/result", Some(json!("exploded"))), "facts", None),
-        ("unknown event type", with(RUN, "/eventType", Some(json!("git.push"))), "ignored", None),
+        ("unknown event type", with(RUN, "/eventType", Some(json!("tfvc.checkin"))), "ignored", None),
         ("unknown event type, no resource", br#"{"eventType":"x.y","resource":null}"#.to_vec(), "ignored", None),
         ("unknown event type, other shapes", br#"{"eventType":"x.y","createdDate":7}"#.to_vec(), "ignored", None),
         ("no event type", without(RUN, "/eventType"), "no_event_type", Some("eventType")),
@@ -171,6 +174,50 @@ fn each_row_of_the_table() {
             Some("resource.approval.status"),
         ),
         ("no id of the approval", without(APPROVAL, "/resource/approval/id"), "no_state", Some("resource.approval.id")),
+        ("no id of the push", without(PUSH, "/resource/pushId"), "facts", None),
+        (
+            "no id of the push, also not in the address",
+            with(PUSH, "/resource", Some(json!({"url": "https://dev.azure.com/x/y", "repository": {"id": "r"}}))),
+            "no_push_id",
+            Some("resource.pushId"),
+        ),
+        (
+            "no id of the repository",
+            with(PUSH, "/resource", Some(json!({"url": "https://dev.azure.com/x/y", "pushId": 1}))),
+            "no_repository_id",
+            Some("resource.repository.id"),
+        ),
+        (
+            "no id of the pull request",
+            with(PULL_REQUEST, "/resource", Some(json!({"url": "https://dev.azure.com/x/y", "status": "active"}))),
+            "no_pull_request_id",
+            Some("resource.pullRequestId"),
+        ),
+        (
+            "no status of the pull request",
+            without(PULL_REQUEST, "/resource/status"),
+            "no_state",
+            Some("resource.status"),
+        ),
+        (
+            "no id of the work item",
+            with(WORK_ITEM, "/resource", Some(json!({"url": "https://dev.azure.com/x/y", "rev": 1}))),
+            "no_work_item_id",
+            Some("resource.id"),
+        ),
+        ("no revision", without(WORK_ITEM, "/resource/rev"), "no_state", Some("resource.rev")),
+        (
+            "a field of another type",
+            with(WORK_ITEM, "/resource/fields/System.Title", Some(json!([{"a": 1}]))),
+            "facts",
+            None,
+        ),
+        (
+            "a trigger of another shape",
+            with(BUILD, "/resource/triggerInfo", Some(json!({"pipelineId": {"x": 1}, "pr.number": []}))),
+            "facts",
+            None,
+        ),
         ("no status of the build", without(BUILD, "/resource/status"), "no_state", Some("resource.status")),
     ];
     let mut seen = BTreeSet::new();

@@ -15,7 +15,7 @@ use pipetrail::clock::ManualClock;
 use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
 use pipetrail::domain::{
-    ApprovalStatus, Fact, FactKind, GapKey, GapReason, Label, Outcome, Record, RunKey, State, Time,
+    ApprovalStatus, Fact, FactKind, GapKey, GapReason, Key, Label, Outcome, Record, RunKey, State, Time,
 };
 use pipetrail::queue::{self, Queue, Reason, Settlement, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
@@ -120,6 +120,7 @@ fn finished_run() -> Vec<Fact> {
         status: ApprovalStatus::Approved,
         says: ApprovalStatement {
             said: fact.said,
+            phase: None,
             stage: Some("Test".to_owned()),
             attempt: Some(1),
             requested: Some(start),
@@ -200,6 +201,12 @@ fn help() {
         "get run",
         "get pipelines",
         "get stages",
+        "get commit",
+        "get pr",
+        "get work-item",
+        "get environments",
+        "get deployments",
+        "get approvals",
         "get gaps",
         "subscriptions",
         "subscriptions plan",
@@ -215,6 +222,7 @@ fn help() {
         "dead-letter requeue",
         "dead-letter discard",
         "purge",
+        "forget",
         "backup",
         "refold",
         "check",
@@ -387,6 +395,97 @@ fn get_gaps() {
     let said = shell.run("purge --older-than 1s --yes");
     assert!(said.contains("purged 1 run that"), "gaps go with it and are not counted: {said}");
     assert_eq!(shell.run("get gaps --all -o csv").matches("onProbation").count(), 1, "the open one stays");
+}
+
+/// What the examples tell of releases, environments and the runs behind them, without what is still under way.
+fn with_deployments() -> Shell {
+    let shell = Shell::new();
+    let facts = [crate::releases::events(), crate::releases::answered()].concat();
+    let records = crate::releases::folded(facts.iter());
+    block_on(async {
+        let store = SqliteStore::open(open(&shell), catalog::projection()).await.unwrap();
+        for (key, record) in records {
+            if !matches!(&key, Key::Deployment(key) if key.run == 1205) {
+                let facts = facts.iter().filter(|fact| fact.key() == key).map(Fact::encode).collect();
+                let write = Write::Record { text: record.encode(), record, expected: None, facts };
+                store.commit(Arc::new(vec![write])).await.unwrap();
+            }
+        }
+    });
+    shell
+}
+
+/// A file that was told of all the example events.
+fn with_examples() -> Shell {
+    let shell = Shell::new();
+    shell.run(&format!("enqueue {}/example-json", env!("CARGO_MANIFEST_DIR")));
+    assert!(shell.run("work --until-empty").contains("exit 0"));
+    shell
+}
+
+#[test]
+fn get_environments_and_deployments() {
+    let lines = [
+        "get environments",
+        "get environments -o wide",
+        "get environments -o csv --top 1",
+        "get environments --project bedrock_gitops --top 1 -o json",
+        "get deployments",
+        "get deployments --environment production -o wide",
+        "get deployments --environment 7 --current -o json",
+        "get deployments --pipeline 5 --since 2025-06-12T09:30:00Z -o csv",
+        "get deployments --environment nowhere",
+        "get run 1203",
+    ];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
+fn get_approvals() {
+    let lines = [
+        "get approvals",
+        "get approvals -o wide",
+        "get approvals --status approved --organization fabrikam -o json --top 1",
+        "get approvals --since 2025-06-12T09:30:00Z -o csv",
+        "get approvals --status pending",
+    ];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
+fn get_links() {
+    let lines = [
+        "get commit b71f0c3e",
+        "get commit b71f0c3e --organization fabrikam",
+        "get commit 2f8c7a1e -o json",
+        "get pr 88",
+        "get pr 88 -o json",
+        "get pr 88 -o csv",
+        "get work-item 4711",
+        "get work-item 4711 -o json",
+        "get work-item 4711 --organization contoso",
+        "get run 1220",
+        "get commit xyz",
+        "get commit 0000",
+    ];
+    assert_snapshot!(session(&with_examples(), &lines));
+}
+
+#[test]
+fn owners() {
+    let shell = with_examples();
+    let file = "work_item_branches = \"topic/{id}\"\n\
+                [[owners]]\nservice = \"checkout\"\nteam = \"payments\"\npipelines = [\"checkout-service\"]\n\
+                [[owners]]\nservice = \"delivery\"\nfolders = [\"\\\\services\\\\*\"]\n";
+    fs::write(shell.path().join("pipetrail.toml"), file).unwrap();
+    let lines = ["get pipelines", "get pipelines -o csv", "get run 1220 -o json"];
+    let said = session(&shell, &lines);
+    assert!(said.contains("\"by\": \"folder \\\\services\\\\*\""), "{said}");
+    assert!(said.contains("checkout (payments)") && said.contains("unmapped"), "{said}");
+    assert!(shell.run("get pr 88 -o csv").lines().filter(|line| line.contains("branchName")).count() == 0);
+    fs::write(shell.path().join("pipetrail.toml"), "work_item_branches = \"topic\"\nowners = 7\n").unwrap();
+    let said = shell.run("get pipelines");
+    assert!(said.contains("exit 2") && said.contains("[[owners]]") && said.contains("{id}"), "{said}");
 }
 
 #[test]

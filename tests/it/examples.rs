@@ -7,9 +7,13 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pipetrail::ado::{Beside, Decoded, Decoder, build_facts, timeline_facts};
+use pipetrail::ado::{
+    Beside, Decoded, Decoder, build_facts, changes_fact, pull_request_list, push_list, timeline_facts, work_item_list,
+};
+use pipetrail::domain::deployment::DeploymentFact;
+use pipetrail::domain::release::ReleaseFact;
 use pipetrail::domain::run::{RunFact, Statement};
-use pipetrail::domain::{Fact, Join, Label, Outcome, Record, State, Time};
+use pipetrail::domain::{Fact, Join, Label, Outcome, Record, ReleaseStatus, RunKey, State, Time};
 use serde_json::json;
 
 pub(crate) fn folder() -> PathBuf {
@@ -46,19 +50,33 @@ fn beside() -> Beside {
     }
 }
 
-fn about_run(fact: &Fact) -> Option<&RunFact> {
-    match fact {
-        Fact::Run(fact) => Some(fact),
-        Fact::Gap(_) => None,
-    }
-}
-
 fn told(decoded: &Decoded) -> String {
     match decoded {
         Decoded::Ignored { event_type } => format!("  ignored: {event_type}\n"),
         Decoded::Named(named) => format!("  only named: {}\n", named.run),
-        Decoded::Facts(facts) => facts.iter().filter_map(about_run).map(told_fact).collect(),
+        Decoded::Facts(facts) => {
+            let told = |fact: &Fact| match fact {
+                Fact::Run(fact) => told_fact(fact),
+                Fact::Release(fact) => told_release(fact),
+                Fact::Deployment(fact) => told_deployment(fact),
+                Fact::Changes(_) | Fact::Gap(_) | Fact::PullRequest(_) | Fact::Push(_) | Fact::WorkItem(_) => {
+                    told_other(fact)
+                }
+            };
+            facts.iter().map(told).collect()
+        }
     }
+}
+
+/// As it is stored, a part a line.
+fn told_other(fact: &Fact) -> String {
+    let stored: serde_json::Value = serde_json::from_str(&fact.encode().text).unwrap();
+    let parts = stored.as_object().unwrap().iter().filter(|(name, _)| *name != "said");
+    let lines = parts.map(|(name, part)| match part.as_array() {
+        Some(all) => all.iter().map(|one| format!("    {name}: {one}\n")).collect(),
+        None => format!("    {name}: {part}\n"),
+    });
+    format!("  {} said {}\n{}", fact.key(), fact.said(), lines.collect::<String>())
 }
 
 fn told_fact(fact: &RunFact) -> String {
@@ -86,6 +104,49 @@ fn told_fact(fact: &RunFact) -> String {
         let times = told_time("requested", approval.says.requested) + &told_time("changed", approval.says.changed);
         writeln!(out, "      stage {stage}{attempt}{times}").unwrap();
     }
+    out
+}
+
+pub(crate) fn told_release(fact: &ReleaseFact) -> String {
+    let mut out = String::new();
+    let key = &fact.key;
+    writeln!(out, "  {} {}/{}/{} said {}", fact.kind, key.organization, key.project, key.release, fact.said).unwrap();
+    for (label, text) in &fact.labels {
+        writeln!(out, "    {label} = {text}").unwrap();
+    }
+    if fact.status.is_some() || fact.created.is_some() {
+        let status = fact.status.as_ref().map_or("?", ReleaseStatus::as_str);
+        writeln!(out, "    status: {status}{}", told_time("created", fact.created)).unwrap();
+    }
+    for environment in &fact.environments {
+        let (attempt, says) = (number(environment.attempt), told_says(&environment.says));
+        writeln!(out, "    environment {}{attempt}: {}{says}", environment.name, environment.state).unwrap();
+    }
+    for approval in &fact.approvals {
+        writeln!(out, "    approval {}: {} {:?}", approval.id, approval.status, approval.says.approvers).unwrap();
+        let (says, attempt) = (&approval.says, number(approval.says.attempt));
+        let (stage, phase) = (says.stage.as_deref().unwrap_or("?"), says.phase.as_ref().map_or("?", |it| it.as_str()));
+        let times = told_time("requested", says.requested) + &told_time("changed", says.changed);
+        writeln!(out, "      {phase} {stage}{attempt}{times}").unwrap();
+    }
+    for artifact in &fact.artifacts {
+        let parts: Vec<_> = artifact.parts.iter().map(|(part, text)| format!("{part} = {text}")).collect();
+        writeln!(out, "    artifact {}: {}", artifact.alias, parts.join(", ")).unwrap();
+    }
+    out
+}
+
+pub(crate) fn told_deployment(fact: &DeploymentFact) -> String {
+    let mut out = String::new();
+    let (key, job) = (&fact.key, &fact.job);
+    let place = format!("{}/{}/{}/{}", key.organization, key.project, key.environment, key.run);
+    writeln!(out, "  deployment {place} said {}", fact.said).unwrap();
+    for (label, text) in &fact.labels {
+        writeln!(out, "    {label} = {text}").unwrap();
+    }
+    let (stage_attempt, attempt) = (number(job.stage_attempt), number(job.attempt));
+    let says = told_says(&job.says);
+    writeln!(out, "    job {}{stage_attempt} {}{attempt}: {}{says}", job.stage, job.name, job.state).unwrap();
     out
 }
 
@@ -135,6 +196,9 @@ fn every_file_says_what_is_written_here() {
         requestedFor = Ana Lindqvist
         reason = individualCI
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: completed succeeded, queued 2025-06-12T08:14:03.2217341Z, started 2025-06-12T08:14:12.4Z, finished 2025-06-12T09:05:58.0133333Z
     build_completed.on_premises.json
       buildCompleted defaultcollection/3/77 said 2023-03-01T10:02:49.31Z
@@ -148,6 +212,9 @@ fn every_file_says_what_is_written_here() {
         requestedFor = Mona Okafor
         reason = manual
         url = http://tfs.fabrikam.example:8080/tfs/DefaultCollection/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=77
+        folder = \
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: completed succeeded, queued 2023-03-01T10:00:01Z, started 2023-03-01T10:00:09.2Z, finished 2023-03-01T10:02:40.97Z
     build_completed.visualstudio.json
       buildCompleted fabrikam/2/2 said 2016-09-19T13:03:26.4285528Z
@@ -171,6 +238,9 @@ fn every_file_says_what_is_written_here() {
         requestedFor = Jon Abebe
         reason = pullRequest
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1211
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: completed failed, queued 2025-06-13T07:20:44.1Z, started 2025-06-13T07:20:52Z, finished 2025-06-13T07:24:01.6666667Z
     build_partially_succeeded.json
       buildCompleted fabrikam/12/1210 said 2025-06-13T06:11:48.6Z
@@ -184,6 +254,9 @@ fn every_file_says_what_is_written_here() {
         requestedFor = Project Collection Build Service
         reason = schedule
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1210
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: completed partiallySucceeded, queued 2025-06-13T06:00:01.5Z, started 2025-06-13T06:00:09.25Z, finished 2025-06-13T06:11:40.75Z
     build_stopped.v1.json
       buildCompleted fabrikam/7/482 said 2019-10-02T22:31:52.8Z
@@ -195,6 +268,25 @@ fn every_file_says_what_is_written_here() {
         requestedFor = Jon Abebe
         reason = manual
         run: completed canceled, started 2019-10-02T22:30:20.5Z, finished 2019-10-02T22:31:44.3036333Z
+    build_triggered.json
+      buildCompleted fabrikam/14/1220 said 2025-06-12T08:25:40.3Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = 20250612.1
+        pipelineName = checkout-deploy
+        branch = refs/heads/main
+        commit = 600c52d2d5b655caa111abfd863e5a9bd304bb0e
+        repository = deploy
+        requestedFor = Ana Lindqvist
+        reason = manual
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1220
+        folder = \services\deploy
+        repositoryId = 3f1e2d4c-5b6a-4789-8abc-0d1e2f3a4b5c
+        repositoryType = TfsGit
+        triggerRun = 1203
+        triggerPipeline = checkout-service
+        triggerVersion = 20250612.4
+        run: completed succeeded, queued 2025-06-12T08:17:46.1Z, started 2025-06-12T08:17:55.2Z, finished 2025-06-12T08:25:31.9Z
     completed_build.json
       buildCompleted fabrikam/7/479 said 2019-10-02T19:57:48.7584186Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -205,6 +297,48 @@ fn every_file_says_what_is_written_here() {
         requestedFor = GitHub
         reason = individualCI
         run: completed succeeded, started 2019-10-02T19:54:05.5251454Z, finished 2019-10-02T19:57:36.4530107Z
+    deployment_approval_completed.json
+      deploymentApprovalCompleted fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/31 said 2025-06-12T09:41:08.1594606Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = Release-31
+        definitionId = 5
+        pipelineName = checkout-service CD
+        reason = continuousIntegration
+        requestedFor = Ana Lindqvist
+        status: ?, created 2025-06-12T09:10:00.26Z
+        environment Dev: completed succeeded
+        environment Prod: inProgress
+        approval 77: approved ["Jon Abebe"]
+          preDeploy Prod#1, requested 2025-06-12T09:12:31.5Z, changed 2025-06-12T09:41:07.25Z
+        artifact _checkout-service: type = Build, definitionId = 12, definitionName = checkout-service, projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68, projectName = bedrock_gitops, isPrimary = true
+    deployment_approval_pending.json
+      deploymentApprovalPending fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/31 said 2025-06-12T09:12:32.0320509Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = Release-31
+        definitionId = 5
+        pipelineName = checkout-service CD
+        reason = continuousIntegration
+        requestedFor = Ana Lindqvist
+        status: ?, created 2025-06-12T09:10:00.26Z
+        environment Dev: completed succeeded
+        environment Prod: inProgress
+        approval 77: pending ["Jon Abebe"]
+          preDeploy Prod#1, requested 2025-06-12T09:12:31.5Z, changed 2025-06-12T09:12:31.5Z
+        artifact _checkout-service: type = Build, definitionId = 12, definitionName = checkout-service, projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68, projectName = bedrock_gitops, isPrimary = true
+    deployment_completed.json
+      deploymentCompleted fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/31 said 2025-06-12T09:12:31.5345098Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = Release-31
+        environment Dev: completed succeeded, finished 2025-06-12T09:12:31.5345098Z
+    deployment_started.json
+      deploymentStarted fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/31 said 2025-06-12T09:10:05.4539019Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = Release-31
+        environment Dev: inProgress, started 2025-06-12T09:10:05.4539019Z
     get_build_id_api_result.json
       build fabrikam/7/481 said 2019-10-02T22:00:05.03Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -217,9 +351,19 @@ fn every_file_says_what_is_written_here() {
         requestedFor = GitHub
         reason = individualCI
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=481
+        folder = \
+        repositoryId = fabrikam/spartan-app
+        repositoryType = GitHub
         run: completed succeeded, queued 2019-10-02T21:55:50.8795945Z, started 2019-10-02T21:56:04.844615Z, finished 2019-10-02T22:00:04.8462149Z
-    git_push.ignored.json
-      ignored: git.push
+    git_push.json
+      push|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775493 said 2025-06-12T08:13:56.8Z
+        commits: ["b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f",{"at":17497160200000000,"author":"Ana Lindqvist","message":"Merged PR 88: Round totals half to even","work_items":[4711]}]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["pushedBy","Ana Lindqvist"]
+        pushed: 17497160355000000
+        refs: {"name":"refs/heads/release/2.4","new":"b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f","old":"8e742f4902221d0efad35b1e9a8cac8550426ba9"}
     job_completed.2022.json
       jobStateChanged fabrikam/8/510 said 2022-11-21T16:42:53.5254422Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -228,6 +372,7 @@ fn every_file_says_what_is_written_here() {
         commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
         repository = web-shop
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        folder = \
         run: inProgress, queued 2022-11-21T16:40:02.113Z
         stage __default: running
         job __default Compile: completed succeeded, started 2022-11-21T16:40:14.7761408Z, finished 2022-11-21T16:42:52.7761408Z
@@ -238,8 +383,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
         job Deploy#1 Migrate#1: completed succeeded, started 2025-06-12T09:02:25.93Z, finished 2025-06-12T09:04:39.6866667Z
@@ -251,6 +399,7 @@ fn every_file_says_what_is_written_here() {
         commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
         repository = web-shop
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        folder = \
         run: inProgress, queued 2022-11-21T16:40:02.113Z
         stage __default: running
         job __default Compile: running, started 2022-11-21T16:40:14.7761408Z
@@ -261,8 +410,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
         job Deploy#1 Migrate#1: running, started 2025-06-12T09:02:25.93Z
@@ -273,11 +425,115 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Deploy#1: running, started 2025-06-12T09:02:18.8Z
         job Deploy#1 Migrate#1: waiting
+    pull_request_created.json
+      pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T06:50:13.1Z
+        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["title","Round totals half to even"]
+        labels: ["description","Sums of many small items drifted.\n\nFixes AB#4711"]
+        labels: ["sourceBranch","refs/heads/feature/4711-rounding"]
+        labels: ["targetBranch","refs/heads/release/2.4"]
+        labels: ["mergeStatus","queued"]
+        labels: ["createdBy","Ana Lindqvist"]
+        labels: ["url","https://dev.azure.com/fabrikam/bedrock_gitops/_git/checkout-service/pullrequest/88"]
+        status: "active"
+        status: {"created":17497110114417000,"said":17497110131000000}
+        votes: {"id":"1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13","vote":{"is_team":false,"name":"Jon Abebe","vote":0}}
+        votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":0}}
+        work_items: 4711
+    pull_request_merged.json
+      pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T06:50:20.7Z
+        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["title","Round totals half to even"]
+        labels: ["description","Sums of many small items drifted.\n\nFixes AB#4711"]
+        labels: ["sourceBranch","refs/heads/feature/4711-rounding"]
+        labels: ["targetBranch","refs/heads/release/2.4"]
+        labels: ["mergeStatus","succeeded"]
+        labels: ["createdBy","Ana Lindqvist"]
+        labels: ["url","https://dev.azure.com/fabrikam/bedrock_gitops/_git/checkout-service/pullrequest/88"]
+        status: "active"
+        status: {"created":17497110114417000,"said":17497110207000000}
+        votes: {"id":"1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13","vote":{"is_team":false,"name":"Jon Abebe","vote":0}}
+        votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":0}}
+        work_items: 4711
+    pull_request_updated.completed.json
+      pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T08:13:57.6Z
+        approved: 17497160376000000
+        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["merge","b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["title","Round totals half to even"]
+        labels: ["description","Sums of many small items drifted.\n\nFixes AB#4711"]
+        labels: ["sourceBranch","refs/heads/feature/4711-rounding"]
+        labels: ["targetBranch","refs/heads/release/2.4"]
+        labels: ["mergeStatus","succeeded"]
+        labels: ["createdBy","Ana Lindqvist"]
+        labels: ["url","https://dev.azure.com/fabrikam/bedrock_gitops/_git/checkout-service/pullrequest/88"]
+        status: "completed"
+        status: {"closed":17497160359100000,"created":17497110114417000,"said":17497160376000000}
+        votes: {"id":"1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13","vote":{"is_team":false,"name":"Jon Abebe","vote":10}}
+        votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":10}}
+        work_items: 4711
+    pull_request_updated.vote.json
+      pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T07:44:52.25Z
+        approved: 17497142922500000
+        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["title","Round totals half to even"]
+        labels: ["description","Sums of many small items drifted.\n\nFixes AB#4711"]
+        labels: ["sourceBranch","refs/heads/feature/4711-rounding"]
+        labels: ["targetBranch","refs/heads/release/2.4"]
+        labels: ["mergeStatus","succeeded"]
+        labels: ["createdBy","Ana Lindqvist"]
+        labels: ["url","https://dev.azure.com/fabrikam/bedrock_gitops/_git/checkout-service/pullrequest/88"]
+        status: "active"
+        status: {"created":17497110114417000,"said":17497142922500000}
+        votes: {"id":"1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13","vote":{"is_team":false,"name":"Jon Abebe","vote":10}}
+        votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":10}}
+        work_items: 4711
+    release_abandoned.json
+      releaseAbandoned fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/32 said 2025-06-12T10:00:01.784654Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = Release-32
+        definitionId = 5
+        pipelineName = checkout-service CD
+        reason = continuousIntegration
+        requestedFor = Ana Lindqvist
+        status: abandoned, created 2025-06-12T09:10:00.26Z
+        artifact _checkout-service: type = Build, definitionId = 12, definitionName = checkout-service, projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68, projectName = bedrock_gitops, isPrimary = true
+    release_created.json
+      releaseCreated fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/31 said 2025-06-12T09:10:01.6570261Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        projectName = bedrock_gitops
+        runName = Release-31
+        definitionId = 5
+        pipelineName = checkout-service CD
+        reason = continuousIntegration
+        requestedFor = Ana Lindqvist
+        status: active, created 2025-06-12T09:10:00.26Z
+        environment Dev: notStarted
+        environment Prod: notStarted
+        artifact _checkout-service: type = Build, definitionId = 12, definitionName = checkout-service, projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68, projectName = bedrock_gitops, isPrimary = true
     run_canceled.json
       runStateChanged fabrikam/12/1204 said 2025-06-12T10:01:31.5525Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -285,8 +541,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         requestedFor = Ana Lindqvist
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1204
+        folder = \services
         run: completed canceled, queued 2025-06-12T10:00:40.8839Z, finished 2025-06-12T10:01:29.76Z
     run_canceling.2019.json
       runStateChanged fabrikam/7/482 said 2019-10-02T22:31:40.9Z
@@ -295,8 +554,10 @@ fn every_file_says_what_is_written_here() {
         pipelineName = fabrikam.spartan-app
         branch = refs/heads/master
         commit = 8e742f4902221d0efad35b1e9a8cac8550426ba9
+        repositoryType = gitHub
         repository = fabrikam/spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=482
+        folder = \
         run: canceling, queued 2019-10-02T22:30:11.1Z
     run_canceling.json
       runStateChanged fabrikam/12/1204 said 2025-06-12T10:01:12.05Z
@@ -305,8 +566,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         requestedFor = Ana Lindqvist
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1204
+        folder = \services
         run: canceling, queued 2025-06-12T10:00:40.8839Z
     run_completed.2019.json
       runStateChanged fabrikam/7/480 said 2019-10-02T20:16:47.3301287Z
@@ -315,8 +579,10 @@ fn every_file_says_what_is_written_here() {
         pipelineName = fabrikam.spartan-app
         branch = refs/heads/master
         commit = 3c1b1f6a7d3e4f1d8d4d4b6f0d2a9c5b7e8f9a01
+        repositoryType = gitHub
         repository = fabrikam/spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         run: completed failed, queued 2019-10-02T20:10:21.5601773Z, finished 2019-10-02T20:16:42.1188012Z
     run_completed.2022.json
       runStateChanged fabrikam/8/510 said 2022-11-21T16:42:58.683Z
@@ -326,6 +592,7 @@ fn every_file_says_what_is_written_here() {
         commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
         repository = web-shop
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        folder = \
         run: completed succeeded, queued 2022-11-21T16:40:02.113Z, finished 2022-11-21T16:42:53.9Z
     run_completed.json
       runStateChanged fabrikam/12/1203 said 2025-06-12T09:06:02.7741003Z
@@ -334,9 +601,12 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         requestedFor = Ana Lindqvist
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: completed succeeded, queued 2025-06-12T08:14:03.2217341Z, finished 2025-06-12T09:05:58.0133333Z
         stage Build#1: completed succeeded, started 2025-06-12T08:14:20.1033333Z, finished 2025-06-12T08:17:44.98Z
         stage Test#2: completed succeeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
@@ -347,6 +617,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20230302.1
         pipelineName = warehouse
         url = http://tfs.fabrikam.example:8080/tfs/DefaultCollection/warehouse/_build/results?buildId=78
+        folder = \
         run: completed succeeded, queued 2023-03-02T09:00:00Z, finished 2023-03-02T09:03:21.5Z
     run_completed.visualstudio.json
       runStateChanged fabrikam/9/611 said 2023-03-02T09:03:25.1234567Z
@@ -354,6 +625,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20230302.1
         pipelineName = warehouse
         url = https://fabrikam.visualstudio.com/bedrock_gitops/_build/results?buildId=611
+        folder = \
         run: completed succeeded, queued 2023-03-02T09:00:00Z, finished 2023-03-02T09:03:21.5Z
     run_in_progress.2019.json
       runStateChanged fabrikam/7/480 said 2019-10-02T20:10:30.0211455Z
@@ -362,8 +634,10 @@ fn every_file_says_what_is_written_here() {
         pipelineName = fabrikam.spartan-app
         branch = refs/heads/master
         commit = 3c1b1f6a7d3e4f1d8d4d4b6f0d2a9c5b7e8f9a01
+        repositoryType = gitHub
         repository = fabrikam/spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         run: inProgress, queued 2019-10-02T20:10:21.5601773Z
     run_in_progress.2022.json
       runStateChanged fabrikam/8/510 said 2022-11-21T16:40:05.683Z
@@ -373,6 +647,7 @@ fn every_file_says_what_is_written_here() {
         commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
         repository = web-shop
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        folder = \
         run: inProgress, queued 2022-11-21T16:40:02.113Z
     run_in_progress.json
       runStateChanged fabrikam/12/1203 said 2025-06-12T08:14:21.9017722Z
@@ -381,9 +656,12 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         requestedFor = Ana Lindqvist
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Build#1: running, started 2025-06-12T08:14:20.1033333Z
         stage Test#1: notStarted
@@ -394,6 +672,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20191002.3
         pipelineName = fabrikam.spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         stage build: completed succeeded
     stage_completed.2022.json
       stageStateChanged fabrikam/8/510 said 2022-11-21T16:42:54.186Z
@@ -403,6 +682,7 @@ fn every_file_says_what_is_written_here() {
         commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
         repository = web-shop
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        folder = \
         run: completed succeeded, queued 2022-11-21T16:40:02.113Z, finished 2022-11-21T16:42:53.9Z
         stage __default: completed succeeded
     stage_completed.json
@@ -412,8 +692,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Test#2: completed succeeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
     stage_failed.2019.json
@@ -422,6 +705,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20191002.3
         pipelineName = fabrikam.spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         stage deploy: completed failed
     stage_failed.json
       stageStateChanged fabrikam/12/1203 said 2025-06-12T08:25:11.6061Z
@@ -430,8 +714,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Test#1: completed failed, started 2025-06-12T08:17:52.4166667Z, finished 2025-06-12T08:25:10.7133333Z
     stage_not_started.2019.json
@@ -440,6 +727,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20191002.3
         pipelineName = fabrikam.spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         stage deploy: notStarted
     stage_not_started.json
       stageStateChanged fabrikam/12/1203 said 2025-06-12T08:14:22.3Z
@@ -448,8 +736,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Test#1: notStarted
     stage_retried.json
@@ -459,8 +750,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Test#2: running, started 2025-06-12T08:40:31.5466667Z
     stage_running.2019.json
@@ -469,6 +763,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20191002.3
         pipelineName = fabrikam.spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         stage deploy: running
     stage_running.2022.json
       stageStateChanged fabrikam/8/510 said 2022-11-21T16:40:09.2Z
@@ -478,6 +773,7 @@ fn every_file_says_what_is_written_here() {
         commit = 5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d
         repository = web-shop
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
+        folder = \
         run: inProgress, queued 2022-11-21T16:40:02.113Z
         stage __default: running
     stage_running.json
@@ -487,8 +783,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Test#1: running, started 2025-06-12T08:17:52.4166667Z
     stage_state_change.json
@@ -497,6 +796,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20191002.3
         pipelineName = fabrikam.spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         stage build: running
     stage_waiting.2019.json
       stageStateChanged fabrikam/7/480 said 2019-10-02T20:13:04.7Z
@@ -504,6 +804,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20191002.3
         pipelineName = fabrikam.spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=480
+        folder = \
         stage deploy: waiting
     stage_waiting.json
       stageStateChanged fabrikam/12/1203 said 2025-06-12T08:47:04.9Z
@@ -512,8 +813,11 @@ fn every_file_says_what_is_written_here() {
         pipelineName = checkout-service
         branch = refs/heads/release/2.4
         commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = azureReposGit
         repository = checkout-service
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1203
+        folder = \services
         run: inProgress, queued 2025-06-12T08:14:03.2217341Z
         stage Deploy#1: waiting
     started_build.json
@@ -523,9 +827,58 @@ fn every_file_says_what_is_written_here() {
         pipelineName = fabrikam.spartan-app
         branch = refs/heads/master
         commit = 0ffb2ba5cefa3facdbb2c30df42fdb40afd294d8
+        repositoryType = gitHub
         repository = fabrikam/spartan-app
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=479
+        folder = \
         run: inProgress, queued 2019-10-02T19:53:51.3940119Z
+    work_item_commented.ignored.json
+      ignored: workitem.commented
+    work_item_created.json
+      workitem|fabrikam|4|9223372036854771096 said 2025-06-10T14:02:33.4Z
+        changed: 17495641511070000
+        created: 17495641511070000
+        labels: ["area","bedrock_gitops\\Checkout"]
+        labels: ["iteration","bedrock_gitops\\2025\\Sprint 12"]
+        labels: ["parent","4700"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["reason","New"]
+        labels: ["title","Totals drift by a cent"]
+        labels: ["url","https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_workitems/edit/4711"]
+        labels: ["workItemType","Bug"]
+        revision: 1
+        state: "New"
+    work_item_updated.active.json
+      workitem|fabrikam|4|9223372036854771096 said 2025-06-12T06:40:04.9Z
+        changed: 17497104027700000
+        created: 17495641511070000
+        labels: ["area","bedrock_gitops\\Checkout"]
+        labels: ["assignedTo","Ana Lindqvist"]
+        labels: ["iteration","bedrock_gitops\\2025\\Sprint 12"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["reason","Implementation started"]
+        labels: ["title","Totals drift by a cent"]
+        labels: ["workItemType","Bug"]
+        revision: 2
+        state: "Active"
+    work_item_updated.linked.json
+      workitem|fabrikam|4|9223372036854771096 said 2025-06-12T08:14:00.5Z
+        changed: 17497160383000000
+        created: 17495641511070000
+        labels: ["area","bedrock_gitops\\Checkout"]
+        labels: ["assignedTo",""]
+        labels: ["iteration","bedrock_gitops\\2025\\Sprint 12"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["reason","Implementation started"]
+        labels: ["title","Totals drift by a cent"]
+        labels: ["workItemType","Bug"]
+        relations: {"is_there":true,"to":"commit:b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"}
+        relations: {"is_there":true,"to":"pullRequest:88"}
+        revision: 3
+        state: "Resolved"
     "#);
 }
 
@@ -534,15 +887,30 @@ fn every_file_says_what_is_written_here() {
 fn every_answer_says_what_is_written_here() {
     let all: String = read(&folder().join("rest"))
         .iter()
+        .filter(|(name, _)| !crate::releases::ANSWERS.contains(&name.as_str()))
         .map(|(name, body)| {
             let facts = match name.as_str() {
                 "timeline.json" => timeline_facts(&beside(), 1203, body),
+                "pull_requests.json" => pull_request_list(&beside(), body).and_then(|all| all.into_iter().collect()),
+                "pushes.json" => push_list(&beside(), body).and_then(|all| all.into_iter().collect()),
+                "work_items.json" => work_item_list(&beside(), body).and_then(|all| all.into_iter().collect()),
+                "build_changes.json" => {
+                    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 12, run: 1203 };
+                    let said = Time::parse("2025-06-12T09:05:58.2Z").unwrap().unwrap();
+                    changes_fact(key, said, Some("checkout-service"), body).map(|fact| vec![Fact::Changes(fact)])
+                }
                 _ => build_facts(&beside(), body),
             };
             format!("{name}\n{}", told(&Decoded::Facts(facts.unwrap())))
         })
         .collect();
-    insta::assert_snapshot!(all, @r#"
+    insta::assert_snapshot!(all, @r##"
+    build_changes.json
+      changes|fabrikam|12|9223372036854774604 said 2025-06-12T09:05:58.2Z
+        commits: ["b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f",{"at":17497160350000000,"author":"Ana Lindqvist","message":"Merged PR 88: Round totals half to even","work_items":[4711]}]
+        commits: ["5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d",{"at":17497108820000000,"author":"Ana Lindqvist","message":"Round totals half to even AB#4711","work_items":[4711]}]
+        labels: ["repository","checkout-service"]
+        labels: ["repositoryType","TfsGit"]
     builds_list.json
       build fabrikam/12/1211 said 2025-06-13T07:24:01.87Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -555,6 +923,9 @@ fn every_answer_says_what_is_written_here() {
         requestedFor = Jon Abebe
         reason = pullRequest
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1211
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: completed failed, queued 2025-06-13T07:20:44.1Z, started 2025-06-13T07:20:52Z, finished 2025-06-13T07:24:01.6666667Z
       build fabrikam/12/1212 said 2025-06-13T08:01:00.3Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -567,6 +938,9 @@ fn every_answer_says_what_is_written_here() {
         requestedFor = Ana Lindqvist
         reason = manual
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1212
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: completed canceled, queued 2025-06-13T08:00:00Z, started 2025-06-13T08:00:09Z, finished 2025-06-13T08:01:00Z
       build fabrikam/12/1213 said 2025-06-13T08:10:08.9Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -579,6 +953,9 @@ fn every_answer_says_what_is_written_here() {
         requestedFor = Ana Lindqvist
         reason = manual
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1213
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: inProgress, queued 2025-06-13T08:10:00Z, started 2025-06-13T08:10:08.5Z
       build fabrikam/12/1214 said 2025-06-13T08:12:40Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -591,6 +968,9 @@ fn every_answer_says_what_is_written_here() {
         requestedFor = Ana Lindqvist
         reason = manual
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1214
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: canceling, queued 2025-06-13T08:12:00Z, started 2025-06-13T08:12:08.5Z
       build fabrikam/12/1215 said 2025-06-13T08:15:00.12Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -603,7 +983,53 @@ fn every_answer_says_what_is_written_here() {
         requestedFor = Ana Lindqvist
         reason = manual
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1215
+        folder = \services
+        repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
+        repositoryType = TfsGit
         run: notStarted, queued 2025-06-13T08:15:00Z
+    pull_requests.json
+      pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T08:13:55.91Z
+        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["merge","b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["title","Round totals half to even"]
+        labels: ["description","Sums of many small items drifted.\n\nFixes AB#4711"]
+        labels: ["sourceBranch","refs/heads/feature/4711-rounding"]
+        labels: ["targetBranch","refs/heads/release/2.4"]
+        labels: ["mergeStatus","succeeded"]
+        labels: ["createdBy","Ana Lindqvist"]
+        labels: ["url","https://dev.azure.com/fabrikam/bedrock_gitops/_git/checkout-service/pullrequest/88"]
+        status: "completed"
+        status: {"closed":17497160359100000,"created":17497110114417000,"said":17497160359100000}
+        votes: {"id":"1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13","vote":{"is_team":false,"name":"Jon Abebe","vote":10}}
+        votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":10}}
+        work_items: 4711
+      pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775717 said 2025-06-14T09:00:00Z
+        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["title","Try banker's rounding"]
+        labels: ["sourceBranch","refs/heads/try"]
+        labels: ["targetBranch","refs/heads/release/2.4"]
+        labels: ["mergeStatus","succeeded"]
+        labels: ["createdBy","Ana Lindqvist"]
+        status: "abandoned"
+        status: {"closed":17498916000000000,"created":17497110114417000,"said":17498916000000000}
+        votes: {"id":"1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13","vote":{"is_team":false,"name":"Jon Abebe","vote":0}}
+        votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":-5}}
+    pushes.json
+      push|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775493 said 2025-06-12T08:13:55.5Z
+        commits: ["b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f",{"at":17497160350000000,"author":"Ana Lindqvist","message":"Merged PR 88: Round totals half to even","work_items":[4711]}]
+        labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["repository","checkout-service"]
+        labels: ["pushedBy","Ana Lindqvist"]
+        pushed: 17497160355000000
+        refs: {"name":"refs/heads/release/2.4","new":"b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f","old":"8e742f4902221d0efad35b1e9a8cac8550426ba9"}
     timeline.json
       timeline fabrikam/12/1203 said 2025-06-12T09:02:18.8Z
         projectName = bedrock_gitops
@@ -616,7 +1042,21 @@ fn every_answer_says_what_is_written_here() {
         job Test#2 linux#2: completed succeeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:47:02.29Z
         job Test#2 windows#2: completed partiallySucceeded, started 2025-06-12T08:40:31.5466667Z, finished 2025-06-12T08:46:41.5Z
         job Deploy#1 __default#1: notStarted
-    "#);
+    work_items.json
+      workitem|fabrikam|4|9223372036854771096 said 2025-06-12T08:13:58.3Z
+        changed: 17497160383000000
+        created: 17495641511070000
+        labels: ["area","bedrock_gitops\\Checkout"]
+        labels: ["iteration","bedrock_gitops\\2025\\Sprint 12"]
+        labels: ["parent","4700"]
+        labels: ["projectName","bedrock_gitops"]
+        labels: ["reason","Implementation started"]
+        labels: ["title","Totals drift by a cent"]
+        labels: ["workItemType","Bug"]
+        relations: {"is_there":true,"to":"pullRequest:88"}
+        revision: 3
+        state: "Resolved"
+    "##);
 }
 
 #[test]
@@ -678,10 +1118,7 @@ fn the_first_runs_of_the_proposal_come_out() {
     }
     let shown: Vec<_> = records
         .iter()
-        .filter_map(|record| match record {
-            Record::Run(record) => Some(record.shown()),
-            Record::Gap(_) => None,
-        })
+        .filter_map(|record| if let Record::Run(record) = record { Some(record.shown()) } else { None })
         .collect();
     let run = |id| shown.iter().find(|run| run.key.run == id && run.key.organization == "fabrikam").unwrap();
     for (id, result, stages) in [
@@ -705,7 +1142,7 @@ fn other_names_of_an_organization_are_configured() {
     let aliases = [("Fabrikam", "Contoso"), ("c12d0eb8-e382-443b-9f9c-c52cba5014c2", "by-id")];
     let decoder = Decoder::new(aliases.map(|(from, to)| (from.to_owned(), to.to_owned())).into());
     let organization = |body: &[u8]| match decoder.decode(body).unwrap() {
-        Decoded::Facts(facts) => facts.iter().filter_map(about_run).map(|fact| fact.key.organization.clone()).next(),
+        Decoded::Facts(facts) => facts.iter().filter_map(Fact::of_run).map(|fact| fact.key.organization.clone()).next(),
         Decoded::Ignored { .. } | Decoded::Named(_) => None,
     };
     let body = fs::read(folder().join("started_build.json")).unwrap();

@@ -13,11 +13,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pipetrail::domain::{Fact, Key, Time};
+use pipetrail::domain::{EncodedFact, Fact, Key, Time};
 use pipetrail::queue::{
-    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
+    After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, Survey,
 };
-use pipetrail::store::{self, Changes, Committed, Cursor, Store, StoreError, Stored, Write};
+use pipetrail::store::{self, Changes, Committed, Cursor, Rewrite, Store, StoreError, Stored, Write};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -345,6 +345,14 @@ impl Store for FaultyStore {
         self.inner.facts(key).await
     }
 
+    async fn stored_facts(&self, key: &Key) -> Result<Vec<EncodedFact>, StoreError> {
+        self.inner.stored_facts(key).await
+    }
+
+    async fn rewrite(&self, rewrite: Rewrite) -> Result<Committed, StoreError> {
+        self.inner.rewrite(rewrite).await
+    }
+
     async fn probe(&self) -> Result<(), StoreError> {
         self.faults.play(Act::Probe, self.inner.probe()).await
     }
@@ -490,6 +498,10 @@ impl Queue for FaultyQueue {
 
     async fn requeue(&self, ids: &[String]) -> Result<usize, QueueError> {
         self.inner.requeue(ids).await
+    }
+
+    async fn discard_copies(&self, wanted: BodyTest<'_>) -> Result<usize, QueueError> {
+        self.inner.discard_copies(wanted).await
     }
 
     async fn discard(&self, ids: &[String]) -> Result<usize, QueueError> {

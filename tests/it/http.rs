@@ -12,8 +12,8 @@ use pipetrail::clock::SystemClock;
 use pipetrail::config::HookCredentials;
 use pipetrail::http::{Limits, MAX_BODY, Server, router};
 use pipetrail::queue::{
-    After, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement, SqliteQueue,
-    Survey,
+    After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement,
+    SqliteQueue, Survey,
 };
 use pipetrail::sqlite::{LocalFile, Missing};
 use pipetrail::store::{SqliteStore, Store};
@@ -104,6 +104,10 @@ impl Queue for Troubled {
 
     async fn requeue(&self, ids: &[String]) -> Result<usize, QueueError> {
         self.queue.requeue(ids).await
+    }
+
+    async fn discard_copies(&self, wanted: BodyTest<'_>) -> Result<usize, QueueError> {
+        self.queue.discard_copies(wanted).await
     }
 
     async fn discard(&self, ids: &[String]) -> Result<usize, QueueError> {

@@ -1,7 +1,7 @@
 //! The merge is a join: any order, any duplication and any grouping of the facts give the same record.
 
 use pipetrail::domain::run::{
-    ApprovalSaid, ApprovalStatement, Failure, JobSaid, RunFact, RunRecord, StageSaid, Statement,
+    ApprovalSaid, ApprovalStatement, Consumed, Failure, JobSaid, RunFact, RunRecord, StageSaid, Statement,
 };
 use pipetrail::domain::{
     ApprovalStatus, Change, Fact, FactKind, Join, Label, Outcome, Record, RunKey, Speaker, State, Time,
@@ -81,6 +81,7 @@ fn approval() -> impl Strategy<Value = ApprovalSaid> {
             status,
             says: ApprovalStatement {
                 said,
+                phase: None,
                 stage: attempt.map(|_| "test".to_owned()),
                 attempt,
                 requested,
@@ -103,6 +104,17 @@ fn failure() -> impl Strategy<Value = Failure> {
     })
 }
 
+fn consumed() -> impl Strategy<Value = Consumed> {
+    (select(vec!["a", "b"]), option::of(1_u64..3), option::of(select(vec!["one", "two"]))).prop_map(
+        |(alias, id, version)| Consumed {
+            alias: alias.to_owned(),
+            id,
+            pipeline: None,
+            version: version.map(str::to_owned),
+        },
+    )
+}
+
 fn fact() -> impl Strategy<Value = RunFact> {
     (
         select(&KINDS[..]),
@@ -113,8 +125,9 @@ fn fact() -> impl Strategy<Value = RunFact> {
         vec(job(), 0..3),
         vec(approval(), 0..2),
         option::of(failure()),
+        vec(consumed(), 0..2),
     )
-        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure)| RunFact {
+        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure, consumed)| RunFact {
             key: key(),
             kind: FactKind::from(kind),
             said,
@@ -124,6 +137,7 @@ fn fact() -> impl Strategy<Value = RunFact> {
             jobs,
             approvals,
             failure,
+            consumed,
         })
 }
 

@@ -217,7 +217,7 @@ mod without_faults {
         let rig = Rig::new().await;
         let sent = bodies(200);
         let bad: [&[u8]; 6] = [b"", b"{", b"!!!!", b"[]", br#"{"resource":{}}"#, br#"{"eventType":"build.complete"}"#];
-        let ignored = br#"{"eventType":"git.push","resource":{}}"#.to_vec();
+        let ignored = br#"{"eventType":"tfvc.checkin","resource":{}}"#.to_vec();
         let mut mixed = sent.clone();
         bad.iter().enumerate().for_each(|(at, body)| mixed.insert(at * 30, body.to_vec()));
         mixed.push(ignored);

@@ -14,10 +14,12 @@
 
 mod answer;
 mod builds;
+mod code;
 mod error;
 mod hooks;
 mod pages;
 mod place;
+mod releases;
 mod token;
 
 use std::fmt;
@@ -38,9 +40,11 @@ use crate::telemetry::prometheus;
 
 pub use answer::Answer;
 pub use builds::{Finished, Project, Scope};
+pub use code::{Batch, PullRequests, Repository, Steps};
 pub use error::AdoError;
 pub use pages::Pages;
 pub use place::Place;
+pub use releases::Environment;
 
 use answer::{Raw, Verdict, verdict};
 use token::{Header, Tokens};

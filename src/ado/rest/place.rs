@@ -5,6 +5,10 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 /// The version of the API that the answers here are read by.
 const API_VERSION: &str = "7.1";
 
+/// The cloud, and where it answers for classic releases. A server does so at its one address.
+const CLOUD: &str = "https://dev.azure.com";
+const CLOUD_OF_RELEASES: &str = "https://vsrm.dev.azure.com";
+
 /// What stays as it is in an address.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -17,6 +21,7 @@ pub struct Place {
     project: Option<String>,
     path: String,
     version: &'static str,
+    of_releases: bool,
     query: Vec<(&'static str, String)>,
 }
 
@@ -29,6 +34,7 @@ impl Place {
             project: None,
             path: path.into(),
             version: API_VERSION,
+            of_releases: false,
             query: Vec::new(),
         }
     }
@@ -43,6 +49,12 @@ impl Place {
     #[must_use]
     pub fn version(self, version: &'static str) -> Self {
         Self { version, ..self }
+    }
+
+    /// A place of the API for classic releases.
+    #[must_use]
+    pub fn of_releases(self) -> Self {
+        Self { of_releases: true, ..self }
     }
 
     /// Adds to the query.
@@ -73,6 +85,7 @@ impl Place {
 
     /// The address, where the service is at `base`.
     pub(super) fn url(&self, base: &str) -> String {
+        let base = if self.of_releases && base == CLOUD { CLOUD_OF_RELEASES } else { base };
         let mut url = format!("{base}/{}", Self::escaped(&self.organization));
         if let Some(project) = &self.project {
             url.push_str(&format!("/{}", Self::escaped(project)));
@@ -102,6 +115,14 @@ mod tests {
         assert!(place.halve("$top") && place.halve("$top"));
         assert!(place.url("").ends_with("&%24top=1"), "{}", place.url(""));
         assert!(!place.halve("$top") && !place.halve("minTime"));
+    }
+
+    #[test]
+    fn releases_have_a_host_of_their_own_in_the_cloud() {
+        let place = Place::new("fabrikam", "release/deployments").of_releases().project("p");
+        let path = "fabrikam/p/_apis/release/deployments?api-version=7.1";
+        assert_eq!(place.url("https://dev.azure.com"), format!("https://vsrm.dev.azure.com/{path}"));
+        assert_eq!(place.url("https://tfs.example/tfs"), format!("https://tfs.example/tfs/{path}"));
     }
 
     #[test]

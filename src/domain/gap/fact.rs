@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::domain::{GapKey, GapReason, Time};
+use crate::domain::{GapKey, GapReason, Names, Time};
 
 /// What was seen of a gap at one look.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +26,9 @@ pub struct GapFact {
 }
 
 impl GapFact {
+    /// It names nobody.
+    pub(crate) fn name_people(&mut self, _: &Names) {}
+
     /// A fact that says nothing yet.
     #[must_use]
     pub fn new(key: GapKey, from: Time, said: Time) -> Self {

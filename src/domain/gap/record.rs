@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::GapFact;
+use crate::domain::columns::{Columns, texts, times};
 use crate::domain::join::{join_greatest, join_max};
 use crate::domain::{Change, GapKey, GapReason, Join, Said, Time, entries};
 
@@ -99,6 +100,25 @@ impl GapRecord {
     pub(crate) fn ended(&self) -> Option<Time> {
         let over = self.gaps.values().all(|seen| seen.to().is_some());
         over.then_some(self.said)
+    }
+
+    pub(crate) fn is_shown_like(&self, other: &Self) -> bool {
+        self.shown().eq(other.shown())
+    }
+
+    /// Of the latest gap.
+    pub(crate) fn columns(&self) -> Columns {
+        let (key, latest) = (&self.key, self.shown().last());
+        let why = latest.as_ref().and_then(|gap| gap.why.as_ref());
+        let texts = texts([
+            ("organization", Some(key.organization.clone())),
+            ("project", Some(self.project_name().unwrap_or(&key.project).to_owned())),
+            ("eventType", Some(key.events.clone())),
+            ("why", why.map(|why| why.as_str().to_owned())),
+        ]);
+        let time = |of: fn(&ShownGap) -> Option<Time>| latest.as_ref().and_then(of);
+        let [from, to, covered] = [time(|gap| Some(gap.from)), time(|gap| gap.to), time(|gap| gap.covered_to)];
+        texts.chain(times([("lostFrom", from), ("lostTo", to), ("coveredTo", covered)])).collect()
     }
 
     /// What there is to say after everything that happened from `from` to `to` was read from the REST API: of each gap

@@ -3,10 +3,15 @@ use serde::{Deserialize, Serialize};
 use super::claims::Statement;
 use super::failure::Failure;
 use crate::domain::join::join_max;
-use crate::domain::{ApprovalStatus, Change, FactKind, Join, Label, RunKey, Speaker, State, Time};
+use crate::domain::{
+    ApprovalPhase, ApprovalStatus, Change, FactKind, Join, Label, Names, RunKey, Speaker, State, Time,
+};
 
 /// The names of approvers in one statement take no more bytes in JSON.
 pub const MOST_APPROVERS: usize = 600;
+/// So many pipeline resources of a run are kept, their names so long.
+pub const MOST_RESOURCES: usize = 20;
+pub const MOST_RESOURCE_NAME: usize = 100;
 /// So many stages and so many jobs stand in one fact: it has to fit a row of a table.
 const MOST_PARTS: usize = 400;
 
@@ -36,6 +41,9 @@ pub struct RunFact {
     pub approvals: Vec<ApprovalSaid>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+    /// Runs of other pipelines that it uses the artifacts of.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub consumed: Vec<Consumed>,
 }
 
 impl RunFact {
@@ -52,7 +60,13 @@ impl RunFact {
             jobs: Vec::new(),
             approvals: Vec::new(),
             failure: None,
+            consumed: Vec::new(),
         }
+    }
+
+    pub(crate) fn name_people(&mut self, names: &Names) {
+        names.in_labels(&mut self.labels);
+        names.in_approvals(&mut self.approvals);
     }
 
     /// The same in facts that each can be stored. Their join is that of the whole.
@@ -72,6 +86,21 @@ impl RunFact {
             self = rest;
         }
     }
+}
+
+/// A pipeline resource of a run. Its texts are cut to `MOST_RESOURCE_NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Consumed {
+    /// What the run calls it.
+    pub alias: String,
+    /// Of a run or of a pipeline: the number tells ([`link`](crate::domain::link)).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<String>,
+    /// The run's number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
 }
 
 /// What is said of one attempt of a stage.
@@ -110,6 +139,9 @@ pub struct ApprovalSaid {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ApprovalStatement {
     pub said: Time,
+    /// Only of releases: before a deployment or after it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub phase: Option<ApprovalPhase>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stage: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

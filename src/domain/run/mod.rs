@@ -9,16 +9,24 @@ mod attempts;
 mod claims;
 mod fact;
 mod failure;
+mod origin;
 mod record;
-mod room;
+pub(crate) mod room;
 mod shown;
 mod signature;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use attempts::Attempts;
 pub use claims::Statement;
-pub use fact::{ApprovalSaid, ApprovalStatement, JobSaid, MOST_APPROVERS, RunFact, StageSaid};
+pub use fact::{
+    ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
+    StageSaid,
+};
 pub use failure::{Failure, ShownFailure};
+pub use origin::{ShownOrigin, ShownTrigger};
 pub use record::RunRecord;
+pub(crate) use record::{Approval, JobKey, ROOM_OF_APPROVALS, ROOM_OF_STAGES, labels};
 pub use shown::{ShownApproval, ShownJob, ShownRun, ShownStage};
+pub(crate) use shown::{shown_approvals, stage as shown_stage};
 pub use signature::signature;

@@ -6,9 +6,10 @@ use super::attempts::Attempts;
 use super::claims::Claims;
 use super::fact::{ApprovalStatement, MOST_APPROVERS, RunFact};
 use super::failure::Failure;
+use super::origin::Resources;
 use super::room::{self, Part, Room, Weigh};
 use crate::domain::join::join_max;
-use crate::domain::text::{MOST_NAME, weight};
+use crate::domain::text::{MOST_NAME, MOST_WORD, weight};
 use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, Time, entries};
 
 /// What stages, jobs and approvals may take of the stored form, in bytes and by what they weigh: room for some 250
@@ -16,12 +17,12 @@ use crate::domain::{ApprovalStatus, Change, Join, Label, RunKey, Said, Time, ent
 ///
 /// With the labels and the run's own statements, and the last part of each that may overhang, this stays below what
 /// a row of a table holds in binary, even where base64 is counted.
-const ROOM_OF_STAGES: usize = 200_000;
+pub(crate) const ROOM_OF_STAGES: usize = 200_000;
 const ROOM_OF_JOBS: usize = 420_000;
-const ROOM_OF_APPROVALS: usize = 90_000;
+pub(crate) const ROOM_OF_APPROVALS: usize = 90_000;
 
 /// One statement about an approval takes no more, without id and status.
-const APPROVAL: usize = 192 + MOST_NAME + MOST_APPROVERS;
+const APPROVAL: usize = 208 + MOST_WORD + MOST_NAME + MOST_APPROVERS;
 
 /// The join of all that was said about one run.
 ///
@@ -49,16 +50,19 @@ pub struct RunRecord {
     pub(super) approvals: BTreeMap<String, Approval>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) failure: Option<Box<Failure>>,
+    /// Few runs have any, and a record is moved about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) consumed: Option<Box<Resources>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
 
 /// A job is named by its stage and the attempt of it: every stage may have a `__default`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct JobKey {
-    pub(super) stage: String,
-    pub(super) name: String,
-    pub(super) stage_attempt: Option<u32>,
+pub(crate) struct JobKey {
+    pub(crate) stage: String,
+    pub(crate) name: String,
+    pub(crate) stage_attempt: Option<u32>,
 }
 
 impl Weigh for JobKey {
@@ -68,7 +72,7 @@ impl Weigh for JobKey {
 }
 
 /// What is said of one approval, by status.
-type Approval = BTreeMap<ApprovalStatus, ApprovalStatement>;
+pub(crate) type Approval = BTreeMap<ApprovalStatus, ApprovalStatement>;
 
 fn approval_weight(id: usize, status: &ApprovalStatus) -> usize {
     APPROVAL + id + weight(status.as_str())
@@ -92,14 +96,14 @@ impl Part for Approval {
 }
 
 /// Labels by the time when they were said, as one event says most of them: `[[said, {label: text}]]`.
-mod labels {
+pub(crate) mod labels {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::domain::{Label, Said, Time};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         labels: &BTreeMap<Label, Said<String>>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -110,7 +114,7 @@ mod labels {
         serializer.collect_seq(by_time)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<Label, Said<String>>, D::Error> {
         let by_time = Vec::<(Time, BTreeMap<Label, String>)>::deserialize(deserializer)?;
@@ -137,6 +141,7 @@ impl RunRecord {
             jobs: BTreeMap::new(),
             approvals: BTreeMap::new(),
             failure: None,
+            consumed: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -185,6 +190,9 @@ impl RunRecord {
         if fact.failure.as_ref() > self.failure.as_deref() {
             self.failure = fact.failure.clone().map(Box::new);
         }
+        if !fact.consumed.is_empty() {
+            self.consumed.get_or_insert_default().absorb(Resources::of(fact));
+        }
     }
 
     /// Most events repeat the labels: the text is copied only where it wins.
@@ -216,6 +224,10 @@ impl Join for RunRecord {
             .or(room::join(&mut self.jobs, other.jobs, ROOM_OF_JOBS))
             .or(room::join(&mut self.approvals, other.approvals, ROOM_OF_APPROVALS))
             .or(join_max(&mut self.failure, other.failure))
+            .or(match other.consumed {
+                Some(consumed) => self.consumed.get_or_insert_default().join(*consumed),
+                None => Change::Unchanged,
+            })
             .or(self.unknown.join(other.unknown))
     }
 }

@@ -12,11 +12,11 @@ use crate::domain::{Change, Join};
 
 /// What is left of the room, in bytes.
 #[derive(Debug)]
-pub(super) struct Room(usize);
+pub(crate) struct Room(usize);
 
 impl Room {
     /// Whether there was any left. The last one in may be larger than that.
-    pub(super) fn take(&mut self, weight: usize) -> bool {
+    pub(crate) fn take(&mut self, weight: usize) -> bool {
         let is_any_left = self.0 > 0;
         self.0 = self.0.saturating_sub(weight);
         is_any_left
@@ -24,7 +24,7 @@ impl Room {
 }
 
 /// What is known under one key.
-pub(super) trait Part: Join {
+pub(crate) trait Part: Join {
     /// Of all that it holds, each with a key that weighs `key`.
     fn weight(&self, key: usize) -> usize;
 
@@ -35,7 +35,7 @@ pub(super) trait Part: Join {
 }
 
 /// The weight of a key.
-pub(super) trait Weigh {
+pub(crate) trait Weigh {
     fn weight(&self) -> usize;
 }
 
@@ -50,7 +50,7 @@ fn weight<K: Weigh, V: Part>(parts: &BTreeMap<K, V>) -> usize {
 }
 
 /// Leaves the greatest parts that there is room for.
-pub(super) fn cut<K: Ord + Weigh, V: Part>(parts: &mut BTreeMap<K, V>, room: usize) {
+pub(crate) fn cut<K: Ord + Weigh, V: Part>(parts: &mut BTreeMap<K, V>, room: usize) {
     if weight(parts) <= room {
         return;
     }
@@ -62,7 +62,7 @@ pub(super) fn cut<K: Ord + Weigh, V: Part>(parts: &mut BTreeMap<K, V>, room: usi
 }
 
 /// Join by key, of what there is room for.
-pub(super) fn join<K, V>(this: &mut BTreeMap<K, V>, other: BTreeMap<K, V>, room: usize) -> Change
+pub(crate) fn join<K, V>(this: &mut BTreeMap<K, V>, other: BTreeMap<K, V>, room: usize) -> Change
 where
     K: Ord + Weigh + Clone,
     V: Part + Clone + PartialEq,

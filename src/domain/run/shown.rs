@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::attempts::ShownAttempt;
 use super::claims::{Claims, LATE, SAME_COMPLETION, Statement, earliest};
-use super::fact::ApprovalStatement;
 use super::failure::ShownFailure;
-use super::record::RunRecord;
-use crate::domain::{ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
+use super::origin::ShownOrigin;
+use super::record::{Approval, RunRecord};
+use crate::domain::columns::{Cell, Columns, texts, times};
+use crate::domain::{ApprovalPhase, ApprovalStatus, Label, Outcome, RunKey, Said, Speaker, State, Time};
 
 /// A run as it is shown. What is not known is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +37,9 @@ pub struct ShownRun {
     pub approvals: Vec<ShownApproval>,
     /// Only of a run that failed, and only where somebody asked for its timeline.
     pub failure: Option<ShownFailure>,
+    /// Where its pipeline stands.
+    pub folder: Option<String>,
+    pub origin: ShownOrigin,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +71,8 @@ pub struct ShownApproval {
     pub status: ApprovalStatus,
     pub stage: Option<String>,
     pub stage_attempt: Option<u32>,
+    /// Only of releases.
+    pub phase: Option<ApprovalPhase>,
     pub requested: Option<Time>,
     /// When it left `pending`; `None` while it has not.
     pub decided: Option<Time>,
@@ -108,9 +114,31 @@ impl RunRecord {
             finished: verdict.finished,
             stages,
             jobs: self.shown_jobs(),
-            approvals: self.shown_approvals(),
+            approvals: shown_approvals(&self.approvals),
             failure,
+            folder: label(Label::Folder),
+            origin: self.shown_origin(),
         }
+    }
+
+    pub(crate) fn columns(&self) -> Columns {
+        let run = self.shown();
+        let name = |said: &Option<Said<String>>| said.as_ref().map(|Said(_, name)| name.clone());
+        let numbers = [("pipelineId", run.key.pipeline), ("runId", run.key.run)];
+        let texts = texts([
+            ("organization", Some(run.key.organization.clone())),
+            ("project", name(&run.project_name)),
+            ("pipeline", name(&run.pipeline_name)),
+            ("name", run.name),
+            ("state", run.state.map(|state| state.as_str().to_owned())),
+            ("result", run.result.map(|result| result.as_str().to_owned())),
+            ("branch", run.branch),
+            ("commit", run.commit),
+            ("repository", run.repository),
+            ("requestedFor", run.requested_for),
+        ]);
+        let times = times([("queuedAt", run.queued), ("startedAt", run.started), ("finishedAt", run.finished)]);
+        numbers.into_iter().map(|(column, id)| (column, Cell::Number(id))).chain(texts).chain(times).collect()
     }
 
     /// Whether the two look the same to who asks how a run went: its state, result and stages.
@@ -177,17 +205,18 @@ impl RunRecord {
             })
             .collect()
     }
+}
 
-    fn shown_approvals(&self) -> Vec<ShownApproval> {
-        let mut approvals: Vec<_> = self.approvals.iter().filter_map(|(id, said)| approval(id, said)).collect();
-        approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
-        approvals
-    }
+/// In the order in which they were asked for.
+pub(crate) fn shown_approvals(said: &BTreeMap<String, Approval>) -> Vec<ShownApproval> {
+    let mut approvals: Vec<_> = said.iter().filter_map(|(id, said)| approval(id, said)).collect();
+    approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
+    approvals
 }
 
 /// The latest status other than `pending`. What the latest statement does not say, an earlier one does:
 /// the completed event may come without stage and run.
-fn approval(id: &str, said: &BTreeMap<ApprovalStatus, ApprovalStatement>) -> Option<ShownApproval> {
+fn approval(id: &str, said: &Approval) -> Option<ShownApproval> {
     let mut weighed: Vec<_> = said.iter().collect();
     weighed.sort_by_key(|(status, says)| Reverse((**status != ApprovalStatus::Pending, *says)));
     let (status, latest) = weighed.first()?;
@@ -197,13 +226,14 @@ fn approval(id: &str, said: &BTreeMap<ApprovalStatus, ApprovalStatement>) -> Opt
         status: (*status).clone(),
         stage: all().find_map(|says| says.stage.clone()),
         stage_attempt: all().find_map(|says| says.attempt),
+        phase: all().find_map(|says| says.phase.clone()),
         requested: all().filter_map(|says| says.requested).min(),
         decided: latest.changed.filter(|_| **status != ApprovalStatus::Pending),
         approvers: all().map(|says| &says.approvers).find(|names| !names.is_empty()).cloned().unwrap_or_default(),
     })
 }
 
-fn stage(name: &str, shown: ShownAttempt) -> ShownStage {
+pub(crate) fn stage(name: &str, shown: ShownAttempt) -> ShownStage {
     ShownStage {
         name: name.to_owned(),
         attempt: shown.number,

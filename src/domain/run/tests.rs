@@ -396,6 +396,7 @@ fn approval(said: f64, status: ApprovalStatus) -> RunFact {
         status,
         says: ApprovalStatement {
             said: at(said),
+            phase: None,
             stage: pending.then(|| "production".to_owned()),
             attempt: pending.then_some(1),
             requested: pending.then(|| at(said)),
@@ -419,6 +420,7 @@ fn approvals_in_any_order() {
                 status: ApprovalStatus::Approved,
                 stage: Some("production".to_owned()),
                 stage_attempt: Some(1),
+                phase: None,
                 requested: Some(at(5.0)),
                 decided: Some(at(decided)),
                 approvers: vec!["Ada".to_owned()],

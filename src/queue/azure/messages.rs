@@ -53,7 +53,13 @@ impl Messages {
     }
 
     pub(super) async fn put(&self, text: String) -> Result<(), QueueError> {
-        let ask = || async { self.client.put_message(text.clone()).ttl(TTL).await.map_err(AzureError::from) };
+        self.put_for(text, None).await
+    }
+
+    /// After so long it goes by itself.
+    pub(super) async fn put_for(&self, text: String, age: Option<Duration>) -> Result<(), QueueError> {
+        let ttl = age.map_or(TTL, |age| age.clamp(Duration::from_secs(1), TTL));
+        let ask = || async { self.client.put_message(text.clone()).ttl(ttl).await.map_err(AzureError::from) };
         self.place.ask(ask, self.make()).await.map_err(|error| self.place.fault(error))?;
         Ok(())
     }

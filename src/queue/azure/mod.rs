@@ -40,12 +40,14 @@ use self::rows::Rows;
 use self::text::Stored;
 use self::trials::Trials;
 use super::{
-    ALONE_FROM, After, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt, SettleError,
-    Settlement, Survey,
+    ALONE_FROM, After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Receipt,
+    SettleError, Settlement, Survey,
 };
 use crate::azure::Services;
 use crate::clock::Clock;
 
+/// So long copies are hidden while they are looked at.
+const LOOK_AT_COPIES: Duration = Duration::from_secs(120);
 /// So many requests of one call are under way together.
 const AT_ONCE: usize = 32;
 /// Deletions are nearly all of a worker's requests, and several batches are settled in one call.
@@ -57,6 +59,7 @@ pub struct AzureQueue {
     messages: Messages,
     appetite: Appetite,
     poison: Option<Messages>,
+    copy_age: Option<Duration>,
     rows: Rows,
     bodies: Bodies,
     dead: DeadLetters,
@@ -70,6 +73,8 @@ pub struct AzureQueueOptions {
     /// Whether each dead letter is also put on the queue `{queue}-poison`, for tools that look there. The table is
     /// the truth: a copy that fails is logged and not tried again.
     pub poison_copy: bool,
+    /// So long such a copy stays there; `None` is for ever.
+    pub copy_age: Option<Duration>,
     /// Whether queue, poison queue and table are made again when they turn out to be gone. For those who work; who
     /// only looks makes nothing.
     pub make_anew: bool,
@@ -100,12 +105,13 @@ impl AzureQueue {
         clock: Arc<dyn Clock>,
         options: AzureQueueOptions,
     ) -> Self {
-        let AzureQueueOptions { poison_copy, make_anew } = options;
+        let AzureQueueOptions { poison_copy, copy_age, make_anew } = options;
         let rows = Rows::new(services, table, make_anew);
         Self {
             name: queue.to_owned(),
             messages: Messages::new(services, queue, make_anew),
             appetite: Appetite::new(),
+            copy_age,
             poison: poison_copy.then(|| Messages::new(services, &format!("{queue}-poison"), make_anew)),
             dead: DeadLetters::new(rows.clone(), queue),
             trials: Trials::new(rows.clone(), queue),
@@ -207,7 +213,7 @@ impl AzureQueue {
             tracing::warn!(message = id, "poison queue: the body is too large for a copy; it is in the table");
             return;
         }
-        if let Err(error) = poison.put(lease.text.clone()).await {
+        if let Err(error) = poison.put_for(lease.text.clone(), self.copy_age).await {
             tracing::warn!(
                 message = id,
                 error = error.cause(),
@@ -325,6 +331,23 @@ impl Queue for AzureQueue {
 
     async fn requeue(&self, ids: &[String]) -> Result<usize, QueueError> {
         sum(each_once(ids).into_iter().map(|id| self.requeue_one(id)).collect()).await
+    }
+
+    /// Looks at each once: what is received is hidden until all were seen.
+    async fn discard_copies(&self, is_wanted_gone: BodyTest<'_>) -> Result<usize, QueueError> {
+        let Some(poison) = &self.poison else { return Ok(0) };
+        let mut count = 0;
+        loop {
+            let messages = poison.receive(LOOK_AT_COPIES, MOST_AT_ONCE).await?;
+            if messages.is_empty() {
+                return Ok(count);
+            }
+            for message in messages {
+                if is_wanted_gone(&text::body(&message.message_text)) {
+                    count += usize::from(poison.delete(&message.message_id, &message.pop_receipt).await?);
+                }
+            }
+        }
     }
 
     async fn discard(&self, ids: &[String]) -> Result<usize, QueueError> {

@@ -53,7 +53,7 @@ fn steps(index: usize, write: &Write, name: &Name) -> Vec<Step> {
     facts.chain(record).collect()
 }
 
-fn put(name: &Name, row: String, fact: &EncodedFact) -> Operation {
+pub(super) fn put(name: &Name, row: String, fact: &EncodedFact) -> Operation {
     let entity = NewEntity::new(&name.partition, &row).body(&fact.text).json();
     Operation::Put { row, entity }
 }
@@ -172,7 +172,7 @@ fn only(steps: &[Step]) -> Option<usize> {
     steps.iter().all(|step| step.write == first).then_some(first)
 }
 
-fn failed(error: AzureError, index: Option<usize>) -> StoreError {
+pub(super) fn failed(error: AzureError, index: Option<usize>) -> StoreError {
     if error.is_refusal() {
         StoreError::Refused { index, source: Box::new(error) }
     } else {

@@ -28,6 +28,7 @@ mod log;
 mod name;
 mod notes;
 mod purge;
+mod rewrite;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,10 +42,10 @@ use self::entity::{Entity, NewEntity};
 use self::floor::{Floor, META, Seen};
 use self::log::Log;
 use self::name::Name;
-use super::{Changes, Committed, Cursor, Store, StoreError, Stored, Survey, Version, Write};
+use super::{Changes, Committed, Cursor, Rewrite, Store, StoreError, Stored, Survey, Version, Write};
 use crate::azure::{AzureError, Services, Table};
 use crate::clock::Clock;
-use crate::domain::{Fact, Key, Record, Time};
+use crate::domain::{EncodedFact, Fact, Key, Record, Time};
 
 const LOOKS_AT_ONCE: usize = 16;
 const TRANSACTIONS_AT_ONCE: usize = 8;
@@ -190,6 +191,15 @@ impl Store for AzureTableStore {
         let rows = self.table.rows::<Entity>(Name::of(key).all_facts(), None, usize::MAX).await?;
         let damaged = |error| StoreError::Failed(Box::new(error));
         rows.iter().map(|row| Fact::decode(key, &row.body()).map_err(damaged)).collect()
+    }
+
+    async fn stored_facts(&self, key: &Key) -> Result<Vec<EncodedFact>, StoreError> {
+        let rows = self.table.rows(Name::of(key).all_facts(), None, usize::MAX).await?;
+        Ok(rows.iter().filter_map(|row: &Entity| name::fact(&row.row, row.body())).collect())
+    }
+
+    async fn rewrite(&self, rewrite: Rewrite) -> Result<Committed, StoreError> {
+        rewrite::rewrite(&self.table, rewrite).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -7,7 +7,7 @@
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
-use crate::domain::{EncodedFact, Key};
+use crate::domain::{EncodedFact, Key, Time};
 
 /// All that is not ASCII is written in this way too.
 const ESCAPED: &AsciiSet = &CONTROLS
@@ -86,6 +86,14 @@ pub(super) fn key(partition: &str, row: &str) -> Option<Key> {
     Key::from_parts(&unescaped(partition)?, row.strip_prefix("r|").or_else(|| row.strip_prefix("g|"))?).ok()
 }
 
+/// The fact that stands in this row: `f|{record}|{said}|{hash}`.
+pub(super) fn fact(row: &str, text: String) -> Option<EncodedFact> {
+    let (rest, hash) = row.rsplit_once('|')?;
+    let said = rest.rsplit_once('|')?.1.parse().ok()?;
+    let name = u128::from_str_radix(hash, 16).ok()?.to_be_bytes();
+    Some(EncodedFact { said: Time::from_ticks(said), name, text })
+}
+
 /// The rows of records, those of facts and other things left out: one question a kind, in the table's order. A question
 /// with an `or` scans the table from its beginning.
 pub(super) fn records() -> Vec<String> {
@@ -116,7 +124,7 @@ fn rows_of(kind: &str, from: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{RunKey, Time};
+    use crate::domain::RunKey;
 
     fn run(organization: &str) -> Key {
         Key::Run(RunKey { organization: organization.to_owned(), pipeline: 7, run: 479 })
@@ -147,6 +155,8 @@ mod tests {
         let fact = |said, byte| EncodedFact { said: Time::from_ticks(said), name: [byte; 16], text: String::new() };
         let rows = [fact(9, 2), fact(10, 0), fact(10, 1)].map(|fact| name.fact(&fact));
         assert!(rows.is_sorted(), "{rows:?}");
+        let again = super::fact(&rows[0], "x".to_owned()).unwrap();
+        assert_eq!((again.said, again.name), (Time::from_ticks(9), [2; 16]));
         assert_eq!(rows[0], format!("f|9223372036854775328|0000000000000000009|{}", "02".repeat(16)));
     }
 }

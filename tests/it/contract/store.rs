@@ -9,7 +9,7 @@ use pipetrail::domain::run::{RunFact, Statement};
 use pipetrail::domain::{
     EncodedFact, Fact, FactKind, GapKey, GapReason, Join, Key, Outcome, Record, RunKey, State, Time,
 };
-use pipetrail::store::{Committed, Cursor, Store, Version, Write};
+use pipetrail::store::{Committed, Cursor, Rewrite, Store, Version, Write};
 
 use super::Pass;
 
@@ -29,6 +29,7 @@ macro_rules! store_contract {
             keeps_records_of_every_kind,
             forgets_what_is_removed_and_says_so,
             does_not_resurrect_what_is_below_the_floor,
+            puts_other_facts_in_the_place_of_some,
             keeps_notes_by_name,
         );
     };
@@ -102,6 +103,38 @@ pub(crate) async fn keeps_a_record_with_its_facts(store: Shared, _: &dyn Pass) {
     expected.absorb(Record::of(&second));
     assert_eq!(record, expected);
     assert_eq!(store.facts(&key).await.unwrap(), [first, second]);
+}
+
+/// More facts than one transaction takes.
+pub(crate) async fn puts_other_facts_in_the_place_of_some(store: Shared, _: &dyn Pass) {
+    let first = fact(479, 1);
+    let key = first.key();
+    let mut version = written(&store, insert(&first)).await;
+    let mut record = Record::of(&first);
+    for second in 2..130 {
+        let next = fact(479, second);
+        version = written(&store, update(record.clone(), &version, &next)).await;
+        record.absorb(Record::of(&next));
+    }
+    let stored = store.stored_facts(&key).await.unwrap();
+    assert_eq!(stored.len(), 129);
+    assert_eq!(stored[0], first.encode());
+    let other = |number: u64| fact(479, 1_000 + number);
+    let facts: Vec<EncodedFact> = (0..120).map(|number| other(number).encode()).collect();
+    let record = Record::of(&other(7));
+    let rewrite = |expected: &Version| Rewrite {
+        text: record.encode(),
+        record: record.clone(),
+        expected: expected.clone(),
+        gone: stored[..120].to_vec(),
+        facts: facts.clone(),
+    };
+    let answer = store.rewrite(rewrite(&version)).await.unwrap();
+    let Committed::Written(Some(newer)) = answer else { panic!("{answer:?}") };
+    assert_eq!(load(&store, &key).await.unwrap(), (record.clone(), newer));
+    let wanted: Vec<EncodedFact> = stored[120..].iter().chain(&facts).cloned().collect();
+    assert_eq!(store.stored_facts(&key).await.unwrap(), wanted);
+    assert_eq!(store.rewrite(rewrite(&version)).await.unwrap(), Committed::Conflict, "it is another one meanwhile");
 }
 
 pub(crate) async fn refuses_to_overwrite_what_it_was_not_shown(store: Shared, _: &dyn Pass) {

@@ -26,6 +26,8 @@ pub(crate) struct Build {
     pub(crate) repository: String,
     pub(crate) reason: String,
     pub(crate) person: String,
+    /// Fields of the answer that are other than usual, such as `triggerInfo`.
+    pub(crate) extra: Value,
 }
 
 /// A build's timeline. A build without one never started.
@@ -64,6 +66,10 @@ pub(super) fn answer(state: &mut State, request: &Request, project: Option<&str>
         ["build", "definitions", id] => definition(state, project, id),
         ["build", "builds", id] => match build(id) {
             Some(build) => Reply::json(&json(state, build)),
+            None => missing(id),
+        },
+        ["build", "builds", id, "changes"] => match build(id) {
+            Some(build) => super::code::changes(state, request, build.id),
             None => missing(id),
         },
         ["build", "builds", id, "timeline", rest @ ..] => match build(id) {
@@ -226,6 +232,9 @@ fn json(state: &State, build: &Build) -> Value {
     ];
     for (name, text) in optional {
         text.into_iter().for_each(|text| value[name] = text.into());
+    }
+    for (name, extra) in build.extra.as_object().into_iter().flatten() {
+        value[name] = extra.clone();
     }
     value
 }

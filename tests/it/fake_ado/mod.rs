@@ -5,8 +5,10 @@
 //! request to [`Reply`].
 
 mod builds;
+mod code;
 mod hooks;
 mod projects;
+mod releases;
 mod told;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -26,8 +28,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 pub(crate) use builds::{Build, Timeline};
+pub(crate) use code::{PullRequest, Push, Repository, WorkItem};
 pub(crate) use hooks::Hooks;
 pub(crate) use projects::Project;
+pub(crate) use releases::Environment;
 pub(crate) use told::{PROJECTS, tell};
 
 pub(crate) const TOKEN: &str = "the-token";
@@ -55,6 +59,10 @@ pub(crate) struct State {
     pub(crate) builds: BTreeMap<u64, Build>,
     pub(crate) by_finish: BTreeSet<(Time, u64)>,
     pub(crate) timelines: BTreeMap<u64, Timeline>,
+    /// Deployments of classic releases, as they are answered, by their project's id.
+    pub(crate) release_deployments: Vec<(String, Value)>,
+    pub(crate) releases: Vec<(String, Value)>,
+    pub(crate) environments: Vec<releases::Environment>,
     /// The values of `Authorization` that are accepted.
     pub(crate) accepted: BTreeSet<String>,
     /// Whoever asks may do nothing.
@@ -79,6 +87,7 @@ pub(crate) struct State {
     /// What was posted and put.
     pub(crate) bodies: Vec<Vec<u8>>,
     pub(crate) hooks: Hooks,
+    pub(crate) code: code::Code,
     pub(crate) most_at_once: usize,
     at_once: usize,
     tokens: u64,
@@ -92,6 +101,9 @@ impl State {
             builds: BTreeMap::new(),
             by_finish: BTreeSet::new(),
             timelines: BTreeMap::new(),
+            release_deployments: Vec::new(),
+            releases: Vec::new(),
+            environments: Vec::new(),
             accepted: BTreeSet::from([basic(TOKEN)]),
             forbids: false,
             closed: BTreeSet::new(),
@@ -105,6 +117,7 @@ impl State {
             queries: Vec::new(),
             bodies: Vec::new(),
             hooks: Hooks::new(),
+            code: code::Code::default(),
             most_at_once: 0,
             at_once: 0,
             tokens: 0,
@@ -356,6 +369,18 @@ fn answer(state: &mut State, request: &Request, authorization: &str) -> Reply {
                 Reply::refusal(403, "Access denied. Dev needs View builds permissions to perform the action.")
             }
             Ok(project) => builds::answer(state, request, project.as_deref()),
+            Err(refusal) => refusal,
+        },
+        Some("release" | "pipelines") => match projects::known(state, request) {
+            Ok(project) => releases::answer(state, request, project.as_deref()),
+            Err(refusal) => refusal,
+        },
+        Some("git") => match projects::known(state, request) {
+            Ok(project) => code::git(state, request, project.as_deref()),
+            Err(refusal) => refusal,
+        },
+        Some("wit") => match projects::known(state, request) {
+            Ok(project) => code::wit(state, request, project.as_deref()),
             Err(refusal) => refusal,
         },
         _ => Reply::refusal(404, "The controller for that path was not found."),

@@ -149,6 +149,7 @@ impl Run {
             repository: "spartan-app".to_owned(),
             reason: if self.reason.is_empty() { "manual".to_owned() } else { self.reason },
             person: self.person,
+            extra: Value::Null,
         }
     }
 

@@ -1,0 +1,243 @@
+//! Pushes, pull requests, and the commits of runs.
+//!
+//! Costs a request for 100 pushes of a repository or 100 pull requests of a project, one for each push that is not known
+//! yet, and one for each finished run of which nobody asked for the commits yet.
+
+use std::collections::BTreeMap;
+
+use futures_util::{StreamExt, stream};
+use tokio_util::sync::CancellationToken;
+
+use super::watermark::{self, Covered};
+use super::{Backfill, BackfillError, Order, Progress, Tally, next};
+use crate::ado::rest::{AdoError, Answer, Client, Finished, PullRequests, Repository};
+use crate::ado::{DecodeError, changes_fact, pull_request_list, push_list};
+use crate::domain::changes::ChangesFact;
+use crate::domain::run::RunFact;
+use crate::domain::{Fact, Key, Label, Time};
+
+/// Asked for at once; the client has a limit of its own.
+const AT_ONCE: usize = 4;
+/// Answers that are brought in together.
+const CHUNK: usize = 50;
+
+impl Backfill {
+    pub(super) async fn code(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        progress: &(dyn Fn(Progress) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let client = self.client.clone();
+        for repository in client.repositories(&order.organization, &order.project).await? {
+            self.pushes(order, &repository, tally, stop).await?;
+        }
+        self.pull_requests(order, tally, stop).await?;
+        self.changes(order, tally, progress, stop).await
+    }
+
+    /// The latest come first, so the watermark is noted at the end. A repository that is switched off has none.
+    async fn pushes(
+        &mut self,
+        order: &Order,
+        repository: &Repository,
+        tally: &mut Tally,
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let note = watermark::note_name_of(order, &format!("pushes {}", repository.id));
+        let (mut covered, from) = self.start(order, &note).await?;
+        let client = self.client.clone();
+        let pushed = Finished { from, until: order.until };
+        let mut steps = client.pushes(&order.organization, &order.project, &repository.id, pushed);
+        loop {
+            let page = match next(steps.next(), stop).await {
+                Ok(Some(page)) => page,
+                Ok(None) if stop.is_cancelled() => return Ok(()),
+                Ok(None) => return self.note(order, &note, covered, tally).await,
+                Err(AdoError::NotFound { .. }) => return Ok(()),
+                Err(error) => return Err(error.into()),
+            };
+            let facts = sound(push_list(&order.beside(), &page.body), &page, tally)?;
+            covered.to = facts.iter().map(Fact::said).fold(covered.to, Time::max);
+            let facts = self.with_commits(order, repository, facts, tally).await?;
+            tally.pushes += u64::try_from(facts.len()).unwrap_or_default();
+            tally.imported += self.importer.import(facts).await?;
+        }
+    }
+
+    /// The list tells of no commits: each push that nobody told of is asked for by itself.
+    async fn with_commits(
+        &self,
+        order: &Order,
+        repository: &Repository,
+        listed: Vec<Fact>,
+        tally: &mut Tally,
+    ) -> Result<Vec<Fact>, BackfillError> {
+        let keys: Vec<Key> = listed.iter().map(Fact::key).collect();
+        let stored = self.store.load(&keys).await?;
+        let unknown = keys.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
+        let numbers: Vec<u64> =
+            unknown.filter_map(|(key, _)| if let Key::Push(key) = key { Some(key.push) } else { None }).collect();
+        let client = &self.client;
+        let ask = |push| client.push(&order.organization, &order.project, &repository.id, push);
+        let mut answers = stream::iter(numbers.into_iter().map(ask)).buffer_unordered(AT_ONCE);
+        let mut facts = listed;
+        while let Some(answer) = answers.next().await {
+            let Some(answer) = answer? else { continue };
+            facts.extend(sound(push_list(&order.beside(), &answer.body), &answer, tally)?);
+        }
+        Ok(facts)
+    }
+
+    /// Those that are open, then those that were closed since the watermark: in this order none is missed that is closed
+    /// meanwhile.
+    async fn pull_requests(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let note = watermark::note_name_of(order, "pull requests");
+        let (mut covered, from) = self.start(order, &note).await?;
+        let client = self.client.clone();
+        let closed = PullRequests::Closed(Finished { from, until: order.until });
+        for which in [PullRequests::Active, closed] {
+            let mut steps = client.pull_requests(&order.organization, &order.project, which);
+            while let Some(page) = next(steps.next(), stop).await? {
+                let facts = sound(pull_request_list(&order.beside(), &page.body), &page, tally)?;
+                if which == closed {
+                    covered.to = facts.iter().map(Fact::said).fold(covered.to, Time::max);
+                }
+                tally.pull_requests += u64::try_from(facts.len()).unwrap_or_default();
+                tally.imported += self.importer.import(facts).await?;
+            }
+        }
+        if stop.is_cancelled() { Ok(()) } else { self.note(order, &note, covered, tally).await }
+    }
+
+    /// The commits of runs that finished since the watermark.
+    async fn changes(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        progress: &(dyn Fn(Progress) + Sync),
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let note = watermark::note_name_of(order, "changes");
+        let (mut covered, from) = self.start(order, &note).await?;
+        let client = self.client.clone();
+        let mut pages = client.finished_builds(&order.scope(), Finished { from, until: order.until });
+        while let Some(page) = next(pages.next(), stop).await? {
+            let builds = super::read(order, &page, tally)?;
+            let reached = builds.iter().filter_map(super::finish).max();
+            let Some(brought) = stop.run_until_cancelled(self.changes_of(order, builds, tally)).await else { break };
+            brought?;
+            if let Some(reached) = reached {
+                covered.to = covered.to.max(reached);
+                self.note(order, &note, covered, tally).await?;
+            }
+            progress(Progress { reached: covered.to, builds: tally.builds });
+        }
+        Ok(())
+    }
+
+    /// Once told, the commits of a run stay the same: nobody asks again.
+    async fn changes_of(
+        &mut self,
+        order: &Order,
+        builds: Vec<RunFact>,
+        tally: &mut Tally,
+    ) -> Result<(), BackfillError> {
+        let keys: Vec<Key> = builds.iter().map(|build| Key::Changes(build.key.clone())).collect();
+        let stored = self.store.load(&keys).await?;
+        let unknown = builds.into_iter().zip(stored).filter(|(_, stored)| stored.is_none()).map(|(build, _)| build);
+        let client = self.client.clone();
+        let asked = unknown.map(|build| changes(&client, order, build));
+        let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE).chunks(CHUNK);
+        while let Some(chunk) = answers.next().await {
+            let mut facts = Vec::new();
+            for told in chunk {
+                match told? {
+                    Ok(told) => {
+                        tally.changes += u64::from(!told.is_empty());
+                        facts.extend(told.into_iter().flat_map(ChangesFact::in_pieces).map(Fact::Changes));
+                    }
+                    Err(error) => unreadable(&error, tally),
+                }
+            }
+            tally.imported += self.importer.import(facts).await?;
+        }
+        Ok(())
+    }
+}
+
+/// All pages of a build's commits; none where the build is gone.
+async fn changes(
+    client: &Client,
+    order: &Order,
+    build: RunFact,
+) -> Result<Result<Vec<ChangesFact>, DecodeError>, AdoError> {
+    let labels: BTreeMap<_, _> = build.labels.iter().map(|(label, text)| (label, text.as_str())).collect();
+    let project = labels.get(&Label::ProjectId).copied().unwrap_or(&order.project);
+    let repository = labels.get(&Label::Repository).copied();
+    let mut pages = client.build_changes(&order.organization, project, build.key.run);
+    let mut told = Vec::new();
+    loop {
+        let page = match pages.next().await {
+            Ok(Some(page)) => page,
+            Ok(None) | Err(AdoError::NotFound { .. }) => return Ok(Ok(told)),
+            Err(error) => return Err(error),
+        };
+        match changes_fact(build.key.clone(), build.said, repository, &page.body) {
+            Ok(fact) => told.push(fact),
+            Err(error) => return Ok(Err(error)),
+        }
+    }
+}
+
+/// Those that can be read; the others are in the log.
+pub(super) fn sound(
+    read: Result<Vec<Result<Fact, DecodeError>>, DecodeError>,
+    answer: &Answer,
+    tally: &mut Tally,
+) -> Result<Vec<Fact>, AdoError> {
+    let list = read.map_err(|error| answer.unreadable(error))?;
+    let mut facts = Vec::with_capacity(list.len());
+    for fact in list {
+        match fact {
+            Ok(fact) => facts.push(fact),
+            Err(error) => unreadable(&error, tally),
+        }
+    }
+    Ok(facts)
+}
+
+fn unreadable(error: &DecodeError, tally: &mut Tally) {
+    tracing::warn!(error = error.to_string(), path = error.path, "a part of an answer cannot be read");
+    tally.unreadable += 1;
+}
+
+impl Backfill {
+    /// What is covered, and since when to ask.
+    pub(super) async fn start(&self, order: &Order, note: &str) -> Result<(Covered, Time), BackfillError> {
+        let known = self.store.note(note).await?.and_then(|text| Covered::read(&text));
+        Ok(watermark::start(order, known))
+    }
+
+    /// Never later than it was asked: what says so of itself is wrong, and would hide what comes until then. And not
+    /// where something was left alone, which has to come again for a program that may write it.
+    pub(super) async fn note(
+        &self,
+        order: &Order,
+        note: &str,
+        covered: Covered,
+        tally: &Tally,
+    ) -> Result<(), BackfillError> {
+        if tally.imported.left_alone > 0 {
+            return Ok(());
+        }
+        let covered = Covered { to: covered.to.min(order.asked), ..covered };
+        Ok(self.store.put_note(note, &covered.write()).await?)
+    }
+}

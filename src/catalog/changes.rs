@@ -1,0 +1,186 @@
+//! Commits, pull requests and work items, each with all that is linked to it.
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+
+use super::links::Walk;
+use super::query::{collect, time};
+use super::rows::{CommitDetail, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState};
+use super::{Catalog, CatalogError};
+use crate::domain::link::Node;
+use crate::domain::{BranchPattern, Time};
+
+/// So many commits that begin alike are told apart; it is an error to have more than one.
+const MOST_ALIKE: u32 = 10;
+
+impl Catalog {
+    /// The commits whose ids begin so.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn commits(
+        &self,
+        prefix: &str,
+        organization: Option<&str>,
+        patterns: &[BranchPattern],
+    ) -> Result<Vec<CommitDetail>, CatalogError> {
+        let (prefix, patterns) = (prefix.to_lowercase(), patterns.to_vec());
+        let organization = organization.map(str::to_lowercase);
+        let act = move |c: &Connection| {
+            let found = commit_ids(c, &prefix, organization.as_deref())?;
+            found.into_iter().map(|(organization, id)| commit(c, (organization, id), &patterns)).collect()
+        };
+        Ok(self.file.read(act).await?)
+    }
+
+    /// The pull requests with this id: several when several organizations have one.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn pull_requests(
+        &self,
+        id: u64,
+        organization: Option<&str>,
+        patterns: &[BranchPattern],
+    ) -> Result<Vec<PullRequestDetail>, CatalogError> {
+        let (values, patterns) = (by_id(id, organization), patterns.to_vec());
+        let ask = "SELECT p.organization, coalesce(project.name, p.project_name, p.project_id), p.id, p.repository, p.title, \
+                     p.status, p.merge_status, p.source_branch, p.target_branch, p.created_by, p.created, p.first_approved, \
+                     p.closed, p.merge_commit, p.votes, p.url \
+                   FROM pull_requests p \
+                   LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization AND project.id = p.project_id \
+                   WHERE p.id = ?1 AND (?2 IS NULL OR p.organization = ?2) ORDER BY p.organization, p.source";
+        let act = move |c: &Connection| {
+            let found = collect(c, ask, values, pull_request)?;
+            let linked = |one: PullRequestDetail| {
+                let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
+                let links = walk.links(&Node::PullRequest(one.pull_request_id))?;
+                Ok(PullRequestDetail { links, ..one })
+            };
+            found.into_iter().map(linked).collect()
+        };
+        Ok(self.file.read(act).await?)
+    }
+
+    /// The work items with this id: several when several organizations have one.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn work_items(
+        &self,
+        id: u64,
+        organization: Option<&str>,
+        patterns: &[BranchPattern],
+    ) -> Result<Vec<WorkItemDetail>, CatalogError> {
+        let (values, patterns) = (by_id(id, organization), patterns.to_vec());
+        let ask = "SELECT organization, project, id, type, title, state, reason, assigned_to, area, iteration, parent, \
+                     created, states, url \
+                   FROM work_items WHERE id = ?1 AND (?2 IS NULL OR organization = ?2) ORDER BY organization, source";
+        let act = move |c: &Connection| {
+            let found = collect(c, ask, values, work_item)?;
+            let linked = |one: WorkItemDetail| {
+                let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
+                let links = walk.links(&Node::WorkItem(one.work_item_id))?;
+                Ok(WorkItemDetail { links, ..one })
+            };
+            found.into_iter().map(linked).collect()
+        };
+        Ok(self.file.read(act).await?)
+    }
+}
+
+fn by_id(id: u64, organization: Option<&str>) -> Vec<Value> {
+    let organization = organization.map_or(Value::Null, |name| Value::Text(name.to_lowercase()));
+    vec![Value::Integer(i64::try_from(id).unwrap_or(-1)), organization]
+}
+
+/// Organization and id of the commits that anything is known of.
+fn commit_ids(
+    connection: &Connection,
+    prefix: &str,
+    organization: Option<&str>,
+) -> rusqlite::Result<Vec<(String, String)>> {
+    let ask = format!(
+        "SELECT organization, id FROM commits WHERE id >= ?1 AND id < ?2 AND (?3 IS NULL OR organization = ?3) \
+         UNION SELECT organization, cause FROM refs \
+           WHERE cause >= ?1 AND cause < ?2 AND cause_kind = 'commit' AND (?3 IS NULL OR organization = ?3) \
+         UNION SELECT organization, effect FROM refs \
+           WHERE effect >= ?1 AND effect < ?2 AND effect_kind = 'commit' AND (?3 IS NULL OR organization = ?3) \
+         ORDER BY 1, 2 LIMIT {MOST_ALIKE}"
+    );
+    let organization = organization.map_or(Value::Null, |name| Value::Text(name.to_owned()));
+    let values = vec![Value::Text(prefix.to_owned()), Value::Text(format!("{prefix}\u{10ffff}")), organization];
+    collect(connection, &ask, values, |row| Ok((row.get(0)?, row.get(1)?)))
+}
+
+fn commit(
+    connection: &Connection,
+    (organization, id): (String, String),
+    patterns: &[BranchPattern],
+) -> rusqlite::Result<CommitDetail> {
+    let values = || vec![Value::Text(id.clone()), Value::Text(organization.clone())];
+    // What a push tells of it before what a build does.
+    let ask = "SELECT repository, author, message, at FROM commits WHERE id = ?1 AND organization = ?2 \
+               ORDER BY source LIKE 'push|%' DESC, source LIMIT 1";
+    let told = collect(connection, ask, values(), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, time(row, 3)?)))?;
+    let (repository, author, message, committed_at) = told.into_iter().next().unwrap_or_default();
+    let ask = "SELECT p.push, p.refs, p.pushed_by, p.pushed FROM commits c JOIN pushes p ON p.source = c.source \
+               WHERE c.id = ?1 AND c.organization = ?2 ORDER BY p.pushed, p.push LIMIT 50";
+    let pushes = collect(connection, ask, values(), push)?;
+    let walk = Walk { connection, organization: &organization, patterns };
+    let links = walk.links(&Node::Commit(id.clone()))?;
+    Ok(CommitDetail { commit: id, repository, author, message, committed_at, pushes, links, organization })
+}
+
+fn push(row: &Row<'_>) -> rusqlite::Result<Push> {
+    Ok(Push {
+        push_id: row.get(0)?,
+        refs: serde_json::from_str(row.get_ref(1)?.as_str()?).unwrap_or_default(),
+        pushed_by: row.get(2)?,
+        pushed_at: time(row, 3)?,
+    })
+}
+
+fn pull_request(row: &Row<'_>) -> rusqlite::Result<PullRequestDetail> {
+    Ok(PullRequestDetail {
+        organization: row.get(0)?,
+        project: row.get(1)?,
+        pull_request_id: row.get(2)?,
+        repository: row.get(3)?,
+        title: row.get(4)?,
+        status: row.get(5)?,
+        merge_status: row.get(6)?,
+        source: row.get(7)?,
+        target: row.get(8)?,
+        created_by: row.get(9)?,
+        created_at: time(row, 10)?,
+        first_approved_at: time(row, 11)?,
+        closed_at: time(row, 12)?,
+        merge_commit: row.get(13)?,
+        votes: serde_json::from_str::<Vec<Vote>>(row.get_ref(14)?.as_str()?).unwrap_or_default(),
+        url: row.get(15)?,
+        links: Vec::new(),
+    })
+}
+
+fn work_item(row: &Row<'_>) -> rusqlite::Result<WorkItemDetail> {
+    let states: Vec<(String, Option<i64>)> = serde_json::from_str(row.get_ref(12)?.as_str()?).unwrap_or_default();
+    let state = |(state, since): (String, Option<i64>)| WorkItemState { state, since: since.map(Time::from_ticks) };
+    Ok(WorkItemDetail {
+        organization: row.get(0)?,
+        project: row.get(1)?,
+        work_item_id: row.get(2)?,
+        kind: row.get(3)?,
+        title: row.get(4)?,
+        state: row.get(5)?,
+        reason: row.get(6)?,
+        assigned_to: row.get(7)?,
+        area: row.get(8)?,
+        iteration: row.get(9)?,
+        parent: row.get(10)?,
+        created_at: time(row, 11)?,
+        states: states.into_iter().map(state).collect(),
+        url: row.get(13)?,
+        links: Vec::new(),
+    })
+}

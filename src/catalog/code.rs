@@ -1,0 +1,117 @@
+//! From records of pushes, pull requests, work items and a run's commits to rows.
+
+use rusqlite::{Connection, params};
+
+use super::references::Source;
+use crate::domain::changes::ShownChanges;
+use crate::domain::pull_request::{ShownPullRequest, Vote};
+use crate::domain::push::ShownPush;
+use crate::domain::work_item::ShownWorkItem;
+use crate::domain::{PullRequestStatus, Said, ShownCommit, Time};
+
+/// Removes all rows of one record.
+pub(super) fn remove(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
+    for table in ["commits", "pushes", "pull_requests", "work_items"] {
+        connection.prepare_cached(&format!("DELETE FROM {table} WHERE source = ?1"))?.execute([&source.key])?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_changes(c: &Connection, source: &Source, changes: &ShownChanges) -> rusqlite::Result<()> {
+    write_commits(c, source, changes.repository.as_deref(), &changes.commits)
+}
+
+fn write_commits(
+    connection: &Connection,
+    source: &Source,
+    repository: Option<&str>,
+    commits: &[ShownCommit],
+) -> rusqlite::Result<()> {
+    connection.prepare_cached("DELETE FROM commits WHERE source = ?1")?.execute([&source.key])?;
+    let insert = "INSERT INTO commits (source, id, organization, repository, author, message, at) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let mut insert = connection.prepare_cached(insert)?;
+    for ShownCommit { id, commit } in commits {
+        let at = commit.at.map(Time::ticks);
+        insert.execute(params![source.key, id, source.organization, repository, commit.author, commit.message, at])?;
+    }
+    Ok(())
+}
+
+pub(super) fn write_push(connection: &Connection, source: &Source, push: &ShownPush) -> rusqlite::Result<()> {
+    let refs: Vec<_> = push.refs.iter().map(|update| update.name.as_str()).collect();
+    let insert = "INSERT OR REPLACE INTO pushes (source, organization, push, project_id, project_name, repository, refs, \
+                    pushed_by, pushed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    connection.prepare_cached(insert)?.execute(params![
+        source.key,
+        push.key.organization,
+        push.key.push,
+        push.project_id,
+        push.project_name.as_ref().map(|Said(_, name)| name),
+        push.repository,
+        serde_json::json!(refs).to_string(),
+        push.pushed_by,
+        push.pushed.map(Time::ticks),
+    ])?;
+    write_commits(connection, source, push.repository.as_deref(), &push.commits)
+}
+
+pub(super) fn write_pull_request(
+    connection: &Connection,
+    source: &Source,
+    shown: &ShownPullRequest,
+) -> rusqlite::Result<()> {
+    let vote = |vote: &Vote| serde_json::json!({"name": vote.name, "vote": vote.vote, "isTeam": vote.is_team});
+    let votes: Vec<_> = shown.votes.iter().map(vote).collect();
+    let insert = "INSERT OR REPLACE INTO pull_requests (source, organization, id, repository_id, project_id, \
+                    project_name, repository, title, status, merge_status, source_branch, target_branch, created_by, \
+                    url, created, first_approved, closed, merge_commit, votes) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+    connection.prepare_cached(insert)?.execute(params![
+        source.key,
+        shown.key.organization,
+        shown.key.id,
+        shown.key.repository,
+        shown.project_id,
+        shown.project_name.as_ref().map(|Said(_, name)| name),
+        shown.repository,
+        shown.title,
+        shown.status.as_ref().map(PullRequestStatus::as_str),
+        shown.merge_status,
+        shown.source,
+        shown.target,
+        shown.created_by,
+        shown.url,
+        shown.created.map(Time::ticks),
+        shown.first_approved.map(Time::ticks),
+        shown.closed.map(Time::ticks),
+        shown.merge_commit,
+        serde_json::json!(votes).to_string(),
+    ])?;
+    Ok(())
+}
+
+pub(super) fn write_work_item(connection: &Connection, source: &Source, item: &ShownWorkItem) -> rusqlite::Result<()> {
+    let states: Vec<_> = item.states.iter().map(|state| (&state.state, state.since.map(Time::ticks))).collect();
+    let insert = "INSERT OR REPLACE INTO work_items (source, organization, id, project, type, title, state, reason, \
+                    assigned_to, area, iteration, parent, url, created, states) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+    connection.prepare_cached(insert)?.execute(params![
+        source.key,
+        item.key.organization,
+        item.key.id,
+        item.project,
+        item.kind,
+        item.title,
+        item.state,
+        item.reason,
+        item.assigned_to,
+        item.area,
+        item.iteration,
+        item.parent,
+        item.url,
+        item.created.map(Time::ticks),
+        serde_json::json!(states).to_string(),
+    ])?;
+    Ok(())
+}

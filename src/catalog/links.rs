@@ -1,0 +1,234 @@
+//! What leads to a thing and what it leads to: references, followed step by step.
+//!
+//! Certain ones first, to their end, then the likely ones: so a thing that can be reached by certain links alone is never
+//! shown as likely. A likely link makes all that is behind it likely.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use rusqlite::{Connection, OptionalExtension};
+
+use super::references::{from, to};
+use super::rows::{Link, LinkEnd, LinkKind};
+use crate::domain::BranchPattern;
+use crate::domain::link::{Certainty, Node, Reference, Rule, When};
+
+/// So many things are found in each direction, and so many steps away.
+const MOST_FOUND: usize = 300;
+const MOST_STEPS: usize = 12;
+
+/// Whose links, and how branches name work items.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Walk<'c> {
+    pub(super) connection: &'c Connection,
+    pub(super) organization: &'c str,
+    pub(super) patterns: &'c [BranchPattern],
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Before,
+    After,
+}
+
+/// How a thing was reached.
+#[derive(Debug, Clone)]
+struct Step {
+    rule: Rule,
+    certainty: Certainty,
+    via: Option<Node>,
+    steps: usize,
+    /// In the order in which things were found.
+    position: usize,
+}
+
+type Found = BTreeMap<Node, Step>;
+
+impl Walk<'_> {
+    /// All that leads to `start`, then all that it leads to, the nearest first.
+    pub(super) fn links(&self, start: &Node) -> rusqlite::Result<Vec<Link>> {
+        let before = self.follow(start, Direction::Before)?;
+        let after = self.follow(start, Direction::After)?;
+        let before = before.into_iter().map(|found| (LinkKind::Before, found));
+        let after = after.into_iter().map(|found| (LinkKind::After, found));
+        before.chain(after).map(|(direction, (node, step))| self.link(direction, &node, &step)).collect()
+    }
+
+    fn follow(&self, start: &Node, direction: Direction) -> rusqlite::Result<Vec<(Node, Step)>> {
+        let mut found = Found::new();
+        for least in [Certainty::Certain, Certainty::Likely] {
+            self.spread(start, direction, least, &mut found)?;
+        }
+        let mut found: Vec<_> = found.into_iter().collect();
+        found.sort_by_key(|(_, step)| (step.steps, step.position));
+        Ok(found)
+    }
+
+    /// From the start and all that is found on to what can be reached by links that are at least so sure.
+    fn spread(&self, start: &Node, direction: Direction, least: Certainty, found: &mut Found) -> rusqlite::Result<()> {
+        let mut open: VecDeque<(Node, usize)> = VecDeque::from([(start.clone(), 0)]);
+        open.extend(found.iter().map(|(node, step)| (node.clone(), step.steps)));
+        while let Some((node, steps)) = open.pop_front() {
+            if steps >= MOST_STEPS || found.len() >= MOST_FOUND {
+                continue;
+            }
+            let so_far = found.get(&node).map_or(Certainty::Certain, |step| step.certainty);
+            for (next, rule, certainty) in self.neighbours(&node, direction)? {
+                let certainty = certainty.min(so_far);
+                let is_new = next != *start && !found.contains_key(&next);
+                if certainty >= least && is_new && found.len() < MOST_FOUND {
+                    let via = (node != *start).then(|| node.clone());
+                    let position = found.len();
+                    found.insert(next.clone(), Step { rule, certainty, via, steps: steps + 1, position });
+                    open.push_back((next, steps + 1));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// One step on, the certain ones first.
+    fn neighbours(&self, node: &Node, direction: Direction) -> rusqlite::Result<Vec<(Node, Rule, Certainty)>> {
+        let mut references = Vec::new();
+        for name in self.names(node, direction)? {
+            references.extend(match direction {
+                Direction::Before => to(self.connection, self.organization, &name)?,
+                Direction::After => from(self.connection, self.organization, &name)?,
+            });
+        }
+        let mut steps = Vec::new();
+        for reference in references {
+            let Some(certainty) = self.certainty(&reference)? else { continue };
+            let next = match direction {
+                Direction::Before => self.resolved(reference.cause)?,
+                Direction::After => Some(reference.effect),
+            };
+            steps.extend(next.map(|next| (next, reference.rule, certainty)));
+        }
+        steps.sort_by_key(|(_, rule, certainty)| (std::cmp::Reverse(*certainty), *rule));
+        Ok(steps)
+    }
+
+    /// By what names references lead from it: a run also by its number, unless that number was used again.
+    fn names(&self, node: &Node, direction: Direction) -> rusqlite::Result<Vec<Node>> {
+        let mut names = vec![node.clone()];
+        if let (Node::Run(id), Direction::After) = (node, direction)
+            && let Some((number, pipeline)) = self.called(*id)?
+        {
+            let full = pipeline.map(|pipeline| Node::run_named(Some(&pipeline), &number));
+            for name in full.into_iter().chain([Node::run_named(None, &number)]) {
+                if self.resolved(name.clone())?.as_ref() == Some(node) {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// A run's number and its pipeline's name.
+    fn called(&self, run: u64) -> rusqlite::Result<Option<(String, Option<String>)>> {
+        let ask = "SELECT r.name, pipeline.name FROM runs r \
+                   LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT) \
+                   WHERE r.run = ?1 AND r.organization = ?2 AND r.name IS NOT NULL";
+        let mut ask = self.connection.prepare_cached(ask)?;
+        ask.query_row((run, self.organization), |row| Ok((row.get(0)?, row.get(1)?))).optional()
+    }
+
+    /// A run that is named by its number, if there is exactly one; everything else is what it is.
+    fn resolved(&self, node: Node) -> rusqlite::Result<Option<Node>> {
+        let Node::RunNamed { pipeline, number } = node else { return Ok(Some(node)) };
+        let ask = "SELECT r.run FROM runs r \
+                   LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT) \
+                   WHERE r.name = ?1 AND r.organization = ?2 AND (?3 IS NULL OR pipeline.name = ?3 COLLATE NOCASE) LIMIT 2";
+        let mut ask = self.connection.prepare_cached(ask)?;
+        let found: Vec<u64> =
+            ask.query_map((number, self.organization, pipeline), |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        Ok(match found.as_slice() {
+            [run] => Some(Node::Run(*run)),
+            _ => None,
+        })
+    }
+
+    /// How sure it is, as far as both ends are known; `None` where its condition does not hold.
+    fn certainty(&self, reference: &Reference) -> rusqlite::Result<Option<Certainty>> {
+        let likely = Some(Certainty::Likely);
+        Ok(match (&reference.when, &reference.cause) {
+            (When::Always, _) => Some(reference.certainty),
+            (When::Number(number), Node::Run(run)) => match self.called(*run)? {
+                Some((called, _)) => Some(reference.certainty).filter(|_| called == *number),
+                None => likely,
+            },
+            (When::Repository(repository), Node::PullRequest(id)) => match self.is_of(*id, repository)? {
+                // The service's own number, in the repository that it is about.
+                Some(true) if is_by_number(reference.rule) => Some(Certainty::Certain),
+                Some(true) | None => likely,
+                Some(false) => None,
+            },
+            (When::Branch(branch), Node::WorkItem(id)) => {
+                likely.filter(|_| self.patterns.iter().any(|pattern| pattern.finds(branch, *id)))
+            }
+            (When::Number(_) | When::Repository(_) | When::Branch(_), _) => None,
+        })
+    }
+
+    /// Whether the pull request is of this repository; `None` where it is not known.
+    fn is_of(&self, pull_request: u64, repository: &str) -> rusqlite::Result<Option<bool>> {
+        let ask = "SELECT max(repository_id = ?3 COLLATE NOCASE OR coalesce(repository = ?3 COLLATE NOCASE, 0)) \
+                   FROM pull_requests WHERE id = ?1 AND organization = ?2";
+        let mut ask = self.connection.prepare_cached(ask)?;
+        ask.query_row((pull_request, self.organization, repository), |row| row.get(0))
+    }
+
+    fn link(&self, direction: LinkKind, node: &Node, step: &Step) -> rusqlite::Result<Link> {
+        let (name, state, url) = self.described(node)?;
+        Ok(Link {
+            direction,
+            kind: node.kind(),
+            id: node.value(),
+            name,
+            state,
+            rule: step.rule.as_str(),
+            certainty: step.certainty.as_str(),
+            steps: step.steps,
+            via: step.via.as_ref().map(|via| LinkEnd { kind: via.kind(), id: via.value() }),
+            url,
+        })
+    }
+
+    /// What a person wants to know of it; nothing where only its name is known.
+    fn described(&self, node: &Node) -> rusqlite::Result<(Option<String>, Option<String>, Option<String>)> {
+        let (ask, id) = match node {
+            Node::Commit(id) => (
+                "SELECT message, NULL, NULL FROM commits WHERE id = ?1 AND organization = ?2 ORDER BY source",
+                id.clone(),
+            ),
+            Node::PullRequest(id) => {
+                ("SELECT title, status, url FROM pull_requests WHERE id = ?1 AND organization = ?2", id.to_string())
+            }
+            Node::Run(id) => (
+                "SELECT coalesce(pipeline.name, '#' || r.pipeline) || coalesce(' ' || r.name, ''), coalesce(r.result, r.state), r.url FROM runs r \
+                 LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT) \
+                 WHERE r.run = ?1 AND r.organization = ?2",
+                id.to_string(),
+            ),
+            Node::WorkItem(id) => (
+                "SELECT coalesce(type || ' ', '') || coalesce(title, ''), state, url FROM work_items WHERE id = ?1 AND organization = ?2",
+                id.to_string(),
+            ),
+            Node::Release(place) => (
+                "SELECT coalesce(definition_name || ' ', '') || coalesce(name, ''), status, url FROM releases \
+                 WHERE project_id || '/' || release = ?1 AND organization = ?2",
+                place.clone(),
+            ),
+            Node::Environment(_) | Node::ForeignPullRequest(_) | Node::RunNamed { .. } => {
+                return Ok((None, None, None));
+            }
+        };
+        let mut ask = self.connection.prepare_cached(ask)?;
+        let row = ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        Ok(row.optional()?.unwrap_or_default())
+    }
+}
+
+fn is_by_number(rule: Rule) -> bool {
+    matches!(rule, Rule::PullRequestTrigger | Rule::PullRequestBranch)
+}

@@ -1,0 +1,85 @@
+//! What records refer to, as rows: written with each record, read one step at a time by who follows them.
+
+use rusqlite::{Connection, Row, params};
+
+use super::query::collect;
+use crate::domain::Key;
+use crate::domain::link::{Certainty, Node, Reference, Rule, When};
+
+/// The record that rows come from.
+#[derive(Debug, Clone)]
+pub(super) struct Source {
+    pub(super) key: String,
+    pub(super) organization: String,
+}
+
+impl Source {
+    pub(super) fn of(key: &Key) -> Self {
+        Self { key: key.to_string(), organization: key.organization().to_owned() }
+    }
+}
+
+/// So many references of one thing are looked at.
+const MOST_STEPS: u32 = 1_000;
+
+const COLUMNS: &str = "SELECT cause_kind, cause, effect_kind, effect, rule, certain, when_kind, when_text FROM refs";
+
+/// Makes these the references of the record. Nearly always they are already: most events say nothing new of them.
+pub(super) fn write(connection: &Connection, source: &Source, references: &[Reference]) -> rusqlite::Result<()> {
+    let known = format!("{COLUMNS} WHERE source = ?1 ORDER BY position");
+    let mut known = connection.prepare_cached(&known)?;
+    let known: Vec<_> = known.query_map([&source.key], reference)?.collect::<rusqlite::Result<_>>()?;
+    if known.iter().map(Option::as_ref).eq(references.iter().map(Some)) {
+        return Ok(());
+    }
+    connection.prepare_cached("DELETE FROM refs WHERE source = ?1")?.execute([&source.key])?;
+    (0_i64..).zip(references).try_for_each(|(position, reference)| insert(connection, source, position, reference))
+}
+
+fn insert(connection: &Connection, source: &Source, position: i64, said: &Reference) -> rusqlite::Result<()> {
+    let insert = "INSERT INTO refs (source, position, organization, cause_kind, cause, effect_kind, effect, rule, certain, \
+                    when_kind, when_text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+    let (when_kind, when_text) = said.when.parts();
+    connection.prepare_cached(insert)?.execute(params![
+        source.key,
+        position,
+        source.organization,
+        said.cause.kind(),
+        said.cause.value(),
+        said.effect.kind(),
+        said.effect.value(),
+        said.rule.as_str(),
+        said.certainty == Certainty::Certain,
+        when_kind,
+        when_text,
+    ])?;
+    Ok(())
+}
+
+/// `None` where the row is of no kind that is known here.
+fn reference(row: &Row<'_>) -> rusqlite::Result<Option<Reference>> {
+    let text = |column: usize| row.get_ref(column).and_then(|value| Ok(value.as_str()?.to_owned()));
+    let (cause, effect) = (Node::of(&text(0)?, &text(1)?), Node::of(&text(2)?, &text(3)?));
+    let certainty = if row.get(5)? { Certainty::Certain } else { Certainty::Likely };
+    let when = When::from_parts(&text(6)?, &text(7)?);
+    let parts = cause.zip(effect).zip(Rule::of(&text(4)?));
+    Ok(parts.map(|((cause, effect), rule)| Reference { cause, effect, rule, certainty, when }))
+}
+
+/// What it leads to.
+pub(super) fn from(connection: &Connection, organization: &str, cause: &Node) -> rusqlite::Result<Vec<Reference>> {
+    let ask = format!("{COLUMNS} WHERE cause = ? AND cause_kind = ? AND organization = ? LIMIT {MOST_STEPS}");
+    ends(connection, &ask, organization, cause)
+}
+
+/// What leads to it.
+pub(super) fn to(connection: &Connection, organization: &str, effect: &Node) -> rusqlite::Result<Vec<Reference>> {
+    let ask = format!("{COLUMNS} WHERE effect = ? AND effect_kind = ? AND organization = ? LIMIT {MOST_STEPS}");
+    ends(connection, &ask, organization, effect)
+}
+
+fn ends(connection: &Connection, ask: &str, organization: &str, node: &Node) -> rusqlite::Result<Vec<Reference>> {
+    let values = vec![node.value().into(), node.kind().to_owned().into(), organization.to_owned().into()];
+    let found = collect(connection, ask, values, reference)?;
+    Ok(found.into_iter().flatten().collect())
+}

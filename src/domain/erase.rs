@@ -1,0 +1,203 @@
+//! Takes a person out of texts: what is stored, and what came in.
+//!
+//! Of a record it is not asked which field holds a name: a person may stand in a branch, a message, or a part that only a
+//! newer program understands. So every text is searched, as whole words and whatever the case, and what is found is
+//! replaced. The trap: `Ann` must not be found in `Annabel`, nor in `joann@fabrikam.example`.
+
+use serde_json::{Map, Value};
+
+/// Stands where a person stood.
+pub const FORGOTTEN: &str = "[forgotten]";
+
+/// In characters. What is shorter stands in too many other words.
+const SHORTEST: usize = 3;
+
+/// Base64 in base64 is nobody's name.
+const MOST_LAYERS: u8 = 2;
+
+/// What a person is called: names, addresses, ids.
+#[derive(Clone, Debug)]
+pub struct Erasure(Vec<Vec<char>>);
+
+/// A text by which nobody can be found.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is too short to find a person by: at least {SHORTEST} characters are needed")]
+pub struct TooShort(String);
+
+impl Erasure {
+    /// # Errors
+    /// When one of them is too short.
+    pub fn new<'t>(called: impl IntoIterator<Item = &'t str>) -> Result<Self, TooShort> {
+        let lower = |text: &str| {
+            let lower: Vec<char> = text.trim().chars().flat_map(char::to_lowercase).collect();
+            if lower.len() < SHORTEST { Err(TooShort(text.chars().take(64).collect())) } else { Ok(lower) }
+        };
+        let mut called = called.into_iter().map(lower).collect::<Result<Vec<_>, _>>()?;
+        // The longest first: it may hold a shorter one.
+        called.sort_by_key(|called| std::cmp::Reverse(called.len()));
+        Ok(Self(called))
+    }
+
+    /// The text without the person; `None` where it names nobody.
+    #[must_use]
+    pub fn text(&self, text: &str) -> Option<String> {
+        let letters = letters(text);
+        let mut out = String::new();
+        let (mut at, mut done, mut found) = (0, 0, false);
+        while at < letters.len() {
+            let Some(end) = self.0.iter().find_map(|called| ends(&letters, at, called)) else {
+                at += 1;
+                continue;
+            };
+            let (from, to) = (letters.get(at).map_or(text.len(), |it| it.from), end.to);
+            out.push_str(text.get(done..from).unwrap_or_default());
+            out.push_str(FORGOTTEN);
+            (at, done, found) = (end.next, to, true);
+        }
+        out.push_str(text.get(done..).unwrap_or_default());
+        found.then_some(out)
+    }
+
+    /// JSON without the person, in any text and any name of a field; `None` where it names nobody or is no JSON.
+    #[must_use]
+    pub fn json(&self, json: &str) -> Option<String> {
+        let mut value: Value = serde_json::from_str(json).ok()?;
+        self.value(&mut value).then(|| value.to_string())
+    }
+
+    /// Whether something changed.
+    fn value(&self, value: &mut Value) -> bool {
+        match value {
+            Value::Null | Value::Bool(_) | Value::Number(_) => false,
+            Value::String(text) => match self.text(text) {
+                Some(without) => {
+                    *text = without;
+                    true
+                }
+                None => false,
+            },
+            Value::Array(values) => values.iter_mut().fold(false, |found, value| self.value(value) | found),
+            Value::Object(fields) => self.fields(fields),
+        }
+    }
+
+    fn fields(&self, fields: &mut Map<String, Value>) -> bool {
+        let mut found = false;
+        for (name, mut value) in std::mem::take(fields) {
+            let without = self.text(&name);
+            found |= self.value(&mut value) | without.is_some();
+            fields.insert(without.unwrap_or(name), value);
+        }
+        found
+    }
+
+    /// Whether a message's body names the person: as it came, in base64, or behind the escapes of JSON.
+    #[must_use]
+    pub fn is_in(&self, body: &[u8]) -> bool {
+        self.is_in_layer(body, MOST_LAYERS)
+    }
+
+    fn is_in_layer(&self, body: &[u8], layers: u8) -> bool {
+        let text = String::from_utf8_lossy(body);
+        if self.text(&text).is_some()
+            || self.json(text.trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}')).is_some()
+        {
+            return true;
+        }
+        let inner = base64_simd::forgiving_decode_to_vec(body).ok().filter(|inner| layers > 0 && !inner.is_empty());
+        inner.is_some_and(|inner| self.is_in_layer(&inner, layers - 1))
+    }
+}
+
+/// A small letter of a text, and where in the text its character stands.
+struct Letter {
+    letter: char,
+    from: usize,
+    to: usize,
+}
+
+/// One character may have several small letters.
+fn letters(text: &str) -> Vec<Letter> {
+    let character = |(from, character): (usize, char)| {
+        let to = from + character.len_utf8();
+        character.to_lowercase().map(move |letter| Letter { letter, from, to })
+    };
+    text.char_indices().flat_map(character).collect()
+}
+
+/// Where something ends that was found.
+struct End {
+    /// In the text.
+    to: usize,
+    /// Among the letters.
+    next: usize,
+}
+
+/// Where a whole word, or several, end that begin at `at`.
+fn ends(letters: &[Letter], at: usize, called: &[char]) -> Option<End> {
+    let next = at.checked_add(called.len())?;
+    let found = letters.get(at..next)?;
+    let same = found.iter().map(|it| it.letter).eq(called.iter().copied());
+    let is_word = |at: Option<usize>| at.and_then(|at| letters.get(at)).is_some_and(|it| it.letter.is_alphanumeric());
+    let whole = !is_word(at.checked_sub(1)) && !is_word(Some(next));
+    (same && whole).then_some(End { to: found.last()?.to, next })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ana() -> Erasure {
+        Erasure::new(["Ana Lindqvist", "ana@fabrikam.example", "Ana"]).unwrap()
+    }
+
+    #[test]
+    fn whole_words_go_whatever_their_case() {
+        let table = [
+            ("Ana Lindqvist", Some("[forgotten]")),
+            ("for ANA LINDQVIST, and Jon", Some("for [forgotten], and Jon")),
+            ("refs/heads/users/ana/fix", Some("refs/heads/users/[forgotten]/fix")),
+            ("<Ana@Fabrikam.example>ana", Some("<[forgotten]>[forgotten]")),
+            ("Ana-Ana", Some("[forgotten]-[forgotten]")),
+            ("Anabel, Diana, hanaü", None),
+            ("", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(ana().text(text).as_deref(), expected, "{text}");
+        }
+        let umlaut = Erasure::new(["ÖZGE İnce"]).unwrap();
+        assert_eq!(umlaut.text("by özge İNCE!").as_deref(), Some("by [forgotten]!"));
+    }
+
+    #[test]
+    fn json_loses_it_in_values_and_names_and_stays_json() {
+        let json = r#"{"a":["Jon",{"Ana":1}],"b":{"c":"by An\u0061"},"n":12345678901234567}"#;
+        let expected = r#"{"a":["Jon",{"[forgotten]":1}],"b":{"c":"by [forgotten]"},"n":12345678901234567}"#;
+        assert_eq!(ana().json(json).as_deref(), Some(expected));
+        assert_eq!(ana().json(r#"{"a":"Jon"}"#), None);
+        assert_eq!(ana().json("Ana"), None);
+    }
+
+    #[test]
+    fn bodies_are_searched_in_every_wrapping() {
+        let json = r#"{"who":"An\u0061 Lindqvist"}"#;
+        let encoded = base64_simd::STANDARD.encode_to_string(json);
+        for body in [json, &encoded, "rubbish of Ana", &format!("\u{feff}{json}"), &format!(" {encoded}\r\n")] {
+            assert!(ana().is_in(body.as_bytes()), "{body}");
+        }
+        assert!(ana().is_in(b"\xff Ana \xff"));
+        assert!(
+            !ana().is_in(b"Jon")
+                && !ana().is_in(b"")
+                && !ana().is_in(base64_simd::STANDARD.encode_to_string("Jon").as_bytes())
+        );
+    }
+
+    #[test]
+    fn nobody_is_found_by_two_letters() {
+        assert_eq!(
+            Erasure::new(["Jon", " x "]).unwrap_err().to_string(),
+            "` x ` is too short to find a person by: at least 3 characters are needed"
+        );
+    }
+}

@@ -1,0 +1,58 @@
+//! What Bedrock's pipelines write into the pull requests that they open, so that its chain is found with no
+//! configuration.
+//!
+//! <https://github.com/microsoft/bedrock/blob/master/docs/hld-to-manifest.md> and its templates of pipelines.
+
+/// The run that opened a pull request: `PR created by: {pipeline} with buildId: {id} and buildNumber: {number}`.
+pub(super) fn opened_by(description: &str) -> Option<(u64, &str)> {
+    let (_, rest) = description.split_once("PR created by: ")?;
+    let line = rest.lines().next()?;
+    let (_, rest) = line.rsplit_once(" with buildId: ")?;
+    let (id, number) = rest.split_once(" and buildNumber: ")?;
+    let number = number.trim().trim_end_matches('.');
+    let id = id.trim().parse().ok().filter(|id| *id > 0)?;
+    (!number.is_empty()).then_some((id, number))
+}
+
+/// The image tag in a title: `Updating {service} image tag to {tag}.`
+pub(super) fn image_tag(title: &str) -> Option<&str> {
+    let (_, rest) = title.strip_prefix("Updating ")?.split_once(" image tag to ")?;
+    let tag = rest.trim().trim_end_matches('.');
+    (!tag.is_empty() && !tag.contains(char::is_whitespace)).then_some(tag)
+}
+
+/// The number of a run in `{branch}-{number}`: a number has no dash.
+pub(super) fn number_of_tag(tag: &str) -> Option<&str> {
+    let (branch, number) = tag.rsplit_once('-')?;
+    (!branch.is_empty() && !number.is_empty()).then_some(number)
+}
+
+/// Whether it only brings the high-level definition in step with a repository: no deployment.
+pub(super) fn is_reconcile(source: Option<&str>, title: Option<&str>) -> bool {
+    let branch = source.map(|source| source.strip_prefix("refs/heads/").unwrap_or(source));
+    branch.is_some_and(|branch| branch.starts_with("RECONCILE/"))
+        || title.is_some_and(|title| title.starts_with("Reconciling HLD with "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opened_it() {
+        let text =
+            "Updating web to main-20250612.4.\nPR created by: web with buildId: 1203 and buildNumber: 20250612.4";
+        assert_eq!(opened_by(text), Some((1203, "20250612.4")));
+        for none in ["", "PR created by: web", "PR created by: web with buildId: x and buildNumber: 1"] {
+            assert_eq!(opened_by(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn tags() {
+        assert_eq!(image_tag("Updating web image tag to release-2-4-20250612.4."), Some("release-2-4-20250612.4"));
+        assert_eq!(image_tag("Updating the image tag to do later"), None);
+        assert_eq!(number_of_tag("release-2-4-20250612.4"), Some("20250612.4"));
+        assert_eq!(number_of_tag("latest"), None);
+    }
+}

@@ -1,0 +1,89 @@
+//! What leads to what: from a work item by pull request and commit to a run, and on to the runs that it triggers.
+//!
+//! No link is ever stored as a fact. Each record by itself says what it refers to ([`of_run`] and its like, pure), and
+//! whoever asks joins these [`Reference`]s. So the order in which things arrive does not matter, and a rule that was
+//! wrong is mended by a better program, without new events.
+//!
+//! A reference says by which [`Rule`] it was made and whether that is certain. A certain one is what the service itself
+//! says, by an id; everything read out of names is only likely. Where the service's word may mean two things, the
+//! reference holds a condition ([`Reference::when`]), and without it there is no link.
+//!
+//! The trap: `reason` decides nothing. A run with the reason `manual` may have been started by a pipeline resource.
+
+mod bedrock;
+mod node;
+mod record;
+mod rule;
+#[cfg(test)]
+mod tests;
+mod text;
+
+pub use node::{Node, ParseNodeError};
+pub use record::{of_changes, of_deployment, of_pull_request, of_push, of_release, of_run, of_work_item};
+pub use rule::{Certainty, Rule};
+pub use text::{MOST_MENTIONS, mentions, merged_pull_request, numbers};
+
+/// That one thing leads to another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reference {
+    pub cause: Node,
+    pub effect: Node,
+    pub rule: Rule,
+    pub certainty: Certainty,
+    /// What has to hold, or else there is no link.
+    pub when: When,
+}
+
+/// A condition that only who knows both ends can look at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    Always,
+    /// The run that is the cause has this number. Known by its id alone, it is only likely.
+    Number(String),
+    /// The pull request is of the repository with this id or name.
+    Repository(String),
+    /// One of the configured patterns finds the work item in this branch.
+    Branch(String),
+}
+
+impl When {
+    const NUMBER: &str = "number";
+    const REPOSITORY: &str = "repository";
+    const BRANCH: &str = "branch";
+
+    /// As two texts: the kind, and what it is about.
+    #[must_use]
+    pub fn parts(&self) -> (&'static str, &str) {
+        match self {
+            Self::Always => ("", ""),
+            Self::Number(text) => (Self::NUMBER, text),
+            Self::Repository(text) => (Self::REPOSITORY, text),
+            Self::Branch(text) => (Self::BRANCH, text),
+        }
+    }
+
+    /// What [`When::parts`] gave; anything else is no condition.
+    #[must_use]
+    pub fn from_parts(kind: &str, text: &str) -> Self {
+        match kind {
+            Self::NUMBER => Self::Number(text.to_owned()),
+            Self::REPOSITORY => Self::Repository(text.to_owned()),
+            Self::BRANCH => Self::Branch(text.to_owned()),
+            _ => Self::Always,
+        }
+    }
+}
+
+impl Reference {
+    fn certain(cause: Node, effect: Node, rule: Rule) -> Self {
+        Self { cause, effect, rule, certainty: Certainty::Certain, when: When::Always }
+    }
+
+    fn likely(cause: Node, effect: Node, rule: Rule) -> Self {
+        Self { certainty: Certainty::Likely, ..Self::certain(cause, effect, rule) }
+    }
+
+    fn when(self, when: When) -> Self {
+        Self { when, ..self }
+    }
+}

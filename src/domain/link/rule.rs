@@ -1,0 +1,102 @@
+use std::fmt;
+
+/// How sure a link is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certainty {
+    Likely,
+    Certain,
+}
+
+impl Certainty {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Likely => "likely",
+            Self::Certain => "certain",
+        }
+    }
+}
+
+/// Declares the rules with the words that are shown and stored.
+macro_rules! rules {
+    ($($(#[$doc:meta])* $rule:ident = $word:literal,)+) => {
+        /// Why a link is there.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Rule {
+            $($(#[$doc])* $rule,)+
+        }
+
+        impl Rule {
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$rule => $word,)+
+                }
+            }
+
+            /// What [`Rule::as_str`] gave.
+            #[must_use]
+            pub fn of(word: &str) -> Option<Self> {
+                match word {
+                    $($word => Some(Self::$rule),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+rules! {
+    /// A pipeline resource started the run: `triggerInfo`.
+    PipelineResource = "pipelineResource",
+    /// A completion trigger that was set in the user interface: `triggeredByBuild`.
+    CompletionTrigger = "completionTrigger",
+    /// The run used that run's artifacts, whatever started it.
+    Consumed = "consumed",
+    /// The run built the commit.
+    Built = "built",
+    /// The service lists the commit among the build's changes.
+    BuildChange = "buildChange",
+    /// A push with this commit started the run, possibly in a repository that is a resource only.
+    Pushed = "pushed",
+    /// The run verified the pull request: the trigger's number.
+    PullRequestTrigger = "pullRequestTrigger",
+    /// The same by the branch: `refs/pull/{number}/merge`.
+    PullRequestBranch = "pullRequestBranch",
+    /// The pull request was merged by the commit.
+    MergeCommit = "mergeCommit",
+    /// The pull request is to merge the commit.
+    PullRequestCommit = "pullRequestCommit",
+    /// The commit's message says so: `Merged PR {number}: …`.
+    MergeMessage = "mergeMessage",
+    /// Named in a commit's message or a pull request's text: `AB#123`, `Related work items: #123`.
+    Mention = "mention",
+    /// Found in a branch by one of the configured patterns.
+    BranchName = "branchName",
+    /// Linked from the work item.
+    WorkItemLink = "workItemLink",
+    /// The pull request's description names the run that opened it, as Bedrock's pipelines do.
+    DescribedBuild = "describedBuild",
+    /// The release was made from the run: its artifact's version is the id of the build.
+    ReleaseArtifact = "releaseArtifact",
+    /// The release was deployed to its environment, and that succeeded.
+    Released = "released",
+    /// A deployment record of the environment names the run, and says that it succeeded.
+    DeploymentRecord = "deploymentRecord",
+    /// The pull request's title names an image tag that ends with a run's number, as Bedrock's pipelines do.
+    ImageTag = "imageTag",
+}
+
+impl Rule {
+    /// Whether one run started the other.
+    #[must_use]
+    pub fn is_trigger(self) -> bool {
+        matches!(self, Self::PipelineResource | Self::CompletionTrigger)
+    }
+}
+
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}

@@ -1,0 +1,322 @@
+//! The tables of rules, a row a case: what is a link, and what looks like one.
+
+use super::*;
+use crate::domain::changes::ShownChanges;
+use crate::domain::deployment::ShownDeployment;
+use crate::domain::pull_request::{CommitRole, ShownPullRequest};
+use crate::domain::push::ShownPush;
+use crate::domain::release::{ReleaseFact, ReleaseRecord, ShownArtifact, ShownRelease};
+use crate::domain::run::{Consumed, RunFact, RunRecord, ShownRun, ShownStage, ShownTrigger, Statement};
+use crate::domain::work_item::{WorkItemFact, WorkItemRecord};
+use crate::domain::{
+    Commit, DeploymentKey, FactKind, Outcome, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, Said,
+    ShownCommit, State, Time, WorkItemKey,
+};
+
+const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+
+fn told(references: &[Reference]) -> Vec<String> {
+    let line = |reference: &Reference| {
+        let Reference { cause, effect, rule, certainty, when } = reference;
+        let (kind, text) = when.parts();
+        let when = if kind.is_empty() { String::new() } else { format!(" if {kind} {text}") };
+        format!("{cause} -> {effect} {rule} {}{when}", certainty.as_str()).replace('\n', "/")
+    };
+    references.iter().map(line).collect()
+}
+
+fn of(edit: impl FnOnce(&mut ShownRun)) -> Vec<String> {
+    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 14, run: 500 };
+    let mut run = RunRecord::of(&RunFact::new(key, FactKind::Build, Time::UNKNOWN)).shown();
+    edit(&mut run);
+    told(&of_run(&run))
+}
+
+fn trigger(run: &mut ShownRun) {
+    let pipeline = Some("ci".to_owned());
+    run.origin.trigger = Some(ShownTrigger { id: Some(479), pipeline, version: Some("2025.1".to_owned()) });
+}
+
+/// What triggers a run: section "what triggered a run" of the service's triggers.
+#[test]
+fn what_triggered_a_run() {
+    let resource = [
+        "run:479 -> run:500 pipelineResource certain if number 2025.1",
+        "runNamed:2025.1/ci -> run:500 pipelineResource likely",
+    ];
+    assert_eq!(of(trigger), resource);
+    let manual = |run: &mut ShownRun| {
+        trigger(run);
+        run.reason = Some("manual".to_owned());
+    };
+    assert_eq!(of(manual), resource, "the reason does not decide");
+    let resource_reason = |run: &mut ShownRun| run.reason = Some("resourceTrigger".to_owned());
+    assert_eq!(of(resource_reason), [] as [&str; 0], "nor does it make a link");
+    let completion = |run: &mut ShownRun| run.origin.triggered_by = Some(478);
+    assert_eq!(of(completion), ["run:478 -> run:500 completionTrigger certain"]);
+    let early = |run: &mut ShownRun| {
+        completion(run);
+        run.started = Some(Time::from_ticks(1));
+    };
+    assert_eq!(of(early).len(), 1, "a trigger with a filter on stages comes before the other run ends");
+    let unversioned = |run: &mut ShownRun| {
+        run.origin.trigger = Some(ShownTrigger { id: Some(479), ..ShownTrigger::default() });
+    };
+    assert_eq!(of(unversioned), ["run:479 -> run:500 pipelineResource certain"]);
+}
+
+#[test]
+fn what_a_run_consumed() {
+    let consumed = |id: Option<u64>, version: Option<&str>| {
+        of(|run| {
+            let pipeline = Some("ci".to_owned());
+            let version = version.map(str::to_owned);
+            run.origin.consumed = vec![Consumed { alias: "up".to_owned(), id, pipeline, version }];
+        })
+    };
+    assert_eq!(
+        consumed(Some(479), Some("2025.1")),
+        ["run:479 -> run:500 consumed certain if number 2025.1", "runNamed:2025.1/ci -> run:500 consumed likely"],
+        "the id may be a pipeline's: only with the number it is a run's"
+    );
+    assert_eq!(consumed(None, Some("2025.1")), ["runNamed:2025.1/ci -> run:500 consumed likely"]);
+    assert_eq!(consumed(Some(479), None), [] as [&str; 0], "a pipeline's id and nothing else");
+}
+
+#[test]
+fn what_a_run_built() {
+    let built = |run: &mut ShownRun| run.commit = Some(A.to_uppercase());
+    assert_eq!(of(built), [format!("commit:{A} -> run:500 built certain")]);
+    let pushed = |run: &mut ShownRun| {
+        built(run);
+        run.origin.pushed_commit = Some(B.to_owned());
+    };
+    let both = [format!("commit:{A} -> run:500 built certain"), format!("commit:{B} -> run:500 pushed certain")];
+    assert_eq!(of(pushed), both, "the repository of the push may be a resource only");
+    let same = |run: &mut ShownRun| {
+        built(run);
+        run.origin.pushed_commit = Some(A.to_owned());
+    };
+    assert_eq!(of(same).len(), 1);
+    assert_eq!(of(|run| run.commit = Some("C1234".to_owned())), [] as [&str; 0], "a changeset");
+}
+
+#[test]
+fn which_pull_request_a_run_verified() {
+    let of_host = |kind: Option<&str>, number: Option<u64>, branch: Option<&str>| {
+        of(|run| {
+            run.repository = Some("fabrikam/app".to_owned());
+            run.branch = branch.map(str::to_owned);
+            run.origin.pull_request = number;
+            run.origin.repository_type = kind.map(str::to_owned);
+        })
+    };
+    assert_eq!(of_host(Some("TfsGit"), Some(88), None), ["pullRequest:88 -> run:500 pullRequestTrigger certain"]);
+    let branch = Some("refs/pull/88/merge");
+    assert_eq!(of_host(Some("azureReposGit"), None, branch), ["pullRequest:88 -> run:500 pullRequestBranch certain"]);
+    let foreign = ["foreignPullRequest:fabrikam/app#88 -> run:500 pullRequestBranch certain"];
+    assert_eq!(of_host(Some("GitHub"), None, branch), foreign, "that of Azure DevOps with this number is another one");
+    let unknown = ["pullRequest:88 -> run:500 pullRequestBranch likely if repository fabrikam/app"];
+    assert_eq!(of_host(None, None, branch), unknown);
+    assert_eq!(of_host(Some("TfsGit"), None, Some("refs/pull/x/merge")), [] as [&str; 0]);
+}
+
+#[test]
+fn work_items_of_a_branch_are_for_the_patterns_to_find() {
+    let branch = |name: &str| of(|run| run.branch = Some(name.to_owned()));
+    let expected = "workItem:4711 -> run:500 branchName likely if branch feature/4711-rounding";
+    assert_eq!(branch("refs/heads/feature/4711-rounding"), [expected]);
+    assert_eq!(branch("refs/tags/4711"), [] as [&str; 0]);
+}
+
+fn commit(message: &str) -> Vec<ShownCommit> {
+    vec![ShownCommit { id: A.to_owned(), commit: Commit::new(None, None, Some(message)) }]
+}
+
+fn of_change(kind: Option<&str>, message: &str) -> Vec<String> {
+    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 14, run: 500 };
+    let (repository, repository_type) = (Some("app".to_owned()), kind.map(str::to_owned));
+    told(&of_changes(&ShownChanges { key, repository, repository_type, commits: commit(message) }))
+}
+
+#[test]
+fn what_the_commits_of_a_run_name() {
+    let built = format!("commit:{A} -> run:500 buildChange certain");
+    assert_eq!(of_change(Some("TfsGit"), "Round totals"), std::slice::from_ref(&built));
+    let item = format!("workItem:4711 -> commit:{A} mention certain");
+    assert_eq!(of_change(Some("GitHub"), "Fixes AB#4711, see #12"), [built.clone(), item.clone()]);
+    let merged = format!("pullRequest:88 -> commit:{A} mergeMessage likely if repository app");
+    let message = "Merged PR 88: x\n\nRelated work items: #4711";
+    assert_eq!(of_change(Some("TfsGit"), message), [built.clone(), item, merged]);
+    assert_eq!(of_change(Some("GitHub"), "Merged PR 88: x"), [built], "GitHub says it otherwise and numbers its own");
+}
+
+#[test]
+fn what_the_commits_of_a_push_name() {
+    let push = |message: &str| {
+        let key = PushKey::new("fabrikam", "9a0d", 314);
+        told(&of_push(&ShownPush {
+            key,
+            project_id: None,
+            project_name: None,
+            repository: None,
+            pushed_by: None,
+            pushed: None,
+            refs: Vec::new(),
+            commits: commit(message),
+        }))
+    };
+    assert_eq!(
+        push("Merged PR 88: x"),
+        [format!("pullRequest:88 -> commit:{A} mergeMessage likely if repository 9a0d")]
+    );
+    // The manifest's repository is another one than that of the pull request.
+    let manifest = "Updated k8s manifest files post commit: Merged PR 88: Updating web image tag to main-2025.1.";
+    assert_eq!(push(manifest), [format!("pullRequest:88 -> commit:{A} mergeMessage likely")]);
+    assert_eq!(push("Round totals"), [] as [&str; 0]);
+}
+
+fn pull_request(edit: impl FnOnce(&mut ShownPullRequest)) -> Vec<String> {
+    let key = PullRequestKey::new("fabrikam", "9a0d", 88);
+    let fact = crate::domain::pull_request::PullRequestFact::new(key, Time::UNKNOWN);
+    let mut shown = crate::domain::pull_request::PullRequestRecord::of(&fact).shown();
+    edit(&mut shown);
+    told(&of_pull_request(&shown))
+}
+
+#[test]
+fn what_a_pull_request_is_about() {
+    let commits = vec![(CommitRole::Source, A.to_owned()), (CommitRole::Merge, B.to_owned())];
+    let expected = [
+        format!("commit:{A} -> pullRequest:88 pullRequestCommit certain"),
+        format!("pullRequest:88 -> commit:{B} mergeCommit certain"),
+    ];
+    assert_eq!(pull_request(|shown| shown.commits = commits), expected);
+    let items = pull_request(|shown| shown.work_items = vec![4711]);
+    assert_eq!(items, ["workItem:4711 -> pullRequest:88 mention certain"]);
+    let branch = pull_request(|shown| shown.source = Some("refs/heads/feature/4711".to_owned()));
+    assert_eq!(branch, ["workItem:4711 -> pullRequest:88 branchName likely if branch feature/4711"]);
+}
+
+/// Bedrock's defaults: what its pipelines open.
+#[test]
+fn which_run_opened_a_pull_request() {
+    let described = "Updating web to main-2025.1.\nPR created by: web with buildId: 479 and buildNumber: 2025.1";
+    let title = "Updating web image tag to main-2025.1.";
+    let deploy = |description: Option<&str>, title: &str, source: &str| {
+        pull_request(|shown| {
+            shown.description = description.map(str::to_owned);
+            shown.title = Some(title.to_owned());
+            shown.source = Some(source.to_owned());
+        })
+    };
+    let certain = ["run:479 -> pullRequest:88 describedBuild certain if number 2025.1"];
+    assert_eq!(deploy(Some(described), title, "DEPLOY/web-main-2025.1"), certain);
+    let likely = ["runNamed:2025.1/ -> pullRequest:88 imageTag likely"];
+    assert_eq!(deploy(None, title, "DEPLOY/web-main-2025.1"), likely, "the number alone may be used again");
+    let none: [&str; 0] = [];
+    assert_eq!(deploy(Some(described), title, "refs/heads/RECONCILE/web-2025.1"), certain_branch_only());
+    assert_eq!(deploy(Some(described), "Reconciling HLD with web-2025.1.", "x"), none);
+    assert_eq!(deploy(None, "Round totals", "x"), none);
+}
+
+/// No deployment; what is left of it is a number in a branch, which no usual pattern takes for a work item.
+fn certain_branch_only() -> Vec<String> {
+    let when = "if branch RECONCILE/web-2025.1";
+    vec![
+        format!("workItem:1 -> pullRequest:88 branchName likely {when}"),
+        format!("workItem:2025 -> pullRequest:88 branchName likely {when}"),
+    ]
+}
+
+#[test]
+fn what_a_work_item_is_linked_to() {
+    use crate::domain::work_item::Relation;
+    let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 4711 };
+    let mut fact = WorkItemFact::new(key, Time::UNKNOWN, 3);
+    let relation = |to, is_there| Relation { to, is_there };
+    fact.relations = vec![
+        relation(Node::PullRequest(88), true),
+        relation(Node::Run(479), false),
+        relation(Node::WorkItem(4711), true),
+    ];
+    let shown = WorkItemRecord::of(&fact).shown();
+    assert_eq!(told(&of_work_item(&shown)), ["workItem:4711 -> pullRequest:88 workItemLink certain"]);
+}
+
+/// The times of runs are in no rule.
+#[test]
+fn a_run_that_is_not_over_has_its_links_already() {
+    let open = of(|run| {
+        trigger(run);
+        run.state = Some(State::InProgress);
+    });
+    assert_eq!(open.len(), 2);
+    let record = RunRecord::of(&RunFact {
+        run: Some((State::InProgress, Statement::at(Time::UNKNOWN))),
+        ..RunFact::new(RunKey::default(), FactKind::Build, Time::UNKNOWN)
+    });
+    assert_eq!(of_run(&record.shown()), []);
+}
+
+fn stage(name: &str, result: Option<&str>) -> ShownStage {
+    let (state, result) = (Some(State::Completed), result.map(Outcome::from));
+    ShownStage { name: name.to_owned(), attempt: 1, state, result, started: None, finished: None }
+}
+
+/// A release is made from builds, and what succeeded came somewhere.
+#[test]
+fn what_a_release_was_made_from_and_where_it_came() {
+    let key = ReleaseKey::new("fabrikam", "p-1", 31);
+    let fact = ReleaseFact::new(key, ReleaseFactKind::Release, Time::UNKNOWN);
+    let of = |edit: fn(&mut ShownRelease)| {
+        let mut release = ReleaseRecord::of(&fact).shown();
+        edit(&mut release);
+        told(&of_release(&release))
+    };
+    let artifact = |kind: &str, id: Option<&str>, number: Option<&str>| {
+        let [kind, version_id, version_name] = [Some(kind), id, number].map(|text| text.map(str::to_owned));
+        ShownArtifact { kind, version_id, version_name, ..ShownArtifact::default() }
+    };
+    let made = |artifact: ShownArtifact| {
+        let mut release = ReleaseRecord::of(&fact).shown();
+        release.artifacts = vec![artifact.clone(), artifact];
+        told(&of_release(&release))
+    };
+    assert_eq!(made(artifact("Build", Some("479"), None)), ["run:479 -> release:p-1/31 releaseArtifact certain"]);
+    for none in [
+        artifact("Build", None, Some("2025.1")),
+        artifact("Build", Some("2025.1"), None),
+        artifact("AzureContainerRepository", Some("479"), None),
+    ] {
+        assert_eq!(made(none), [] as [&str; 0], "a number is used again, a tag is no run");
+    }
+    let came = of(|release| {
+        release.project_name = Some(Said(Time::UNKNOWN, "shop".to_owned()));
+        release.environments =
+            vec![stage("Dev", Some("succeeded")), stage("Prod", Some("failed")), stage("Next", None)];
+    });
+    assert_eq!(came, ["release:p-1/31 -> environment:shop/Dev released certain"]);
+}
+
+#[test]
+fn where_a_run_came() {
+    let key = DeploymentKey::new("fabrikam", "p-1", 7, 479);
+    let of = |result: Option<&str>| {
+        let shown = ShownDeployment {
+            key: key.clone(),
+            environment: Some(Said(Time::UNKNOWN, "production".to_owned())),
+            project_name: None,
+            pipeline: Some(12),
+            pipeline_name: None,
+            run_name: None,
+            stages: vec![stage("Deploy", result)],
+        };
+        told(&of_deployment(&shown))
+    };
+    assert_eq!(of(Some("succeeded")), ["run:479 -> environment:p-1/production deploymentRecord certain"]);
+    for result in [Some("failed"), Some("canceled"), None] {
+        assert_eq!(of(result), [] as [&str; 0], "{result:?}");
+    }
+}

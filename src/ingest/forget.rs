@@ -1,0 +1,138 @@
+//! Takes a person out of all records and their facts.
+//!
+//! Every record is read with every fact, since a name that was overruled stands in the facts alone. A record is folded
+//! anew from its facts as they are then, so that a refold later finds the same; the rest of it, which only a newer
+//! program understands, is searched too.
+
+use std::collections::BTreeSet;
+
+use crate::domain::{DecodeRecordError, EncodedFact, Erasure, Fact, Key, Record};
+use crate::store::{Committed, Rewrite, Store, StoreError, Stored};
+
+/// Records that one round looks at.
+const PAGE: usize = 500;
+/// So often a record is tried that somebody else writes meanwhile.
+const MOST_TRIES: usize = 8;
+
+/// What was found, or done.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Records that named the person.
+    pub records: u64,
+    /// Facts that did.
+    pub facts: u64,
+    /// Records that name the person still: a newer program wrote them, they are damaged, their very key does, or they
+    /// are written again and again.
+    pub left: Vec<Key>,
+}
+
+/// Without `write` it only looks.
+///
+/// # Errors
+/// When the store fails. What was written so far stays so; the next time it goes on.
+pub async fn forget(store: &dyn Store, erasure: &Erasure, write: bool) -> Result<Forgotten, StoreError> {
+    let mut forgotten = Forgotten::default();
+    let mut last = None;
+    loop {
+        let keys = store.keys(last.as_ref(), PAGE).await?;
+        let Some(end) = keys.last().cloned() else { return Ok(forgotten) };
+        let mut changed = Vec::new();
+        for (key, stored) in keys.iter().zip(store.load(&keys).await?) {
+            let Some(stored) = stored else { continue };
+            match one(store, erasure, key, stored, write).await? {
+                Outcome::Nothing => {}
+                Outcome::Found { facts } => {
+                    forgotten.records += 1;
+                    forgotten.facts += facts;
+                    changed.push(key.clone());
+                }
+                Outcome::Left => forgotten.left.push(key.clone()),
+            }
+        }
+        if write {
+            store.append(&changed).await?;
+        }
+        last = Some(end);
+    }
+}
+
+enum Outcome {
+    Nothing,
+    Found { facts: u64 },
+    Left,
+}
+
+async fn one(
+    store: &dyn Store,
+    erasure: &Erasure,
+    key: &Key,
+    mut stored: Stored,
+    write: bool,
+) -> Result<Outcome, StoreError> {
+    if erasure.text(&key.to_string()).is_some() {
+        return Ok(Outcome::Left);
+    }
+    for _ in 0..MOST_TRIES {
+        let facts = store.stored_facts(key).await?;
+        let Some(without) = without(erasure, key, &stored, &facts) else { return Ok(Outcome::Nothing) };
+        let Some((rewrite, count)) = without else { return Ok(Outcome::Left) };
+        if !write {
+            return Ok(Outcome::Found { facts: count });
+        }
+        match store.rewrite(rewrite).await? {
+            Committed::Written(_) => return Ok(Outcome::Found { facts: count }),
+            Committed::Conflict | Committed::BelowFloor => {}
+        }
+        match store.load(std::slice::from_ref(key)).await?.pop().flatten() {
+            Some(now) => stored = now,
+            None => return Ok(Outcome::Nothing),
+        }
+    }
+    Ok(Outcome::Left)
+}
+
+/// What to write, and how many facts are other ones then. `None` where nobody is named, `Some(None)` where somebody is
+/// and it cannot be mended.
+#[expect(clippy::option_option, reason = "nothing to do, and nothing that can be done")]
+fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact]) -> Option<Option<(Rewrite, u64)>> {
+    let mut gone = Vec::new();
+    let mut new = BTreeSet::new();
+    let mut folded: Option<Record> = None;
+    for fact in facts {
+        let erased = erasure.json(&fact.text);
+        let Ok(said) = Fact::decode(key, erased.as_deref().unwrap_or(&fact.text)) else {
+            return erased.map(|_| None);
+        };
+        if erased.is_some() {
+            gone.push(fact.clone());
+            new.insert(said.encode());
+        }
+        match &mut folded {
+            Some(record) => record.add(&said),
+            None => folded = Some(Record::of(&said)),
+        }
+    }
+    let record = match &stored.record {
+        Ok(record) => record,
+        // Nobody can say what stands in it.
+        Err(DecodeRecordError::Newer { .. } | DecodeRecordError::Damaged(_)) => return Some(None),
+    };
+    let erased = erasure.json(&record.encode());
+    if erased.is_none() && gone.is_empty() {
+        return None;
+    }
+    let Some(known) = erased.map_or_else(|| Some(record.clone()), |text| Record::decode(key, &text).ok()) else {
+        return Some(None);
+    };
+    let record = match folded {
+        Some(mut folded) => {
+            folded.keep_unknown(&known);
+            folded
+        }
+        None => known,
+    };
+    let count = u64::try_from(gone.len()).unwrap_or_default();
+    let text = record.encode();
+    let expected = stored.version.clone();
+    Some(Some((Rewrite { record, text, expected, gone, facts: new.into_iter().collect() }, count)))
+}

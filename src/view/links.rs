@@ -1,0 +1,129 @@
+use crate::catalog::{CommitDetail, Link, LinkKind, Owner, PullRequestDetail, Vote, WorkItemDetail};
+
+use super::escaped;
+use super::runs::{branch, time};
+use super::table::{or_unknown, table};
+
+/// A commit for people: what is known of it, what it is about, where it went.
+#[must_use]
+pub fn commit_text(commit: &CommitDetail) -> String {
+    let push = commit.pushes.first();
+    let refs: Vec<_> = commit.pushes.iter().flat_map(|push| &push.refs).map(|name| branch(Some(name))).collect();
+    let rows = [
+        ("Commit", commit.commit.clone()),
+        ("Organization", commit.organization.clone()),
+        ("Repository", or_unknown(commit.repository.as_deref())),
+        ("Message", or_unknown(commit.message.as_deref())),
+        ("Author", or_unknown(commit.author.as_deref())),
+        ("Committed", time(commit.committed_at)),
+        ("Pushed", time(push.and_then(|push| push.pushed_at))),
+        ("Pushed by", or_unknown(push.and_then(|push| push.pushed_by.as_deref()))),
+        ("Pushed to", or_unknown(Some(&refs.join(", ")))),
+    ];
+    head(&rows) + &links_text(&commit.links)
+}
+
+/// A pull request for people.
+#[must_use]
+pub fn pull_request_text(shown: &PullRequestDetail) -> String {
+    let votes: Vec<_> = shown.votes.iter().filter(|vote| vote.vote != 0).map(vote).collect();
+    let rows = [
+        ("Pull request", format!("{} {}", shown.pull_request_id, shown.title.as_deref().unwrap_or_default())),
+        ("Status", or_unknown(shown.status.as_deref())),
+        ("Project", format!("{}/{}", shown.organization, or_unknown(shown.project.as_deref()))),
+        ("Repository", or_unknown(shown.repository.as_deref())),
+        ("Source", branch(shown.source.as_deref())),
+        ("Target", branch(shown.target.as_deref())),
+        ("Created by", or_unknown(shown.created_by.as_deref())),
+        ("Created", time(shown.created_at)),
+        ("Approved", time(shown.first_approved_at)),
+        ("Closed", time(shown.closed_at)),
+        ("Merge commit", or_unknown(shown.merge_commit.as_deref())),
+        ("Votes", or_unknown(Some(&votes.join(", ")))),
+        ("URL", or_unknown(shown.url.as_deref())),
+    ];
+    head(&rows) + &links_text(&shown.links)
+}
+
+fn vote(vote: &Vote) -> String {
+    let word = match vote.vote {
+        10.. => "approved",
+        1..=9 => "approved with suggestions",
+        0 => "no vote",
+        -9..=-1 => "waits for the author",
+        _ => "rejected",
+    };
+    format!("{}: {word}", or_unknown(vote.name.as_deref()))
+}
+
+/// A work item for people.
+#[must_use]
+pub fn work_item_text(item: &WorkItemDetail) -> String {
+    let kind = item.kind.as_deref().unwrap_or("Work item");
+    let states: Vec<_> = item.states.iter().map(|state| format!("{} {}", state.state, time(state.since))).collect();
+    let rows = [
+        ("Work item", format!("{} {kind}: {}", item.work_item_id, item.title.as_deref().unwrap_or_default())),
+        ("State", or_unknown(item.state.as_deref())),
+        ("Reason", or_unknown(item.reason.as_deref())),
+        ("Project", format!("{}/{}", item.organization, or_unknown(item.project.as_deref()))),
+        ("Assigned to", or_unknown(item.assigned_to.as_deref())),
+        ("Area", or_unknown(item.area.as_deref())),
+        ("Iteration", or_unknown(item.iteration.as_deref())),
+        ("Parent", or_unknown(item.parent.map(|parent| parent.to_string()).as_deref())),
+        ("Created", time(item.created_at)),
+        ("States", or_unknown(Some(&states.join(", ")))),
+        ("URL", or_unknown(item.url.as_deref())),
+    ];
+    head(&rows) + &links_text(&item.links)
+}
+
+fn head(rows: &[(&str, String)]) -> String {
+    rows.iter().map(|(label, value)| format!("{label:<14} {}\n", escaped(value.trim_end()))).collect()
+}
+
+/// What a thing is about, then where it went; nothing where nothing is known.
+pub(super) fn links_text(links: &[Link]) -> String {
+    let section = |title: &str, direction: LinkKind| {
+        let of: Vec<&Link> = links.iter().filter(|link| link.direction == direction).collect();
+        if of.is_empty() { String::new() } else { format!("\n{title}\n{}", links_table(of)) }
+    };
+    section("What it is about", LinkKind::Before) + &section("Where it went", LinkKind::After)
+}
+
+pub(super) fn links_table<'l>(links: impl IntoIterator<Item = &'l Link>) -> String {
+    let rows = links.into_iter().map(|link| {
+        let via = link.via.as_ref().map(|via| format!("{} {}", words(via.kind), short(via.kind, &via.id)));
+        vec![
+            words(link.kind).to_owned(),
+            short(link.kind, &link.id).to_owned(),
+            or_unknown(link.name.as_deref()),
+            or_unknown(link.state.as_deref()),
+            link.rule.to_owned(),
+            link.certainty.to_owned(),
+            or_unknown(via.as_deref()),
+        ]
+    });
+    table(&["KIND", "ID", "NAME", "STATE", "RULE", "CERTAINTY", "VIA"], rows)
+}
+
+fn words(kind: &'static str) -> &'static str {
+    match kind {
+        "pullRequest" | "foreignPullRequest" => "pull request",
+        "workItem" => "work item",
+        other => other,
+    }
+}
+
+/// Of a commit the first 8 characters: enough to find it.
+fn short<'i>(kind: &str, id: &'i str) -> &'i str {
+    if kind == "commit" { id.get(..8).unwrap_or(id) } else { id }
+}
+
+/// Service and team, or that nobody said whose it is.
+pub(super) fn owner(owner: Option<&Owner>) -> String {
+    match owner {
+        None => "unmapped".to_owned(),
+        Some(Owner { service, team: Some(team), .. }) => format!("{service} ({team})"),
+        Some(Owner { service, team: None, .. }) => service.clone(),
+    }
+}

@@ -1,0 +1,212 @@
+//! The merge of what is said of pushes, pull requests, work items and a run's commits is a join, too.
+
+use pipetrail::domain::changes::ChangesFact;
+use pipetrail::domain::link::Node;
+use pipetrail::domain::pull_request::{CommitRole, PullRequestFact, StatusSaid, Vote, VoteSaid};
+use pipetrail::domain::push::{PushFact, RefUpdate};
+use pipetrail::domain::work_item::{Relation, WorkItemFact};
+use pipetrail::domain::{
+    Change, Commit, Fact, Join, Label, PullRequestKey, PullRequestStatus, PushKey, Record, RunKey, Time, WorkItemKey,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+/// Few enough that they collide.
+fn time() -> impl Strategy<Value = Time> {
+    (100_i64..112).prop_map(Time::from_ticks)
+}
+
+fn word() -> impl Strategy<Value = String> {
+    select(vec!["a", "b", "c"]).prop_map(str::to_owned)
+}
+
+fn labels() -> impl Strategy<Value = Vec<(Label, String)>> {
+    let label = select(vec![Label::Title, Label::Repository, Label::from("aLaterLabel")]);
+    vec((label, word()), 0..3)
+}
+
+fn id() -> impl Strategy<Value = String> {
+    (0_u8..4).prop_map(|number| format!("{number:040}"))
+}
+
+fn commits() -> impl Strategy<Value = Vec<(String, Commit)>> {
+    let commit = (option::of(time()), option::of(word()), option::of(select(vec!["x AB#1", "y"])));
+    vec((id(), commit.prop_map(|(at, author, message)| Commit::new(at, author.as_deref(), message))), 0..3)
+}
+
+fn push() -> impl Strategy<Value = Fact> {
+    let refs = vec((word(), option::of(id()), option::of(id())), 0..3);
+    (time(), option::of(time()), labels(), refs, commits()).prop_map(|(said, pushed, labels, refs, commits)| {
+        let refs = refs.into_iter().map(|(name, old, new)| RefUpdate { name, old, new }).collect();
+        let fact = PushFact::new(PushKey::new("fabrikam", "9a0d", 314), said);
+        Fact::Push(PushFact { pushed, labels, refs, commits, ..fact })
+    })
+}
+
+fn changes() -> impl Strategy<Value = Fact> {
+    (time(), labels(), commits()).prop_map(|(said, labels, commits)| {
+        let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
+        Fact::Changes(ChangesFact { key, said, labels, commits })
+    })
+}
+
+fn pull_request() -> impl Strategy<Value = Fact> {
+    let status = select(vec!["active", "abandoned", "completed", "aLaterStatus"]).prop_map(PullRequestStatus::from);
+    let status = option::of((status, time(), option::of(time()), option::of(time())));
+    let commits = vec((select(vec![CommitRole::Source, CommitRole::Merge]), id()), 0..3);
+    let votes = vec((word(), -10_i64..11, option::of(word()), any::<bool>()), 0..3);
+    let items = option::of(vec(1_u64..4, 0..2));
+    (time(), labels(), status, commits, votes, (option::of(time()), items)).prop_map(
+        |(said, labels, status, commits, votes, (approved, work_items))| {
+            let vote = |(id, vote, name, is_team)| VoteSaid { id, vote: Vote { vote, name, is_team } };
+            let fact = PullRequestFact::new(PullRequestKey::new("fabrikam", "9a0d", 88), said);
+            Fact::PullRequest(PullRequestFact {
+                labels,
+                status: status.map(|(status, said, created, closed)| (status, StatusSaid { said, created, closed })),
+                commits,
+                votes: votes.into_iter().map(vote).collect(),
+                approved,
+                work_items,
+                ..fact
+            })
+        },
+    )
+}
+
+fn work_item() -> impl Strategy<Value = Fact> {
+    let to = select(vec![Node::PullRequest(88), Node::Commit("b71f".to_owned()), Node::Run(479)]);
+    let relations = vec((to, any::<bool>()), 0..3);
+    let times = (option::of(time()), option::of(time()));
+    (time(), 1_u64..6, times, option::of(word()), labels(), relations).prop_map(
+        |(said, revision, (changed, created), state, labels, relations)| {
+            let relations = relations.into_iter().map(|(to, is_there)| Relation { to, is_there }).collect();
+            let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 5 };
+            let fact = WorkItemFact::new(key, said, revision);
+            Fact::WorkItem(WorkItemFact { changed, created, state, labels, relations, ..fact })
+        },
+    )
+}
+
+/// Several facts about one thing of any kind.
+fn facts(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Fact>> {
+    prop_oneof![
+        vec(push(), count.clone()),
+        vec(changes(), count.clone()),
+        vec(pull_request(), count.clone()),
+        vec(work_item(), count),
+    ]
+}
+
+fn fold<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Record {
+    let joined = facts.into_iter().map(Record::of).reduce(|mut record, part| {
+        record.absorb(part);
+        record
+    });
+    joined.expect("there are facts")
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_duplication_and_grouping_give_the_same_record(
+        (facts, shuffled) in facts(2..12).prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        again in vec(any::<Index>(), 0..6),
+        at in any::<Index>(),
+    ) {
+        let whole = fold(&facts);
+        prop_assert_eq!(&whole, &fold(shuffled.iter().chain(again.iter().map(|index| index.get(&facts)))));
+        let (one, two) = shuffled.split_at(1 + at.index(shuffled.len() - 1));
+        let (mut left, right) = (fold(one), fold(two));
+        left.absorb(right);
+        prop_assert_eq!(&whole, &left);
+        prop_assert!(whole.is_shown_like(&left));
+        prop_assert_eq!((whole.encode(), whole.columns(), whole.ended()), (left.encode(), left.columns(), left.ended()));
+    }
+
+    #[test]
+    fn unchanged_exactly_when_equal(facts in facts(1..10)) {
+        let mut record = fold(&facts[..1]);
+        for fact in &facts {
+            let before = record.clone();
+            let change = record.join(Record::of(fact));
+            prop_assert_eq!(change == Change::Unchanged, record == before);
+        }
+        prop_assert_eq!(record.clone().join(record), Change::Unchanged);
+    }
+
+    #[test]
+    fn facts_and_records_come_back(facts in facts(1..10)) {
+        let record = fold(&facts);
+        prop_assert_eq!(&Record::decode(&record.key(), &record.encode()).unwrap(), &record);
+        for fact in facts {
+            prop_assert_eq!(Fact::decode(&fact.key(), &fact.encode().text).unwrap(), fact);
+        }
+    }
+}
+
+fn key_of_a_pull_request() -> PullRequestKey {
+    PullRequestKey::new("fabrikam", "9a0d", 88)
+}
+
+fn said(at: i64, status: PullRequestStatus, closed: Option<i64>) -> Fact {
+    let at = Time::from_ticks(at);
+    let says = StatusSaid { said: at, created: Some(Time::from_ticks(1)), closed: closed.map(Time::from_ticks) };
+    let fact = PullRequestFact::new(key_of_a_pull_request(), at);
+    Fact::PullRequest(PullRequestFact { status: Some((status, says)), ..fact })
+}
+
+#[test]
+fn nothing_follows_completed_and_an_abandoned_one_may_come_back() {
+    use PullRequestStatus::{Abandoned, Active, Completed};
+    let shown = |facts: &[Fact]| {
+        let Record::PullRequest(record) = fold(facts) else { panic!("another kind") };
+        let shown = record.shown();
+        (shown.status.unwrap(), shown.closed.map(Time::ticks), Record::PullRequest(record).ended().map(Time::ticks))
+    };
+    let late = [said(10, Completed, Some(9)), said(12, Active, None)];
+    assert_eq!(shown(&late), (Completed, Some(9), Some(12)), "a payload made later than the event");
+    assert_eq!(shown(&[said(10, Abandoned, Some(9)), said(12, Active, None)]), (Active, None, None));
+    assert_eq!(shown(&[said(10, Abandoned, Some(9)), said(8, Active, None)]), (Abandoned, Some(9), Some(10)));
+}
+
+#[test]
+fn of_a_work_item_the_revision_decides_and_not_the_clock() {
+    let say = |said: i64, revision, state: &str, there: bool| {
+        let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 5 };
+        let fact = WorkItemFact::new(key, Time::from_ticks(said), revision);
+        let changed = Some(Time::from_ticks(i64::try_from(revision).unwrap() * 10));
+        let relations = vec![Relation { to: Node::Run(7), is_there: there }];
+        Fact::WorkItem(WorkItemFact { changed, state: Some(state.to_owned()), relations, ..fact })
+    };
+    let facts =
+        [say(50, 2, "Active", true), say(40, 3, "Closed", false), say(99, 1, "New", true), say(1, 4, "Closed", true)];
+    let Record::WorkItem(record) = fold(&facts) else { panic!("another kind") };
+    let shown = record.shown();
+    let states: Vec<_> =
+        shown.states.iter().map(|state| (state.state.as_str(), state.since.unwrap().ticks())).collect();
+    assert_eq!(states, [("New", 10), ("Active", 20), ("Closed", 30)]);
+    assert_eq!((shown.state.as_deref(), shown.relations), (Some("Closed"), vec![Node::Run(7)]));
+}
+
+#[test]
+fn what_a_later_version_added_is_preserved() {
+    let facts = [
+        said(10, PullRequestStatus::Active, None),
+        Fact::Push(PushFact::new(PushKey::new("f", "r", 1), Time::UNKNOWN)),
+    ];
+    for record in facts.iter().map(Record::of) {
+        let text = record.encode().replacen('{', "{\"mood\":\"sunny\",", 1);
+        let kept = Record::decode(&record.key(), &text).unwrap();
+        let mut other = record.clone();
+        assert_eq!(other.join(kept.clone()), Change::Changed);
+        assert_eq!(other, kept);
+        let mut anew = record.clone();
+        anew.keep_unknown(&kept);
+        assert_eq!(anew, kept);
+        let newer = record.encode().replace("\"v\":1", "\"v\":2");
+        assert!(Record::decode(&record.key(), &newer).is_err());
+    }
+}
