@@ -45,6 +45,7 @@ pub(super) const EXAMPLES: &[(&str, &[u8])] = examples![
     "run_completed.visualstudio.json",
     "run_in_progress.2019.json",
     "run_in_progress.2022.json",
+    "run_in_progress.consumes.json",
     "run_in_progress.json",
     "stage_completed.2019.json",
     "stage_completed.2022.json",

@@ -468,7 +468,19 @@ fn get_links() {
         "get commit xyz",
         "get commit 0000",
     ];
-    assert_snapshot!(session(&with_examples(), &lines));
+    let shell = with_examples();
+    assert_snapshot!(session(&shell, &lines));
+    // What it triggered, and who uses it: the id is its own, and its pipeline's elsewhere.
+    let words = |line: &str| shell.run(line).split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words("get run 1203");
+    for line in [
+        "Triggered KIND ID NAME STATE RULE CERTAINTY VIA run 1220 checkout-deploy 20250612.1 succeeded pipelineResource certain -",
+        "run 1221 checkout-deploy 20250612.2 inProgress consumed certain -",
+    ] {
+        assert!(said.contains(line), "{line}: {said}");
+    }
+    // Here the id is the pipeline's, so that only names tell.
+    assert!(words("get run 510").contains("run 1221 checkout-deploy 20250612.2 inProgress consumed likely -"));
 }
 
 #[test]

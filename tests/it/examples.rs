@@ -12,7 +12,7 @@ use pipetrail::ado::{
 };
 use pipetrail::domain::deployment::DeploymentFact;
 use pipetrail::domain::release::ReleaseFact;
-use pipetrail::domain::run::{RunFact, Statement};
+use pipetrail::domain::run::{Consumed, RunFact, Statement};
 use pipetrail::domain::{Fact, Join, Label, Outcome, Record, ReleaseStatus, RunKey, State, Time};
 use serde_json::json;
 
@@ -97,6 +97,9 @@ fn told_fact(fact: &RunFact) -> String {
         let (stage_attempt, attempt) = (number(job.stage_attempt), number(job.attempt));
         let says = told_says(&job.says);
         writeln!(out, "    job {}{stage_attempt} {}{attempt}: {}{says}", job.stage, job.name, job.state).unwrap();
+    }
+    for Consumed { alias, id, pipeline, version } in &fact.consumed {
+        writeln!(out, "    consumed {alias}: {id:?} {pipeline:?} {version:?}").unwrap();
     }
     for approval in &fact.approvals {
         writeln!(out, "    approval {}: {} {:?}", approval.id, approval.status, approval.says.approvers).unwrap();
@@ -649,6 +652,24 @@ fn every_file_says_what_is_written_here() {
         url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=510
         folder = \
         run: inProgress, queued 2022-11-21T16:40:02.113Z
+    run_in_progress.consumes.json
+      runStateChanged fabrikam/14/1221 said 2025-06-12T08:14:21.9017722Z
+        projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
+        runName = 20250612.2
+        pipelineName = checkout-deploy
+        branch = refs/heads/main
+        commit = 600c52d2d5b655caa111abfd863e5a9bd304bb0e
+        repositoryId = 3f1e2d4c-5b6a-4789-8abc-0d1e2f3a4b5c
+        repositoryType = azureReposGit
+        requestedFor = Ana Lindqvist
+        url = https://dev.azure.com/fabrikam/efd47cfd-d35f-40ba-b424-e1ab432fdc68/_build/results?buildId=1221
+        folder = \services\deploy
+        run: inProgress, queued 2025-06-12T08:14:03.2217341Z
+        stage Build#1: running, started 2025-06-12T08:14:20.1033333Z
+        stage Test#1: notStarted
+        stage Deploy#1: notStarted
+        consumed checkout: Some(1203) Some("checkout-service") Some("20250612.4")
+        consumed web: Some(8) Some("web-shop") Some("20221121.5")
     run_in_progress.json
       runStateChanged fabrikam/12/1203 said 2025-06-12T08:14:21.9017722Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -1189,7 +1210,17 @@ fn events_of_the_test_button_are_nobodys() {
     let run = json!({"run": {"id": 11, "state": "completed", "url": "https://codedev.ms/org/863d0a5b/_apis/Pipelines/1/runs/11"},
         "pipeline": {"id": 1}});
     let without_run = json!({"approval": {"id": "0f027b05-0942-4a35-9218-26fa07d8760a", "status": "pending"}});
+    let pull_request = |repository: &str| {
+        let url = format!("https://fabrikam.visualstudio.com/DefaultCollection/_apis/git/repositories/{repository}");
+        json!({"pullRequestId": 1, "status": "active", "repository": {"id": repository, "url": url}})
+    };
+    let item = json!({"id": 5, "rev": 1, "fields": {"System.State": "New"},
+        "url": "http://fabrikam-fiber-inc.visualstudio.com/DefaultCollection/_apis/wit/workItems/5"});
+    let made_up = "4bc14d40-c903-45e2-872e-0462c7748079";
     let table = [
+        ("git.pullrequest.created", pull_request(made_up), sample, true),
+        ("git.pullrequest.created", pull_request("9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d"), sample, false),
+        ("workitem.created", item, sample, true),
         ("build.complete", build("fabrikam-fiber-inc"), sample, true),
         ("ms.vss-pipelines.run-state-changed-event", run.clone(), sample, true),
         ("ms.vss-pipelinechecks-events.approval-pending", without_run, sample, true),

@@ -6,7 +6,7 @@
 //!
 //! A reference says by which [`Rule`] it was made and whether that is certain. A certain one is what the service itself
 //! says, by an id; everything read out of names is only likely. Where the service's word may mean two things, the
-//! reference holds a condition ([`Reference::when`]), and without it there is no link.
+//! reference holds a condition ([`When`]), and without it there is no link.
 //!
 //! The trap: `reason` decides nothing. A run with the reason `manual` may have been started by a pipeline resource.
 

@@ -4,10 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pipetrail::domain::changes::ChangesFact;
 use pipetrail::domain::gap::GapFact;
+use pipetrail::domain::pull_request::{PullRequestFact, StatusSaid};
+use pipetrail::domain::push::PushFact;
 use pipetrail::domain::run::{RunFact, Statement};
+use pipetrail::domain::work_item::WorkItemFact;
 use pipetrail::domain::{
-    EncodedFact, Fact, FactKind, GapKey, GapReason, Join, Key, Outcome, Record, RunKey, State, Time,
+    EncodedFact, Fact, FactKind, GapKey, GapReason, Join, Key, Outcome, PullRequestKey, PullRequestStatus, PushKey,
+    Record, RunKey, State, Time, WorkItemKey,
 };
 use pipetrail::store::{Committed, Cursor, Rewrite, Store, Version, Write};
 
@@ -295,8 +300,24 @@ fn gap(events: &str, second: u64) -> Fact {
     Fact::Gap(GapFact { why: Some(GapReason::OnProbation), over: Some(said), ..fact })
 }
 
+/// Of what stands around runs, over at `second`.
+fn around(second: u64) -> [Fact; 3] {
+    let said = Time::UNKNOWN.plus(Duration::from_secs(1_700_000_000 + second));
+    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 1 };
+    let changes = ChangesFact { key, said, labels: Vec::new(), commits: Vec::new() };
+    let pull_request = PullRequestFact::new(PullRequestKey::new("fabrikam", "9a0d", 88), said);
+    let status = StatusSaid { said, created: None, closed: Some(said) };
+    let status = Some((PullRequestStatus::Completed, status));
+    [
+        Fact::Changes(changes),
+        Fact::PullRequest(PullRequestFact { status, ..pull_request }),
+        Fact::Push(PushFact::new(PushKey::new("fabrikam", "9a0d", 314), said)),
+    ]
+}
+
 pub(crate) async fn keeps_records_of_every_kind(store: Shared, _: &dyn Pass) {
     let facts = [fact(1, 2), gap("build.complete", 2), gap("build.complete.x", 2), fact(2, 2), fact(3, 2)];
+    let facts: Vec<Fact> = facts.into_iter().chain(around(2)).collect();
     for fact in &facts {
         written(&store, insert(fact)).await;
         assert_eq!(load(&store, &fact.key()).await.unwrap().0, Record::of(fact));
@@ -320,6 +341,11 @@ pub(crate) async fn keeps_records_of_every_kind(store: Shared, _: &dyn Pass) {
     assert_eq!(ended.iter().cloned().collect::<BTreeSet<_>>(), keys);
     store.remove(&ended, before).await.unwrap();
     assert_eq!(store.keys(None, 10).await.unwrap(), []);
+    // A work item is never over.
+    let item = WorkItemFact::new(WorkItemKey { organization: "fabrikam".to_owned(), id: 5 }, facts[0].said(), 1);
+    written(&store, insert(&Fact::WorkItem(item.clone()))).await;
+    assert_eq!(store.ended(before, 10).await.unwrap(), []);
+    assert_eq!(store.keys(None, 10).await.unwrap(), [Key::WorkItem(item.key)]);
 }
 
 pub(crate) async fn forgets_what_is_removed_and_says_so(store: Shared, _: &dyn Pass) {
