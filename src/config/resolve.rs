@@ -413,7 +413,8 @@ mod tests {
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
-                 ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, work_item_branches, log_format, organizations, owners",
+                 ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
+                 work_item_branches, log_format, organizations, owners",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",
