@@ -79,7 +79,7 @@ impl WorkItemKey {
 }
 
 impl GapKey {
-    /// See [`plain`] for what is left of project and events.
+    /// See `plain` for what is left of project and events.
     #[must_use]
     pub fn new(organization: &str, project: &str, events: &str) -> Self {
         Self { organization: organization.to_lowercase(), project: plain(project), events: plain(events) }
@@ -99,7 +99,7 @@ pub struct ReleaseKey {
 }
 
 impl ReleaseKey {
-    /// See [`plain`] for what is left of the project.
+    /// See `plain` for what is left of the project.
     #[must_use]
     pub fn new(organization: &str, project: &str, release: u64) -> Self {
         Self { organization: organization.to_lowercase(), project: plain(project), release }
@@ -118,7 +118,7 @@ pub struct DeploymentKey {
 }
 
 impl DeploymentKey {
-    /// See [`plain`] for what is left of the project.
+    /// See `plain` for what is left of the project.
     #[must_use]
     pub fn new(organization: &str, project: &str, environment: u64, run: u64) -> Self {
         Self { organization: organization.to_lowercase(), project: plain(project), environment, run }
