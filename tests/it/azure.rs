@@ -250,7 +250,11 @@ async fn outage(azurite: &Azurite, fault: Fault) {
     let back = Instant::now();
     let tries = proxy.played()[&fault];
     // A thousand a second, if it went on as before.
-    assert!(tries < started.elapsed().as_secs().max(4) * 120, "{fault:?}: it does not slow down: {tries} requests in {:?}", started.elapsed());
+    assert!(
+        u64::from(tries) < started.elapsed().as_secs().max(4) * 120,
+        "{fault:?}: it does not slow down: {tries} requests in {:?}",
+        started.elapsed()
+    );
     while straight.depth().await >= left {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
