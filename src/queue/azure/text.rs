@@ -16,8 +16,8 @@ const MOST: usize = 64 * 1024;
 /// What Azure DevOps says for people in other words; nobody here reads it.
 const FOR_PEOPLE: [&str; 2] = ["message", "detailedMessage"];
 const LINKS: &str = "_links";
-/// The links that an event is read by: whose run it is, which, and where people find it.
-const READ: [&str; 4] = ["self", "web", "pipeline", "pipeline.web"];
+/// The links that an event is read by: whose run or work item it is, which, and where people find it.
+const READ: [&str; 5] = ["self", "web", "html", "pipeline", "pipeline.web"];
 /// Links that are nested deeper stay: each level is a look at all that is in it.
 const DEEPEST: usize = 8;
 
