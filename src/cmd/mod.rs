@@ -18,6 +18,7 @@ mod refold;
 mod serve;
 mod subscriptions;
 mod up;
+mod waiting;
 mod work;
 
 use crate::cli::Command;
