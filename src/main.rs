@@ -61,7 +61,7 @@ fn flags(cli: &Cli) -> Flags {
         | Command::Refold(_) => Default::default(),
     };
     let backfill_names = if let Command::Backfill(args) = &cli.command { args.names.clone() } else { None };
-    let aim = if let Command::Subscriptions(args) = &cli.command { Some(args.desired().aim.clone()) } else { None };
+    let hooks = if let Command::Subscriptions(args) = &cli.command { Some(args.desired()) } else { None };
     Flags {
         config: global.config,
         data: global.data,
@@ -70,9 +70,9 @@ fn flags(cli: &Cli) -> Flags {
         catalog: global.catalog,
         ado_url: global.ado_url,
         listen,
-        queue_for_hooks: aim.as_ref().is_some_and(|aim| aim.to == To::Queue),
-        queue: aim.as_ref().and_then(|aim| aim.queue.clone()),
-        public_url: aim.and_then(|aim| aim.url),
+        queue_for_hooks: hooks.as_ref().is_some_and(|hooks| hooks.aim.to == To::Queue),
+        queue: hooks.as_ref().and_then(|hooks| hooks.place.queue.clone()),
+        public_url: hooks.and_then(|hooks| hooks.aim.url),
         log_format: global.log_format,
         lease: worker.lease,
         concurrency: worker.concurrency,

@@ -49,6 +49,7 @@ use crate::domain::run::RunFact;
 use crate::domain::{Fact, FactKind, Names, ReleaseFactKind, Time};
 use error::{SEND_ALL, parse};
 use organization::Place;
+pub use organization::is_organization;
 use wire::{Containers, Envelope, Kind, text, time};
 
 /// Reads the bodies of service hook events.

@@ -89,6 +89,12 @@ pub(super) fn usable(name: &str) -> Option<String> {
     usable.then_some(lower)
 }
 
+/// Whether an organization or a collection can be called so. An address is none.
+#[must_use]
+pub fn is_organization(name: &str) -> bool {
+    usable(name).is_some() && name.trim() == name && !name.contains(['%', ':']) && !matches!(name, "." | "..")
+}
+
 /// `_apis`, `_build`, `_git` and the like stand where a project would.
 fn project(segment: &str) -> Option<Cow<'_, str>> {
     if segment.starts_with('_') {
@@ -163,6 +169,18 @@ mod tests {
 
     fn read(url: &str) -> Option<(String, Option<String>)> {
         address(url).map(|found| (found.organization, found.project.map(Cow::into_owned)))
+    }
+
+    #[test]
+    fn names_of_organizations() {
+        for name in ["fabrikam", "Fabrikam-2", "DefaultCollection", "My Collection"] {
+            assert!(is_organization(name), "{name}");
+        }
+        for name in
+            ["", " ", "fabrikam ", "https://dev.azure.com/fabrikam", "a/b", "..", "_apis", "a?b", "a%2Fb", "a\n"]
+        {
+            assert!(!is_organization(name), "{name}");
+        }
     }
 
     #[test]

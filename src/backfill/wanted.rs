@@ -227,6 +227,7 @@ fn is_of_the_run(error: &AdoError) -> bool {
         | AdoError::Unreadable { .. }
         | AdoError::TooLarge { .. } => true,
         AdoError::TokenRefused { .. }
+        | AdoError::Strange { .. }
         | AdoError::Throttled { .. }
         | AdoError::Endless { .. }
         | AdoError::NoToken { .. }

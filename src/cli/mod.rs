@@ -14,7 +14,7 @@ use crate::domain::Time;
 
 pub use reference::options_markdown;
 pub use subscriptions::{
-    Aim, Desired, EventGroup, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
+    Desired, EventGroup, Scope, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
     SubscriptionsPlan, SubscriptionsRemove, SubscriptionsRotateKey, SubscriptionsTest, To,
 };
 
@@ -134,7 +134,7 @@ pub struct Worker {
     #[arg(long, value_name = "DURATION")]
     pub dead_letter_age: Option<String>,
     /// With --watch-hooks: subscribe to the runs of projects of which nothing comes here
-    #[arg(long, requires = "watch_hooks")]
+    #[arg(long)]
     pub enrol: bool,
 }
 

@@ -22,10 +22,10 @@ pub enum Subscriptions {
     Remove(SubscriptionsRemove),
 }
 
-/// The rights are those of the namespace ServiceHooks, which project administrators have. A personal access token also
-/// needs to read projects and builds.
+/// Whose subscriptions. The rights are those of the namespace ServiceHooks, which project administrators have. A personal
+/// access token also needs to read projects and builds.
 #[derive(Debug, Clone, Args)]
-pub struct Desired {
+pub struct Scope {
     /// The organization [env: PIPETRAIL_ORGANIZATION]
     #[arg(long, value_name = "NAME")]
     pub organization: Option<String>,
@@ -35,6 +35,13 @@ pub struct Desired {
     /// All projects of the organization
     #[arg(long)]
     pub all_projects: bool,
+}
+
+/// What should be there. Commands that do with less leave options out, as they would do nothing.
+#[derive(Debug, Clone, Args)]
+pub struct Desired {
+    #[command(flatten)]
+    pub scope: Scope,
     /// Which events: runs, jobs, code (pushes, pull requests), releases (classic), boards (work items)
     #[arg(long, value_enum, value_name = "GROUP", value_delimiter = ',', default_values = ["runs"])]
     pub groups: Vec<EventGroup>,
@@ -43,32 +50,55 @@ pub struct Desired {
     pub pipeline: Vec<u64>,
     #[command(flatten)]
     pub aim: Aim,
-}
-
-/// Where events go.
-#[derive(Debug, Clone, Args)]
-pub struct Aim {
-    /// Where events go: a queue of Azure Storage, by AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or a connection
-    /// string; or a web hook of `up`
-    #[arg(long, value_enum, value_name = "KIND", default_value_t = To::Queue)]
-    pub to: To,
-    /// The queue [env: PIPETRAIL_QUEUE] [default: ado-events]
-    #[arg(long, value_name = "NAME")]
-    pub queue: Option<String>,
+    #[command(flatten)]
+    pub place: QueueName,
     /// How long an event waits on the queue before Azure removes it, at most 7d [default: 7d]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub ttl: Option<Duration>,
     /// How long an event stays hidden on the queue at first [default: 0s]
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub visibility: Option<Duration>,
+}
+
+impl Desired {
+    /// All else is as if it was not said.
+    fn of(scope: &Scope, aim: &Aim, place: &QueueName) -> Self {
+        Self {
+            scope: scope.clone(),
+            groups: vec![EventGroup::Runs],
+            pipeline: Vec::new(),
+            aim: aim.clone(),
+            place: place.clone(),
+            ttl: None,
+            visibility: None,
+        }
+    }
+}
+
+/// Where events go.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Aim {
+    /// Where events go: a queue of Azure Storage, by AZURE_STORAGE_ACCOUNT and AZURE_STORAGE_KEY or a connection
+    /// string; or a web hook of `up`
+    #[arg(long, value_enum, value_name = "KIND", default_value_t = To::Queue)]
+    pub to: To,
     /// Web hook: the https address at which Azure DevOps reaches `up`; user and password are
     /// PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD [env: PIPETRAIL_PUBLIC_URL]
     #[arg(long, value_name = "ADDRESS")]
     pub url: Option<String>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// Which queue of the account.
+#[derive(Debug, Clone, Default, Args)]
+pub struct QueueName {
+    /// The queue [env: PIPETRAIL_QUEUE] [default: ado-events]
+    #[arg(long, value_name = "NAME")]
+    pub queue: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum To {
+    #[default]
     Queue,
     WebHook,
 }
@@ -106,10 +136,19 @@ pub struct SubscriptionsApply {
 #[derive(Debug, Args)]
 pub struct SubscriptionsList {
     #[command(flatten)]
-    pub desired: Desired,
+    pub scope: Scope,
+    #[command(flatten)]
+    pub aim: Aim,
     /// What to print
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = ListFormat::Table)]
     pub output: ListFormat,
+}
+
+impl SubscriptionsList {
+    #[must_use]
+    pub fn desired(&self) -> Desired {
+        Desired::of(&self.scope, &self.aim, &QueueName::default())
+    }
 }
 
 #[derive(Debug, Args)]
@@ -131,27 +170,49 @@ pub struct SubscriptionsDoctor {
 #[derive(Debug, Args)]
 pub struct SubscriptionsTest {
     #[command(flatten)]
-    pub desired: Desired,
+    pub scope: Scope,
+    #[command(flatten)]
+    pub aim: Aim,
     /// How long to wait for it
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "60s")]
     pub wait: Duration,
 }
 
+impl SubscriptionsTest {
+    #[must_use]
+    pub fn desired(&self) -> Desired {
+        Desired::of(&self.scope, &self.aim, &QueueName::default())
+    }
+}
+
 /// Set AZURE_STORAGE_KEY to the account's key that the subscriptions do not use, then run this, and only then renew the
 /// other one: both keys are valid all the while, so no event is lost.
+///
+/// All of the account's get it, whatever their project and queue; of the projects that are named one is where the key is tried first.
 #[derive(Debug, Args)]
 pub struct SubscriptionsRotateKey {
     #[command(flatten)]
-    pub desired: Desired,
+    pub scope: Scope,
     /// Do it: without this only the plan is printed
     #[arg(long)]
     pub yes: bool,
 }
 
+impl SubscriptionsRotateKey {
+    #[must_use]
+    pub fn desired(&self) -> Desired {
+        Desired::of(&self.scope, &Aim::default(), &QueueName::default())
+    }
+}
+
 #[derive(Debug, Args)]
 pub struct SubscriptionsRemove {
     #[command(flatten)]
-    pub desired: Desired,
+    pub scope: Scope,
+    #[command(flatten)]
+    pub aim: Aim,
+    #[command(flatten)]
+    pub place: QueueName,
     /// Do it: without this only the plan is printed
     #[arg(long)]
     pub yes: bool,
@@ -160,17 +221,24 @@ pub struct SubscriptionsRemove {
     pub output: ListFormat,
 }
 
+impl SubscriptionsRemove {
+    #[must_use]
+    pub fn desired(&self) -> Desired {
+        Desired::of(&self.scope, &self.aim, &self.place)
+    }
+}
+
 impl Subscriptions {
     #[must_use]
-    pub fn desired(&self) -> &Desired {
+    pub fn desired(&self) -> Desired {
         match self {
-            Self::Plan(args) => &args.desired,
-            Self::Apply(args) => &args.plan.desired,
-            Self::List(args) => &args.desired,
-            Self::Doctor(args) => &args.desired,
-            Self::Test(args) => &args.desired,
-            Self::RotateKey(args) => &args.desired,
-            Self::Remove(args) => &args.desired,
+            Self::Plan(args) => args.desired.clone(),
+            Self::Apply(args) => args.plan.desired.clone(),
+            Self::List(args) => args.desired(),
+            Self::Doctor(args) => args.desired.clone(),
+            Self::Test(args) => args.desired(),
+            Self::RotateKey(args) => args.desired(),
+            Self::Remove(args) => args.desired(),
         }
     }
 }

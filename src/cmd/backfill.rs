@@ -5,7 +5,8 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, Exit, Failure, Output};
+use super::{Context, Exit, Failure, Output, waiting};
+use crate::ado::is_organization;
 use crate::ado::rest::{AdoError, Client, Limits};
 use crate::backfill::{Backfill, BackfillError, Kind, Order, Progress, Tally, Timelines};
 use crate::cli;
@@ -28,7 +29,7 @@ pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit,
         all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
     };
     tokio::select! {
-        done = work => done.map_err(|failure| failure.or_right(RIGHT)),
+        done = waiting::told(context, &client, work) => done.map_err(|failure| failure.or_right(RIGHT)),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }
@@ -52,7 +53,12 @@ fn period(now: Time, args: &cli::Backfill) -> Result<(), Failure> {
 /// As Azure DevOps is asked.
 pub(super) fn organization(context: &Context, said: Option<&str>) -> Result<String, Failure> {
     let known = said.map(str::to_owned).or_else(|| context.config.ado.organization.clone());
-    known.ok_or_else(|| Failure::usage("no organization is named").hint(WHY_ORGANIZATION))
+    let name = known.ok_or_else(|| Failure::usage("no organization is named").hint(WHY_ORGANIZATION))?;
+    if is_organization(&name) {
+        return Ok(name);
+    }
+    let hint = "it is the name alone, such as fabrikam in https://dev.azure.com/fabrikam; --ado-url names a server";
+    Err(Failure::usage(format!("`{}` cannot be the name of an organization", crate::view::escaped(&name))).hint(hint))
 }
 
 /// As records name it.

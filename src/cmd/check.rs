@@ -1,11 +1,10 @@
-use std::time::Duration;
-
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use serde::Serialize;
 use tokio::time::timeout;
 
 use super::parts::Parts;
+use super::waiting::PATIENCE;
 use super::{Context, Exit, Failure};
 use crate::azure::Account;
 use crate::cli::{self, CheckFormat};
@@ -14,9 +13,6 @@ use crate::domain::Time;
 use crate::queue::{Queue, Survey};
 use crate::store;
 use crate::view::{self, moment};
-
-/// After so long it is said what is waited for.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What was found about one thing.
 #[derive(Debug, Serialize)]

@@ -19,6 +19,7 @@ mod refold;
 mod serve;
 mod subscriptions;
 mod up;
+mod waiting;
 mod work;
 
 use crate::cli::Command;

@@ -176,6 +176,12 @@ fn out_of_place(sources: &mut Sources<'_>, StorageKind { is_azure, source_name }
     if *is_azure == Some(false) && flags.catalog.is_some() {
         sources.fault("--catalog", "is for `azure`, and the storage is local: leave it out, or add --storage azure");
     }
+    if flags.queue.is_some() && !flags.queue_for_hooks {
+        sources.fault("--queue", "is for `--to queue`: leave it out");
+    }
+    if flags.public_url.is_some() && flags.queue_for_hooks {
+        sources.fault("--url", "is for `--to web-hook`: leave it out");
+    }
 }
 
 /// Where Azure's settings have faults the answer is any storage: it is not used then. Where nobody knows which storage
@@ -439,7 +445,7 @@ mod tests {
 
     #[test]
     fn a_flag_that_would_do_nothing_is_a_fault() {
-        let path = || Some(PathBuf::from("x.db"));
+        let (path, text) = (|| Some(PathBuf::from("x.db")), || Some("x".to_owned()));
         let azure = [("PIPETRAIL_STORAGE", "azure"), ("AZURE_STORAGE_ACCOUNT", "fabrikam")];
         let local = [("PIPETRAIL_CATALOG", "x.db"), ("AZURE_STORAGE_ACCOUNT", "fabrikam")];
         let faults = |flags: Flags, pairs: &[(&str, &str)]| match resolved(flags, pairs, None) {
@@ -448,6 +454,10 @@ mod tests {
         };
         assert_eq!(faults(Flags { data: path(), ..Flags::default() }, &azure), ["--data"]);
         assert_eq!(faults(Flags { catalog: path(), ..Flags::default() }, &local), ["--catalog"]);
+        assert_eq!(faults(Flags { queue: text(), ..Flags::default() }, &local), ["--queue"]);
+        let url = Some("https://x.example".to_owned());
+        let to_queue = Flags { queue_for_hooks: true, public_url: url, ..Flags::default() };
+        assert_eq!(faults(to_queue, &local), ["--url"]);
         assert!(faults(Flags { data: path(), ..Flags::default() }, &local).is_empty());
         assert!(faults(Flags { catalog: path(), ..Flags::default() }, &azure).is_empty());
         assert!(faults(Flags { made_up: path(), ..Flags::default() }, &azure).is_empty());

@@ -1,5 +1,8 @@
+use std::net::SocketAddr;
+
+use axum::Extension;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
 use base64_simd::STANDARD;
@@ -14,6 +17,7 @@ const TRY_AGAIN: &str = "The event could not be stored; try again.";
 /// `POST /hooks/azure-devops`: what the Web Hooks consumer of Azure DevOps posts. 202 once it is durable.
 pub(crate) async fn azure_devops(
     State(app): State<App>,
+    from: Option<Extension<ConnectInfo<SocketAddr>>>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
@@ -23,7 +27,10 @@ pub(crate) async fn azure_devops(
         None => !headers.contains_key(ORIGIN),
     };
     if !admitted {
-        tracing::warn!("hook: refused, its user name or password is wrong, or it comes from a web page");
+        // Behind a proxy it is the proxy's: what a header says of whoever is behind it anybody could write.
+        let from =
+            from.map_or_else(|| "an unknown address".to_owned(), |Extension(ConnectInfo(from))| from.to_string());
+        tracing::warn!(from, "hook: refused, its user name or password is wrong, or it comes from a web page");
         return Err(Problem::unauthorized());
     }
     // Held until the body is handed on: this bounds the memory that bodies take.

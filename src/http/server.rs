@@ -56,7 +56,8 @@ impl Server {
     /// # Errors
     /// When the listener breaks.
     pub async fn serve(self, router: Router, stop: CancellationToken) -> io::Result<()> {
-        let serving = axum::serve(self.listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let service = router.into_make_service_with_connect_info::<SocketAddr>();
+        let serving = axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let overdue = async {
             stop.cancelled().await;
             tokio::time::sleep(DRAIN).await;

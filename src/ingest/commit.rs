@@ -119,7 +119,6 @@ impl Committer {
                 return Ok(Tried::Done);
             }
             if round > 0 {
-                report.conflicts += u64::try_from(groups.len()).unwrap_or(u64::MAX);
                 wait.next(&CancellationToken::new()).await;
             }
             let load = there || round > 0 || self.store.loads_first();
@@ -133,7 +132,10 @@ impl Committer {
             // The store has let go of it by now; where it has not, a copy does.
             let writes = Arc::unwrap_or_clone(writes);
             match answers {
-                Ok(answers) => groups = self.sort_out(open, writes, answers, report),
+                Ok(answers) => {
+                    report.conflicts += lost_races(&writes, &answers, load);
+                    groups = self.sort_out(open, writes, answers, report);
+                }
                 Err(StoreError::Refused { index, source }) => {
                     let groups = open.into_iter().zip(writes).map(|(open, write)| open.again(write)).collect();
                     return Ok(Tried::Refused { groups, index, why: source.to_string() });
@@ -253,6 +255,20 @@ fn record_write(record: Record, expected: Option<Version>, facts: Vec<EncodedFac
     Write::Record { text: record.encode(), record, expected, facts }
 }
 
+fn lost_races(writes: &[Write], answers: &[Committed], loaded: bool) -> u64 {
+    let conflicts = writes.iter().zip(answers).filter(|(_, answer)| **answer == Committed::Conflict);
+    conflicts.map(|(write, _)| u64::from(is_lost_race(write, loaded))).sum()
+}
+
+/// Whether somebody else was faster. An insert without a read before it is a guess: that the record was there already says
+/// nothing of others.
+fn is_lost_race(write: &Write, loaded: bool) -> bool {
+    match write {
+        Write::Record { expected: None, .. } => loaded,
+        Write::Record { expected: Some(_), .. } | Write::Facts { .. } => true,
+    }
+}
+
 /// Refused groups, closer to the one that is meant.
 enum Narrowed {
     Apart(Vec<Vec<Group>>),
@@ -275,5 +291,23 @@ fn narrowed(mut groups: Vec<Group>, index: Option<usize>) -> Narrowed {
         }
         Some(group) => Narrowed::One(Box::new(group)),
         None => Narrowed::Apart(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::run::RunFact;
+    use crate::domain::{Fact, FactKind, Record, RunKey, Time};
+
+    #[test]
+    fn a_guess_that_was_wrong_is_no_lost_race() {
+        let run = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
+        let fact = Fact::Run(RunFact::new(run, FactKind::Timeline, Time::UNKNOWN));
+        let write = |expected| record_write(Record::of(&fact), expected, Vec::new());
+        let known = || Some(Version("1".to_owned()));
+        let lost = [(None, false), (None, true), (known(), false), (known(), true)]
+            .map(|(expected, loaded)| is_lost_race(&write(expected), loaded));
+        assert_eq!(lost, [false, true, true, true]);
     }
 }

@@ -22,13 +22,13 @@ const SKEW: Duration = Duration::from_secs(60);
 /// A matter of taste: no event is lost by them.
 const HARMLESS: [&str; 2] = ["ttl", "visiTimeout"];
 
-/// What can be wrong.
+/// What can be wrong, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ailment {
-    OnProbation,
     DisabledBySystem,
-    DisabledByUser,
     DisabledByInactiveIdentity,
+    DisabledByUser,
+    OnProbation,
     Missing,
     Elsewhere,
     Silent,
@@ -71,7 +71,8 @@ impl Ailment {
     #[must_use]
     pub fn mend(self, options: &Options) -> String {
         let command = |name: &str| format!("pipetrail subscriptions {name}{options}");
-        let (test, fix) = (command("test"), format!("{} --fix --yes", command("doctor")));
+        let test = format!("pipetrail subscriptions test{}", options.for_a_test());
+        let fix = format!("{} --fix --yes", command("doctor"));
         match self {
             Self::OnProbation => {
                 format!("put right what the failure says (queue, key, network), then `{fix}`")

@@ -78,7 +78,7 @@ fn describe() {
     describe_histogram!(LAG, Unit::Seconds, "How long the oldest message of a batch had been on the queue.");
     describe_counter!(
         CONFLICTS,
-        "Writes of records that found another version than they had seen, or on Azure any where they had seen none: tried again after a join."
+        "Writes of records that found another version than had been read or written before: tried again after a join."
     );
     describe_counter!(REQUESTS, "Requests to Azure Storage by service and HTTP status; \"error\" without an answer.");
     describe_counter!(ADO_REQUESTS, "Requests to Azure DevOps by HTTP status; \"error\" without an answer.");

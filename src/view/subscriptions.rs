@@ -83,10 +83,13 @@ pub fn listed_findings<'f>(findings: &'f [Finding], options: &Options) -> Vec<Li
     findings.iter().map(listed).collect()
 }
 
-/// What the doctor found, and below it what each kind of trouble means and what mends it.
+/// What the doctor found, the worst first, and below it in the same order what each kind of trouble means and what mends
+/// it.
 #[must_use]
 pub fn findings_text(findings: &[Finding], options: &Options) -> String {
-    let rows = findings.iter().map(|finding| {
+    let mut worst_first: Vec<_> = findings.iter().collect();
+    worst_first.sort_by_key(|finding| finding.finding);
+    let rows = worst_first.into_iter().map(|finding| {
         vec![
             finding.finding.to_string(),
             finding.event_type.clone(),
@@ -116,4 +119,31 @@ pub fn ailments_markdown() -> String {
     };
     let rows: String = Ailment::ALL.iter().map(line).collect();
     format!("| finding | what it means | what mends it |\n|---|---|---|\n{rows}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worst_stands_first_above_and_below() {
+        let finding = |finding| Finding {
+            finding,
+            event_type: "build.complete".to_owned(),
+            project: "Fiber".to_owned(),
+            project_id: "p".to_owned(),
+            subscription_id: None,
+            says: None,
+            since: None,
+        };
+        let found = [Ailment::Doubled, Ailment::DisabledBySystem, Ailment::Missing, Ailment::Doubled].map(finding);
+        let text = findings_text(&found, &Options::default());
+        let first = |line: &str| line.split([' ', ':']).next().unwrap_or_default().to_owned();
+        let words = ["disabledBySystem", "missing", "doubled"];
+        let order: Vec<_> = text.lines().map(first).filter(|word| words.contains(&word.as_str())).collect();
+        assert_eq!(
+            order,
+            ["disabledBySystem", "missing", "doubled", "doubled", "disabledBySystem", "missing", "doubled"]
+        );
+    }
 }

@@ -172,6 +172,9 @@ async fn what_is_not_said_is_wrong_usage() {
         ("backfill --since 2999-01-01T00:00:00Z", "--since is in the future"),
         ("backfill --since -5d", "'--since <WHEN>'"),
         ("backfill --until -5d", "'--until <WHEN>'"),
+        ("backfill --organization https://dev.azure.com/fabrikam --project Spartan", "the name alone"),
+        ("subscriptions plan --to web-hook --organization a/b --project Spartan", "the name alone"),
+        ("work --enrol", "add --watch-hooks 10m"),
     ] {
         let (code, said) = shell.said(line);
         assert!(code == Some(2) && said.contains(hint), "{line}: {said}");
@@ -183,6 +186,33 @@ async fn what_is_not_said_is_wrong_usage() {
     let mut named = shell.command("backfill --since 2026-01-01T00:00:00Z");
     named.envs([("PIPETRAIL_ORGANIZATION", "Fabrikam"), ("PIPETRAIL_PROJECTS", "Spartan,Platform")]);
     assert!(named.output().unwrap().status.success());
+}
+
+/// Silence is not taken for an end, and it is said who is silent.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_answer_is_waited_for_aloud() {
+    let ado = FakeAdo::start().await;
+    let shell = Shell::new(&ado);
+    let line = "backfill --organization fabrikam --project Spartan";
+    let begin = |command: &mut Command| command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut by_command = shell.command(line);
+    by_command.env_remove("PIPETRAIL_ADO_TOKEN");
+    by_command.env("PIPETRAIL_ADO_BEARER_COMMAND", "/bin/sleep 4; echo t").env("PATH", "/bin");
+    let by_command = begin(&mut by_command);
+    ado.state().trouble = Some(Trouble::Late(Duration::from_secs(4)));
+    let by_token = begin(&mut shell.command(line));
+    let said = |child: Child| String::from_utf8(child.wait_with_output().unwrap().stderr).unwrap();
+    let (command, token) = (said(by_command), said(by_token));
+    assert_eq!(
+        command.matches("waiting for a token from the command of PIPETRAIL_ADO_BEARER_COMMAND").count(),
+        1,
+        "{command}"
+    );
+    assert_eq!(token.matches(&format!("waiting for Azure DevOps at {}", ado.url())).count(), 1, "{token}");
+    assert_eq!(command.matches("waiting for").count(), 1, "{command}");
+    ado.state().trouble = None;
+    assert!(!shell.run(line).contains("waiting"), "who answers is not waited for");
 }
 
 /// An event as a subscription with minimal resources may send it: what it is about, and no more.

@@ -336,6 +336,20 @@ async fn requests_are_few() {
     }
 }
 
+/// A worker that begins knows no record: it guesses that there is none, and that costs a load, not a conflict.
+#[tokio::test]
+async fn who_begins_meets_no_conflict() {
+    let azurite = Azurite::start().await;
+    let cloud = Cloud::open(&azurite.account(), &unique("begins")).await;
+    let sent = interleaved(8, 40);
+    for (events, outcome) in [(&sent[..20], "the first"), (&sent[20..], "one that begins")] {
+        cloud.queue.put(events.to_vec()).await.unwrap();
+        let tally = cloud.worker().run(Mode::UntilEmpty, CancellationToken::new()).await.unwrap();
+        assert_eq!((tally.received, tally.conflicts), (20, 0), "{outcome}");
+    }
+    cloud.assert_holds(&sent).await;
+}
+
 #[tokio::test]
 async fn a_client_that_is_not_ours_reads_the_columns_by_their_types() {
     let azurite = Azurite::start().await;

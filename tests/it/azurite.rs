@@ -1,7 +1,7 @@
-//! Azurite, the emulator of Azure's storage: one for all tests of a process, with all its data in memory, and one on
-//! disk for a test that needs thousands of messages.
+//! Azurite, the emulator of Azure's storage: one for all tests of a process, with all its data in memory, a quiet one
+//! beside it, and one on disk for a test that needs thousands of messages.
 //!
-//! Nothing here stops the first, for a static is never dropped. It ends when its stdin closes, and the system closes
+//! Nothing here stops the first two, for a static is never dropped. They end when its stdin closes, and the system closes
 //! that together with the process of the tests, even one that is killed.
 //!
 //! Keep a queue below some 500 messages: Azurite's `get` takes time in proportion to all messages of its queue, which
@@ -65,6 +65,14 @@ impl Azurite {
         static SHARED: LazyLock<Result<Azurite, String>> = LazyLock::new(|| Azurite::launch(None));
         let shared = tokio::task::spawn_blocking(|| SHARED.as_ref()).await.unwrap();
         shared.unwrap_or_else(|why| panic!("{why}"))
+    }
+
+    /// Another one that tests share, for those where a program asks that does not wait long: the first one stands still
+    /// for seconds while others delete their messages.
+    pub(crate) async fn quiet() -> &'static Self {
+        static QUIET: LazyLock<Result<Azurite, String>> = LazyLock::new(|| Azurite::launch(None));
+        let quiet = tokio::task::spawn_blocking(|| QUIET.as_ref()).await.unwrap();
+        quiet.unwrap_or_else(|why| panic!("{why}"))
     }
 
     /// One for one test, on disk: in memory the queue stands still for many seconds every minute once thousands of

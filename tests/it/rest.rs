@@ -76,7 +76,7 @@ async fn trouble_that_stays_is_an_error_in_time() {
     ado.state().trouble = Some(Trouble::Status(429, Some(60)));
     let error = names(&client).await.unwrap_err();
     assert!(matches!(error, AdoError::Throttled { .. }), "{error}");
-    assert!(error.to_string().contains("TF400733") && error.to_string().contains("60 s"), "{error}");
+    assert!(error.to_string().contains("TF400733") && error.to_string().contains("Web site; to wait: 60 s"), "{error}");
 }
 
 #[tokio::test]
@@ -149,6 +149,25 @@ async fn a_sign_in_in_place_of_an_answer_is_a_token_that_is_not_valid() {
         "fabrikam/_apis/projects: Azure DevOps does not accept the token (203 and a sign-in page)"
     );
     assert_eq!(ado.state().count(PROJECTS_OF), 4, "another try would not help");
+}
+
+/// A wrong address is not called a wrong token, and a page that is not the service's no missing build.
+#[tokio::test]
+async fn a_page_of_somebody_else_is_told_from_a_sign_in() {
+    let ado = FakeAdo::start().await;
+    let client = ado.client();
+    for (status, how) in [
+        (200, "200 and a page"),
+        (302, "302 and a redirect to another address"),
+        (403, "403 and a page"),
+        (404, "404 and a page"),
+    ] {
+        ado.trouble([Trouble::StrangePage(status)]);
+        let error = client.timeline("fabrikam", PROJECTS[0], 479).await.unwrap_err();
+        assert!(matches!(error, AdoError::Strange { .. }) && error.to_string().contains(how), "{status}: {error}");
+        assert!(hint(&error).starts_with("check --ado-url"), "{status}");
+    }
+    assert_eq!(ado.state().requests.len(), 4, "another try would not help");
 }
 
 #[tokio::test]

@@ -45,10 +45,17 @@ struct Shell {
 
 impl Shell {
     async fn new() -> Self {
+        let mut shell = Self::without_storage().await;
+        let endpoint = Azurite::quiet().await.queue_endpoint();
+        shell.ado.state().hooks.queue_endpoint = Some(endpoint.clone());
+        shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &endpoint);
+        shell
+    }
+
+    /// For what sends nothing to a queue.
+    async fn without_storage() -> Self {
         let ado = FakeAdo::start().await;
         ado.state().hooks.keys = [KEY.to_owned()].into();
-        let endpoint = Azurite::start().await.queue_endpoint();
-        ado.state().hooks.queue_endpoint = Some(endpoint.clone());
         let environment = vec![
             ("PIPETRAIL_ADO_URL", ado.url()),
             ("PIPETRAIL_ADO_TOKEN", TOKEN.to_owned()),
@@ -56,7 +63,6 @@ impl Shell {
             ("PIPETRAIL_PROJECTS", PROJECTS[0].to_owned()),
             ("AZURE_STORAGE_ACCOUNT", ACCOUNT.to_owned()),
             ("AZURE_STORAGE_KEY", KEY.to_owned()),
-            ("AZURE_STORAGE_QUEUE_ENDPOINT", endpoint),
         ];
         Self { ado, folder: tempfile::tempdir().unwrap(), environment }
     }
@@ -71,7 +77,7 @@ impl Shell {
         let mut command = Command::new(env!("CARGO_BIN_EXE_pipetrail"));
         command.arg("subscriptions").args(line.split_whitespace()).current_dir(self.folder.path()).env_clear();
         command.envs(self.environment.clone()).stdin(Stdio::null()).kill_on_drop(true);
-        let output = tokio::time::timeout(Duration::from_secs(60), command.output()).await.unwrap().unwrap();
+        let output = tokio::time::timeout(Duration::from_secs(180), command.output()).await.unwrap().unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         let said = Said { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) };
         for secret in [TOKEN, KEY, OTHER, "s3cret"] {
@@ -125,24 +131,38 @@ async fn what_is_missing_is_made_once() {
 #[tokio::test]
 async fn settings_of_a_subscription_can_be_said() {
     let shell = Shell::new().await;
-    shell.does("apply --yes --queue other --ttl 1d --visibility 5s --groups jobs,boards --all-projects").await;
+    shell.does("apply --yes --queue other --ttl 1d --visibility 90s --groups jobs,boards --all-projects").await;
     {
         let state = shell.ado.state();
         assert_eq!(state.hooks.subscriptions.len(), 2 * 3);
         let inputs = &state.hooks.subscriptions.values().next().unwrap()["consumerInputs"];
         assert_eq!(
             (&inputs["ttl"], &inputs["visiTimeout"], &inputs["queueName"]),
-            (&json!("86400"), &json!("5"), &json!("other"))
+            (&json!("86400"), &json!("90"), &json!("other"))
         );
     }
     let said = shell.does("apply --yes --queue other --groups jobs,boards --all-projects -o json").await;
     assert!(said.steps().iter().all(|step| step.contains("differs in ttl, visiTimeout")), "{said:?}");
+    let options = "--ttl --visibility --queue --groups --pipeline --to";
+    for (command, taken) in [
+        ("list", "--to"),
+        ("test", "--to"),
+        ("rotate-key", ""),
+        ("remove", "--queue --to"),
+        ("doctor", options),
+        ("apply", options),
+    ] {
+        let help = shell.does(&format!("{command} --help")).await.out;
+        let is_there = |option: &str| help.contains(&format!(" {option} <"));
+        let found: Vec<_> = options.split(' ').filter(|option| is_there(option)).collect();
+        assert_eq!(found, taken.split_whitespace().collect::<Vec<_>>(), "{command}: {help}");
+    }
     for (line, says) in [
         ("plan --ttl 8d", "--ttl is from 1s to 7d"),
         ("plan --visibility 8d", "--visibility is shorter than --ttl"),
         ("plan --ttl 1h --visibility 2h", "--visibility is shorter than --ttl"),
-        ("remove --url https://hooks.example", "--url is for --to web-hook"),
-        ("plan --to web-hook --url https://hooks.example --queue q", "--queue is for --to queue"),
+        ("remove --url https://hooks.example", "--url: is for `--to web-hook`"),
+        ("plan --to web-hook --url https://hooks.example --queue q", "--queue: is for `--to queue`"),
         ("plan --to web-hook --url https://hooks.example --ttl 1d", "--ttl is for --to queue"),
         ("plan --project ,", "a name is empty"),
     ] {
@@ -209,7 +229,10 @@ async fn pipelines_are_filtered_by_id_and_by_name() {
     shell.does(&format!("apply --yes --pipeline {id}")).await;
     assert_eq!(shell.writes(), writes);
     let unknown = shell.run("plan --pipeline 4711").await;
-    assert!(unknown.code == 1 && unknown.err.contains("definition 4711"), "{unknown:?}");
+    assert!(
+        unknown.code == 1 && unknown.err.contains("definition 4711") && unknown.err.contains("hint: check --pipeline"),
+        "{unknown:?}"
+    );
     assert_eq!(shell.run("plan --all-projects --pipeline 1").await.code, 2);
 }
 
@@ -326,7 +349,7 @@ async fn what_is_refused_does_not_keep_the_rest_waiting() {
 /// The command that mends is typed as it is told, and mends what was looked at and nothing else.
 #[tokio::test]
 async fn the_command_that_mends_means_what_was_looked_at() {
-    let shell = Shell::new().await;
+    let shell = Shell::without_storage().await;
     let options = format!("--project {} --groups runs,jobs --to web-hook --url https://hooks.example", PROJECTS[0]);
     let found = shell.run(&format!("doctor {options} -o json")).await;
     let mend = found.json()[0]["mend"].as_str().unwrap().to_owned();
@@ -377,15 +400,12 @@ async fn a_list_tells_of_deliveries() {
 
 #[tokio::test]
 async fn a_key_is_rotated_and_no_event_is_lost() {
-    let mut shell = Shell::new().await;
-    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    let shell = Shell::new().await;
     shell.does("apply --yes --all-projects").await;
     shell.does("apply --yes --groups jobs --queue second").await;
     // Azurite knows one key: the old one is another.
-    let endpoint = Azurite::start().await.queue_endpoint();
     {
         let mut state = shell.ado.state();
-        state.hooks.queue_endpoint = Some(endpoint);
         state.hooks.keys = [KEY.to_owned(), OTHER.to_owned()].into();
         for known in state.hooks.subscriptions.values_mut() {
             known["consumerInputs"]["accountKey"] = OTHER.into();
@@ -420,11 +440,8 @@ async fn a_key_is_rotated_and_no_event_is_lost() {
 
 #[tokio::test]
 async fn a_key_that_does_not_work_is_not_given_to_anybody() {
-    let mut shell = Shell::new().await;
-    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
+    let shell = Shell::new().await;
     shell.does("apply --yes").await;
-    let endpoint = Azurite::start().await.queue_endpoint();
-    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
     shell.ado.state().hooks.keys = [OTHER.to_owned()].into();
     let writes = shell.writes();
     shell.ado.state().hooks.set_status("build.complete", "disabledBySystem");
@@ -439,10 +456,7 @@ async fn a_key_that_does_not_work_is_not_given_to_anybody() {
 /// left out, and what was taken but not done is not called done.
 #[tokio::test]
 async fn a_rotation_is_done_only_when_it_is() {
-    let mut shell = Shell::new().await;
-    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
-    let endpoint = Azurite::start().await.queue_endpoint();
-    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
+    let shell = Shell::new().await;
     shell.does("apply --yes").await;
     {
         let mut state = shell.ado.state();
@@ -463,10 +477,7 @@ async fn a_rotation_is_done_only_when_it_is() {
 
 #[tokio::test]
 async fn a_test_event_arrives_on_a_queue() {
-    let mut shell = Shell::new().await;
-    shell.set("AZURE_STORAGE_QUEUE_ENDPOINT", &Azurite::start().await.queue_endpoint());
-    let endpoint = Azurite::start().await.queue_endpoint();
-    shell.ado.state().hooks.queue_endpoint = Some(endpoint);
+    let shell = Shell::new().await;
     let said = shell.does("test").await;
     assert!(said.err.contains("a test event arrived"), "{said:?}");
     let place = shell.ado.state().hooks.delivered[0].0.clone();
@@ -560,7 +571,7 @@ impl Shell {
 /// Probation is seen, warned of, counted and kept; it ends, and a backfill covers it.
 #[tokio::test]
 async fn whoever_watches_keeps_a_record_of_what_was_lost() {
-    let mut shell = Shell::new().await;
+    let mut shell = Shell::without_storage().await;
     shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
     shell.set("PIPETRAIL_HOOK_USER", "ado");
     shell.set("PIPETRAIL_HOOK_PASSWORD", "s3cret");
@@ -608,7 +619,7 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
 
 #[tokio::test]
 async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
-    let mut shell = Shell::new().await;
+    let mut shell = Shell::without_storage().await;
     shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
     shell.does("apply --yes --to web-hook").await;
     shell.set("PIPETRAIL_PROJECTS", "");
@@ -635,7 +646,7 @@ async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
 impl Shell {
     /// Whoever watches on a local file looks after what is sent to this address.
     async fn with_web_hook() -> Self {
-        let mut shell = Self::new().await;
+        let mut shell = Self::without_storage().await;
         shell.set("PIPETRAIL_PUBLIC_URL", "http://127.0.0.1:9");
         shell
     }
@@ -793,11 +804,11 @@ async fn one_project_does_not_blind_whoever_watches() {
 
 #[tokio::test]
 async fn a_test_event_arrives_at_a_web_hook_and_changes_no_record() {
-    let mut shell = Shell::new().await;
+    let mut shell = Shell::without_storage().await;
     shell.set("PIPETRAIL_HOOK_USER", "ado");
     shell.set("PIPETRAIL_HOOK_PASSWORD", "s3cret");
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let mut up = shell.program(&format!("up --listen 127.0.0.1:{port}")).stderr(Stdio::null()).spawn().unwrap();
+    let mut up = shell.watching(&format!("up --listen 127.0.0.1:{port}"));
     let url = format!("http://127.0.0.1:{port}");
     while reqwest::get(format!("{url}/healthz")).await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -808,6 +819,8 @@ async fn a_test_event_arrives_at_a_web_hook_and_changes_no_record() {
     shell.set("PIPETRAIL_HOOK_PASSWORD", "wrong");
     let said = shell.run(&format!("test --to web-hook --url {url}")).await;
     assert!(said.code == 1 && said.err.contains("401") && said.err.contains("hint:"), "{said:?}");
+    let log = shell.log();
+    assert!(log.contains("from=\"127.0.0.1:") && log.contains("hook: refused"), "{log}");
     let ended = "pipetrail_messages_total{outcome=\"ignored\"} 1";
     let mut metrics = String::new();
     for _ in 0..200 {

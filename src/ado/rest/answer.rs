@@ -46,6 +46,14 @@ impl Answer {
     }
 }
 
+/// How the names of headers begin that the service adds to its answers, such as `X-VSS-E2EID` and `X-TFS-ProcessId`.
+const OWN_HEADERS: [&str; 2] = ["x-vss-", "x-tfs-"];
+/// What its pages say, of which one is about signing in. In lower case.
+const OWN_WORDS: [&str; 5] =
+    ["azure devops", "visual studio", "visualstudio.com", "team foundation", "login.microsoftonline"];
+/// A page is looked through so far, in bytes.
+const LOOKED_THROUGH: usize = 64 << 10;
+
 /// An answer as it came.
 pub(super) struct Raw {
     pub(super) status: u16,
@@ -53,6 +61,8 @@ pub(super) struct Raw {
     continuation: Option<String>,
     is_page: bool,
     to_sign_in: bool,
+    /// Whether a header says that Azure DevOps answers.
+    is_known: bool,
     /// `None` where it is too large.
     body: Option<Bytes>,
     most: usize,
@@ -66,6 +76,7 @@ impl Raw {
         let (continuation, retry_after) = (text("x-ms-continuationtoken"), retry_after(headers));
         let is_page = text(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
         let to_sign_in = text(LOCATION.as_str()).is_some_and(|to| to.to_ascii_lowercase().contains("signin"));
+        let is_known = headers.keys().any(|name| OWN_HEADERS.iter().any(|own| name.as_str().starts_with(own)));
         let continuation = continuation.filter(|token| !token.is_empty());
         let mut body = Some(BytesMut::new());
         while let Some(chunk) = response.chunk().await? {
@@ -78,7 +89,14 @@ impl Raw {
             }
         }
         let body = body.map(BytesMut::freeze);
-        Ok(Self { status, retry_after, continuation, is_page, to_sign_in, body, most })
+        Ok(Self { status, retry_after, continuation, is_page, to_sign_in, is_known, body, most })
+    }
+
+    /// A page that nothing shows to be one of Azure DevOps: a proxy's, or that of another site.
+    fn is_strange_page(&self) -> bool {
+        let body = self.body.as_deref().unwrap_or_default();
+        let text = String::from_utf8_lossy(body.get(..LOOKED_THROUGH).unwrap_or(body)).to_lowercase();
+        self.is_page && !self.is_known && !OWN_WORDS.iter().any(|own| text.contains(own))
     }
 
     /// The service's own words, where the body holds them.
@@ -118,11 +136,15 @@ pub(super) fn verdict(place: &Place, method: Method, tried: Result<Raw, reqwest:
         }
     };
     let refused = |how: &str| Verdict::TokenRefused(AdoError::TokenRefused { place: at(), how: how.to_owned() });
+    let strange =
+        |what: &str| Verdict::Fail(AdoError::Strange { place: at(), how: format!("{} and {what}", raw.status) });
     let says = || raw.says();
     match raw.status {
         401 => refused("401"),
         203 => refused("203 and a sign-in page"),
         300..=399 if raw.to_sign_in => refused("it answers with a redirect to the sign-in"),
+        300..=399 => strange("a redirect to another address"),
+        200..=299 | 400..=499 if raw.is_strange_page() => strange("a page"),
         200..=299 if raw.is_page => refused("it answers with a page to sign in"),
         200..=299 => answer(raw, at()),
         403 => Verdict::Fail(AdoError::Forbidden { place: at(), says: says() }),
@@ -150,7 +172,7 @@ fn answer(raw: Raw, place: String) -> Verdict {
 
 fn throttled(raw: &Raw) -> String {
     match raw.retry_after {
-        Some(wait) => format!("{}; to wait: {}", raw.says(), in_words(wait)),
+        Some(wait) => format!("{}; to wait: {}", raw.says().trim_end_matches('.'), in_words(wait)),
         None => raw.says(),
     }
 }

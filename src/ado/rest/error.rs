@@ -9,6 +9,9 @@ pub enum AdoError {
     /// 401, 203, a redirect to the sign-in, or a page where an answer should be.
     #[error("{place}: Azure DevOps does not accept the token ({how})")]
     TokenRefused { place: String, how: String },
+    /// A page or a redirect that nothing shows to be one of Azure DevOps.
+    #[error("{place}: what answers there does not look like Azure DevOps ({how})")]
+    Strange { place: String, how: String },
     #[error("{place}: not allowed: {says}")]
     Forbidden { place: String, says: String },
     #[error("{place}: not found: {says}")]
@@ -45,7 +48,11 @@ impl AdoError {
         match self {
             Self::TokenRefused { .. } => Some(
                 "make a new token, or look at what PIPETRAIL_ADO_TOKEN or PIPETRAIL_ADO_BEARER_COMMAND give: it may have \
-                 expired, or belong to another organization; a proxy that wants a sign-in, or another site at --ado-url, looks the same",
+                 expired, or belong to another organization; also check --ado-url",
+            ),
+            Self::Strange { .. } => Some(
+                "check --ado-url and --organization: another site may be there, or a proxy that wants a sign-in stands \
+                 between",
             ),
             Self::Forbidden { .. } => Some("the token needs the right that the command's help names"),
             Self::NotFound { .. } => Some(
@@ -53,7 +60,7 @@ impl AdoError {
                  list --all-projects -o json` tells names and ids, and an id stays valid), and Azure DevOps also answers \
                  so to who may not see it",
             ),
-            Self::Throttled { .. } => Some("try again in some minutes, or with fewer requests at once"),
+            Self::Throttled { .. } => Some("try again after that time, or after some minutes where it says none"),
             Self::Unavailable { .. } => {
                 Some("check the network and --ado-url, and try again: it goes on from where it was")
             }
@@ -81,6 +88,7 @@ impl AdoError {
         match self {
             Self::Forbidden { .. } | Self::NotFound { .. } | Self::Refused { .. } => true,
             Self::TokenRefused { .. }
+            | Self::Strange { .. }
             | Self::Throttled { .. }
             | Self::Unavailable { .. }
             | Self::Unreadable { .. }
@@ -98,6 +106,7 @@ impl AdoError {
         match self {
             Self::Throttled { .. } | Self::Unavailable { .. } => true,
             Self::TokenRefused { .. }
+            | Self::Strange { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }

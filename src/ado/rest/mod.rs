@@ -180,6 +180,16 @@ impl Client {
         })
     }
 
+    /// Who has not answered yet, for people; `None` once the service did.
+    #[must_use]
+    pub fn silent(&self) -> Option<String> {
+        if self.reached.load(Ordering::Relaxed) {
+            return None;
+        }
+        let asked = self.tokens.asked().map(|who| format!("a token from {who}"));
+        Some(asked.unwrap_or_else(|| format!("Azure DevOps at {}", self.url)))
+    }
+
     /// # Errors
     /// [`AdoError`].
     pub async fn get(&self, place: &Place) -> Result<Answer, AdoError> {

@@ -117,6 +117,19 @@ impl Tokens {
         }
     }
 
+    /// Who is asked for a token; `None` where there is one.
+    pub(super) fn asked(&self) -> Option<&'static str> {
+        // Held by nobody but whoever asks.
+        if self.made.try_lock().is_ok_and(|made| made.is_some()) {
+            return None;
+        }
+        match &self.source {
+            Source::Given(_) => None,
+            Source::Command(_) => Some("the command of PIPETRAIL_ADO_BEARER_COMMAND"),
+            Source::Entra(_) => Some("Microsoft Entra"),
+        }
+    }
+
     async fn forget(&self, refused: &Header) {
         let mut made = self.made.lock().await;
         if made.as_ref().is_some_and(|(header, _)| header == refused) {
@@ -130,7 +143,14 @@ fn no_entra(error: &azure_core::Error) -> AdoError {
     while let Some(deeper) = cause.source() {
         cause = deeper;
     }
-    AdoError::NoToken { says: format!("Microsoft Entra gives none: {}", quoted(&cause.to_string())) }
+    AdoError::NoToken { says: format!("Microsoft Entra gives none: {}", quoted(&each_source(&cause.to_string()))) }
+}
+
+/// What each source of a credential says, in one line: the text's first line says only that there were several.
+fn each_source(text: &str) -> String {
+    let said = |line: &str| line.trim().trim_start_matches("- ").trim_end_matches(['.', ';']).to_owned();
+    let lines: Vec<_> = text.lines().map(said).filter(|line| !line.is_empty() && !line.ends_with(':')).collect();
+    if lines.is_empty() { text.to_owned() } else { lines.join("; ") }
 }
 
 fn entra_hangs(longest: Duration) -> AdoError {
@@ -199,6 +219,13 @@ mod tests {
         async fn clear_cache(&self) -> azure_core::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn each_source_of_entra_is_told() {
+        let text = "Multiple errors were encountered while attempting to authenticate:\n- AZURE_CLIENT_ID is not set.\n\n- no `az`";
+        assert_eq!(each_source(text), "AZURE_CLIENT_ID is not set; no `az`");
+        assert_eq!(each_source("it says:\n"), "it says:\n");
     }
 
     #[tokio::test]

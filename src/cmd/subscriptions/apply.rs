@@ -35,7 +35,7 @@ pub(super) async fn apply(context: &Context, args: &SubscriptionsApply) -> Resul
 
 /// All of ours that send here, of these projects, whatever their events.
 pub(super) async fn remove(context: &Context, args: &SubscriptionsRemove) -> Result<Exit, Failure> {
-    let desk = Desk::open(context, &args.desired).await?;
+    let desk = Desk::open(context, &args.desired()).await?;
     let found = desk.client.subscriptions(&desk.organization).await?;
     let steps = compare(&[], &found, &desk.projects, &desk.target, true);
     let ours = steps.into_iter().filter(|step| step.action == Action::Remove);

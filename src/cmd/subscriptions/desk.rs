@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crate::ado::rest::{Client, Limits, Project};
+use crate::ado::rest::{AdoError, Client, Limits, Project};
 use crate::azure::Credential;
-use crate::cli::{Aim, Desired, EventGroup, To};
-use crate::cmd::{Context, Failure, backfill};
+use crate::cli::{Desired, EventGroup, Scope, To};
+use crate::cmd::{Context, Failure, backfill, waiting};
 use crate::subscriptions::{
     Group, Inquiry, Options, Pipeline, Question, QueueTarget, Target, Wanted, WebHookTarget, wanted,
 };
@@ -28,12 +28,12 @@ pub(super) struct Desk {
 
 impl Desk {
     pub(super) async fn open(context: &Context, desired: &Desired) -> Result<Self, Failure> {
-        contradictions(&desired.aim)?;
-        let organization = backfill::organization(context, desired.organization.as_deref())?;
-        let target = target(context, &desired.aim)?;
-        let names = names(context, desired)?;
+        contradictions(desired)?;
+        let organization = backfill::organization(context, desired.scope.organization.as_deref())?;
+        let target = target(context, desired)?;
+        let names = names(context, &desired.scope)?;
         let client = Client::new(&context.config.ado.access, Limits::for_a_person())?;
-        let projects = projects(&client, &organization, &names).await?;
+        let projects = waiting::told(context, &client, projects(&client, &organization, &names)).await?;
         let pipelines = pipelines(&client, &organization, &projects, &desired.pipeline).await?;
         let groups: BTreeSet<Group> = desired.groups.iter().map(|group| Group::from(*group)).collect();
         let wanted = wanted(&groups, &projects, &pipelines, &target);
@@ -83,7 +83,8 @@ impl From<EventGroup> for Group {
 
 /// What stands in the environment is left out: whoever types the command has it too.
 fn options(desired: &Desired) -> Options {
-    let Desired { organization, project, all_projects, groups, pipeline, aim } = desired;
+    let Desired { scope, groups, pipeline, aim, place, ttl, visibility } = desired;
+    let Scope { organization, project, all_projects } = scope;
     let joined = |parts: Vec<String>| (!parts.is_empty()).then(|| parts.join(","));
     let groups: Vec<Group> = groups.iter().map(|group| Group::from(*group)).collect();
     let groups = (groups != [Group::Runs]).then(|| groups.iter().map(|group| group.as_str().to_owned()).collect());
@@ -98,21 +99,21 @@ fn options(desired: &Desired) -> Options {
     match aim.to {
         To::WebHook => options.with("--to", "web-hook").maybe("--url", aim.url.as_deref()),
         To::Queue => options
-            .maybe("--queue", aim.queue.as_deref())
-            .maybe("--ttl", said(aim.ttl).as_deref())
-            .maybe("--visibility", said(aim.visibility).as_deref()),
+            .maybe("--queue", place.queue.as_deref())
+            .maybe("--ttl", said(*ttl).as_deref())
+            .maybe("--visibility", said(*visibility).as_deref()),
     }
 }
 
 /// Empty means all.
-fn names(context: &Context, desired: &Desired) -> Result<Vec<String>, Failure> {
+fn names(context: &Context, scope: &Scope) -> Result<Vec<String>, Failure> {
     let configured = &context.config.ado.projects;
-    if desired.project.iter().any(|name| name.trim().is_empty()) {
+    if scope.project.iter().any(|name| name.trim().is_empty()) {
         return Err(Failure::usage("--project: a name is empty").hint("name each project, or use --all-projects"));
     }
-    match (desired.all_projects, desired.project.is_empty()) {
+    match (scope.all_projects, scope.project.is_empty()) {
         (true, _) => Ok(Vec::new()),
-        (false, false) => Ok(desired.project.clone()),
+        (false, false) => Ok(scope.project.clone()),
         (false, true) if !configured.is_empty() => Ok(configured.clone()),
         (false, true) => {
             let failure = Failure::usage("no project is named");
@@ -147,32 +148,41 @@ async fn pipelines(
         let [project] = projects else {
             return Err(Failure::usage("--pipeline wants one project").hint("name it with --project"));
         };
-        let name = client.pipeline_name(organization, &project.id, *id).await?;
+        let name = client.pipeline_name(organization, &project.id, *id).await.map_err(|error| unknown(error, *id))?;
         pipelines.push(Pipeline { id: *id, name });
     }
     Ok(pipelines)
 }
 
-/// Options that would do nothing. What the environment holds beside may stay: it is for other commands too.
-fn contradictions(aim: &Aim) -> Result<(), Failure> {
-    let queue =
-        [("--queue", aim.queue.is_some()), ("--ttl", aim.ttl.is_some()), ("--visibility", aim.visibility.is_some())];
-    let (kind, lonely) = match aim.to {
-        To::Queue => ("web-hook", aim.url.is_some().then_some("--url")),
-        To::WebHook => ("queue", queue.into_iter().find(|(_, said)| *said).map(|(name, _)| name)),
+fn unknown(error: AdoError, pipeline: u64) -> Failure {
+    if !matches!(error, AdoError::NotFound { .. }) {
+        return Failure::from(error);
+    }
+    Failure::from(error).hint(format!(
+        "check --pipeline: the project has none with the id {pipeline}, or the token may not see it; the id stands in the \
+         address of the pipeline's page, as definitionId"
+    ))
+}
+
+/// Options that would do nothing; --queue and --url are looked at with the configuration.
+fn contradictions(Desired { aim, ttl, visibility, .. }: &Desired) -> Result<(), Failure> {
+    let lonely = match aim.to {
+        To::Queue => None,
+        To::WebHook if ttl.is_some() => Some("--ttl"),
+        To::WebHook => visibility.is_some().then_some("--visibility"),
     };
     match lonely {
-        Some(option) => Err(Failure::usage(format!("{option} is for --to {kind}"))
-            .hint(format!("add --to {kind}, or leave {option} out"))),
+        Some(option) => Err(Failure::usage(format!("{option} is for --to queue"))
+            .hint(format!("add --to queue, or leave {option} out"))),
         None => Ok(()),
     }
 }
 
-fn target(context: &Context, aim: &Aim) -> Result<Target, Failure> {
-    match aim.to {
+fn target(context: &Context, desired: &Desired) -> Result<Target, Failure> {
+    match desired.aim.to {
         To::Queue => {
             let seconds = |duration: Duration| u32::try_from(duration.as_secs()).unwrap_or(u32::MAX);
-            let (ttl, visibility) = (aim.ttl.map_or(LONGEST, seconds), aim.visibility.map_or(0, seconds));
+            let (ttl, visibility) = (desired.ttl.map_or(LONGEST, seconds), desired.visibility.map_or(0, seconds));
             let wrong = |says: &str| Err(Failure::usage(says).hint("Azure DevOps takes no other values"));
             if !(1..=LONGEST).contains(&ttl) {
                 return wrong("--ttl is from 1s to 7d");

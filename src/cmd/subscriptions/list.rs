@@ -7,7 +7,7 @@ use crate::subscriptions::Inquiry;
 use crate::view::{self, ListedSubscription};
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsList) -> Result<Exit, Failure> {
-    let desk = Desk::open(context, &args.desired).await?;
+    let desk = Desk::open(context, &args.desired()).await?;
     let inquiry = desk.inquiry(context).await?;
     let here = |found: &&Subscription| {
         let project = found.project();

@@ -54,10 +54,19 @@ const LOOKS: &str =
 pub(super) fn can_watch(context: &Context) -> Result<(), Failure> {
     let config = &context.config;
     if config.work.watch_hooks.is_none() {
-        return Ok(());
+        return match config.work.enrol {
+            true => Err(Failure::usage("--enrol is a part of --watch-hooks").hint("add --watch-hooks 10m")),
+            false => Ok(()),
+        };
     }
     let missing = [
-        config.ado.organization.is_none().then(|| "whose subscriptions? set PIPETRAIL_ORGANIZATION".to_owned()),
+        match backfill::organization(context, None) {
+            Ok(_) => None,
+            Err(_) if config.ado.organization.is_none() => {
+                Some("whose subscriptions? set PIPETRAIL_ORGANIZATION".to_owned())
+            }
+            Err(failure) => Some(format!("PIPETRAIL_ORGANIZATION: {}", failure.in_words().0)),
+        },
         match &config.storage {
             Storage::Local if config.http.public_url.is_none() => Some(
                 "which address do web hooks go to? set PIPETRAIL_PUBLIC_URL, such as https://pipetrail.example"

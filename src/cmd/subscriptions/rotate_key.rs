@@ -16,7 +16,7 @@ use crate::ado::rest::AdoError;
 use crate::cli::SubscriptionsRotateKey;
 use crate::cmd::{Context, Exit, Failure};
 use crate::domain::SubscriptionStatus;
-use crate::subscriptions::{Target, change_key};
+use crate::subscriptions::{QueueTarget, Target, change_key};
 
 /// The list is read again so often at most.
 const ROUNDS: usize = 5;
@@ -24,17 +24,9 @@ const ROUNDS: usize = 5;
 const AGAIN: &str = "run it again; until then leave the old key as it is";
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsRotateKey) -> Result<Exit, Failure> {
-    let desk = Desk::open(context, &args.desired).await?;
+    let desk = Desk::open(context, &args.desired()).await?;
     desk.needs_secret()?;
-    let (account, key) = match &desk.target {
-        Target::Queue(queue) => (&queue.account, &queue.key),
-        Target::WebHook(_) => {
-            let hint = "a new password: restart `up` with it, then `subscriptions remove` and `subscriptions apply`; what \
-                        is lost meanwhile a backfill reads";
-            return Err(Failure::usage("a web hook has no account key").hint(hint));
-        }
-    };
-    let Some(key) = key else {
+    let Target::Queue(QueueTarget { account, key: Some(key), .. }) = &desk.target else {
         return Err(Failure::usage("no key of the account is set").hint("set AZURE_STORAGE_KEY"));
     };
     let count = ours(&desk).await?.len();

@@ -25,7 +25,7 @@ pub(super) const WAIT: Duration = Duration::from_secs(60);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsTest) -> Result<Exit, Failure> {
-    let desk = Desk::open(context, &args.desired).await?;
+    let desk = Desk::open(context, &args.desired()).await?;
     desk.needs_secret()?;
     let shutdown = context.shutdown()?;
     arrives(context, &desk, args.wait, &shutdown.stop).await?;
@@ -87,7 +87,9 @@ struct TestQueue {
 impl TestQueue {
     async fn make(azure: &AzureConfig) -> Result<Self, Failure> {
         let name = format!("pipetrail-test-{}", Uuid::new_v4().simple());
-        let client = Services::with_time_outs(&azure.account, TimeOuts::at_start())?.queue(&name);
+        // An address that is wrong shows at once; a service that is slow is no reason to call the key wrong.
+        let time_outs = TimeOuts { request: TimeOuts::default().request, ..TimeOuts::at_start() };
+        let client = Services::with_time_outs(&azure.account, time_outs)?.queue(&name);
         client.create().await.map_err(|error| AzureError::from(error).at(&format!("queue `{name}`")))?;
         Ok(Self { name, client })
     }
@@ -106,7 +108,10 @@ async fn on_a_queue(
     mut new: NewSubscription,
     until: Instant,
 ) -> Result<String, Failure> {
-    new.consumer_inputs.insert("queueName".to_owned(), queue.name.clone());
+    // What hides an event for a while, or lets it go soon, says nothing of the key.
+    for (input, value) in [("queueName", queue.name.as_str()), ("visiTimeout", "0"), ("ttl", "604800")] {
+        new.consumer_inputs.insert(input.to_owned(), value.to_owned());
+    }
     let sent = desk.client.send_test(&desk.organization, &new).await?;
     received(desk, &queue.client, sent, until).await
 }

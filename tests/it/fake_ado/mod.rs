@@ -46,6 +46,8 @@ pub(crate) enum Trouble {
     /// What a token that is not valid often gets.
     SignInPage,
     SignInRedirect,
+    /// A page of somebody else.
+    StrangePage(u16),
     /// Called JSON, but none.
     NotJson,
     /// A good answer after so long.
@@ -338,6 +340,10 @@ fn troubled(trouble: Option<&Trouble>, sound: impl FnOnce() -> Reply) -> Reply {
         Some(Trouble::SignInPage) => sign_in(),
         Some(Trouble::SignInRedirect) => Reply::page(302, "<html>Object moved</html>")
             .with("location", "https://spsprodweu1.vssps.visualstudio.com/_signin?realm=dev.azure.com"),
+        Some(Trouble::StrangePage(status)) => {
+            let reply = Reply::page(*status, "<html><title>Router</title>Log in to the guest network</html>");
+            reply.with("location", "https://elsewhere.example/")
+        }
         Some(Trouble::NotJson) => Reply::text(200, "application/json", "<?xml version=\"1.0\"?><oops/>"),
     }
 }
