@@ -17,7 +17,7 @@ const MOST: usize = 64 * 1024;
 const FOR_PEOPLE: [&str; 2] = ["message", "detailedMessage"];
 const LINKS: &str = "_links";
 /// The links that an event is read by: whose run or work item it is, which, and where people find it.
-const READ: [&str; 5] = ["self", "web", "html", "pipeline", "pipeline.web"];
+const READ: [&str; 6] = ["self", "web", "html", "parent", "pipeline", "pipeline.web"];
 /// Links that are nested deeper stay: each level is a look at all that is in it.
 const DEEPEST: usize = 8;
 
