@@ -456,7 +456,6 @@ fn get_approvals() {
 fn get_links() {
     let lines = [
         "get commit b71f0c3e",
-        "get commit b71f0c3e --organization fabrikam",
         "get commit 2f8c7a1e -o json",
         "get pr 88",
         "get pr 88 -o json",

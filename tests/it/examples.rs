@@ -210,7 +210,7 @@ fn every_file_says_what_is_written_here() {
         runName = 20230301.3
         pipelineName = warehouse
         branch = refs/heads/main
-        commit = b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f
+        commit = 5d2e8c47f1b09a3e6c7d4f8a2b1e0c9d3f5a7b68
         repository = checkout-service
         requestedFor = Mona Okafor
         reason = manual
