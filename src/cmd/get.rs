@@ -135,18 +135,23 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
         Get::Commit(args) => {
             let found = catalog.commits(&args.commit, args.organization.as_deref(), patterns(context)).await?;
             let place = |found: &CommitDetail| format!("{} {}", found.organization, found.commit);
-            only(found, &format!("commit {}", args.commit), NOT_TOLD, place).map(|found| Rows::Commit(Box::new(found)))
+            let which = which(args.organization.as_deref(), "say more of its digits");
+            only(found, &format!("commit {}", args.commit), NOT_TOLD, which, place)
+                .map(|found| Rows::Commit(Box::new(found)))
         }
         Get::Pr(args) => {
             let found = catalog.pull_requests(args.id, args.organization.as_deref(), patterns(context)).await?;
             let place = |found: &PullRequestDetail| found.organization.clone();
-            only(found, &format!("pull request {}", args.id), NOT_TOLD, place)
+            let which = which(args.organization.as_deref(), TWICE);
+            only(found, &format!("pull request {}", args.id), NOT_TOLD, which, place)
                 .map(|found| Rows::PullRequest(Box::new(found)))
         }
         Get::WorkItem(args) => {
             let found = catalog.work_items(args.id, args.organization.as_deref(), patterns(context)).await?;
             let place = |found: &WorkItemDetail| found.organization.clone();
-            only(found, &format!("work item {}", args.id), NOT_TOLD, place).map(|found| Rows::WorkItem(Box::new(found)))
+            let which = which(args.organization.as_deref(), TWICE);
+            only(found, &format!("work item {}", args.id), NOT_TOLD, which, place)
+                .map(|found| Rows::WorkItem(Box::new(found)))
         }
         Get::Environments(args) => Ok(Rows::Environments(catalog.environments(&environments(args)).await?)),
         Get::Deployments(args) => {
@@ -252,21 +257,30 @@ fn approvals(args: &cli::GetApprovals, now: Time) -> ApprovalFilter {
 
 async fn one(context: &Context, catalog: &Catalog, args: &cli::GetRun) -> Result<RunDetail, Failure> {
     let found = catalog.run(args.run_id, args.organization.as_deref(), patterns(context)).await?;
-    only(found, &format!("run {}", args.run_id), KNOWN_RUNS, |found| place(&found.run))
+    let which = which(args.organization.as_deref(), TWICE);
+    only(found, &format!("run {}", args.run_id), KNOWN_RUNS, which, |found| place(&found.run))
 }
 
 const KNOWN_RUNS: &str = "`pipetrail get runs` lists the runs that are known";
 const NOT_TOLD: &str = "nothing told of it yet: `pipetrail backfill --kinds code,boards` asks Azure DevOps";
 
+const TWICE: &str =
+    "an organization gives no number twice: made-up events, or those of another organization, are among them";
+
+/// What to say to find the one that is meant. Who named the organization is not asked for it again.
+fn which<'h>(organization: Option<&str>, further: &'h str) -> &'h str {
+    if organization.is_none() { "say which one with --organization" } else { further }
+}
+
 /// The one that was found; none and several are errors.
-fn only<T>(mut found: Vec<T>, what: &str, hint: &str, place: impl Fn(&T) -> String) -> Result<T, Failure> {
+fn only<T>(mut found: Vec<T>, what: &str, hint: &str, which: &str, place: impl Fn(&T) -> String) -> Result<T, Failure> {
     match found.pop() {
         None => Err(Failure::failed(format!("{what}: not found")).hint(hint)),
         Some(one) if found.is_empty() => Ok(one),
         Some(one) => {
             let all = found.iter().chain([&one]).map(place).collect::<Vec<_>>();
             let failure = Failure::usage(format!("{what}: there are {}: {}", all.len(), all.join(", ")));
-            Err(failure.hint("say which one with --organization"))
+            Err(failure.hint(which))
         }
     }
 }

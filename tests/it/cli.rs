@@ -147,17 +147,19 @@ fn open(shell: &Shell) -> LocalFile {
 /// A file with three runs.
 fn with_runs() -> Shell {
     let shell = Shell::new();
+    tell(&shell, [finished_run(), bare_run("contoso", 479), bare_run("contoso", 5)].concat());
+    shell
+}
+
+fn tell(shell: &Shell, facts: Vec<Fact>) {
     block_on(async {
-        let store = SqliteStore::open(open(&shell), catalog::projection()).await.unwrap();
-        for facts in [finished_run(), bare_run("contoso", 479), bare_run("contoso", 5)] {
-            let mut facts = facts.into_iter();
-            let fact = facts.next().unwrap();
+        let store = SqliteStore::open(open(shell), catalog::projection()).await.unwrap();
+        for fact in facts {
             let record = Record::of(&fact);
             let write = Write::Record { text: record.encode(), record, expected: None, facts: vec![fact.encode()] };
             store.commit(Arc::new(vec![write])).await.unwrap();
         }
     });
-    shell
 }
 
 /// A file with three dead letters, one of them not UTF-8.
@@ -509,7 +511,12 @@ fn get_run() {
         "get run 5 --organization contoso",
         "get run 4711",
     ];
-    assert_snapshot!(session(&with_runs(), &lines));
+    let shell = with_runs();
+    assert_snapshot!(session(&shell, &lines));
+    // Whoever named the organization is not asked for it again.
+    tell(&shell, bare_run("fabrikam", 479));
+    let said = shell.run("get run 479 --organization fabrikam");
+    assert!(said.contains("there are 2") && said.contains("hint: ") && !said.contains("which one"), "{said}");
 }
 
 #[test]
