@@ -235,9 +235,9 @@ pub enum Get {
     /// Show a commit: what it is about, and where it went
     Commit(GetCommit),
     /// Show a pull request: what it is about, and where it went
-    Pr(GetNumbered),
+    Pr(GetPr),
     /// Show a work item, and where it went
-    WorkItem(GetNumbered),
+    WorkItem(GetWorkItem),
     /// List environments with what is there
     Environments(GetEnvironments),
     /// List what came to environments: what is where, since when, from which run
@@ -261,9 +261,21 @@ pub struct GetCommit {
 }
 
 #[derive(Debug, Args)]
-pub struct GetNumbered {
+pub struct GetPr {
     /// Its number
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = pull_request_id)]
+    pub id: u64,
+    /// Its organization, where several have this number
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetWorkItem {
+    /// Its number
+    #[arg(value_name = "ID", value_parser = work_item_id)]
     pub id: u64,
     /// Its organization, where several have this number
     #[arg(long, value_name = "NAME")]
@@ -308,7 +320,7 @@ pub struct Filter {
     #[arg(long, value_name = "WHEN", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many; 0 = all
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
     pub top: u32,
 }
 
@@ -345,7 +357,7 @@ pub struct GetEnvironments {
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
     /// At most so many; 0 = all
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
     pub top: u32,
     #[command(flatten)]
     pub show: Show,
@@ -372,7 +384,7 @@ pub struct GetDeployments {
     #[arg(long, value_name = "WHEN", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many; 0 = all
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
     pub top: u32,
     #[command(flatten)]
     pub show: Show,
@@ -393,7 +405,7 @@ pub struct GetApprovals {
     #[arg(long, value_name = "WHEN", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many; 0 = all
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
     pub top: u32,
     #[command(flatten)]
     pub show: Show,
@@ -414,7 +426,7 @@ pub struct GetGaps {
     #[arg(long)]
     pub all: bool,
     /// At most so many; 0 = all
-    #[arg(long, value_name = "N", default_value_t = 50)]
+    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
     pub top: u32,
     #[command(flatten)]
     pub show: Show,
@@ -599,6 +611,23 @@ fn run_id(text: &str) -> Result<u64, String> {
     text.parse().map_err(|_| "a run's id is a number, such as 479: `pipetrail get runs` lists them".to_owned())
 }
 
+/// `!88` is how Azure DevOps writes it, `#88` how people do.
+fn pull_request_id(text: &str) -> Result<u64, String> {
+    let digits = text.strip_prefix(['!', '#']).unwrap_or(text);
+    digits.parse().map_err(|_| "a pull request's id is a number, such as 88 or !88".to_owned())
+}
+
+/// `#4711` is how Azure DevOps writes it, `AB#4711` how GitHub does.
+fn work_item_id(text: &str) -> Result<u64, String> {
+    let upper = text.to_ascii_uppercase();
+    let digits = upper.strip_prefix("AB#").or_else(|| upper.strip_prefix('#')).unwrap_or(&upper);
+    digits.parse().map_err(|_| "a work item's id is a number, such as 4711, #4711 or AB#4711".to_owned())
+}
+
+fn top(text: &str) -> Result<u32, String> {
+    text.parse().map_err(|_| "not a number such as 50; 0 = all".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| "not a duration such as 120s or 90d".to_owned())
 }
@@ -643,6 +672,14 @@ mod tests {
             let takes = |every: &str| Cli::try_parse_from(["pipetrail", "work", option, every]).is_ok();
             assert_eq!([takes("0s"), takes("200ms"), takes("1s")], [false, false, true], "{option}");
         }
+    }
+
+    #[test]
+    fn ids_are_taken_as_people_write_them() {
+        assert_eq!(["88", "#88", "!88"].map(pull_request_id), [Ok(88), Ok(88), Ok(88)]);
+        assert_eq!(["4711", "#4711", "ab#4711"].map(work_item_id), [Ok(4711), Ok(4711), Ok(4711)]);
+        assert!(["AB#88", "", "x"].map(pull_request_id).iter().all(Result::is_err), "a work item is no pull request");
+        assert!(["!88", "AB#", "x"].map(work_item_id).iter().all(Result::is_err));
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Deployments(args) => args.show,
         Get::Approvals(args) => args.show,
         Get::Commit(args) => args.show,
-        Get::Pr(args) | Get::WorkItem(args) => args.show,
+        Get::Pr(args) => args.show,
+        Get::WorkItem(args) => args.show,
         Get::Gaps(args) => args.show,
     };
     let parts = Parts::open_to_look(context).await?;

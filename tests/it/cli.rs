@@ -467,6 +467,9 @@ fn get_links() {
         "get work-item 4711 --organization contoso",
         "get run 1220",
         "get commit xyz",
+        "get pr x",
+        "get work-item !x",
+        "get runs --top x",
         "get commit 0000",
     ];
     let shell = with_examples();
