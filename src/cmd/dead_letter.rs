@@ -86,8 +86,12 @@ async fn requeue(context: &Context, queue: &dyn Queue, which: Which) -> Result<E
 
 async fn discard(context: &Context, queue: &dyn Queue, args: cli::Discard) -> Result<Exit, Failure> {
     let chosen = choose(queue, args.which).await?;
+    if chosen.ids.is_empty() {
+        context.output.say("nothing to discard");
+        return Ok(Exit::Done);
+    }
     context.output.say(&chosen.plan());
-    if !args.yes && !chosen.ids.is_empty() {
+    if !args.yes {
         return Err(Failure::usage("nothing was discarded yet").hint("add --yes to do it: it cannot be undone"));
     }
     let mut count = 0;

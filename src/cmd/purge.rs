@@ -44,8 +44,10 @@ async fn plan(
     runs_before: Option<Time>,
     letters_before: Option<Time>,
 ) -> Result<Exit, Failure> {
+    let mut nothing = true;
     if let Some(before) = runs_before {
         let ended = store.ended(before, COUNTED).await?;
+        nothing &= ended.is_empty();
         let count = runs_among(&ended);
         let more = if ended.len() == COUNTED { " or more" } else { "" };
         let (noun, before) = (runs(count), moment(before));
@@ -53,7 +55,12 @@ async fn plan(
     }
     if let Some(before) = letters_before {
         let count = letters(queue, before).await?.len();
+        nothing &= count == 0;
         context.output.say(&format!("to purge: {count} {} from before {}", plural(count), moment(before)));
+    }
+    if nothing {
+        context.output.say("nothing to purge");
+        return Ok(Exit::Done);
     }
     Err(Failure::usage("nothing was purged yet").hint("add --yes to do it: it cannot be undone"))
 }

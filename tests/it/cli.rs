@@ -555,6 +555,7 @@ fn dead_letters() {
         "dead-letter requeue --all",
         "dead-letter list",
         "dead-letter discard --all --yes",
+        "dead-letter discard --all",
         "dead-letter list --reason nothing",
     ];
     assert_snapshot!(session(&shell, &lines));
@@ -601,7 +602,12 @@ fn enqueue() {
 
 #[test]
 fn purge_wants_yes() {
-    let lines = ["purge --older-than 90d --dead-letters-older-than 1h", "purge --older-than 90d --yes", "get runs"];
+    let lines = [
+        "purge --older-than 90d --dead-letters-older-than 1h",
+        "purge --older-than 90d --yes",
+        "purge --older-than 90d",
+        "get runs",
+    ];
     let shell = with_runs();
     // The limits move with the clock.
     assert_snapshot!(without_times(&session(&shell, &lines)));
