@@ -187,6 +187,6 @@ fn dead_letters(count: u64) -> String {
 
 fn line(finding: &Finding) -> String {
     let word = if finding.ok { "ok" } else { "FAILED" };
-    let hint = finding.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    let hint = finding.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("{word:<7} {}: {}{hint}\n", finding.name, finding.says)
 }
