@@ -116,12 +116,7 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
         Get::Run(args) => {
             let mut detail = one(context, catalog, args).await?;
             detail.owner = owner_of_run(context, &detail).map(Into::into);
-            let key = RunKey {
-                organization: detail.run.organization.clone(),
-                pipeline: detail.run.pipeline.id,
-                run: detail.run.run_id,
-            };
-            let facts = view::timeline(&parts.store.facts(&Key::Run(key)).await?);
+            let facts = view::timeline(&parts.store.facts(&key(&detail.run)).await?);
             Ok(Rows::Run(Box::new(RunJson { detail, facts })))
         }
         Get::Pipelines(args) => {
@@ -306,6 +301,10 @@ fn owner_of_run(context: &Context, detail: &RunDetail) -> Option<Owner> {
         folder: detail.folder.as_deref(),
         repository: detail.run.repository.as_deref(),
     })
+}
+
+fn key(run: &Run) -> Key {
+    Key::Run(RunKey { organization: run.organization.clone(), pipeline: run.pipeline.id, run: run.run_id })
 }
 
 fn place(run: &Run) -> String {
