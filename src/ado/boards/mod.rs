@@ -23,6 +23,8 @@ use wire::{Changed, Fields, Item, List, Update, Value};
 const MOST_RELATIONS: usize = 500;
 const PARENT: &str = "System.LinkTypes.Hierarchy-Reverse";
 const ARTIFACT: &str = "ArtifactLink";
+/// The build in which a bug was seen has the address of one that holds the mend.
+const FOUND_IN_BUILD: &str = "Found in build";
 
 pub(super) fn created(scope: &Scope<'_>, resource: &str) -> Result<Fact, DecodeError> {
     let item: Item<'_> = parse(resource, "resource")?;
@@ -175,7 +177,9 @@ fn say_relations<'e>(
             let parent = number_after(url, "/workItems/").filter(|_| is_there);
             labels.put(Label::Parent, Some(&parent.map(|id| id.to_string()).unwrap_or_default()));
         }
-        let to = Some(url).filter(|_| rel == ARTIFACT).and_then(artifact);
+        let name = relation.attributes.as_ref().and_then(|attributes| text(attributes.name.as_ref()));
+        let is_cause = name.is_none_or(|name| !name.eq_ignore_ascii_case(FOUND_IN_BUILD));
+        let to = Some(url).filter(|_| rel == ARTIFACT && is_cause).and_then(artifact);
         fact.relations.extend(to.map(|to| Relation { to, is_there }));
     }
 }
@@ -222,6 +226,23 @@ mod tests {
         ] {
             assert_eq!(artifact(&url), expected, "{url}");
         }
+    }
+
+    #[test]
+    fn the_build_in_which_a_bug_was_found_does_not_follow_from_it() {
+        let runs = |attributes: &str| {
+            let relation = format!(r#"{{"rel": "ArtifactLink", "url": "vstfs:///Build/Build/479"{attributes}}}"#);
+            let answer = format!(r#"{{"value": [{{"id": 4711, "rev": 3, "relations": [{relation}]}}]}}"#);
+            let beside = Beside { organization: "fabrikam".to_owned(), ..Beside::default() };
+            let mut facts = work_item_list(&beside, answer.as_bytes()).unwrap();
+            let Ok(Fact::WorkItem(fact)) = facts.remove(0) else { panic!("no work item") };
+            fact.relations.into_iter().map(|relation| relation.to).collect::<Vec<_>>()
+        };
+        for named in ["", r#", "attributes": {"name": "Build"}"#, r#", "attributes": {"name": "Integrated in build"}"#]
+        {
+            assert_eq!(runs(named), [Node::Run(479)], "{named}");
+        }
+        assert_eq!(runs(r#", "attributes": {"name": "Found in build"}"#), []);
     }
 
     #[test]

@@ -169,6 +169,16 @@ pub(super) struct Relation<'a> {
     pub(super) rel: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) url: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) attributes: Option<Attributes<'a>>,
+}
+
+/// What kind of link it is, where the address alone does not say.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct Attributes<'a> {
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -188,12 +188,13 @@ fn of_commit(commit: &ShownCommit, host: Host, repository: Option<&str>) -> Vec<
 #[must_use]
 pub fn of_pull_request(pull_request: &ShownPullRequest) -> Vec<Reference> {
     let this = || Node::PullRequest(pull_request.key.id);
-    let commits = pull_request.commits.iter().map(|(role, id)| match role {
-        CommitRole::Source => Reference::certain(Node::Commit(id.clone()), this(), Rule::PullRequestCommit),
-        CommitRole::Merge => Reference::certain(this(), Node::Commit(id.clone()), Rule::MergeCommit),
-    });
+    let sources = pull_request.commits.iter().filter(|(role, _)| *role == CommitRole::Source);
+    let sources = sources.map(|(_, id)| Reference::certain(Node::Commit(id.clone()), this(), Rule::PullRequestCommit));
+    // The other merges were made only to try it.
+    let merge = pull_request.merge_commit.iter();
+    let merge = merge.map(|id| Reference::certain(this(), Node::Commit(id.clone()), Rule::MergeCommit));
     let items = pull_request.work_items.iter().map(|id| Reference::certain(Node::WorkItem(*id), this(), Rule::Mention));
-    let mut found: Vec<Reference> = commits.chain(items).collect();
+    let mut found: Vec<Reference> = sources.chain(merge).chain(items).collect();
     found.extend(by_branch(pull_request.source.as_deref(), &this()));
     found.extend(opened(pull_request));
     found

@@ -192,7 +192,13 @@ fn what_a_pull_request_is_about() {
         format!("commit:{A} -> pullRequest:88 pullRequestCommit certain"),
         format!("pullRequest:88 -> commit:{B} mergeCommit certain"),
     ];
-    assert_eq!(pull_request(|shown| shown.commits = commits), expected);
+    let completed = |shown: &mut ShownPullRequest| {
+        shown.commits = commits.clone();
+        shown.merge_commit = Some(B.to_owned());
+    };
+    assert_eq!(pull_request(completed), expected);
+    let open = pull_request(|shown| shown.commits = commits.clone());
+    assert_eq!(open, expected[..1], "a merge that was made to try it leads nowhere");
     let items = pull_request(|shown| shown.work_items = vec![4711]);
     assert_eq!(items, ["workItem:4711 -> pullRequest:88 mention certain"]);
     let branch = pull_request(|shown| shown.source = Some("refs/heads/feature/4711".to_owned()));
