@@ -2,8 +2,11 @@
 //!
 //! Certain ones first, to their end, then the likely ones: so a thing that can be reached by certain links alone is never
 //! shown as likely. A likely link makes all that is behind it likely.
+//!
+//! The nearest first also among the likely ones, which go on from certain ones that are near and far: who went through
+//! these in any order would show a thing behind a detour, and leave out near ones where there are too many.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -65,9 +68,9 @@ impl Walk<'_> {
 
     /// From the start and all that is found on to what can be reached by links that are at least so sure.
     fn spread(&self, start: &Node, direction: Direction, least: Certainty, found: &mut Found) -> rusqlite::Result<()> {
-        let mut open: VecDeque<(Node, usize)> = VecDeque::from([(start.clone(), 0)]);
-        open.extend(found.iter().map(|(node, step)| (node.clone(), step.steps)));
-        while let Some((node, steps)) = open.pop_front() {
+        let mut open = BTreeSet::from([(0, 0, start.clone())]);
+        open.extend(found.iter().map(|(node, step)| (step.steps, step.position, node.clone())));
+        while let Some((steps, _, node)) = open.pop_first() {
             if steps >= MOST_STEPS || found.len() >= MOST_FOUND {
                 continue;
             }
@@ -79,7 +82,7 @@ impl Walk<'_> {
                     let via = (node != *start).then(|| node.clone());
                     let position = found.len();
                     found.insert(next.clone(), Step { rule, certainty, via, steps: steps + 1, position });
-                    open.push_back((next, steps + 1));
+                    open.insert((steps + 1, position, next));
                 }
             }
         }
@@ -231,4 +234,43 @@ impl Walk<'_> {
 
 fn is_by_number(rule: Rule) -> bool {
     matches!(rule, Rule::PullRequestTrigger | Rule::PullRequestBranch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::references::{self, Source};
+
+    fn reference(cause: Node, effect: Node, certainty: Certainty) -> Reference {
+        Reference { cause, effect, rule: Rule::CompletionTrigger, certainty, when: When::Always }
+    }
+
+    /// A catalog that knows nothing but these, each group told by a record of its own.
+    fn catalog(groups: &[Vec<Reference>]) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        for (at, group) in groups.iter().enumerate() {
+            let source = Source { key: format!("{at}"), organization: "fabrikam".to_owned() };
+            references::write(&connection, &source, group).unwrap();
+        }
+        connection
+    }
+
+    fn walk(connection: &Connection) -> Walk<'_> {
+        Walk { connection, organization: "fabrikam", patterns: &[] }
+    }
+
+    #[test]
+    fn a_likely_thing_is_shown_by_its_nearest_way() {
+        let certain = |cause, effect| reference(Node::Run(cause), Node::Run(effect), Certainty::Certain);
+        let likely = |cause, effect| reference(Node::Run(cause), Node::Run(effect), Certainty::Likely);
+        // 9 is four steps away behind certain ones, and two behind a likely one.
+        let known = vec![certain(1, 2), certain(2, 3), certain(3, 4), likely(4, 9), likely(1, 5), likely(5, 9)];
+        let connection = catalog(&[known]);
+        let links = walk(&connection).links(&Node::Run(1)).unwrap();
+        let told: Vec<_> = links.iter().map(|link| (link.id.as_str(), link.certainty, link.steps)).collect();
+        let expected =
+            [("2", "certain", 1), ("5", "likely", 1), ("3", "certain", 2), ("9", "likely", 2), ("4", "certain", 3)];
+        assert_eq!(told, expected);
+    }
 }
