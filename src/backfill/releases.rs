@@ -179,3 +179,31 @@ fn readable(page: &Answer, read: Read<'_>, tally: &mut Tally) -> Result<Vec<Fact
     }
     Ok(facts)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_for_too_long_is_not_waited_for() {
+        let beside = Beside {
+            organization: "fabrikam".to_owned(),
+            project_id: Some("efd47cfd-d35f-40ba-b424-e1ab432fdc68".to_owned()),
+            ..Beside::default()
+        };
+        let body =
+            br#"{"value": [{"definition": {"id": 12}, "owner": {"id": 900}, "stageName": "Deploy", "jobName": "web",
+            "queueTime": "2026-03-02T10:02:00Z", "startTime": "2026-03-02T10:02:00Z"}]}"#;
+        let fact = deployment_records(&beside, (7, "production"), body).unwrap().remove(0).unwrap();
+        let queued = Time::parse("2026-03-02T10:02:00Z").unwrap().unwrap();
+        let second = Duration::from_secs(1);
+        for (open_since, expected) in [(queued, Some(queued)), (queued.minus(second), Some(queued))] {
+            let mut seen = Seen::default();
+            seen.look(&fact, open_since);
+            assert_eq!(seen.open, expected);
+        }
+        let mut seen = Seen::default();
+        seen.look(&fact, Time::parse("2026-03-02T10:02:01Z").unwrap().unwrap());
+        assert_eq!((seen.open, seen.latest), (None, Some(fact.said())));
+    }
+}
