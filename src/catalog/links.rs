@@ -313,11 +313,11 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_said() {
-        let chain = |length: u64| {
+        let chain = |length: u64| -> Vec<Vec<Reference>> {
             let step = |at| reference(Node::Run(at), Node::Run(at + 1), Certainty::Certain);
             vec![(1..=length).map(step).collect()]
         };
-        let star = |width: u64| {
+        let star = |width: u64| -> Vec<Vec<Reference>> {
             let step = |at| reference(Node::Run(1), Node::Run(1 + at), Certainty::Certain);
             vec![(1..=width).map(step).collect()]
         };

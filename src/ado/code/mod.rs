@@ -110,7 +110,7 @@ pub fn changes_fact(
     labels.put(Label::Repository, repository);
     labels.put(Label::RepositoryType, kind.as_deref());
     fact.labels = labels.into_vec();
-    Ok(ChangesPage { fact, listed: list.value.map_or(0, |list| list.len()), unreadable })
+    Ok(ChangesPage { fact, listed: list.value.iter().flatten().count(), unreadable })
 }
 
 /// Reads each of a list, or the one that it is.
