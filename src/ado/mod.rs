@@ -39,7 +39,7 @@ use std::collections::BTreeMap;
 
 pub use boards::work_item_list;
 pub use build::{build_facts, build_list};
-pub use code::{changes_fact, pull_request_list, push_list};
+pub use code::{ChangesPage, changes_fact, pull_request_list, push_list};
 pub use environments::deployment_records;
 pub use error::DecodeError;
 pub use release::{deployment_list, release_list};

@@ -11,8 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::watermark::{self, Covered};
 use super::{Backfill, BackfillError, Order, Progress, Tally, next};
 use crate::ado::rest::{AdoError, Answer, Client, Finished, PullRequests, Repository};
-use crate::ado::{DecodeError, changes_fact, pull_request_list, push_list};
-use crate::domain::changes::ChangesFact;
+use crate::ado::{ChangesPage, DecodeError, changes_fact, pull_request_list, push_list};
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, Key, Label, Time};
 
@@ -20,6 +19,8 @@ use crate::domain::{Fact, Key, Label, Time};
 const AT_ONCE: usize = 4;
 /// Answers that are brought in together.
 const CHUNK: usize = 50;
+/// Of one run no more commits are asked for: a record keeps no more of them.
+const MOST_CHANGES: usize = 500;
 
 impl Backfill {
     pub(super) async fn code(
@@ -159,9 +160,11 @@ impl Backfill {
             let mut facts = Vec::new();
             for told in chunk {
                 match told? {
-                    Ok(told) => {
-                        tally.changes += u64::from(!told.is_empty());
-                        facts.extend(told.into_iter().flat_map(ChangesFact::in_pieces).map(Fact::Changes));
+                    Ok(pages) => {
+                        tally.changes += u64::from(!pages.is_empty());
+                        pages.iter().flat_map(|page| &page.unreadable).for_each(|error| unreadable(error, tally));
+                        let told = pages.into_iter().flat_map(|page| page.fact.in_pieces());
+                        facts.extend(told.map(Fact::Changes));
                     }
                     Err(error) => unreadable(&error, tally),
                 }
@@ -172,28 +175,29 @@ impl Backfill {
     }
 }
 
-/// All pages of a build's commits; none where the build is gone.
+/// The pages of a build's commits, until there are enough; none where the build is gone.
 async fn changes(
     client: &Client,
     order: &Order,
     build: RunFact,
-) -> Result<Result<Vec<ChangesFact>, DecodeError>, AdoError> {
+) -> Result<Result<Vec<ChangesPage>, DecodeError>, AdoError> {
     let labels: BTreeMap<_, _> = build.labels.iter().map(|(label, text)| (label, text.as_str())).collect();
     let project = labels.get(&Label::ProjectId).copied().unwrap_or(&order.project);
     let repository = labels.get(&Label::Repository).copied();
     let mut pages = client.build_changes(&order.organization, project, build.key.run);
-    let mut told = Vec::new();
-    loop {
+    let mut told: Vec<ChangesPage> = Vec::new();
+    while told.iter().map(|page| page.listed).sum::<usize>() < MOST_CHANGES {
         let page = match pages.next().await {
             Ok(Some(page)) => page,
             Ok(None) | Err(AdoError::NotFound { .. }) => return Ok(Ok(told)),
             Err(error) => return Err(error),
         };
         match changes_fact(build.key.clone(), build.said, repository, &page.body) {
-            Ok(fact) => told.push(fact),
+            Ok(page) => told.push(page),
             Err(error) => return Ok(Err(error)),
         }
     }
+    Ok(Ok(told))
 }
 
 /// Those that can be read; the others are in the log.

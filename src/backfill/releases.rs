@@ -1,7 +1,10 @@
 //! Classic releases and what environments got, each with a watermark of its own.
 //!
 //! No list here is in the order of its changes. So a watermark is noted only once a pass came to its end, and what was
-//! open then is looked at again.
+//! open then is looked at again. But not for ever: one deployment that never ends would hold the watermark, and every
+//! pass would read all since then.
+
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +17,9 @@ use crate::domain::{Fact, Time};
 
 /// These lists have one watermark each.
 const ALL: &str = "all";
+/// What is open for longer is not waited for. Azure Pipelines lets a check wait for 30 days:
+/// <https://learn.microsoft.com/azure/devops/pipelines/process/approvals>.
+const LONGEST_OPEN: Duration = Duration::from_secs(35 * 24 * 3_600);
 
 /// What one page of a list says.
 type Read<'r> = &'r (dyn Fn(&Answer) -> Result<Vec<Result<Fact, DecodeError>>, DecodeError> + Sync);
@@ -72,10 +78,11 @@ impl Backfill {
         let beside = self.beside(order).await?;
         let (mut covered, from) = self.start(order, &note_name_of(order, ALL)).await?;
         let client = self.client.clone();
+        let open_since = order.asked.minus(LONGEST_OPEN);
         let mut open: Option<Time> = None;
         for environment in client.environments(&order.organization, &order.project).await? {
             let pages = client.deployment_records(&order.organization, &order.project, environment.id);
-            let wanted = Wanted { beside: &beside, environment: &environment, from };
+            let wanted = Wanted { beside: &beside, environment: &environment, from, open_since };
             let seen = self.records(pages, wanted, tally, stop).await?;
             covered.to = seen.latest.map_or(covered.to, |latest| covered.to.max(latest));
             open = [open, seen.open].into_iter().flatten().min();
@@ -89,7 +96,7 @@ impl Backfill {
     async fn records(
         &mut self,
         mut pages: Pages<'_>,
-        Wanted { beside, environment, from }: Wanted<'_>,
+        Wanted { beside, environment, from, open_since }: Wanted<'_>,
         tally: &mut Tally,
         stop: &CancellationToken,
     ) -> Result<Seen, BackfillError> {
@@ -99,7 +106,7 @@ impl Backfill {
         while let Some(page) = next(pages.next(), stop).await? {
             let facts = readable(&page, &read, tally)?;
             tally.deployments += u64::try_from(facts.len()).unwrap_or_default();
-            facts.iter().for_each(|fact| seen.look(fact));
+            facts.iter().for_each(|fact| seen.look(fact, open_since));
             let wanted = facts.iter().any(|fact| fact.said() >= from);
             if !wanted && !facts.is_empty() {
                 return Ok(seen);
@@ -134,6 +141,8 @@ struct Wanted<'w> {
     beside: &'w Beside,
     environment: &'w Environment,
     from: Time,
+    /// What is open since before that is left as it is.
+    open_since: Time,
 }
 
 /// The times of what was seen of one environment.
@@ -145,13 +154,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn look(&mut self, fact: &Fact) {
+    fn look(&mut self, fact: &Fact, open_since: Time) {
         self.latest = self.latest.max(Some(fact.said()));
         if let Fact::Deployment(DeploymentFact { job, said, .. }) = fact
             && !job.state.is_terminal()
         {
             let since = job.says.queued.unwrap_or(*said);
-            self.open = Some(self.open.map_or(since, |open| open.min(since)));
+            let waited_for = Some(since).filter(|since| *since >= open_since);
+            self.open = [self.open, waited_for].into_iter().flatten().min();
         }
     }
 }
@@ -168,4 +178,32 @@ fn readable(page: &Answer, read: Read<'_>, tally: &mut Tally) -> Result<Vec<Fact
         }
     }
     Ok(facts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_open_for_too_long_is_not_waited_for() {
+        let beside = Beside {
+            organization: "fabrikam".to_owned(),
+            project_id: Some("efd47cfd-d35f-40ba-b424-e1ab432fdc68".to_owned()),
+            ..Beside::default()
+        };
+        let body =
+            br#"{"value": [{"definition": {"id": 12}, "owner": {"id": 900}, "stageName": "Deploy", "jobName": "web",
+            "queueTime": "2026-03-02T10:02:00Z", "startTime": "2026-03-02T10:02:00Z"}]}"#;
+        let fact = deployment_records(&beside, (7, "production"), body).unwrap().remove(0).unwrap();
+        let queued = Time::parse("2026-03-02T10:02:00Z").unwrap().unwrap();
+        let second = Duration::from_secs(1);
+        for (open_since, expected) in [(queued, Some(queued)), (queued.minus(second), Some(queued))] {
+            let mut seen = Seen::default();
+            seen.look(&fact, open_since);
+            assert_eq!(seen.open, expected);
+        }
+        let mut seen = Seen::default();
+        seen.look(&fact, Time::parse("2026-03-02T10:02:01Z").unwrap().unwrap());
+        assert_eq!((seen.open, seen.latest), (None, Some(fact.said())));
+    }
 }

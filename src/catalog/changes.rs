@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::links::Walk;
+use super::links::{Linked, Walk};
 use super::query::{collect, time};
 use super::rows::{CommitDetail, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState};
 use super::{Catalog, CatalogError};
@@ -54,8 +54,8 @@ impl Catalog {
             let found = collect(c, ask, values, pull_request)?;
             let linked = |one: PullRequestDetail| {
                 let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
-                let links = walk.links(&Node::PullRequest(one.pull_request_id))?;
-                Ok(PullRequestDetail { links, ..one })
+                let Linked { links, truncated } = walk.links(&Node::PullRequest(one.pull_request_id))?;
+                Ok(PullRequestDetail { links, links_truncated: truncated, ..one })
             };
             found.into_iter().map(linked).collect()
         };
@@ -80,8 +80,8 @@ impl Catalog {
             let found = collect(c, ask, values, work_item)?;
             let linked = |one: WorkItemDetail| {
                 let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
-                let links = walk.links(&Node::WorkItem(one.work_item_id))?;
-                Ok(WorkItemDetail { links, ..one })
+                let Linked { links, truncated } = walk.links(&Node::WorkItem(one.work_item_id))?;
+                Ok(WorkItemDetail { links, links_truncated: truncated, ..one })
             };
             found.into_iter().map(linked).collect()
         };
@@ -128,8 +128,18 @@ fn commit(
                WHERE c.id = ?1 AND c.organization = ?2 ORDER BY p.pushed, p.push LIMIT 50";
     let pushes = collect(connection, ask, values(), push)?;
     let walk = Walk { connection, organization: &organization, patterns };
-    let links = walk.links(&Node::Commit(id.clone()))?;
-    Ok(CommitDetail { commit: id, repository, author, message, committed_at, pushes, links, organization })
+    let Linked { links, truncated: links_truncated } = walk.links(&Node::Commit(id.clone()))?;
+    Ok(CommitDetail {
+        commit: id,
+        repository,
+        author,
+        message,
+        committed_at,
+        pushes,
+        links,
+        links_truncated,
+        organization,
+    })
 }
 
 fn push(row: &Row<'_>) -> rusqlite::Result<Push> {
@@ -160,6 +170,7 @@ fn pull_request(row: &Row<'_>) -> rusqlite::Result<PullRequestDetail> {
         votes: serde_json::from_str::<Vec<Vote>>(row.get_ref(14)?.as_str()?).unwrap_or_default(),
         url: row.get(15)?,
         links: Vec::new(),
+        links_truncated: false,
     })
 }
 
@@ -182,5 +193,6 @@ fn work_item(row: &Row<'_>) -> rusqlite::Result<WorkItemDetail> {
         states: states.into_iter().map(state).collect(),
         url: row.get(13)?,
         links: Vec::new(),
+        links_truncated: false,
     })
 }

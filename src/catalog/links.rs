@@ -2,8 +2,11 @@
 //!
 //! Certain ones first, to their end, then the likely ones: so a thing that can be reached by certain links alone is never
 //! shown as likely. A likely link makes all that is behind it likely.
+//!
+//! The nearest first also among the likely ones, which go on from certain ones that are near and far: who went through
+//! these in any order would show a thing behind a detour, and leave out near ones where there are too many.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
@@ -41,59 +44,89 @@ struct Step {
     position: usize,
 }
 
-type Found = BTreeMap<Node, Step>;
+#[derive(Debug, Default)]
+struct Found {
+    things: BTreeMap<Node, Step>,
+    /// There is more.
+    is_cut: bool,
+}
+
+impl Found {
+    fn is_full(&self) -> bool {
+        self.things.len() >= MOST_FOUND
+    }
+}
+
+/// What is linked to a thing.
+#[derive(Debug)]
+pub(super) struct Linked {
+    pub(super) links: Vec<Link>,
+    /// There is more.
+    pub(super) truncated: bool,
+}
 
 impl Walk<'_> {
     /// All that leads to `start`, then all that it leads to, the nearest first.
-    pub(super) fn links(&self, start: &Node) -> rusqlite::Result<Vec<Link>> {
+    pub(super) fn links(&self, start: &Node) -> rusqlite::Result<Linked> {
         let before = self.follow(start, Direction::Before)?;
         let after = self.follow(start, Direction::After)?;
-        let before = before.into_iter().map(|found| (LinkKind::Before, found));
-        let after = after.into_iter().map(|found| (LinkKind::After, found));
-        before.chain(after).map(|(direction, (node, step))| self.link(direction, &node, &step)).collect()
+        let truncated = before.is_cut || after.is_cut;
+        let before = nearest(before).map(|found| (LinkKind::Before, found));
+        let after = nearest(after).map(|found| (LinkKind::After, found));
+        let links = before.chain(after).map(|(direction, (node, step))| self.link(direction, &node, &step));
+        Ok(Linked { links: links.collect::<rusqlite::Result<_>>()?, truncated })
     }
 
-    fn follow(&self, start: &Node, direction: Direction) -> rusqlite::Result<Vec<(Node, Step)>> {
-        let mut found = Found::new();
+    fn follow(&self, start: &Node, direction: Direction) -> rusqlite::Result<Found> {
+        let mut found = Found::default();
         for least in [Certainty::Certain, Certainty::Likely] {
             self.spread(start, direction, least, &mut found)?;
         }
-        let mut found: Vec<_> = found.into_iter().collect();
-        found.sort_by_key(|(_, step)| (step.steps, step.position));
         Ok(found)
     }
 
     /// From the start and all that is found on to what can be reached by links that are at least so sure.
     fn spread(&self, start: &Node, direction: Direction, least: Certainty, found: &mut Found) -> rusqlite::Result<()> {
-        let mut open: VecDeque<(Node, usize)> = VecDeque::from([(start.clone(), 0)]);
-        open.extend(found.iter().map(|(node, step)| (node.clone(), step.steps)));
-        while let Some((node, steps)) = open.pop_front() {
-            if steps >= MOST_STEPS || found.len() >= MOST_FOUND {
-                continue;
+        let mut open = BTreeSet::from([(0, 0, start.clone())]);
+        open.extend(found.things.iter().map(|(node, step)| (step.steps, step.position, node.clone())));
+        while let Some((steps, _, node)) = open.pop_first() {
+            if found.is_cut && found.is_full() {
+                return Ok(());
             }
-            let so_far = found.get(&node).map_or(Certainty::Certain, |step| step.certainty);
-            for (next, rule, certainty) in self.neighbours(&node, direction)? {
+            let so_far = found.things.get(&node).map_or(Certainty::Certain, |step| step.certainty);
+            for (next, rule, certainty) in self.neighbours(&node, direction, &mut found.is_cut)? {
                 let certainty = certainty.min(so_far);
-                let is_new = next != *start && !found.contains_key(&next);
-                if certainty >= least && is_new && found.len() < MOST_FOUND {
-                    let via = (node != *start).then(|| node.clone());
-                    let position = found.len();
-                    found.insert(next.clone(), Step { rule, certainty, via, steps: steps + 1, position });
-                    open.push_back((next, steps + 1));
+                if certainty < least || next == *start || found.things.contains_key(&next) {
+                    continue;
                 }
+                if steps >= MOST_STEPS || found.is_full() {
+                    found.is_cut = true;
+                    break;
+                }
+                let via = (node != *start).then(|| node.clone());
+                let position = found.things.len();
+                found.things.insert(next.clone(), Step { rule, certainty, via, steps: steps + 1, position });
+                open.insert((steps + 1, position, next));
             }
         }
         Ok(())
     }
 
-    /// One step on, the certain ones first.
-    fn neighbours(&self, node: &Node, direction: Direction) -> rusqlite::Result<Vec<(Node, Rule, Certainty)>> {
+    /// One step on, the certain ones first. Notes where there are more.
+    fn neighbours(
+        &self,
+        node: &Node,
+        direction: Direction,
+        is_cut: &mut bool,
+    ) -> rusqlite::Result<Vec<(Node, Rule, Certainty)>> {
         let mut references = Vec::new();
         for name in self.names(node, direction)? {
-            references.extend(match direction {
+            let known = match direction {
                 Direction::Before => to(self.connection, self.organization, &name)?,
                 Direction::After => from(self.connection, self.organization, &name)?,
-            });
+            };
+            *is_cut |= known.is_cut;
+            references.extend(known.all);
         }
         let mut steps = Vec::new();
         for reference in references {
@@ -229,6 +262,87 @@ impl Walk<'_> {
     }
 }
 
+fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
+    let mut things: Vec<_> = found.things.into_iter().collect();
+    things.sort_by_key(|(_, step)| (step.steps, step.position));
+    things.into_iter()
+}
+
 fn is_by_number(rule: Rule) -> bool {
     matches!(rule, Rule::PullRequestTrigger | Rule::PullRequestBranch)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::references::{self, Source};
+
+    fn reference(cause: Node, effect: Node, certainty: Certainty) -> Reference {
+        Reference { cause, effect, rule: Rule::CompletionTrigger, certainty, when: When::Always }
+    }
+
+    /// A catalog that knows nothing but these, each group told by a record of its own.
+    fn catalog(groups: &[Vec<Reference>]) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        for (at, group) in groups.iter().enumerate() {
+            let source = Source { key: format!("{at}"), organization: "fabrikam".to_owned() };
+            references::write(&connection, &source, group).unwrap();
+        }
+        connection
+    }
+
+    fn walk(connection: &Connection) -> Walk<'_> {
+        Walk { connection, organization: "fabrikam", patterns: &[] }
+    }
+
+    #[test]
+    fn a_likely_thing_is_shown_by_its_nearest_way() {
+        let certain = |cause, effect| reference(Node::Run(cause), Node::Run(effect), Certainty::Certain);
+        let likely = |cause, effect| reference(Node::Run(cause), Node::Run(effect), Certainty::Likely);
+        // 9 is four steps away behind certain ones, and two behind a likely one.
+        let known = vec![certain(1, 2), certain(2, 3), certain(3, 4), likely(4, 9), likely(1, 5), likely(5, 9)];
+        let connection = catalog(&[known]);
+        let Linked { links, truncated } = walk(&connection).links(&Node::Run(1)).unwrap();
+        assert!(!truncated);
+        let told: Vec<_> = links.iter().map(|link| (link.id.as_str(), link.certainty, link.steps)).collect();
+        let expected =
+            [("2", "certain", 1), ("5", "likely", 1), ("3", "certain", 2), ("9", "likely", 2), ("4", "certain", 3)];
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn what_is_left_out_is_said() {
+        let chain = |length: u64| -> Vec<Vec<Reference>> {
+            let step = |at| reference(Node::Run(at), Node::Run(at + 1), Certainty::Certain);
+            vec![(1..=length).map(step).collect()]
+        };
+        let star = |width: u64| -> Vec<Vec<Reference>> {
+            let step = |at| reference(Node::Run(1), Node::Run(1 + at), Certainty::Certain);
+            vec![(1..=width).map(step).collect()]
+        };
+        let table = [
+            ("as many as are found", star(300), 300, false),
+            ("one more", star(301), 300, true),
+            ("as far as is gone", chain(12), 12, false),
+            ("one step further", chain(13), 12, true),
+        ];
+        for (name, known, shown, expected) in table {
+            let connection = catalog(&known);
+            let Linked { links, truncated } = walk(&connection).links(&Node::Run(1)).unwrap();
+            assert_eq!((links.len(), truncated), (shown, expected), "{name}");
+        }
+    }
+
+    #[test]
+    fn of_too_many_references_the_certain_ones_stay() {
+        let same = || reference(Node::Run(1), Node::Run(2), Certainty::Likely);
+        let sure = |cause| reference(Node::Run(cause), Node::Run(3), Certainty::Certain);
+        for (likely, expected) in [(999, false), (1_000, true)] {
+            let connection = catalog(&[(0..likely).map(|_| same()).collect(), vec![sure(1)]]);
+            let Linked { links, truncated } = walk(&connection).links(&Node::Run(1)).unwrap();
+            let told: Vec<_> = links.iter().map(|link| (link.id.as_str(), link.certainty)).collect();
+            assert_eq!((told, truncated), (vec![("3", "certain"), ("2", "likely")], expected), "{likely}");
+        }
+    }
 }

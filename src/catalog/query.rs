@@ -3,7 +3,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
-use super::links::Walk;
+use super::links::{Linked, Walk};
 use super::rows::{
     Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
 };
@@ -207,7 +207,7 @@ fn detail(
     patterns: &[BranchPattern],
 ) -> rusqlite::Result<RunDetail> {
     let walk = Walk { connection, organization: &run.organization, patterns };
-    let links = walk.links(&Node::Run(run.run_id))?;
+    let Linked { links, truncated: links_truncated } = walk.links(&Node::Run(run.run_id))?;
     let triggers = |direction| {
         let next = move |link: &&Link| link.direction == direction && link.steps == 1 && is_trigger(link.rule);
         links.iter().filter(next).cloned().collect::<Vec<_>>()
@@ -218,6 +218,7 @@ fn detail(
         triggered_by: triggers(LinkKind::Before),
         triggered: triggers(LinkKind::After),
         links,
+        links_truncated,
         folder,
         owner: None,
         run: with_stages(connection, id, run)?,

@@ -19,8 +19,16 @@ impl Source {
     }
 }
 
-/// So many references of one thing are looked at.
-const MOST_STEPS: u32 = 1_000;
+/// So many references of one thing are looked at, the certain ones first.
+const MOST_REFERENCES: usize = 1_000;
+
+/// The references of one thing.
+#[derive(Debug)]
+pub(super) struct References {
+    pub(super) all: Vec<Reference>,
+    /// There are more.
+    pub(super) is_cut: bool,
+}
 
 const COLUMNS: &str = "SELECT cause_kind, cause, effect_kind, effect, rule, certain, when_kind, when_text FROM refs";
 
@@ -67,19 +75,21 @@ fn reference(row: &Row<'_>) -> rusqlite::Result<Option<Reference>> {
 }
 
 /// What it leads to.
-pub(super) fn from(connection: &Connection, organization: &str, cause: &Node) -> rusqlite::Result<Vec<Reference>> {
-    let ask = format!("{COLUMNS} WHERE cause = ? AND cause_kind = ? AND organization = ? LIMIT {MOST_STEPS}");
-    ends(connection, &ask, organization, cause)
+pub(super) fn from(connection: &Connection, organization: &str, cause: &Node) -> rusqlite::Result<References> {
+    ends(connection, "cause = ? AND cause_kind = ? AND organization = ?", organization, cause)
 }
 
 /// What leads to it.
-pub(super) fn to(connection: &Connection, organization: &str, effect: &Node) -> rusqlite::Result<Vec<Reference>> {
-    let ask = format!("{COLUMNS} WHERE effect = ? AND effect_kind = ? AND organization = ? LIMIT {MOST_STEPS}");
-    ends(connection, &ask, organization, effect)
+pub(super) fn to(connection: &Connection, organization: &str, effect: &Node) -> rusqlite::Result<References> {
+    ends(connection, "effect = ? AND effect_kind = ? AND organization = ?", organization, effect)
 }
 
-fn ends(connection: &Connection, ask: &str, organization: &str, node: &Node) -> rusqlite::Result<Vec<Reference>> {
+/// In an order, so that each replica leaves out the same.
+fn ends(connection: &Connection, which: &str, organization: &str, node: &Node) -> rusqlite::Result<References> {
+    let ask = format!("{COLUMNS} WHERE {which} ORDER BY certain DESC, source, position LIMIT {}", MOST_REFERENCES + 1);
     let values = vec![node.value().into(), node.kind().to_owned().into(), organization.to_owned().into()];
-    let found = collect(connection, ask, values, reference)?;
-    Ok(found.into_iter().flatten().collect())
+    let mut found = collect(connection, &ask, values, reference)?;
+    let is_cut = found.len() > MOST_REFERENCES;
+    found.truncate(MOST_REFERENCES);
+    Ok(References { all: found.into_iter().flatten().collect(), is_cut })
 }

@@ -104,6 +104,8 @@ pub struct RunDetail {
     pub triggered: Vec<Link>,
     /// All that it is about, and where it went.
     pub links: Vec<Link>,
+    /// There are more links than these.
+    pub links_truncated: bool,
 }
 
 /// Who answers for a pipeline.
@@ -174,6 +176,8 @@ pub struct CommitDetail {
     pub committed_at: Option<Time>,
     pub pushes: Vec<Push>,
     pub links: Vec<Link>,
+    /// There are more links than these.
+    pub links_truncated: bool,
 }
 
 /// A push with a commit.
@@ -212,6 +216,8 @@ pub struct PullRequestDetail {
     pub votes: Vec<Vote>,
     pub url: Option<String>,
     pub links: Vec<Link>,
+    /// There are more links than these.
+    pub links_truncated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,6 +251,8 @@ pub struct WorkItemDetail {
     pub states: Vec<WorkItemState>,
     pub url: Option<String>,
     pub links: Vec<Link>,
+    /// There are more links than these.
+    pub links_truncated: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

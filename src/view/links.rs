@@ -20,7 +20,7 @@ pub fn commit_text(commit: &CommitDetail) -> String {
         ("Pushed by", or_unknown(push.and_then(|push| push.pushed_by.as_deref()))),
         ("Pushed to", or_unknown(Some(&refs.join(", ")))),
     ];
-    head(&rows) + &links_text(&commit.links)
+    head(&rows) + &links_text(&commit.links, commit.links_truncated)
 }
 
 /// A pull request for people.
@@ -42,7 +42,7 @@ pub fn pull_request_text(shown: &PullRequestDetail) -> String {
         ("Votes", or_unknown(Some(&votes.join(", ")))),
         ("URL", or_unknown(shown.url.as_deref())),
     ];
-    head(&rows) + &links_text(&shown.links)
+    head(&rows) + &links_text(&shown.links, shown.links_truncated)
 }
 
 fn vote(vote: &Vote) -> String {
@@ -74,7 +74,7 @@ pub fn work_item_text(item: &WorkItemDetail) -> String {
         ("States", or_unknown(Some(&states.join(", ")))),
         ("URL", or_unknown(item.url.as_deref())),
     ];
-    head(&rows) + &links_text(&item.links)
+    head(&rows) + &links_text(&item.links, item.links_truncated)
 }
 
 fn head(rows: &[(&str, String)]) -> String {
@@ -82,12 +82,13 @@ fn head(rows: &[(&str, String)]) -> String {
 }
 
 /// What a thing is about, then where it went; nothing where nothing is known.
-pub(super) fn links_text(links: &[Link]) -> String {
+pub(super) fn links_text(links: &[Link], truncated: bool) -> String {
     let section = |title: &str, direction: LinkKind| {
         let of: Vec<&Link> = links.iter().filter(|link| link.direction == direction).collect();
         if of.is_empty() { String::new() } else { format!("\n{title}\n{}", links_table(of)) }
     };
-    section("What it is about", LinkKind::Before) + &section("Where it went", LinkKind::After)
+    let note = if truncated { "\nMore is linked to it than is shown here.\n" } else { "" };
+    section("What it is about", LinkKind::Before) + &section("Where it went", LinkKind::After) + note
 }
 
 pub(super) fn links_table<'l>(links: impl IntoIterator<Item = &'l Link>) -> String {
@@ -125,5 +126,16 @@ pub(super) fn owner(owner: Option<&Owner>) -> String {
         None => "unmapped".to_owned(),
         Some(Owner { service, team: Some(team), .. }) => format!("{service} ({team})"),
         Some(Owner { service, team: None, .. }) => service.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_left_out_is_said() {
+        assert_eq!(links_text(&[], false), "");
+        assert_eq!(links_text(&[], true), "\nMore is linked to it than is shown here.\n");
     }
 }

@@ -36,7 +36,7 @@ pub fn run_text(run: &RunJson, now: Time) -> String {
     section("Deployments", detail.deployments.is_empty(), deployments_of_run(&detail.deployments, now));
     section("Triggered by", detail.triggered_by.is_empty(), links_table(&detail.triggered_by));
     section("Triggered", detail.triggered.is_empty(), links_table(&detail.triggered));
-    text.push_str(&links_text(&detail.links));
+    text.push_str(&links_text(&detail.links, detail.links_truncated));
     if !run.facts.is_empty() {
         text.push_str(&format!("\nTimeline\n{}", timeline_table(&run.facts)));
     }

@@ -545,6 +545,29 @@ async fn the_commits_of_a_run_are_asked_for_page_by_page_and_once() {
     assert_same(&stored(local.store.as_ref()).await, &records);
 }
 
+/// A branch that was built for the first time has all its history, and any change may be of a kind nobody knows.
+#[tokio::test]
+async fn the_commits_of_a_run_are_bounded_and_a_bad_one_costs_no_other() {
+    let ado = told_of(100).await;
+    let spartan = |build: &&Build| build.status == "completed" && build.definition.0 < 20;
+    let builds: Vec<Build> = ado.state().builds.values().filter(spartan).cloned().collect();
+    let (long, bad) = (builds[0].id, builds[1].id);
+    ado.state().page = 1_000;
+    ado.state().code.changes.insert(long, (1..=5_000).map(change).collect());
+    ado.state().code.changes.insert(bad, vec![change(1), json!("a commit"), change(2)]);
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let code = Order { kind: Kind::Code, ..order(PROJECTS[0], Timelines::None) };
+    let tally = run(&ado, &local.store, &code).await.unwrap();
+    assert_eq!(ado.state().count("/changes"), builds.len() + 2, "three pages, and not 25");
+    assert_eq!(tally.unreadable, 1);
+    let records = stored(local.store.as_ref()).await;
+    let of =
+        records.values().filter_map(|record| if let Record::Changes(of) = record { Some(of.shown()) } else { None });
+    let told: BTreeMap<u64, usize> = of.map(|shown| (shown.key.run, shown.commits.len())).collect();
+    assert_eq!((told[&long], told[&bad]), (500, 2));
+}
+
 /// Each kind goes on where it was, whatever the others did.
 #[tokio::test]
 async fn each_kind_has_a_watermark_of_its_own() {

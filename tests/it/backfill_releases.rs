@@ -22,7 +22,7 @@ fn order(kind: Kind, since: &str) -> Order {
         pipelines: Vec::new(),
         since: time(since),
         kind,
-        asked: time("2027-01-01T00:00:00Z"),
+        asked: time("2026-03-10T00:00:00Z"),
         until: None,
         timelines: Timelines::None,
         again: false,
@@ -142,6 +142,29 @@ async fn a_deployment_that_was_open_is_told_of_again_when_it_is_over() {
     environments(&ado, &local.store, &since(0)).await;
     let asked = ado.state().count("environmentdeploymentrecords");
     assert_eq!(asked, 2, "of the five pages");
+}
+
+/// Nothing ends it: a check that nobody answers, or a service that forgot it.
+#[tokio::test]
+async fn a_deployment_that_never_ends_does_not_hold_the_watermark() {
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let (ado, id) = service().await;
+    let mut last = record(990, 50, Some("succeeded"));
+    last["finishTime"] = json!("2026-04-06T18:00:00Z");
+    let over = (901..=905).rev().map(|run| record(run, 5, Some("succeeded"))).collect();
+    let records = [vec![last], over, vec![record(900, 2, None), record(899, 1, None)]].concat();
+    {
+        let mut state = ado.state();
+        state.page = 2;
+        state.environments = vec![Environment { project: id, id: 7, name: "production".to_owned(), records }];
+    }
+    for (asked, pages) in [("2026-04-06T10:00:00Z", 5), ("2026-04-06T10:03:00Z", 5), ("2026-04-06T10:03:00Z", 2)] {
+        ado.state().requests.clear();
+        let order = Order { asked: time(asked), ..order(Kind::Environments, &since(0)) };
+        backfill::run(&ado, &local.store, &order).await.unwrap();
+        assert_eq!(ado.state().count("environmentdeploymentrecords"), pages, "at {asked}");
+    }
 }
 
 #[tokio::test]

@@ -918,7 +918,7 @@ fn every_answer_says_what_is_written_here() {
                 "build_changes.json" => {
                     let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 12, run: 1203 };
                     let said = Time::parse("2025-06-12T09:05:58.2Z").unwrap().unwrap();
-                    changes_fact(key, said, Some("checkout-service"), body).map(|fact| vec![Fact::Changes(fact)])
+                    changes_fact(key, said, Some("checkout-service"), body).map(|page| vec![Fact::Changes(page.fact)])
                 }
                 _ => build_facts(&beside(), body),
             };

@@ -65,8 +65,18 @@ pub fn pull_request_list(beside: &Beside, answer: &[u8]) -> Result<Vec<Result<Fa
     })
 }
 
+/// A page of the commits of a run.
+#[derive(Debug)]
+pub struct ChangesPage {
+    pub fact: ChangesFact,
+    /// So many are on the page, whatever they are.
+    pub listed: usize,
+    /// Those that cannot be read.
+    pub unreadable: Vec<DecodeError>,
+}
+
 /// The commits in an answer of Builds - Get Build Changes, of the run with this key. `said` is when its build was said to
-/// be as it is; `repository` is its name.
+/// be as it is; `repository` is its name. One that cannot be read costs no other.
 ///
 /// # Errors
 /// When the answer is not JSON of that shape.
@@ -75,14 +85,21 @@ pub fn changes_fact(
     said: Time,
     repository: Option<&str>,
     answer: &[u8],
-) -> Result<ChangesFact, DecodeError> {
+) -> Result<ChangesPage, DecodeError> {
     let body = super::body::text(answer)?;
     let list: List<'_> = parse(&body, "")?;
     let mut labels = Labels::empty();
     let mut fact = ChangesFact { key, said, labels: Vec::new(), commits: Vec::new() };
     let mut kind = None;
+    let mut unreadable = Vec::new();
     for (at, change) in list.value.iter().flatten().take(MOST_COMMITS).enumerate() {
-        let change: Change<'_> = parse(change.get(), &format!("value[{at}]"))?;
+        let change: Change<'_> = match parse(change.get(), &format!("value[{at}]")) {
+            Ok(change) => change,
+            Err(error) => {
+                unreadable.push(error);
+                continue;
+            }
+        };
         // A changeset of TFVC is no commit.
         let Some(id) = text(change.id.as_ref()).and_then(commit_id) else { continue };
         kind = kind.or_else(|| text(change.kind.as_ref()).map(str::to_owned));
@@ -93,7 +110,7 @@ pub fn changes_fact(
     labels.put(Label::Repository, repository);
     labels.put(Label::RepositoryType, kind.as_deref());
     fact.labels = labels.into_vec();
-    Ok(fact)
+    Ok(ChangesPage { fact, listed: list.value.iter().flatten().count(), unreadable })
 }
 
 /// Reads each of a list, or the one that it is.
@@ -253,4 +270,21 @@ fn work_items(said_of: &PullRequest<'_>) -> Option<Vec<u64>> {
     items.sort_unstable();
     items.dedup();
     told.then_some(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_that_cannot_be_read_costs_no_other() {
+        let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 12, run: 900 };
+        let (first, last) = ("1".repeat(40), "2".repeat(40));
+        let body = format!(r#"{{"value": [{{"id": "{first}"}}, "a commit", {{"id": "C4711"}}, {{"id": "{last}"}}]}}"#);
+        let page = changes_fact(key, Time::UNKNOWN, None, body.as_bytes()).unwrap();
+        let told: Vec<_> = page.fact.commits.into_iter().map(|(id, _)| id).collect();
+        assert_eq!((told, page.listed), (vec![first, last], 4), "a changeset is no commit, and counts");
+        let unreadable: Vec<_> = page.unreadable.into_iter().filter_map(|error| error.path).collect();
+        assert_eq!(unreadable, ["value[1]"]);
+    }
 }
