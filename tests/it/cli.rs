@@ -458,7 +458,7 @@ fn get_approvals() {
 fn get_links() {
     let lines = [
         "get commit b71f0c3e",
-        "get commit 2f8c7a1e -o json",
+        "get commit b71f0c3e -o json",
         "get pr 88",
         "get pr 88 -o json",
         "get pr 88 -o csv",
