@@ -271,7 +271,7 @@ async fn a_post_that_only_reads_is_tried_again() {
 async fn what_retention_deleted_and_what_never_started_is_nothing() {
     let ado = FakeAdo::start().await;
     tell(&mut ado.state(), &bodies(60));
-    let [deleted, unstarted, kept] = [1_000, 1_001, 1_002];
+    let [deleted, unstarted, kept] = [10_000, 10_001, 10_002];
     ado.state().delete(deleted);
     ado.state().timelines.remove(&unstarted);
     let client = ado.client();
