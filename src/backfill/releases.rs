@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::code::sound;
 use super::watermark::{Covered, note_name_of};
 use super::{Backfill, BackfillError, Order, Tally, next};
 use crate::ado::rest::{Answer, Environment, Pages};
@@ -57,7 +58,7 @@ impl Backfill {
     ) -> Result<Option<Time>, BackfillError> {
         let mut latest = None;
         while let Some(page) = next(pages.next(), stop).await? {
-            let facts = readable(&page, read, tally)?;
+            let facts = sound(read(&page), &page, tally)?;
             tally.releases += u64::try_from(facts.len()).unwrap_or_default();
             latest = latest.max(facts.iter().map(Fact::said).max());
             tally.imported += self.importer.import(facts).await?;
@@ -104,7 +105,7 @@ impl Backfill {
         let place = (environment.id, environment.name.as_str());
         let read = |page: &Answer| deployment_records(beside, place, &page.body);
         while let Some(page) = next(pages.next(), stop).await? {
-            let facts = readable(&page, &read, tally)?;
+            let facts = sound(read(&page), &page, tally)?;
             tally.deployments += u64::try_from(facts.len()).unwrap_or_default();
             facts.iter().for_each(|fact| seen.look(fact, open_since));
             let wanted = facts.iter().any(|fact| fact.said() >= from);
@@ -164,20 +165,6 @@ impl Seen {
             self.open = [self.open, waited_for].into_iter().flatten().min();
         }
     }
-}
-
-fn readable(page: &Answer, read: Read<'_>, tally: &mut Tally) -> Result<Vec<Fact>, BackfillError> {
-    let mut facts = Vec::new();
-    for fact in read(page).map_err(|error| page.unreadable(error))? {
-        match fact {
-            Ok(fact) => facts.push(fact),
-            Err(error) => {
-                tracing::warn!(error = error.to_string(), path = error.path, "an item of a list cannot be read");
-                tally.unreadable += 1;
-            }
-        }
-    }
-    Ok(facts)
 }
 
 #[cfg(test)]
