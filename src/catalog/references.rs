@@ -1,6 +1,8 @@
 //! What records refer to, as rows: written with each record, read one step at a time by who follows them.
 
-use rusqlite::{Connection, Row, params};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::query::collect;
 use crate::domain::Key;
@@ -32,21 +34,37 @@ pub(super) struct References {
 
 const COLUMNS: &str = "SELECT cause_kind, cause, effect_kind, effect, rule, certain, when_kind, when_text FROM refs";
 
-/// Makes these the references of the record. Nearly always they are already: most events say nothing new of them.
+/// Makes these the references of the record. Nearly always they are already, since most events say nothing new of them:
+/// the first row tells that without a look at the others.
 pub(super) fn write(connection: &Connection, source: &Source, references: &[Reference]) -> rusqlite::Result<()> {
-    let known = format!("{COLUMNS} WHERE source = ?1 ORDER BY position");
-    let mut known = connection.prepare_cached(&known)?;
-    let known: Vec<_> = known.query_map([&source.key], reference)?.collect::<rusqlite::Result<_>>()?;
-    if known.iter().map(Option::as_ref).eq(references.iter().map(Some)) {
+    let known = "SELECT digest FROM refs WHERE source = ?1 AND position = 0";
+    let known: Option<i64> = connection.prepare_cached(known)?.query_row([&source.key], |row| row.get(0)).optional()?;
+    let digest = digest(references);
+    if known == digest {
         return Ok(());
     }
     connection.prepare_cached("DELETE FROM refs WHERE source = ?1")?.execute([&source.key])?;
-    (0_i64..).zip(references).try_for_each(|(position, reference)| insert(connection, source, position, reference))
+    let row = |(position, reference)| insert(connection, source, position, digest, reference);
+    (0_i64..).zip(references).try_for_each(row)
 }
 
-fn insert(connection: &Connection, source: &Source, position: i64, said: &Reference) -> rusqlite::Result<()> {
+/// `None` for no references: they leave no row. That of another build of the program may differ: then the same is
+/// written again.
+fn digest(references: &[Reference]) -> Option<i64> {
+    let mut hasher = DefaultHasher::new();
+    references.hash(&mut hasher);
+    (!references.is_empty()).then(|| hasher.finish().cast_signed())
+}
+
+fn insert(
+    connection: &Connection,
+    source: &Source,
+    position: i64,
+    digest: Option<i64>,
+    said: &Reference,
+) -> rusqlite::Result<()> {
     let insert = "INSERT INTO refs (source, position, organization, cause_kind, cause, effect_kind, effect, rule, certain, \
-                    when_kind, when_text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+                    when_kind, when_text, digest) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)";
     let (when_kind, when_text) = said.when.parts();
     connection.prepare_cached(insert)?.execute(params![
         source.key,
@@ -60,6 +78,7 @@ fn insert(connection: &Connection, source: &Source, position: i64, said: &Refere
         said.certainty == Certainty::Certain,
         when_kind,
         when_text,
+        digest,
     ])?;
     Ok(())
 }

@@ -244,6 +244,7 @@ CREATE TABLE refs (
     certain INTEGER NOT NULL,
     when_kind TEXT NOT NULL, -- what has to hold, or empty
     when_text TEXT NOT NULL,
+    digest INTEGER NOT NULL, -- of all references of the record
     PRIMARY KEY (source, position)
 ) WITHOUT ROWID;
 CREATE INDEX refs_by_cause ON refs (cause, cause_kind, organization);

@@ -24,7 +24,7 @@ pub use rule::{Certainty, Rule};
 pub use text::{MOST_MENTIONS, mentions, merged_pull_request, numbers};
 
 /// That one thing leads to another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Reference {
     pub cause: Node,
     pub effect: Node,
@@ -35,7 +35,7 @@ pub struct Reference {
 }
 
 /// A condition that only who knows both ends can look at.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum When {
     Always,
     /// The run that is the cause has this number. Known by its id alone, it is only likely.
