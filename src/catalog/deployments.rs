@@ -93,7 +93,8 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn deployments(&self, filter: &DeploymentFilter) -> Result<Vec<Deployment>, CatalogError> {
-        let wanted = deployments_wanted(filter);
+        let mut wanted = deployments_wanted(filter);
+        wanted.add_scope(&self.scope, "d");
         let top = filter.top.map_or(-1, i64::from);
         let order = format!(
             "ORDER BY coalesce(d.started, d.finished) DESC, d.organization, d.environment, d.run DESC, d.attempt DESC \
@@ -111,6 +112,7 @@ impl Catalog {
         let mut wanted = Conditions::default();
         wanted.add("(d.nth = 1 OR d.current)", []);
         add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
+        wanted.add_scope(&self.scope, "d");
         let order = "ORDER BY d.organization, coalesce(project.name, d.project_name, d.project_id), d.environment, \
                        d.source, d.environment_id, CASE d.source WHEN 'release' THEN d.pipeline END, d.nth";
         let ask = question(&ranked(), &wanted, order);
@@ -128,6 +130,7 @@ impl Catalog {
     pub async fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<GivenApproval>, CatalogError> {
         let mut wanted = Conditions::default();
         add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
+        wanted.add_scope(&self.scope, "d");
         wanted.add_text("d.status = ? COLLATE NOCASE", filter.status.clone());
         if let Some(since) = filter.since {
             wanted.add("coalesce(d.decided, d.requested) >= ?", [Value::Integer(since.ticks())]);

@@ -17,7 +17,8 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn gaps(&self, filter: &GapFilter) -> Result<Vec<Gap>, CatalogError> {
-        let wanted = conditions(filter);
+        let mut wanted = conditions(filter);
+        wanted.add_scope(&self.scope, "g");
         let top = filter.top.map_or(-1, i64::from);
         let order = "ORDER BY g.start DESC, g.organization, g.project_id, g.events";
         let ask = format!("{GAPS}{} {order} LIMIT {top}", wanted.text());

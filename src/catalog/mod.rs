@@ -18,7 +18,7 @@ mod rows;
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::domain::Key;
+use crate::domain::{Key, Scope};
 use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
@@ -54,6 +54,8 @@ pub async fn discard(file: &LocalFile) -> Result<(), CatalogError> {
 pub struct Catalog {
     file: LocalFile,
     kept: Kept,
+    /// No answer holds anything of other projects.
+    scope: Scope,
 }
 
 /// Who keeps it current.
@@ -78,14 +80,20 @@ impl Catalog {
     /// The catalog in the file of a [`crate::store::SqliteStore`], which keeps it current.
     #[must_use]
     pub fn local(file: LocalFile) -> Self {
-        Self { file, kept: Kept::ByStore }
+        Self { file, kept: Kept::ByStore, scope: Scope::All }
     }
 
     /// A catalog in a file of its own, which several processes may share ([`LocalFile::open_replica`]). It knows what
     /// the last [`Catalog::refresh`] found.
     #[must_use]
     pub fn replica(file: LocalFile) -> Self {
-        Self { file, kept: Kept::ByFollowing }
+        Self { file, kept: Kept::ByFollowing, scope: Scope::All }
+    }
+
+    /// The same catalog for a reader who may see only these projects: every answer is cut to them.
+    #[must_use]
+    pub fn seen_by(&self, scope: Scope) -> Self {
+        Self { file: self.file.clone(), kept: self.kept, scope }
     }
 
     #[must_use]

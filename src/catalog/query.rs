@@ -1,5 +1,7 @@
 //! From rows to answers.
 
+use std::borrow::Cow;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
@@ -9,7 +11,7 @@ use super::rows::{
 };
 use super::{Catalog, CatalogError, deployments};
 use crate::domain::link::{Node, Rule};
-use crate::domain::{BranchPattern, Time};
+use crate::domain::{BranchPattern, Scope, Time};
 
 const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
                       r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
@@ -33,7 +35,8 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, CatalogError> {
-        let wanted = Conditions::of(filter);
+        let mut wanted = Conditions::of(filter);
+        wanted.add_scope(&self.scope, "r");
         let top = filter.top.map_or(-1, i64::from);
         Ok(self
             .file
@@ -60,6 +63,7 @@ impl Catalog {
         let mut wanted = Conditions::default();
         wanted.add("r.run = ?", [Value::Integer(i64::try_from(run_id).unwrap_or(-1))]);
         wanted.add_text("r.organization = ?", organization.map(str::to_lowercase));
+        wanted.add_scope(&self.scope, "r");
         Ok(self
             .file
             .read(move |c| {
@@ -82,6 +86,7 @@ impl Catalog {
         let mut wanted = Conditions::default();
         wanted.add_text("g.organization = ?", organization.map(str::to_lowercase));
         wanted.add_project(project);
+        wanted.add_scope(&self.scope, "r");
         Ok(self
             .file
             .read(move |c| {
@@ -95,7 +100,7 @@ impl Catalog {
 /// The `WHERE` of a question, with its values.
 #[derive(Debug, Default)]
 pub(super) struct Conditions {
-    clauses: Vec<&'static str>,
+    clauses: Vec<Cow<'static, str>>,
     pub(super) values: Vec<Value>,
 }
 
@@ -125,7 +130,7 @@ impl Conditions {
     }
 
     pub(super) fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
-        self.clauses.push(clause);
+        self.clauses.push(Cow::Borrowed(clause));
         self.values.extend(values);
     }
 
@@ -142,6 +147,28 @@ impl Conditions {
                 "(r.project_id = ? COLLATE NOCASE OR coalesce(project.name, r.project_name) = ? COLLATE NOCASE)";
             self.add(clause, [Value::Text(project.to_owned()), Value::Text(project.to_owned())]);
         }
+    }
+
+    /// Only what is of these projects. `of` is the alias of the rows, and `project` that of the names of today.
+    pub(super) fn add_scope(&mut self, scope: &Scope, of: &str) {
+        let Scope::Only(projects) = scope else { return };
+        let any = projects.iter().map(|name| {
+            let project = Value::Text(name.project.clone());
+            self.values.extend([project.clone(), project]);
+            let organization = name.organization.clone().map_or("", |organization| {
+                self.values.push(Value::Text(organization));
+                " AND {of}.organization = ?"
+            });
+            format!(
+                "(({of}.project_id = ? COLLATE NOCASE \
+                OR coalesce(project.name, {of}.project_name) = ? COLLATE NOCASE){})",
+                organization.replace("{of}", of)
+            )
+        });
+        let any: Vec<_> = any.collect();
+        // Who may see no project sees nothing.
+        let any = if any.is_empty() { "FALSE".to_owned() } else { any.join(" OR ") };
+        self.clauses.push(Cow::Owned(format!("({any})")));
     }
 
     pub(super) fn text(&self) -> String {

@@ -10,7 +10,7 @@ use super::parts::Parts;
 use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
-use crate::http::{self, Limits, Server};
+use crate::http::{self, Limits, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::telemetry::prometheus::Metrics;
@@ -103,7 +103,15 @@ async fn serve(
     let hook = context.config.http.hook.clone();
     let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
     let render = metrics.clone();
-    let router = router.merge(http::metrics(move || render.render()));
+    let readers = Readers {
+        catalog: parts.catalog(context)?,
+        store: parts.store.clone(),
+        queue: parts.queue.clone(),
+        clock: context.clock(),
+        owners: context.config.owners.clone(),
+        branches: context.config.work_item_branches.clone(),
+    };
+    let router = router.merge(http::metrics(move || render.render())).merge(http::readers(readers));
     tokio::select! {
         served = server.serve(router, stop) => {
             served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))

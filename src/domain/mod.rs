@@ -26,6 +26,7 @@ pub mod push;
 mod record;
 pub mod release;
 pub mod run;
+mod scope;
 pub mod text;
 mod time;
 mod words;
@@ -39,6 +40,7 @@ pub use key::{DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey
 pub use names::Names;
 pub use pattern::{BranchPattern, Pattern};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
+pub use scope::{NoProjectName, ProjectName, Scope};
 pub use time::{ParseTimeError, Time};
 pub use words::{
     ApprovalPhase, ApprovalStatus, ArtifactPart, DeliveryResult, FactKind, GapReason, Label, Outcome,

@@ -4,10 +4,14 @@
 //! the subscription on probation, and events are lost; so a body is never looked at here, trouble of our
 //! own is 503, which makes the service try again, and nothing is ever 500.
 
+pub mod access;
+mod api;
 mod body;
 mod health;
 mod hooks;
+mod pages;
 mod problem;
+mod reader;
 mod server;
 
 use std::sync::Arc;
@@ -24,6 +28,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 
 pub use problem::Problem;
+pub use reader::Readers;
 pub use server::{BindError, Server};
 
 /// The largest body that a hook may have.
@@ -69,7 +74,12 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
     Router::new().route("/metrics", get(answer))
 }
 
-/// All routes.
+/// The API and the dashboard. To be merged with other routes.
+pub fn readers(readers: Readers) -> Router {
+    api::routes().merge(pages::routes()).with_state(readers)
+}
+
+/// Where hooks come in, and how it is.
 pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, hook: Option<HookCredentials>, limits: Limits) -> Router {
     let app = App { queue, store, hook, limits, room: Arc::new(Semaphore::new(limits.bodies)) };
     Router::new()

@@ -5,6 +5,8 @@ use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE
 use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 
+use crate::catalog::CatalogError;
+
 /// An error as RFC 9457 writes it: what the caller may know. What happened inside is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
@@ -39,6 +41,13 @@ impl Problem {
     fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
+    }
+}
+
+impl From<CatalogError> for Problem {
+    fn from(error: CatalogError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "request: the catalog failed");
+        Self::unavailable("The catalog does not answer; see the log.")
     }
 }
 

@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     ("shutdown", &[]),
-    ("http", &["config", "queue", "store"]),
+    ("http", &["catalog", "clock", "config", "domain", "queue", "store", "view"]),
     ("cli", &["config", "domain"]),
 ];
 
