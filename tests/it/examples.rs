@@ -438,7 +438,7 @@ fn every_file_says_what_is_written_here() {
         job Deploy#1 Migrate#1: waiting
     pull_request_created.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T06:50:13.1Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -456,8 +456,8 @@ fn every_file_says_what_is_written_here() {
         work_items: 4711
     pull_request_merged.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T06:50:20.7Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -478,6 +478,7 @@ fn every_file_says_what_is_written_here() {
         approved: 17497160376000000
         commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -498,6 +499,7 @@ fn every_file_says_what_is_written_here() {
         approved: 17497142922500000
         commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -1010,8 +1012,8 @@ fn every_answer_says_what_is_written_here() {
         run: notStarted, queued 2025-06-13T08:15:00Z
     pull_requests.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T08:13:55.91Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -1028,8 +1030,8 @@ fn every_answer_says_what_is_written_here() {
         votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":10}}
         work_items: 4711
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775717 said 2025-06-14T09:00:00Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]

@@ -55,7 +55,7 @@ fn changes() -> impl Strategy<Value = Fact> {
 fn pull_request() -> impl Strategy<Value = Fact> {
     let status = select(vec!["active", "abandoned", "completed", "aLaterStatus"]).prop_map(PullRequestStatus::from);
     let status = option::of((status, time(), option::of(time()), option::of(time())));
-    let commits = vec((select(vec![CommitRole::Source, CommitRole::Merge]), id()), 0..3);
+    let commits = vec((select(vec![CommitRole::Source, CommitRole::Merge, CommitRole::Head]), id()), 0..3);
     let votes = vec((word(), -10_i64..11, option::of(word()), any::<bool>()), 0..3);
     let items = option::of(vec(1_u64..4, 0..2));
     (time(), labels(), status, commits, votes, (option::of(time()), items)).prop_map(

@@ -8,7 +8,7 @@ use super::{Node, Reference, Rule, When};
 use crate::domain::changes::ShownChanges;
 use crate::domain::commit::{ShownCommit, commit_id};
 use crate::domain::deployment::ShownDeployment;
-use crate::domain::pull_request::{CommitRole, ShownPullRequest};
+use crate::domain::pull_request::{ShownPullRequest, ShownSource};
 use crate::domain::push::ShownPush;
 use crate::domain::release::{ShownArtifact, ShownRelease};
 use crate::domain::run::{ShownOrigin, ShownRun, ShownStage};
@@ -188,8 +188,10 @@ fn of_commit(commit: &ShownCommit, host: Host, repository: Option<&str>) -> Vec<
 #[must_use]
 pub fn of_pull_request(pull_request: &ShownPullRequest) -> Vec<Reference> {
     let this = || Node::PullRequest(pull_request.key.id);
-    let sources = pull_request.commits.iter().filter(|(role, _)| *role == CommitRole::Source);
-    let sources = sources.map(|(_, id)| Reference::certain(Node::Commit(id.clone()), this(), Rule::PullRequestCommit));
+    let sources = pull_request.sources.iter().map(|ShownSource { id, is_current }| {
+        let found = if *is_current { Reference::certain } else { Reference::likely };
+        found(Node::Commit(id.clone()), this(), Rule::PullRequestCommit)
+    });
     // The other merges were made only to try it.
     let merge = pull_request.merge_commit.iter();
     let merge = merge.map(|id| Reference::certain(this(), Node::Commit(id.clone()), Rule::MergeCommit));

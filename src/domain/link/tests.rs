@@ -3,18 +3,19 @@
 use super::*;
 use crate::domain::changes::ShownChanges;
 use crate::domain::deployment::ShownDeployment;
-use crate::domain::pull_request::{CommitRole, ShownPullRequest};
+use crate::domain::pull_request::{CommitRole, PullRequestFact, PullRequestRecord, ShownPullRequest, StatusSaid};
 use crate::domain::push::ShownPush;
 use crate::domain::release::{ReleaseFact, ReleaseRecord, ShownArtifact, ShownRelease};
 use crate::domain::run::{Consumed, RunFact, RunRecord, ShownRun, ShownStage, ShownTrigger, Statement};
 use crate::domain::work_item::{WorkItemFact, WorkItemRecord};
 use crate::domain::{
-    Commit, DeploymentKey, FactKind, Outcome, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, Said,
-    ShownCommit, State, Time, WorkItemKey,
+    Commit, DeploymentKey, FactKind, Outcome, PullRequestKey, PullRequestStatus, PushKey, ReleaseFactKind, ReleaseKey,
+    RunKey, Said, ShownCommit, State, Time, WorkItemKey,
 };
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
 
 fn told(references: &[Reference]) -> Vec<String> {
     let line = |reference: &Reference| {
@@ -179,30 +180,76 @@ fn what_the_commits_of_a_push_name() {
 
 fn pull_request(edit: impl FnOnce(&mut ShownPullRequest)) -> Vec<String> {
     let key = PullRequestKey::new("fabrikam", "9a0d", 88);
-    let fact = crate::domain::pull_request::PullRequestFact::new(key, Time::UNKNOWN);
-    let mut shown = crate::domain::pull_request::PullRequestRecord::of(&fact).shown();
+    let fact = PullRequestFact::new(key, Time::UNKNOWN);
+    let mut shown = PullRequestRecord::of(&fact).shown();
     edit(&mut shown);
     told(&of_pull_request(&shown))
 }
 
 #[test]
 fn what_a_pull_request_is_about() {
-    let commits = vec![(CommitRole::Source, A.to_owned()), (CommitRole::Merge, B.to_owned())];
-    let expected = [
-        format!("commit:{A} -> pullRequest:88 pullRequestCommit certain"),
-        format!("pullRequest:88 -> commit:{B} mergeCommit certain"),
-    ];
-    let completed = |shown: &mut ShownPullRequest| {
-        shown.commits = commits.clone();
-        shown.merge_commit = Some(B.to_owned());
-    };
-    assert_eq!(pull_request(completed), expected);
-    let open = pull_request(|shown| shown.commits = commits.clone());
-    assert_eq!(open, expected[..1], "a merge that was made to try it leads nowhere");
     let items = pull_request(|shown| shown.work_items = vec![4711]);
     assert_eq!(items, ["workItem:4711 -> pullRequest:88 mention certain"]);
     let branch = pull_request(|shown| shown.source = Some("refs/heads/feature/4711".to_owned()));
     assert_eq!(branch, ["workItem:4711 -> pullRequest:88 branchName likely if branch feature/4711"]);
+}
+
+/// What one statement says of the commits of a pull request: when, in which status, in which roles.
+type CommitsSaid<'t> = (i64, &'t str, &'t [(CommitRole, &'t str)]);
+
+fn commits_of_a_pull_request(statements: &[CommitsSaid<'_>]) -> Vec<String> {
+    let fact = |(said, status, commits): &CommitsSaid<'_>| {
+        let said = Time::from_ticks(*said);
+        let status = (PullRequestStatus::from(*status), StatusSaid { said, created: None, closed: None });
+        let commits = commits.iter().map(|(role, id)| (*role, (*id).to_owned())).collect();
+        let fact = PullRequestFact::new(PullRequestKey::new("fabrikam", "9a0d", 88), said);
+        PullRequestFact { status: Some(status), commits, ..fact }
+    };
+    let mut facts = statements.iter().map(fact);
+    let first = PullRequestRecord::of(&facts.next().unwrap());
+    let record = facts.fold(first, |mut record, fact| {
+        record.add(&fact);
+        record
+    });
+    told(&of_pull_request(&record.shown()))
+}
+
+#[test]
+fn the_merge_of_a_pull_request_is_that_of_a_completed_one() {
+    use CommitRole::{Merge, Source};
+    let source = format!("commit:{A} -> pullRequest:88 pullRequestCommit certain");
+    let merge = format!("pullRequest:88 -> commit:{C} mergeCommit certain");
+    let open: CommitsSaid<'_> = (1, "active", &[(Source, A), (Merge, B)]);
+    let tried = "a merge that was made to try it leads nowhere";
+    assert_eq!(commits_of_a_pull_request(&[open]), std::slice::from_ref(&source), "{tried}");
+    let abandoned: CommitsSaid<'_> = (2, "abandoned", &[(Merge, B)]);
+    assert_eq!(commits_of_a_pull_request(&[open, abandoned]), std::slice::from_ref(&source), "{tried}");
+    let completed: CommitsSaid<'_> = (2, "completed", &[(Source, A), (Merge, C)]);
+    assert_eq!(commits_of_a_pull_request(&[completed, open]), [source, merge], "{tried}");
+}
+
+/// What was pushed away is no commit of it, and who lists none does not say which that is.
+#[test]
+fn commits_that_were_pushed_away_are_only_likely() {
+    use CommitRole::{Head, Source};
+    let sure = |id: &str| format!("commit:{id} -> pullRequest:88 pullRequestCommit certain");
+    let likely = |id: &str| format!("commit:{id} -> pullRequest:88 pullRequestCommit likely");
+    let first: CommitsSaid<'_> = (1, "active", &[(Source, A), (Source, B), (Head, B)]);
+    let table: [(&str, CommitsSaid<'_>, [String; 3]); 5] = [
+        ("listed anew", (2, "active", &[(Source, A), (Source, C), (Head, C)]), [sure(A), likely(B), sure(C)]),
+        ("another head, and no list", (2, "completed", &[(Head, C)]), [likely(A), likely(B), sure(C)]),
+        ("a list before it", (0, "active", &[(Source, C), (Head, C)]), [sure(A), sure(B), likely(C)]),
+        ("a head before it", (0, "active", &[(Head, C)]), [sure(A), sure(B), likely(C)]),
+        ("a list without a head", (2, "active", &[(Source, C)]), [likely(A), likely(B), sure(C)]),
+    ];
+    for (name, other, expected) in table {
+        assert_eq!(commits_of_a_pull_request(&[first, other]), expected, "{name}");
+        assert_eq!(commits_of_a_pull_request(&[other, first]), expected, "{name}, the other way round");
+    }
+    let same: CommitsSaid<'_> = (2, "completed", &[(Head, B)]);
+    assert_eq!(commits_of_a_pull_request(&[first, same]), [sure(A), sure(B)], "the head is in the list");
+    let two: [CommitsSaid<'_>; 2] = [(2, "active", &[(Head, A)]), (2, "active", &[(Head, B)])];
+    assert_eq!(commits_of_a_pull_request(&two), [likely(A), likely(B)], "one of the two is wrong");
 }
 
 /// Bedrock's defaults: what its pipelines open.
