@@ -1069,6 +1069,7 @@ fn every_answer_says_what_is_written_here() {
       workitem|fabrikam|4|9223372036854771096 said 2025-06-12T08:13:58.3Z
         changed: 17497160383000000
         created: 17495641511070000
+        has_all_relations: true
         labels: ["area","bedrock_gitops\\Checkout"]
         labels: ["iteration","bedrock_gitops\\2025\\Sprint 12"]
         labels: ["parent","4700"]
