@@ -186,8 +186,10 @@ impl Walk<'_> {
         let likely = Some(Certainty::Likely);
         Ok(match (&reference.when, &reference.cause) {
             (When::Always, _) => Some(reference.certainty),
-            (When::Number(number), Node::Run(run)) => match self.called(*run)? {
-                Some((called, _)) => Some(reference.certainty).filter(|_| called == *number),
+            (When::Called { number, pipeline }, Node::Run(run)) => match self.called(*run)? {
+                Some((called, _)) if number.as_ref().is_some_and(|number| *number != called) => None,
+                Some((_, Some(called))) if pipeline.as_ref().is_some_and(|name| !is_same(name, &called)) => likely,
+                Some(_) => Some(reference.certainty),
                 None => likely,
             },
             (When::Repository(repository), Node::PullRequest(id)) => match self.is_of(*id, repository)? {
@@ -199,7 +201,7 @@ impl Walk<'_> {
             (When::Branch(branch), Node::WorkItem(id)) => {
                 likely.filter(|_| self.patterns.iter().any(|pattern| pattern.finds(branch, *id)))
             }
-            (When::Number(_) | When::Repository(_) | When::Branch(_), _) => None,
+            (When::Called { .. } | When::Repository(_) | When::Branch(_), _) => None,
         })
     }
 
@@ -268,6 +270,11 @@ fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
     things.into_iter()
 }
 
+/// Names of pipelines are the same in any case of their letters.
+fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
 fn is_by_number(rule: Rule) -> bool {
     matches!(rule, Rule::PullRequestTrigger | Rule::PullRequestBranch)
 }
@@ -309,6 +316,40 @@ mod tests {
         let expected =
             [("2", "certain", 1), ("5", "likely", 1), ("3", "certain", 2), ("9", "likely", 2), ("4", "certain", 3)];
         assert_eq!(told, expected);
+    }
+
+    /// A number is used again in every pipeline, and an id may be that of a pipeline.
+    #[test]
+    fn a_run_is_certain_only_where_it_is_called_as_it_is_said() {
+        let table = [
+            (Some("2025.1"), Some("ci"), Some("certain")),
+            (Some("2025.1"), Some("CI"), Some("certain")),
+            (Some("2025.1"), None, Some("certain")),
+            (None, Some("ci"), Some("certain")),
+            // Or it got another name since.
+            (Some("2025.1"), Some("nightly"), Some("likely")),
+            (None, Some("nightly"), Some("likely")),
+            (Some("2025.2"), Some("ci"), None),
+            (Some("2025.2"), None, None),
+        ];
+        for (number, pipeline, expected) in table {
+            let [number, pipeline] = [number, pipeline].map(|text| text.map(str::to_owned));
+            let when = When::Called { number, pipeline };
+            let known = Reference { when: when.clone(), ..reference(Node::Run(1), Node::Run(2), Certainty::Certain) };
+            let connection = catalog(&[vec![known]]);
+            let told = || {
+                let Linked { links, .. } = walk(&connection).links(&Node::Run(2)).unwrap();
+                links.first().map(|link| link.certainty)
+            };
+            assert_eq!(told(), Some("likely"), "{when:?}: nothing is known of it but its id");
+            let rows = "INSERT INTO runs (run, organization, pipeline, name) VALUES (1, 'fabrikam', 7, '2025.1'); \
+                        INSERT INTO names (kind, organization, id, said, name) VALUES ('pipeline', 'fabrikam', '7', 1, 'ci')";
+            connection.execute_batch(rows).unwrap();
+            assert_eq!(told(), expected, "{when:?}");
+            connection.execute("DELETE FROM names", []).unwrap();
+            let unnamed = expected.map(|_| "certain");
+            assert_eq!(told(), unnamed, "{when:?}: the name of its pipeline is not known");
+        }
     }
 
     #[test]

@@ -83,7 +83,8 @@ pub fn of_run(run: &ShownRun) -> Vec<Reference> {
         });
         // The specification calls it a pipeline's id; it was seen to be a run's.
         let by_id = consumed.id.zip(consumed.version.as_ref()).map(|(id, version)| {
-            Reference::certain(Node::Run(id), this(), Rule::Consumed).when(When::Number(version.clone()))
+            let when = When::called(Some(version), consumed.pipeline.as_deref());
+            Reference::certain(Node::Run(id), this(), Rule::Consumed).when(when)
         });
         by_id.into_iter().chain(by_name)
     }));
@@ -99,11 +100,8 @@ pub fn of_run(run: &ShownRun) -> Vec<Reference> {
 fn triggers(origin: &ShownOrigin, this: &Node) -> Vec<Reference> {
     let resource = origin.trigger.as_ref().and_then(|trigger| {
         let id = trigger.id?;
-        let reference = Reference::certain(Node::Run(id), this.clone(), Rule::PipelineResource);
-        Some(match &trigger.version {
-            Some(version) => reference.when(When::Number(version.clone())),
-            None => reference,
-        })
+        let when = When::called(trigger.version.as_deref(), trigger.pipeline.as_deref());
+        Some(Reference::certain(Node::Run(id), this.clone(), Rule::PipelineResource).when(when))
     });
     let named = origin.trigger.as_ref().and_then(|trigger| {
         let cause = Node::run_named(Some(trigger.pipeline.as_ref()?), trigger.version.as_ref()?);
@@ -211,7 +209,7 @@ fn opened(pull_request: &ShownPullRequest) -> Option<Reference> {
     let this = Node::PullRequest(pull_request.key.id);
     if let Some((id, number)) = description.and_then(opened_by) {
         let reference = Reference::certain(Node::Run(id), this, Rule::DescribedBuild);
-        return Some(reference.when(When::Number(number.to_owned())));
+        return Some(reference.when(When::called(Some(number), None)));
     }
     let number = title.and_then(image_tag).and_then(number_of_tag)?;
     Some(Reference::likely(Node::run_named(None, number), this, Rule::ImageTag))

@@ -43,7 +43,7 @@ fn trigger(run: &mut ShownRun) {
 #[test]
 fn what_triggered_a_run() {
     let resource = [
-        "run:479 -> run:500 pipelineResource certain if number 2025.1",
+        "run:479 -> run:500 pipelineResource certain if called 2025.1/ci",
         "runNamed:2025.1/ci -> run:500 pipelineResource likely",
     ];
     assert_eq!(of(trigger), resource);
@@ -65,6 +65,11 @@ fn what_triggered_a_run() {
         run.origin.trigger = Some(ShownTrigger { id: Some(479), ..ShownTrigger::default() });
     };
     assert_eq!(of(unversioned), ["run:479 -> run:500 pipelineResource certain"]);
+    let unnumbered = |run: &mut ShownRun| {
+        let pipeline = Some("ci".to_owned());
+        run.origin.trigger = Some(ShownTrigger { id: Some(479), pipeline, ..ShownTrigger::default() });
+    };
+    assert_eq!(of(unnumbered), ["run:479 -> run:500 pipelineResource certain if called /ci"]);
 }
 
 #[test]
@@ -78,7 +83,7 @@ fn what_a_run_consumed() {
     };
     assert_eq!(
         consumed(Some(479), Some("2025.1")),
-        ["run:479 -> run:500 consumed certain if number 2025.1", "runNamed:2025.1/ci -> run:500 consumed likely"],
+        ["run:479 -> run:500 consumed certain if called 2025.1/ci", "runNamed:2025.1/ci -> run:500 consumed likely"],
         "the id may be a pipeline's: only with the number it is a run's"
     );
     assert_eq!(consumed(None, Some("2025.1")), ["runNamed:2025.1/ci -> run:500 consumed likely"]);
@@ -264,7 +269,7 @@ fn which_run_opened_a_pull_request() {
             shown.source = Some(source.to_owned());
         })
     };
-    let certain = ["run:479 -> pullRequest:88 describedBuild certain if number 2025.1"];
+    let certain = ["run:479 -> pullRequest:88 describedBuild certain if called 2025.1/"];
     assert_eq!(deploy(Some(described), title, "DEPLOY/web-main-2025.1"), certain);
     let likely = ["runNamed:2025.1/ -> pullRequest:88 imageTag likely"];
     assert_eq!(deploy(None, title, "DEPLOY/web-main-2025.1"), likely, "the number alone may be used again");
