@@ -3,15 +3,32 @@
 //!
 //! <https://github.com/microsoft/bedrock/blob/master/docs/hld-to-manifest.md> and its templates of pipelines.
 
-/// The run that opened a pull request: `PR created by: {pipeline} with buildId: {id} and buildNumber: {number}`.
-pub(super) fn opened_by(description: &str) -> Option<(u64, &str)> {
+/// What a description says of the run that opened the pull request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OpenedBy<'t> {
+    pub(super) pipeline: &'t str,
+    pub(super) id: u64,
+    pub(super) number: &'t str,
+}
+
+/// Of `PR created by: {pipeline} with buildId: {id} and buildNumber: {number}`. Anybody can write that.
+pub(super) fn opened_by(description: &str) -> Option<OpenedBy<'_>> {
     let (_, rest) = description.split_once("PR created by: ")?;
     let line = rest.lines().next()?;
-    let (_, rest) = line.rsplit_once(" with buildId: ")?;
+    let (pipeline, rest) = line.rsplit_once(" with buildId: ")?;
     let (id, number) = rest.split_once(" and buildNumber: ")?;
     let number = number.trim().trim_end_matches('.');
     let id = id.trim().parse().ok().filter(|id| *id > 0)?;
-    (!number.is_empty()).then_some((id, number))
+    (!number.is_empty()).then_some(OpenedBy { pipeline: pipeline.trim(), id, number })
+}
+
+/// Whether its title or its source branch is one that Bedrock's pipelines give.
+pub(super) fn is_deployment(source: Option<&str>, title: Option<&str>) -> bool {
+    branch(source).is_some_and(|branch| branch.starts_with("DEPLOY/")) || title.and_then(image_tag).is_some()
+}
+
+fn branch(source: Option<&str>) -> Option<&str> {
+    source.map(|source| source.strip_prefix("refs/heads/").unwrap_or(source))
 }
 
 /// The image tag in a title: `Updating {service} image tag to {tag}.`
@@ -29,8 +46,7 @@ pub(super) fn number_of_tag(tag: &str) -> Option<&str> {
 
 /// Whether it only brings the high-level definition in step with a repository: no deployment.
 pub(super) fn is_reconcile(source: Option<&str>, title: Option<&str>) -> bool {
-    let branch = source.map(|source| source.strip_prefix("refs/heads/").unwrap_or(source));
-    branch.is_some_and(|branch| branch.starts_with("RECONCILE/"))
+    branch(source).is_some_and(|branch| branch.starts_with("RECONCILE/"))
         || title.is_some_and(|title| title.starts_with("Reconciling HLD with "))
 }
 
@@ -42,7 +58,7 @@ mod tests {
     fn what_opened_it() {
         let text =
             "Updating web to main-20250612.4.\nPR created by: web with buildId: 1203 and buildNumber: 20250612.4";
-        assert_eq!(opened_by(text), Some((1203, "20250612.4")));
+        assert_eq!(opened_by(text), Some(OpenedBy { pipeline: "web", id: 1203, number: "20250612.4" }));
         for none in ["", "PR created by: web", "PR created by: web with buildId: x and buildNumber: 1"] {
             assert_eq!(opened_by(none), None, "{none}");
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bedrock::{image_tag, is_reconcile, number_of_tag, opened_by};
+use super::bedrock::{OpenedBy, image_tag, is_deployment, is_reconcile, number_of_tag, opened_by};
 use super::text::{merged_pull_request, numbers};
 use super::{Node, Reference, Rule, When};
 use crate::domain::changes::ShownChanges;
@@ -207,9 +207,12 @@ fn opened(pull_request: &ShownPullRequest) -> Option<Reference> {
         return None;
     }
     let this = Node::PullRequest(pull_request.key.id);
-    if let Some((id, number)) = description.and_then(opened_by) {
-        let reference = Reference::certain(Node::Run(id), this, Rule::DescribedBuild);
-        return Some(reference.when(When::called(Some(number), None)));
+    if let Some(OpenedBy { pipeline, id, number }) = description.and_then(opened_by) {
+        // A text that anybody may copy, unless the rest is as it is written by the same pipeline.
+        let is_its_own = is_deployment(pull_request.source.as_deref(), title);
+        let found = if is_its_own { Reference::certain } else { Reference::likely };
+        let when = When::called(Some(number), Some(pipeline));
+        return Some(found(Node::Run(id), this, Rule::DescribedBuild).when(when));
     }
     let number = title.and_then(image_tag).and_then(number_of_tag)?;
     Some(Reference::likely(Node::run_named(None, number), this, Rule::ImageTag))

@@ -269,8 +269,18 @@ fn which_run_opened_a_pull_request() {
             shown.source = Some(source.to_owned());
         })
     };
-    let certain = ["run:479 -> pullRequest:88 describedBuild certain if called 2025.1/"];
-    assert_eq!(deploy(Some(described), title, "DEPLOY/web-main-2025.1"), certain);
+    let branch = "refs/heads/DEPLOY/web-main-2025.1";
+    let copied = "anybody can write that";
+    for (title, source, certainty, why) in [
+        (title, branch, "certain", "both are Bedrock's"),
+        (title, "refs/heads/topic", "certain", "the title is"),
+        ("Round totals", branch, "certain", "the branch is"),
+        ("Round totals", "refs/heads/topic", "likely", copied),
+        ("Updating web", "refs/heads/users/DEPLOY/web", "likely", copied),
+    ] {
+        let expected = format!("run:479 -> pullRequest:88 describedBuild {certainty} if called 2025.1/web");
+        assert_eq!(deploy(Some(described), title, source).pop(), Some(expected), "{why}: {title}, {source}");
+    }
     let likely = ["runNamed:2025.1/ -> pullRequest:88 imageTag likely"];
     assert_eq!(deploy(None, title, "DEPLOY/web-main-2025.1"), likely, "the number alone may be used again");
     let none: [&str; 0] = [];
