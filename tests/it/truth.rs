@@ -264,7 +264,7 @@ impl World {
         match self.rng.random_range(0..5) {
             0 => {
                 texts.1 = format!("Fixes AB#{item}, see #{}", item + 1);
-                self.link(item_thing, request.clone());
+                self.link(item_thing, request);
             }
             1 => {
                 texts.2 = format!("Round totals AB#{item}\n\nCAB#{}", item + 1);
@@ -273,17 +273,17 @@ impl World {
             2 => {
                 let artifact = format!("vstfs:///Git/PullRequestId/{project}%2F{}%2F{pull_request}", REPOSITORIES[0].0);
                 self.items.get_mut(&item).unwrap().relations.push(json!({"rel": "ArtifactLink", "url": artifact}));
-                self.link(item_thing, request.clone());
+                self.link(item_thing, request);
             }
             3 => {
                 branch = format!("refs/heads/feature/{item}-rounding");
-                self.likely.insert((item_thing, request.clone()));
+                self.likely.insert((item_thing, request));
             }
             _ => texts.1 = "Nothing is named, not even #4001".to_owned(),
         }
         self.pull_request((pull_request, 0), (&texts.0, &texts.1, &branch), &of);
         let message = format!("Merged PR {pull_request}: Round totals");
-        let commits = vec![(merge.clone(), message), (source.clone(), texts.2), (earlier, "Begin".to_owned())];
+        let commits = vec![(merge.clone(), message), (source, texts.2), (earlier, "Begin".to_owned())];
         self.push(0, &commits);
         self.verify(pull_request, &of.tried);
         let ci = self.run(CI, (&merge, "refs/heads/main"), json!({}), &commits);
