@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::deployments;
 use super::references::{from, to};
 use super::rows::{Link, LinkEnd, LinkKind};
 use crate::domain::BranchPattern;
@@ -137,8 +138,20 @@ impl Walk<'_> {
             };
             steps.extend(next.map(|next| (next, reference.rule, certainty)));
         }
+        if let (Node::Run(run), Direction::After) = (node, direction) {
+            steps.extend(self.stages(*run)?);
+        }
         steps.sort_by_key(|(_, rule, certainty)| (std::cmp::Reverse(*certainty), *rule));
         Ok(steps)
+    }
+
+    /// The environments that stages of a run came to, where no record says so.
+    fn stages(&self, run: u64) -> rusqlite::Result<Vec<(Node, Rule, Certainty)>> {
+        let found = deployments::by_stages(self.connection, self.organization, run)?;
+        let step = |(project, name, rule): (String, String, String)| {
+            Some((Node::environment(&project, &name), Rule::of(&rule)?, Certainty::Likely))
+        };
+        Ok(found.into_iter().filter_map(step).collect())
     }
 
     /// By what names references lead from it: a run also by its number, unless that number was used again.

@@ -83,6 +83,10 @@ rules! {
     Released = "released",
     /// A deployment record of the environment names the run, and says that it succeeded.
     DeploymentRecord = "deploymentRecord",
+    /// A stage of the run has no deployment record, but stages of that name of the same pipeline have made some.
+    StageOfRecords = "stageOfRecords",
+    /// A stage of the run is called as the environment, and its pipeline has made no deployment records.
+    StageName = "stageName",
     /// The pull request's title names an image tag that ends with a run's number, as Bedrock's pipelines do.
     ImageTag = "imageTag",
 }
