@@ -20,7 +20,7 @@ use super::{Catalog, CatalogError};
 /// Every deployment. A release brings the run of its primary artifact, or of the first that has one.
 ///
 /// Names of stages are compared in this order, and with environments that are kept apart by a `DISTINCT`: in any other one
-/// SQLite looks at each stage once for each environment, 50 times as slow where there are 50.
+/// `SQLite` looks at each stage once for each environment, 50 times as slow where there are 50.
 const DEPLOYED: &str = "\
   SELECT d.organization, d.project_id, d.project_name, d.environment AS environment_id, \
     coalesce(e.name, CAST(d.environment AS TEXT)) AS environment, 'pipeline' AS source, d.pipeline, d.pipeline_name, \
