@@ -12,7 +12,7 @@ use pipetrail::ado::{
 };
 use pipetrail::domain::deployment::DeploymentFact;
 use pipetrail::domain::release::ReleaseFact;
-use pipetrail::domain::run::{Consumed, RunFact, Statement};
+use pipetrail::domain::run::{Consumed, RunFact, Statement, UsedImage};
 use pipetrail::domain::{Fact, Join, Label, Outcome, Record, ReleaseStatus, RunKey, State, Time};
 use serde_json::json;
 
@@ -97,6 +97,9 @@ fn told_fact(fact: &RunFact) -> String {
         let (stage_attempt, attempt) = (number(job.stage_attempt), number(job.attempt));
         let says = told_says(&job.says);
         writeln!(out, "    job {}{stage_attempt} {}{attempt}: {}{says}", job.stage, job.name, job.state).unwrap();
+    }
+    for UsedImage { alias, image } in &fact.images {
+        writeln!(out, "    image {alias}: {image}").unwrap();
     }
     for Consumed { alias, id, pipeline, version } in &fact.consumed {
         writeln!(out, "    consumed {alias}: {id:?} {pipeline:?} {version:?}").unwrap();
@@ -670,6 +673,7 @@ fn every_file_says_what_is_written_here() {
         stage Build#1: running, started 2025-06-12T08:14:20.1033333Z
         stage Test#1: notStarted
         stage Deploy#1: notStarted
+        image web: fabrikam.azurecr.io/checkout-web:main-20250612.4
         consumed checkout: Some(1203) Some("checkout-service") Some("20250612.4")
         consumed web: Some(8) Some("web-shop") Some("20221121.5")
     run_in_progress.json

@@ -3,6 +3,9 @@
 //!
 //! <https://github.com/microsoft/bedrock/blob/master/docs/hld-to-manifest.md> and its templates of pipelines.
 
+/// A run's number begins with `yyyyMMdd` where nobody chose another form.
+const USUAL_DATE: usize = 8;
+
 /// What a description says of the run that opened the pull request.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct OpenedBy<'t> {
@@ -44,6 +47,17 @@ pub(super) fn number_of_tag(tag: &str) -> Option<&str> {
     (!branch.is_empty() && !number.is_empty()).then_some(number)
 }
 
+/// The number of the run that built an image, `registry/name:{branch}-{number}` or `registry/name:{number}`. Images of others
+/// have versions as tags, so only what has the shape of a usual run's number counts: digits, a dot, digits.
+pub(super) fn number_of_image(image: &str) -> Option<&str> {
+    let (name, _) = image.split_once('@').unwrap_or((image, ""));
+    let (_, tag) = name.rsplit('/').next()?.split_once(':')?;
+    let number = number_of_tag(tag).unwrap_or(tag);
+    let (date, revision) = number.split_once('.')?;
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    (date.len() >= USUAL_DATE && is_number(date) && is_number(revision)).then_some(number)
+}
+
 /// Whether it only brings the high-level definition in step with a repository: no deployment.
 pub(super) fn is_reconcile(source: Option<&str>, title: Option<&str>) -> bool {
     branch(source).is_some_and(|branch| branch.starts_with("RECONCILE/"))
@@ -70,5 +84,23 @@ mod tests {
         assert_eq!(image_tag("Updating the image tag to do later"), None);
         assert_eq!(number_of_tag("release-2-4-20250612.4"), Some("20250612.4"));
         assert_eq!(number_of_tag("latest"), None);
+    }
+
+    #[test]
+    fn tags_of_images() {
+        for (image, expected) in [
+            ("fabrikam.azurecr.io/web:main-20250612.4", Some("20250612.4")),
+            ("fabrikam.azurecr.io:443/shop/web:20250612.4", Some("20250612.4")),
+            ("web:release-2-4-20250612.4@sha256:0ffb", Some("20250612.4")),
+            ("fabrikam.azurecr.io:443/web", None),
+            ("node:20.11", None),
+            ("debian:bookworm-20250610", None),
+            ("python:3.12-slim", None),
+            ("web:main-20250612.x", None),
+            ("web", None),
+            ("", None),
+        ] {
+            assert_eq!(number_of_image(image), expected, "{image}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::bedrock::{OpenedBy, image_tag, is_deployment, is_reconcile, number_of_tag, opened_by};
+use super::bedrock::{OpenedBy, image_tag, is_deployment, is_reconcile, number_of_image, number_of_tag, opened_by};
 use super::text::{merged_pull_request, numbers};
 use super::{Node, Reference, Rule, When};
 use crate::domain::changes::ShownChanges;
@@ -88,6 +88,8 @@ pub fn of_run(run: &ShownRun) -> Vec<Reference> {
         });
         by_id.into_iter().chain(by_name)
     }));
+    let images = origin.images.iter().filter_map(|image| number_of_image(image));
+    found.extend(images.map(|number| Reference::likely(Node::run_named(None, number), this(), Rule::ContainerImage)));
     let pushed = origin.pushed_commit.as_deref().and_then(commit_id).filter(|id| Some(id) != own.as_ref());
     found.extend(pushed.map(|id| Reference::certain(Node::Commit(id), this(), Rule::Pushed)));
     found.extend(verified(run, &this()));

@@ -53,6 +53,8 @@ rules! {
     CompletionTrigger = "completionTrigger",
     /// The run used that run's artifacts, whatever started it.
     Consumed = "consumed",
+    /// The tag of a container's image that the run uses ends with that run's number.
+    ContainerImage = "containerImage",
     /// The run built the commit.
     Built = "built",
     /// The service lists the commit among the build's changes.

@@ -90,6 +90,15 @@ fn what_a_run_consumed() {
     assert_eq!(consumed(Some(479), None), [] as [&str; 0], "a pipeline's id and nothing else");
 }
 
+/// A tag is a text that anybody may give, and a number is used again.
+#[test]
+fn the_image_of_a_container_leads_to_the_run_of_its_tag() {
+    let used = |image: &str| of(|run| run.origin.images = vec![image.to_owned()]);
+    let expected = ["runNamed:20250612.4/ -> run:500 containerImage likely"];
+    assert_eq!(used("fabrikam.azurecr.io/web:main-20250612.4"), expected);
+    assert_eq!(used("node:20.11"), [] as [&str; 0]);
+}
+
 #[test]
 fn what_a_run_built() {
     let built = |run: &mut ShownRun| run.commit = Some(A.to_uppercase());
