@@ -366,6 +366,36 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_used_again_names_no_run() {
+        let by_number = |pipeline| Reference {
+            rule: Rule::Consumed,
+            ..reference(Node::run_named(pipeline, "2025.1"), Node::Run(9), Certainty::Likely)
+        };
+        for (pipeline, of_two_pipelines) in [(Some("ci"), vec!["1"]), (None, vec![])] {
+            let connection = catalog(&[vec![by_number(pipeline)]]);
+            let run = |run: u64, of: u64| {
+                let insert =
+                    "INSERT INTO runs (run, organization, pipeline, name) VALUES (?1, 'fabrikam', ?2, '2025.1')";
+                connection.execute(insert, [run, of]).unwrap();
+            };
+            let told = || -> Vec<String> {
+                let links = walk(&connection).links(&Node::Run(9)).unwrap().links;
+                links.into_iter().map(|link| link.id).collect()
+            };
+            let name =
+                "INSERT INTO names (kind, organization, id, said, name) VALUES ('pipeline', 'fabrikam', '7', 1, 'ci')";
+            connection.execute_batch(name).unwrap();
+            assert_eq!(told(), [] as [&str; 0], "no run has it");
+            run(1, 7);
+            assert_eq!(told(), ["1"], "one has it");
+            run(2, 8);
+            assert_eq!(told(), of_two_pipelines, "runs of two pipelines have it: {pipeline:?}");
+            run(3, 7);
+            assert_eq!(told(), [] as [&str; 0], "two of the same pipeline have it");
+        }
+    }
+
+    #[test]
     fn what_is_left_out_is_said() {
         let chain = |length: u64| -> Vec<Vec<Reference>> {
             let step = |at| reference(Node::Run(at), Node::Run(at + 1), Certainty::Certain);
