@@ -8,13 +8,13 @@ use super::error::DecodeError;
 use super::labels::{Labels, put_source, short};
 use super::organization::{Place, number_after};
 use super::wire::{
-    Approval, Approvals, Changed, Id, Links, Part, Person, Pipeline, PipelineResource, Pipelines, Run, Text, count,
-    href, id, name, text, time,
+    Approval, Approvals, Changed, ContainerResource, Id, Links, Part, Person, Pipeline, PipelineResource, Pipelines,
+    Run, Text, count, href, id, name, text, time,
 };
 use super::{Scope, words};
 use crate::domain::run::{
     ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
-    StageSaid, Statement,
+    StageSaid, Statement, UsedImage,
 };
 use crate::domain::text::{cut, weight};
 use crate::domain::{ApprovalStatus, FactKind, Label, RunKey, State, Time};
@@ -29,6 +29,7 @@ pub(super) fn run_fact(scope: &Scope<'_>, resource: &Pipelines<'_>) -> Result<Ru
     }
     let stages = resource.stages.iter().flatten().take(MOST_STAGES).enumerate();
     fact.consumed = resource.run.as_ref().map(consumed).unwrap_or_default();
+    fact.images = resource.run.as_ref().map(images).unwrap_or_default();
     fact.stages = stages
         .map(|(at, stage)| stage_said(scope.said, stage, None, &format!("resource.stages[{at}]")))
         .collect::<Result<_, _>>()?;
@@ -243,6 +244,18 @@ fn consumed(run: &Run<'_>) -> Vec<Consumed> {
             pipeline: pipeline.and_then(|pipeline| text(pipeline.name.as_ref())).map(bounded),
             version: text(told.version.as_ref()).map(bounded),
         })
+    });
+    read.take(MOST_RESOURCES).collect()
+}
+
+/// The containers that it uses. What cannot be read there is left out.
+fn images(run: &Run<'_>) -> Vec<UsedImage> {
+    let resources = run.resources.as_ref().and_then(|resources| resources.containers.as_ref());
+    let read = resources.into_iter().flatten().filter_map(|(alias, told)| {
+        let told: ContainerResource<'_> = serde_json::from_str(told.get()).ok()?;
+        // It ends with the tag: a short one would lose that.
+        let image = short(text(told.container?.image.as_ref())?).into_owned();
+        Some(UsedImage { alias: cut(alias, MOST_RESOURCE_NAME).into_owned(), image })
     });
     read.take(MOST_RESOURCES).collect()
 }

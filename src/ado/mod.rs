@@ -37,7 +37,7 @@ mod words;
 
 use std::collections::BTreeMap;
 
-pub use boards::work_item_list;
+pub use boards::{work_item_list, work_item_revisions};
 pub use build::{build_facts, build_list};
 pub use code::{ChangesPage, changes_fact, pull_request_list, push_list};
 pub use environments::deployment_records;

@@ -345,6 +345,8 @@ pub(super) struct Resources<'a> {
     /// By alias. Each is read by itself: nobody documents what events hold there.
     #[serde(borrow)]
     pub(super) pipelines: Option<BTreeMap<String, &'a RawValue>>,
+    #[serde(borrow)]
+    pub(super) containers: Option<BTreeMap<String, &'a RawValue>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -386,6 +388,21 @@ pub(super) struct PipelineResource<'a> {
     pub(super) pipeline: Option<Pipeline<'a>>,
     #[serde(borrow)]
     pub(super) version: Option<Text<'a>>,
+}
+
+/// A container that a run uses.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct ContainerResource<'a> {
+    #[serde(borrow)]
+    pub(super) container: Option<Image<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct Image<'a> {
+    #[serde(borrow)]
+    pub(super) image: Option<Text<'a>>,
 }
 
 /// What started a build. On pushes and pull requests other names stand in it, on servers it may be absent.

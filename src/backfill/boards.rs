@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::code::sound;
 use super::{Backfill, BackfillError, Order, Progress, Tally, watermark};
 use crate::ado::rest::AdoError;
-use crate::ado::work_item_list;
+use crate::ado::{work_item_list, work_item_revisions};
 use crate::domain::{Fact, Key};
 
 /// Work items that are asked for at once.
@@ -32,7 +32,7 @@ impl Backfill {
             let ask = client.revisions(&order.organization, &order.project, from, token.as_deref());
             let Some(asked) = stop.run_until_cancelled(ask).await else { return Ok(()) };
             let (answer, batch) = asked?;
-            let facts = sound(work_item_list(&order.beside(), &answer.body), &answer, tally)?;
+            let facts = sound(work_item_revisions(&order.beside(), &answer.body), &answer, tally)?;
             let facts: Vec<Fact> =
                 facts.into_iter().filter(|fact| order.until.is_none_or(|until| fact.said() <= until)).collect();
             let reached = facts.iter().map(Fact::said).max();

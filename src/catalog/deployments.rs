@@ -1,8 +1,10 @@
 //! What is where: deployments to environments, and approvals.
 //!
-//! Three sources, told apart by their rule. A deployment record names run and stage: certain. A stage of a run without
-//! a record, of a pipeline whose stage of that name has made records: likely, since the service keeps records late. And
-//! an environment of a classic release, which belongs to the release itself: certain.
+//! Four sources, told apart by their rule. A deployment record names run and stage: certain. A stage of a run without
+//! a record, of a pipeline whose stage of that name has made records: likely, since the service keeps records late. A stage
+//! of a pipeline that never made a record, which is called as an environment of the project, alone or behind `deploy_`:
+//! likely, since only jobs of the kind `deployment:` make records. And an environment of a classic release, which belongs to
+//! the release itself: certain.
 //!
 //! Nothing here is stored as a link: it is joined when it is asked for, so the order of arrival does not matter.
 
@@ -16,6 +18,9 @@ use super::rows::{
 use super::{Catalog, CatalogError};
 
 /// Every deployment. A release brings the run of its primary artifact, or of the first that has one.
+///
+/// Names of stages are compared in this order, and with environments that are kept apart by a `DISTINCT`: in any other one
+/// `SQLite` looks at each stage once for each environment, 50 times as slow where there are 50.
 const DEPLOYED: &str = "\
   SELECT d.organization, d.project_id, d.project_name, d.environment AS environment_id, \
     coalesce(e.name, CAST(d.environment AS TEXT)) AS environment, 'pipeline' AS source, d.pipeline, d.pipeline_name, \
@@ -36,6 +41,17 @@ const DEPLOYED: &str = "\
   WHERE s.started IS NOT NULL AND s.result IS NOT 'skipped' \
     AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.organization = k.organization AND d.project_id = k.project_id \
       AND d.environment = k.environment AND d.run = r.run AND d.stage = s.name AND d.attempt = s.attempt) \
+  UNION ALL \
+  SELECT r.organization, e.project_id, r.project_name, e.environment, e.name, 'pipeline', r.pipeline, NULL, r.run, \
+    r.name, NULL, NULL, s.name, s.attempt, s.state, s.result, s.started, s.finished, 'stageName', 'likely' \
+  FROM runs r CROSS JOIN stages s ON s.run = r.id \
+  CROSS JOIN (SELECT DISTINCT organization, name, substr(id, 1, instr(id, '/') - 1) AS project_id, \
+      CAST(substr(id, instr(id, '/') + 1) AS INTEGER) AS environment, \
+      replace(replace(replace(lower(name), '-', '_'), '.', '_'), ' ', '_') AS called \
+    FROM names WHERE kind = 'environment') e ON e.organization = r.organization AND e.project_id = r.project_id \
+    AND e.called = CASE WHEN lower(s.name) GLOB 'deploy[_]?*' THEN substr(lower(s.name), 8) ELSE lower(s.name) END \
+  WHERE s.started IS NOT NULL AND s.result IS NOT 'skipped' \
+    AND (r.organization, r.pipeline) NOT IN (SELECT organization, pipeline FROM deployments WHERE pipeline IS NOT NULL) \
   UNION ALL \
   SELECT c.organization, c.project_id, c.project_name, NULL, s.name, 'release', c.definition, c.definition_name, \
     (SELECT a.run FROM release_artifacts a WHERE a.release = c.id AND a.run IS NOT NULL \
@@ -151,6 +167,21 @@ pub(super) fn of_run(connection: &Connection, organization: &str, run: i64) -> r
     let ask =
         question(&unranked, &wanted, "ORDER BY coalesce(d.started, d.finished), d.environment, d.stage, d.attempt");
     collect(connection, &ask, wanted.values, deployment)
+}
+
+/// The environments that stages of a run came to, where no record says so: project, name, and the rule that tells.
+pub(super) fn by_stages(
+    connection: &Connection,
+    organization: &str,
+    run: u64,
+) -> rusqlite::Result<Vec<(String, String, String)>> {
+    let ask = format!(
+        "SELECT DISTINCT coalesce(project_name, project_id), environment, rule FROM ({DEPLOYED}) \
+         WHERE organization = ? AND run = ? AND certainty = 'likely' \
+           AND result IN ('succeeded', 'partiallySucceeded') ORDER BY 1, 2, 3"
+    );
+    let mut ask = connection.prepare_cached(&ask)?;
+    ask.query_map((organization, run), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
 }
 
 const APPROVALS: &str = "\

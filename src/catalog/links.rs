@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::deployments;
 use super::references::{from, to};
 use super::rows::{Link, LinkEnd, LinkKind};
 use crate::domain::BranchPattern;
@@ -137,8 +138,20 @@ impl Walk<'_> {
             };
             steps.extend(next.map(|next| (next, reference.rule, certainty)));
         }
+        if let (Node::Run(run), Direction::After) = (node, direction) {
+            steps.extend(self.stages(*run)?);
+        }
         steps.sort_by_key(|(_, rule, certainty)| (std::cmp::Reverse(*certainty), *rule));
         Ok(steps)
+    }
+
+    /// The environments that stages of a run came to, where no record says so.
+    fn stages(&self, run: u64) -> rusqlite::Result<Vec<(Node, Rule, Certainty)>> {
+        let found = deployments::by_stages(self.connection, self.organization, run)?;
+        let step = |(project, name, rule): (String, String, String)| {
+            Some((Node::environment(&project, &name), Rule::of(&rule)?, Certainty::Likely))
+        };
+        Ok(found.into_iter().filter_map(step).collect())
     }
 
     /// By what names references lead from it: a run also by its number, unless that number was used again.
@@ -186,8 +199,10 @@ impl Walk<'_> {
         let likely = Some(Certainty::Likely);
         Ok(match (&reference.when, &reference.cause) {
             (When::Always, _) => Some(reference.certainty),
-            (When::Number(number), Node::Run(run)) => match self.called(*run)? {
-                Some((called, _)) => Some(reference.certainty).filter(|_| called == *number),
+            (When::Called { number, pipeline }, Node::Run(run)) => match self.called(*run)? {
+                Some((called, _)) if number.as_ref().is_some_and(|number| *number != called) => None,
+                Some((_, Some(called))) if pipeline.as_ref().is_some_and(|name| !is_same(name, &called)) => likely,
+                Some(_) => Some(reference.certainty),
                 None => likely,
             },
             (When::Repository(repository), Node::PullRequest(id)) => match self.is_of(*id, repository)? {
@@ -199,7 +214,7 @@ impl Walk<'_> {
             (When::Branch(branch), Node::WorkItem(id)) => {
                 likely.filter(|_| self.patterns.iter().any(|pattern| pattern.finds(branch, *id)))
             }
-            (When::Number(_) | When::Repository(_) | When::Branch(_), _) => None,
+            (When::Called { .. } | When::Repository(_) | When::Branch(_), _) => None,
         })
     }
 
@@ -268,6 +283,11 @@ fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
     things.into_iter()
 }
 
+/// Names of pipelines are the same in any case of their letters.
+fn is_same(one: &str, other: &str) -> bool {
+    one.to_lowercase() == other.to_lowercase()
+}
+
 fn is_by_number(rule: Rule) -> bool {
     matches!(rule, Rule::PullRequestTrigger | Rule::PullRequestBranch)
 }
@@ -309,6 +329,70 @@ mod tests {
         let expected =
             [("2", "certain", 1), ("5", "likely", 1), ("3", "certain", 2), ("9", "likely", 2), ("4", "certain", 3)];
         assert_eq!(told, expected);
+    }
+
+    /// A number is used again in every pipeline, and an id may be that of a pipeline.
+    #[test]
+    fn a_run_is_certain_only_where_it_is_called_as_it_is_said() {
+        let table = [
+            (Some("2025.1"), Some("ci"), Some("certain")),
+            (Some("2025.1"), Some("CI"), Some("certain")),
+            (Some("2025.1"), None, Some("certain")),
+            (None, Some("ci"), Some("certain")),
+            // Or it got another name since.
+            (Some("2025.1"), Some("nightly"), Some("likely")),
+            (None, Some("nightly"), Some("likely")),
+            (Some("2025.2"), Some("ci"), None),
+            (Some("2025.2"), None, None),
+        ];
+        for (number, pipeline, expected) in table {
+            let [number, pipeline] = [number, pipeline].map(|text| text.map(str::to_owned));
+            let when = When::Called { number, pipeline };
+            let known = Reference { when: when.clone(), ..reference(Node::Run(1), Node::Run(2), Certainty::Certain) };
+            let connection = catalog(&[vec![known]]);
+            let told = || {
+                let Linked { links, .. } = walk(&connection).links(&Node::Run(2)).unwrap();
+                links.first().map(|link| link.certainty)
+            };
+            assert_eq!(told(), Some("likely"), "{when:?}: nothing is known of it but its id");
+            let rows = "INSERT INTO runs (run, organization, pipeline, name) VALUES (1, 'fabrikam', 7, '2025.1'); \
+                        INSERT INTO names (kind, organization, id, said, name) VALUES ('pipeline', 'fabrikam', '7', 1, 'ci')";
+            connection.execute_batch(rows).unwrap();
+            assert_eq!(told(), expected, "{when:?}");
+            connection.execute("DELETE FROM names", []).unwrap();
+            let unnamed = expected.map(|_| "certain");
+            assert_eq!(told(), unnamed, "{when:?}: the name of its pipeline is not known");
+        }
+    }
+
+    #[test]
+    fn a_number_that_was_used_again_names_no_run() {
+        let by_number = |pipeline| Reference {
+            rule: Rule::Consumed,
+            ..reference(Node::run_named(pipeline, "2025.1"), Node::Run(9), Certainty::Likely)
+        };
+        for (pipeline, of_two_pipelines) in [(Some("ci"), vec!["1"]), (None, vec![])] {
+            let connection = catalog(&[vec![by_number(pipeline)]]);
+            let run = |run: u64, of: u64| {
+                let insert =
+                    "INSERT INTO runs (run, organization, pipeline, name) VALUES (?1, 'fabrikam', ?2, '2025.1')";
+                connection.execute(insert, [run, of]).unwrap();
+            };
+            let told = || -> Vec<String> {
+                let links = walk(&connection).links(&Node::Run(9)).unwrap().links;
+                links.into_iter().map(|link| link.id).collect()
+            };
+            let name =
+                "INSERT INTO names (kind, organization, id, said, name) VALUES ('pipeline', 'fabrikam', '7', 1, 'ci')";
+            connection.execute_batch(name).unwrap();
+            assert_eq!(told(), [] as [&str; 0], "no run has it");
+            run(1, 7);
+            assert_eq!(told(), ["1"], "one has it");
+            run(2, 8);
+            assert_eq!(told(), of_two_pipelines, "runs of two pipelines have it: {pipeline:?}");
+            run(3, 7);
+            assert_eq!(told(), [] as [&str; 0], "two of the same pipeline have it");
+        }
     }
 
     #[test]

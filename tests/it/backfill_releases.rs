@@ -1,11 +1,12 @@
 //! Backfill of releases and of what environments got: a watermark each, and nothing that was open is forgotten.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use pipetrail::backfill::{Kind, Order, Tally, Timelines};
 use pipetrail::catalog::{ApprovalFilter, DeploymentFilter, EnvironmentFilter};
 use pipetrail::domain::run::{RunFact, StageSaid, Statement};
-use pipetrail::domain::{Fact, FactKind, Key, Outcome, Record, RunKey, State};
+use pipetrail::domain::{Fact, FactKind, Key, Label, Outcome, Record, RunKey, State};
 use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
 use serde_json::{Value, json};
@@ -215,6 +216,51 @@ async fn what_is_where_since_when_and_from_which_run() {
     assert_eq!(told, [(Some(2), jon(), "approved".to_owned()), (Some(1), jon(), "approved".to_owned())]);
 }
 
+/// Pipelines whose jobs are of another kind than `deployment:` make no records.
+#[tokio::test]
+async fn a_stage_that_is_called_as_an_environment_is_a_likely_deployment() {
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let (ado, id) = service().await;
+    let environment =
+        |number, name: &str, records| Environment { project: id.clone(), id: number, name: name.to_owned(), records };
+    let good = || Some(Outcome::Succeeded);
+    let stages = [
+        (901, "Production_EU", good(), Some("production-eu")),
+        (902, "deploy_production_eu", good(), Some("production-eu")),
+        (903, "Production", good(), None),
+        (904, "undeploy_production_eu", good(), None),
+        (905, "Production_EU", Some(Outcome::Skipped), None),
+    ];
+    let of_project = |fact: Fact, project: &str| {
+        let Fact::Run(mut fact) = fact else { panic!("another kind") };
+        fact.labels.push((Label::ProjectId, project.to_owned()));
+        Fact::Run(fact)
+    };
+    let at = |run_id, pipeline, stage: &str, result| run((pipeline, run_id), stage, State::Completed, result, true);
+    let mut facts: Vec<Fact> =
+        stages.iter().map(|(run, stage, result, _)| of_project(at(*run, 13, stage, result.clone()), &id)).collect();
+    facts.push(of_project(at(906, 12, "Production_EU", good()), &id));
+    facts.push(of_project(at(907, 13, "Production_EU", good()), "another"));
+    Importer::new(local.store.clone()).import(facts).await.unwrap();
+    ado.state().environments =
+        vec![environment(7, "production-eu", vec![record(900, 10, Some("succeeded"))]), environment(8, "test", vec![])];
+    environments(&ado, &local.store, &since(0)).await;
+    let found = local.catalog.deployments(&DeploymentFilter::default()).await.unwrap();
+    let told: Vec<_> = found.iter().map(|it| (it.run_id.unwrap(), it.environment.as_str(), it.rule.as_str())).collect();
+    let mut expected = vec![(900, "production-eu", "deploymentRecord")];
+    expected.extend(stages.iter().filter_map(|(run, _, _, named)| Some((*run, (*named)?, "stageName"))));
+    let sorted = |told: Vec<(u64, &str, &str)>| told.into_iter().map(|it| format!("{it:?}")).collect::<BTreeSet<_>>();
+    assert_eq!(sorted(told), sorted(expected), "pipeline 12 makes records, and 907 is of another project");
+    for (run, name, _, named) in stages {
+        let links = local.catalog.run(run, None, &[]).await.unwrap().remove(0).links;
+        let told: Vec<_> = links.iter().map(|link| (link.kind, link.id.as_str(), link.rule, link.certainty)).collect();
+        let expected = named.map(|named| format!("{id}/{named}"));
+        let expected = expected.iter().map(|named| ("environment", named.as_str(), "stageName", "likely"));
+        assert_eq!(told, expected.collect::<Vec<_>>(), "{name}");
+    }
+}
+
 /// A run of a pipeline with one stage, which has started or not.
 fn run((pipeline, run): (u64, u64), stage: &str, state: State, result: Option<Outcome>, started: bool) -> Fact {
     let at = time("2026-03-02T10:00:00Z");
@@ -243,7 +289,7 @@ async fn a_stage_is_a_likely_deployment_where_such_stages_made_records() {
     ];
     let told = |deployments: Vec<pipetrail::catalog::Deployment>| {
         let told = deployments.into_iter().map(|it| (it.run_id.unwrap(), it.rule, it.certainty));
-        told.collect::<std::collections::BTreeSet<_>>()
+        told.collect::<BTreeSet<_>>()
     };
     let row = |run: u64, rule: &str, certainty: &str| (run, rule.to_owned(), certainty.to_owned());
     Importer::new(local.store.clone()).import(facts).await.unwrap();

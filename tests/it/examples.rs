@@ -12,7 +12,7 @@ use pipetrail::ado::{
 };
 use pipetrail::domain::deployment::DeploymentFact;
 use pipetrail::domain::release::ReleaseFact;
-use pipetrail::domain::run::{Consumed, RunFact, Statement};
+use pipetrail::domain::run::{Consumed, RunFact, Statement, UsedImage};
 use pipetrail::domain::{Fact, Join, Label, Outcome, Record, ReleaseStatus, RunKey, State, Time};
 use serde_json::json;
 
@@ -97,6 +97,9 @@ fn told_fact(fact: &RunFact) -> String {
         let (stage_attempt, attempt) = (number(job.stage_attempt), number(job.attempt));
         let says = told_says(&job.says);
         writeln!(out, "    job {}{stage_attempt} {}{attempt}: {}{says}", job.stage, job.name, job.state).unwrap();
+    }
+    for UsedImage { alias, image } in &fact.images {
+        writeln!(out, "    image {alias}: {image}").unwrap();
     }
     for Consumed { alias, id, pipeline, version } in &fact.consumed {
         writeln!(out, "    consumed {alias}: {id:?} {pipeline:?} {version:?}").unwrap();
@@ -438,7 +441,7 @@ fn every_file_says_what_is_written_here() {
         job Deploy#1 Migrate#1: waiting
     pull_request_created.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T06:50:13.1Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -456,8 +459,8 @@ fn every_file_says_what_is_written_here() {
         work_items: 4711
     pull_request_merged.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T06:50:20.7Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -478,6 +481,7 @@ fn every_file_says_what_is_written_here() {
         approved: 17497160376000000
         commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -498,6 +502,7 @@ fn every_file_says_what_is_written_here() {
         approved: 17497142922500000
         commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -668,6 +673,7 @@ fn every_file_says_what_is_written_here() {
         stage Build#1: running, started 2025-06-12T08:14:20.1033333Z
         stage Test#1: notStarted
         stage Deploy#1: notStarted
+        image web: fabrikam.azurecr.io/checkout-web:main-20250612.4
         consumed checkout: Some(1203) Some("checkout-service") Some("20250612.4")
         consumed web: Some(8) Some("web-shop") Some("20221121.5")
     run_in_progress.json
@@ -1010,8 +1016,8 @@ fn every_answer_says_what_is_written_here() {
         run: notStarted, queued 2025-06-13T08:15:00Z
     pull_requests.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T08:13:55.91Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -1028,8 +1034,8 @@ fn every_answer_says_what_is_written_here() {
         votes: {"id":"2ea2d095-48f9-4cd6-9966-62f6f574096c","vote":{"is_team":true,"name":"[bedrock_gitops]\\Checkout","vote":10}}
         work_items: 4711
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775717 said 2025-06-14T09:00:00Z
-        commits: ["source","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         commits: ["merge","2f8c7a1e5b4d3c6f9a0e8d7c6b5a4f3e2d1c0b9a"]
+        commits: ["head","5d0c2a9b7f3e4c1d8a6b5e4f3c2d1a0b9e8f7c6d"]
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
@@ -1067,6 +1073,7 @@ fn every_answer_says_what_is_written_here() {
       workitem|fabrikam|4|9223372036854771096 said 2025-06-12T08:13:58.3Z
         changed: 17497160383000000
         created: 17495641511070000
+        has_all_relations: true
         labels: ["area","bedrock_gitops\\Checkout"]
         labels: ["iteration","bedrock_gitops\\2025\\Sprint 12"]
         labels: ["parent","4700"]

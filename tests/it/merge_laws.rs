@@ -1,7 +1,7 @@
 //! The merge is a join: any order, any duplication and any grouping of the facts give the same record.
 
 use pipetrail::domain::run::{
-    ApprovalSaid, ApprovalStatement, Consumed, Failure, JobSaid, RunFact, RunRecord, StageSaid, Statement,
+    ApprovalSaid, ApprovalStatement, Consumed, Failure, JobSaid, RunFact, RunRecord, StageSaid, Statement, UsedImage,
 };
 use pipetrail::domain::{
     ApprovalStatus, Change, Fact, FactKind, Join, Label, Outcome, Record, RunKey, Speaker, State, Time,
@@ -104,6 +104,11 @@ fn failure() -> impl Strategy<Value = Failure> {
     })
 }
 
+fn image() -> impl Strategy<Value = UsedImage> {
+    let words = || select(vec!["a", "b"]).prop_map(str::to_owned);
+    (words(), words()).prop_map(|(alias, image)| UsedImage { alias, image })
+}
+
 fn consumed() -> impl Strategy<Value = Consumed> {
     (select(vec!["a", "b"]), option::of(1_u64..3), option::of(select(vec!["one", "two"]))).prop_map(
         |(alias, id, version)| Consumed {
@@ -125,9 +130,9 @@ fn fact() -> impl Strategy<Value = RunFact> {
         vec(job(), 0..3),
         vec(approval(), 0..2),
         option::of(failure()),
-        vec(consumed(), 0..2),
+        (vec(consumed(), 0..2), vec(image(), 0..2)),
     )
-        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure, consumed)| RunFact {
+        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure, (consumed, images))| RunFact {
             key: key(),
             kind: FactKind::from(kind),
             said,
@@ -138,6 +143,7 @@ fn fact() -> impl Strategy<Value = RunFact> {
             approvals,
             failure,
             consumed,
+            images,
         })
 }
 

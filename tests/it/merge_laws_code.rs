@@ -55,7 +55,7 @@ fn changes() -> impl Strategy<Value = Fact> {
 fn pull_request() -> impl Strategy<Value = Fact> {
     let status = select(vec!["active", "abandoned", "completed", "aLaterStatus"]).prop_map(PullRequestStatus::from);
     let status = option::of((status, time(), option::of(time()), option::of(time())));
-    let commits = vec((select(vec![CommitRole::Source, CommitRole::Merge]), id()), 0..3);
+    let commits = vec((select(vec![CommitRole::Source, CommitRole::Merge, CommitRole::Head]), id()), 0..3);
     let votes = vec((word(), -10_i64..11, option::of(word()), any::<bool>()), 0..3);
     let items = option::of(vec(1_u64..4, 0..2));
     (time(), labels(), status, commits, votes, (option::of(time()), items)).prop_map(
@@ -77,14 +77,14 @@ fn pull_request() -> impl Strategy<Value = Fact> {
 
 fn work_item() -> impl Strategy<Value = Fact> {
     let to = select(vec![Node::PullRequest(88), Node::Commit("b71f".to_owned()), Node::Run(479)]);
-    let relations = vec((to, any::<bool>()), 0..3);
+    let relations = (vec((to, any::<bool>()), 0..3), any::<bool>());
     let times = (option::of(time()), option::of(time()));
     (time(), 1_u64..6, times, option::of(word()), labels(), relations).prop_map(
-        |(said, revision, (changed, created), state, labels, relations)| {
+        |(said, revision, (changed, created), state, labels, (relations, has_all_relations))| {
             let relations = relations.into_iter().map(|(to, is_there)| Relation { to, is_there }).collect();
             let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 5 };
             let fact = WorkItemFact::new(key, said, revision);
-            Fact::WorkItem(WorkItemFact { changed, created, state, labels, relations, ..fact })
+            Fact::WorkItem(WorkItemFact { changed, created, state, labels, relations, has_all_relations, ..fact })
         },
     )
 }
@@ -189,6 +189,32 @@ fn of_a_work_item_the_revision_decides_and_not_the_clock() {
         shown.states.iter().map(|state| (state.state.as_str(), state.since.unwrap().ticks())).collect();
     assert_eq!(states, [("New", 10), ("Active", 20), ("Closed", 30)]);
     assert_eq!((shown.state.as_deref(), shown.relations), (Some("Closed"), vec![Node::Run(7)]));
+}
+
+/// The event that told of its removal may be lost.
+#[test]
+fn a_link_that_a_whole_list_does_not_hold_is_gone() {
+    let said = |revision, to: &[Node], has_all_relations| {
+        let relations = to.iter().map(|to| Relation { to: to.clone(), is_there: true }).collect();
+        let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 5 };
+        let fact = WorkItemFact::new(key, Time::UNKNOWN, revision);
+        Fact::WorkItem(WorkItemFact { relations, has_all_relations, ..fact })
+    };
+    let (run, other) = (Node::Run(7), Node::Run(8));
+    let table: [(&str, Fact, &[Node]); 5] = [
+        ("a later list without it", said(4, std::slice::from_ref(&other), true), &[Node::Run(8)]),
+        ("a later list of nothing", said(4, &[], true), &[]),
+        ("a later list that holds it", said(4, &[run.clone(), other], true), &[Node::Run(7), Node::Run(8)]),
+        ("an earlier list", said(2, &[], true), &[Node::Run(7)]),
+        ("a part of a list", said(4, &[], false), &[Node::Run(7)]),
+    ];
+    let linked = said(3, &[run], false);
+    for (name, other, expected) in table {
+        for facts in [[&linked, &other], [&other, &linked]] {
+            let Record::WorkItem(record) = fold(facts) else { panic!("another kind") };
+            assert_eq!(record.shown().relations, expected, "{name}");
+        }
+    }
 }
 
 #[test]

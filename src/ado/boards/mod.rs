@@ -62,11 +62,30 @@ pub(super) fn updated(scope: &Scope<'_>, resource: &str) -> Result<Fact, DecodeE
     Ok(Fact::WorkItem(fact))
 }
 
-/// The work items in an answer of Work Items - List, or of Reporting Work Item Revisions, each by itself.
+/// The work items in an answer of Work Items - List that was asked to expand relations, each by itself. One without any
+/// relation says so.
 ///
 /// # Errors
 /// When the whole answer is not JSON of that shape.
 pub fn work_item_list(beside: &Beside, answer: &[u8]) -> Result<Vec<Result<Fact, DecodeError>>, DecodeError> {
+    list(beside, answer, |item, fact| {
+        fact.has_all_relations = item.relations.as_ref().is_none_or(|all| all.len() <= MOST_RELATIONS);
+    })
+}
+
+/// The revisions in an answer of Reporting Work Item Revisions, each by itself. They say nothing of relations.
+///
+/// # Errors
+/// When the whole answer is not JSON of that shape.
+pub fn work_item_revisions(beside: &Beside, answer: &[u8]) -> Result<Vec<Result<Fact, DecodeError>>, DecodeError> {
+    list(beside, answer, |_, _| {})
+}
+
+fn list(
+    beside: &Beside,
+    answer: &[u8],
+    say: impl Fn(&Item<'_>, &mut WorkItemFact),
+) -> Result<Vec<Result<Fact, DecodeError>>, DecodeError> {
     let body = super::body::text(answer)?;
     let list: List<'_> = parse(&body, "")?;
     // One that was deleted meanwhile is null.
@@ -76,7 +95,9 @@ pub fn work_item_list(beside: &Beside, answer: &[u8]) -> Result<Vec<Result<Fact,
         let item: Item<'_> = parse(item.get(), &path)?;
         let changed = item.fields.as_ref().and_then(|fields| moment(fields.changed.as_ref()));
         let place = Place { organization: beside.organization()?, ..Place::default() };
-        item_fact(&item, place, changed.unwrap_or(Time::UNKNOWN), &format!("{path}.")).map(Fact::WorkItem)
+        let mut fact = item_fact(&item, place, changed.unwrap_or(Time::UNKNOWN), &format!("{path}."))?;
+        say(&item, &mut fact);
+        Ok(Fact::WorkItem(fact))
     };
     Ok(there.map(read).collect())
 }
@@ -243,6 +264,21 @@ mod tests {
             assert_eq!(runs(named), [Node::Run(479)], "{named}");
         }
         assert_eq!(runs(r#", "attributes": {"name": "Found in build"}"#), []);
+    }
+
+    #[test]
+    fn only_a_list_with_relations_holds_all_of_them() {
+        let beside = Beside { organization: "fabrikam".to_owned(), ..Beside::default() };
+        let all = |relations: usize, read: fn(&Beside, &[u8]) -> _| {
+            let relations = vec![r#"{"rel": "Hyperlink", "url": "https://x"}"#; relations].join(",");
+            let answer = format!(r#"{{"value": [{{"id": 4711, "rev": 3, "relations": [{relations}]}}]}}"#);
+            let facts: Result<Vec<Result<Fact, DecodeError>>, DecodeError> = read(&beside, answer.as_bytes());
+            let Ok(Fact::WorkItem(fact)) = facts.unwrap().remove(0) else { panic!("no work item") };
+            fact.has_all_relations
+        };
+        assert!(all(0, work_item_list) && all(MOST_RELATIONS, work_item_list));
+        assert!(!all(MOST_RELATIONS + 1, work_item_list), "the others are not read");
+        assert!(!all(0, work_item_revisions));
     }
 
     #[test]

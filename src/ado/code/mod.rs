@@ -245,9 +245,10 @@ fn pull_request_labels(said_of: &PullRequest<'_>, place: &Place) -> Labels {
 fn pull_request_commits(said_of: &PullRequest<'_>) -> Vec<(CommitRole, String)> {
     let id = |commit: &CommitRef<'_>| text(commit.commit_id.as_ref()).and_then(commit_id);
     let merge = said_of.last_merge_commit.as_ref().and_then(id).map(|id| (CommitRole::Merge, id));
-    let head = said_of.last_merge_source_commit.as_ref();
-    let sources = said_of.commits.iter().flatten().take(MOST_COMMITS).chain(head).filter_map(id);
-    let mut commits: Vec<_> = merge.into_iter().chain(sources.map(|id| (CommitRole::Source, id))).collect();
+    let head = said_of.last_merge_source_commit.as_ref().and_then(id).map(|id| (CommitRole::Head, id));
+    let sources = said_of.commits.iter().flatten().take(MOST_COMMITS).filter_map(id);
+    let sources = sources.map(|id| (CommitRole::Source, id));
+    let mut commits: Vec<_> = merge.into_iter().chain(head).chain(sources).collect();
     commits.sort_unstable();
     commits.dedup();
     commits

@@ -3,15 +3,35 @@
 //!
 //! <https://github.com/microsoft/bedrock/blob/master/docs/hld-to-manifest.md> and its templates of pipelines.
 
-/// The run that opened a pull request: `PR created by: {pipeline} with buildId: {id} and buildNumber: {number}`.
-pub(super) fn opened_by(description: &str) -> Option<(u64, &str)> {
+/// A run's number begins with `yyyyMMdd` where nobody chose another form.
+const USUAL_DATE: usize = 8;
+
+/// What a description says of the run that opened the pull request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct OpenedBy<'t> {
+    pub(super) pipeline: &'t str,
+    pub(super) id: u64,
+    pub(super) number: &'t str,
+}
+
+/// Of `PR created by: {pipeline} with buildId: {id} and buildNumber: {number}`. Anybody can write that.
+pub(super) fn opened_by(description: &str) -> Option<OpenedBy<'_>> {
     let (_, rest) = description.split_once("PR created by: ")?;
     let line = rest.lines().next()?;
-    let (_, rest) = line.rsplit_once(" with buildId: ")?;
+    let (pipeline, rest) = line.rsplit_once(" with buildId: ")?;
     let (id, number) = rest.split_once(" and buildNumber: ")?;
     let number = number.trim().trim_end_matches('.');
     let id = id.trim().parse().ok().filter(|id| *id > 0)?;
-    (!number.is_empty()).then_some((id, number))
+    (!number.is_empty()).then_some(OpenedBy { pipeline: pipeline.trim(), id, number })
+}
+
+/// Whether its title or its source branch is one that Bedrock's pipelines give.
+pub(super) fn is_deployment(source: Option<&str>, title: Option<&str>) -> bool {
+    branch(source).is_some_and(|branch| branch.starts_with("DEPLOY/")) || title.and_then(image_tag).is_some()
+}
+
+fn branch(source: Option<&str>) -> Option<&str> {
+    source.map(|source| source.strip_prefix("refs/heads/").unwrap_or(source))
 }
 
 /// The image tag in a title: `Updating {service} image tag to {tag}.`
@@ -27,10 +47,20 @@ pub(super) fn number_of_tag(tag: &str) -> Option<&str> {
     (!branch.is_empty() && !number.is_empty()).then_some(number)
 }
 
+/// The number of the run that built an image, `registry/name:{branch}-{number}` or `registry/name:{number}`. Images of others
+/// have versions as tags, so only what has the shape of a usual run's number counts: digits, a dot, digits.
+pub(super) fn number_of_image(image: &str) -> Option<&str> {
+    let (name, _) = image.split_once('@').unwrap_or((image, ""));
+    let (_, tag) = name.rsplit('/').next()?.split_once(':')?;
+    let number = number_of_tag(tag).unwrap_or(tag);
+    let (date, revision) = number.split_once('.')?;
+    let is_number = |text: &str| text.parse::<u64>().is_ok();
+    (date.len() >= USUAL_DATE && is_number(date) && is_number(revision)).then_some(number)
+}
+
 /// Whether it only brings the high-level definition in step with a repository: no deployment.
 pub(super) fn is_reconcile(source: Option<&str>, title: Option<&str>) -> bool {
-    let branch = source.map(|source| source.strip_prefix("refs/heads/").unwrap_or(source));
-    branch.is_some_and(|branch| branch.starts_with("RECONCILE/"))
+    branch(source).is_some_and(|branch| branch.starts_with("RECONCILE/"))
         || title.is_some_and(|title| title.starts_with("Reconciling HLD with "))
 }
 
@@ -42,7 +72,7 @@ mod tests {
     fn what_opened_it() {
         let text =
             "Updating web to main-20250612.4.\nPR created by: web with buildId: 1203 and buildNumber: 20250612.4";
-        assert_eq!(opened_by(text), Some((1203, "20250612.4")));
+        assert_eq!(opened_by(text), Some(OpenedBy { pipeline: "web", id: 1203, number: "20250612.4" }));
         for none in ["", "PR created by: web", "PR created by: web with buildId: x and buildNumber: 1"] {
             assert_eq!(opened_by(none), None, "{none}");
         }
@@ -54,5 +84,23 @@ mod tests {
         assert_eq!(image_tag("Updating the image tag to do later"), None);
         assert_eq!(number_of_tag("release-2-4-20250612.4"), Some("20250612.4"));
         assert_eq!(number_of_tag("latest"), None);
+    }
+
+    #[test]
+    fn tags_of_images() {
+        for (image, expected) in [
+            ("fabrikam.azurecr.io/web:main-20250612.4", Some("20250612.4")),
+            ("fabrikam.azurecr.io:443/shop/web:20250612.4", Some("20250612.4")),
+            ("web:release-2-4-20250612.4@sha256:0ffb", Some("20250612.4")),
+            ("fabrikam.azurecr.io:443/web", None),
+            ("node:20.11", None),
+            ("debian:bookworm-20250610", None),
+            ("python:3.12-slim", None),
+            ("web:main-20250612.x", None),
+            ("web", None),
+            ("", None),
+        ] {
+            assert_eq!(number_of_image(image), expected, "{image}");
+        }
     }
 }

@@ -10,6 +10,8 @@
 //!
 //! The trap: `reason` decides nothing. A run with the reason `manual` may have been started by a pipeline resource.
 
+use std::borrow::Cow;
+
 mod bedrock;
 mod node;
 mod record;
@@ -38,8 +40,12 @@ pub struct Reference {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum When {
     Always,
-    /// The run that is the cause has this number. Known by its id alone, it is only likely.
-    Number(String),
+    /// The run that is the cause is called so, as far as it is said. Numbers are used again, and not every id that is
+    /// told is a run's: where the pipeline has another name, or nothing is known of the run but its id, it is only likely.
+    Called {
+        number: Option<String>,
+        pipeline: Option<String>,
+    },
     /// The pull request is of the repository with this id or name.
     Repository(String),
     /// One of the configured patterns finds the work item in this branch.
@@ -47,18 +53,30 @@ pub enum When {
 }
 
 impl When {
-    const NUMBER: &str = "number";
+    const CALLED: &str = "called";
     const REPOSITORY: &str = "repository";
     const BRANCH: &str = "branch";
 
+    /// No condition where nothing is said.
+    fn called(number: Option<&str>, pipeline: Option<&str>) -> Self {
+        let told = |text: Option<&str>| text.filter(|text| !text.is_empty()).map(str::to_owned);
+        match (told(number), told(pipeline)) {
+            (None, None) => Self::Always,
+            (number, pipeline) => Self::Called { number, pipeline },
+        }
+    }
+
     /// As two texts: the kind, and what it is about.
     #[must_use]
-    pub fn parts(&self) -> (&'static str, &str) {
+    pub fn parts(&self) -> (&'static str, Cow<'_, str>) {
+        let text = |text: &Option<String>| text.as_deref().unwrap_or_default().replace('\n', " ");
         match self {
-            Self::Always => ("", ""),
-            Self::Number(text) => (Self::NUMBER, text),
-            Self::Repository(text) => (Self::REPOSITORY, text),
-            Self::Branch(text) => (Self::BRANCH, text),
+            Self::Always => ("", Cow::Borrowed("")),
+            Self::Called { number, pipeline } => {
+                (Self::CALLED, Cow::Owned(format!("{}\n{}", text(number), text(pipeline))))
+            }
+            Self::Repository(text) => (Self::REPOSITORY, Cow::Borrowed(text)),
+            Self::Branch(text) => (Self::BRANCH, Cow::Borrowed(text)),
         }
     }
 
@@ -66,7 +84,10 @@ impl When {
     #[must_use]
     pub fn from_parts(kind: &str, text: &str) -> Self {
         match kind {
-            Self::NUMBER => Self::Number(text.to_owned()),
+            Self::CALLED => {
+                let (number, pipeline) = text.split_once('\n').unwrap_or((text, ""));
+                Self::called(Some(number), Some(pipeline))
+            }
             Self::REPOSITORY => Self::Repository(text.to_owned()),
             Self::BRANCH => Self::Branch(text.to_owned()),
             _ => Self::Always,

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::bedrock::{image_tag, is_reconcile, number_of_tag, opened_by};
+use super::bedrock::{OpenedBy, image_tag, is_deployment, is_reconcile, number_of_image, number_of_tag, opened_by};
 use super::text::{merged_pull_request, numbers};
 use super::{Node, Reference, Rule, When};
 use crate::domain::changes::ShownChanges;
 use crate::domain::commit::{ShownCommit, commit_id};
 use crate::domain::deployment::ShownDeployment;
-use crate::domain::pull_request::{CommitRole, ShownPullRequest};
+use crate::domain::pull_request::{ShownPullRequest, ShownSource};
 use crate::domain::push::ShownPush;
 use crate::domain::release::{ShownArtifact, ShownRelease};
 use crate::domain::run::{ShownOrigin, ShownRun, ShownStage};
@@ -83,10 +83,13 @@ pub fn of_run(run: &ShownRun) -> Vec<Reference> {
         });
         // The specification calls it a pipeline's id; it was seen to be a run's.
         let by_id = consumed.id.zip(consumed.version.as_ref()).map(|(id, version)| {
-            Reference::certain(Node::Run(id), this(), Rule::Consumed).when(When::Number(version.clone()))
+            let when = When::called(Some(version), consumed.pipeline.as_deref());
+            Reference::certain(Node::Run(id), this(), Rule::Consumed).when(when)
         });
         by_id.into_iter().chain(by_name)
     }));
+    let images = origin.images.iter().filter_map(|image| number_of_image(image));
+    found.extend(images.map(|number| Reference::likely(Node::run_named(None, number), this(), Rule::ContainerImage)));
     let pushed = origin.pushed_commit.as_deref().and_then(commit_id).filter(|id| Some(id) != own.as_ref());
     found.extend(pushed.map(|id| Reference::certain(Node::Commit(id), this(), Rule::Pushed)));
     found.extend(verified(run, &this()));
@@ -99,11 +102,8 @@ pub fn of_run(run: &ShownRun) -> Vec<Reference> {
 fn triggers(origin: &ShownOrigin, this: &Node) -> Vec<Reference> {
     let resource = origin.trigger.as_ref().and_then(|trigger| {
         let id = trigger.id?;
-        let reference = Reference::certain(Node::Run(id), this.clone(), Rule::PipelineResource);
-        Some(match &trigger.version {
-            Some(version) => reference.when(When::Number(version.clone())),
-            None => reference,
-        })
+        let when = When::called(trigger.version.as_deref(), trigger.pipeline.as_deref());
+        Some(Reference::certain(Node::Run(id), this.clone(), Rule::PipelineResource).when(when))
     });
     let named = origin.trigger.as_ref().and_then(|trigger| {
         let cause = Node::run_named(Some(trigger.pipeline.as_ref()?), trigger.version.as_ref()?);
@@ -188,8 +188,10 @@ fn of_commit(commit: &ShownCommit, host: Host, repository: Option<&str>) -> Vec<
 #[must_use]
 pub fn of_pull_request(pull_request: &ShownPullRequest) -> Vec<Reference> {
     let this = || Node::PullRequest(pull_request.key.id);
-    let sources = pull_request.commits.iter().filter(|(role, _)| *role == CommitRole::Source);
-    let sources = sources.map(|(_, id)| Reference::certain(Node::Commit(id.clone()), this(), Rule::PullRequestCommit));
+    let sources = pull_request.sources.iter().map(|ShownSource { id, is_current }| {
+        let found = if *is_current { Reference::certain } else { Reference::likely };
+        found(Node::Commit(id.clone()), this(), Rule::PullRequestCommit)
+    });
     // The other merges were made only to try it.
     let merge = pull_request.merge_commit.iter();
     let merge = merge.map(|id| Reference::certain(this(), Node::Commit(id.clone()), Rule::MergeCommit));
@@ -207,9 +209,12 @@ fn opened(pull_request: &ShownPullRequest) -> Option<Reference> {
         return None;
     }
     let this = Node::PullRequest(pull_request.key.id);
-    if let Some((id, number)) = description.and_then(opened_by) {
-        let reference = Reference::certain(Node::Run(id), this, Rule::DescribedBuild);
-        return Some(reference.when(When::Number(number.to_owned())));
+    if let Some(OpenedBy { pipeline, id, number }) = description.and_then(opened_by) {
+        // A text that anybody may copy, unless the rest is as it is written by the same pipeline.
+        let is_its_own = is_deployment(pull_request.source.as_deref(), title);
+        let found = if is_its_own { Reference::certain } else { Reference::likely };
+        let when = When::called(Some(number), Some(pipeline));
+        return Some(found(Node::Run(id), this, Rule::DescribedBuild).when(when));
     }
     let number = title.and_then(image_tag).and_then(number_of_tag)?;
     Some(Reference::likely(Node::run_named(None, number), this, Rule::ImageTag))

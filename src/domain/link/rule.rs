@@ -53,6 +53,8 @@ rules! {
     CompletionTrigger = "completionTrigger",
     /// The run used that run's artifacts, whatever started it.
     Consumed = "consumed",
+    /// The tag of a container's image that the run uses ends with that run's number.
+    ContainerImage = "containerImage",
     /// The run built the commit.
     Built = "built",
     /// The service lists the commit among the build's changes.
@@ -83,6 +85,10 @@ rules! {
     Released = "released",
     /// A deployment record of the environment names the run, and says that it succeeded.
     DeploymentRecord = "deploymentRecord",
+    /// A stage of the run has no deployment record, but stages of that name of the same pipeline have made some.
+    StageOfRecords = "stageOfRecords",
+    /// A stage of the run is called as the environment, and its pipeline has made no deployment records.
+    StageName = "stageName",
     /// The pull request's title names an image tag that ends with a run's number, as Bedrock's pipelines do.
     ImageTag = "imageTag",
 }

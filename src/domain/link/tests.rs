@@ -3,18 +3,19 @@
 use super::*;
 use crate::domain::changes::ShownChanges;
 use crate::domain::deployment::ShownDeployment;
-use crate::domain::pull_request::{CommitRole, ShownPullRequest};
+use crate::domain::pull_request::{CommitRole, PullRequestFact, PullRequestRecord, ShownPullRequest, StatusSaid};
 use crate::domain::push::ShownPush;
 use crate::domain::release::{ReleaseFact, ReleaseRecord, ShownArtifact, ShownRelease};
 use crate::domain::run::{Consumed, RunFact, RunRecord, ShownRun, ShownStage, ShownTrigger, Statement};
 use crate::domain::work_item::{WorkItemFact, WorkItemRecord};
 use crate::domain::{
-    Commit, DeploymentKey, FactKind, Outcome, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, Said,
-    ShownCommit, State, Time, WorkItemKey,
+    Commit, DeploymentKey, FactKind, Outcome, PullRequestKey, PullRequestStatus, PushKey, ReleaseFactKind, ReleaseKey,
+    RunKey, Said, ShownCommit, State, Time, WorkItemKey,
 };
 
 const A: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb";
+const C: &str = "cccccccccccccccccccccccccccccccccccccccc";
 
 fn told(references: &[Reference]) -> Vec<String> {
     let line = |reference: &Reference| {
@@ -42,7 +43,7 @@ fn trigger(run: &mut ShownRun) {
 #[test]
 fn what_triggered_a_run() {
     let resource = [
-        "run:479 -> run:500 pipelineResource certain if number 2025.1",
+        "run:479 -> run:500 pipelineResource certain if called 2025.1/ci",
         "runNamed:2025.1/ci -> run:500 pipelineResource likely",
     ];
     assert_eq!(of(trigger), resource);
@@ -64,6 +65,11 @@ fn what_triggered_a_run() {
         run.origin.trigger = Some(ShownTrigger { id: Some(479), ..ShownTrigger::default() });
     };
     assert_eq!(of(unversioned), ["run:479 -> run:500 pipelineResource certain"]);
+    let unnumbered = |run: &mut ShownRun| {
+        let pipeline = Some("ci".to_owned());
+        run.origin.trigger = Some(ShownTrigger { id: Some(479), pipeline, ..ShownTrigger::default() });
+    };
+    assert_eq!(of(unnumbered), ["run:479 -> run:500 pipelineResource certain if called /ci"]);
 }
 
 #[test]
@@ -77,11 +83,20 @@ fn what_a_run_consumed() {
     };
     assert_eq!(
         consumed(Some(479), Some("2025.1")),
-        ["run:479 -> run:500 consumed certain if number 2025.1", "runNamed:2025.1/ci -> run:500 consumed likely"],
+        ["run:479 -> run:500 consumed certain if called 2025.1/ci", "runNamed:2025.1/ci -> run:500 consumed likely"],
         "the id may be a pipeline's: only with the number it is a run's"
     );
     assert_eq!(consumed(None, Some("2025.1")), ["runNamed:2025.1/ci -> run:500 consumed likely"]);
     assert_eq!(consumed(Some(479), None), [] as [&str; 0], "a pipeline's id and nothing else");
+}
+
+/// A tag is a text that anybody may give, and a number is used again.
+#[test]
+fn the_image_of_a_container_leads_to_the_run_of_its_tag() {
+    let used = |image: &str| of(|run| run.origin.images = vec![image.to_owned()]);
+    let expected = ["runNamed:20250612.4/ -> run:500 containerImage likely"];
+    assert_eq!(used("fabrikam.azurecr.io/web:main-20250612.4"), expected);
+    assert_eq!(used("node:20.11"), [] as [&str; 0]);
 }
 
 #[test]
@@ -179,30 +194,76 @@ fn what_the_commits_of_a_push_name() {
 
 fn pull_request(edit: impl FnOnce(&mut ShownPullRequest)) -> Vec<String> {
     let key = PullRequestKey::new("fabrikam", "9a0d", 88);
-    let fact = crate::domain::pull_request::PullRequestFact::new(key, Time::UNKNOWN);
-    let mut shown = crate::domain::pull_request::PullRequestRecord::of(&fact).shown();
+    let fact = PullRequestFact::new(key, Time::UNKNOWN);
+    let mut shown = PullRequestRecord::of(&fact).shown();
     edit(&mut shown);
     told(&of_pull_request(&shown))
 }
 
 #[test]
 fn what_a_pull_request_is_about() {
-    let commits = vec![(CommitRole::Source, A.to_owned()), (CommitRole::Merge, B.to_owned())];
-    let expected = [
-        format!("commit:{A} -> pullRequest:88 pullRequestCommit certain"),
-        format!("pullRequest:88 -> commit:{B} mergeCommit certain"),
-    ];
-    let completed = |shown: &mut ShownPullRequest| {
-        shown.commits = commits.clone();
-        shown.merge_commit = Some(B.to_owned());
-    };
-    assert_eq!(pull_request(completed), expected);
-    let open = pull_request(|shown| shown.commits = commits.clone());
-    assert_eq!(open, expected[..1], "a merge that was made to try it leads nowhere");
     let items = pull_request(|shown| shown.work_items = vec![4711]);
     assert_eq!(items, ["workItem:4711 -> pullRequest:88 mention certain"]);
     let branch = pull_request(|shown| shown.source = Some("refs/heads/feature/4711".to_owned()));
     assert_eq!(branch, ["workItem:4711 -> pullRequest:88 branchName likely if branch feature/4711"]);
+}
+
+/// What one statement says of the commits of a pull request: when, in which status, in which roles.
+type CommitsSaid<'t> = (i64, &'t str, &'t [(CommitRole, &'t str)]);
+
+fn commits_of_a_pull_request(statements: &[CommitsSaid<'_>]) -> Vec<String> {
+    let fact = |(said, status, commits): &CommitsSaid<'_>| {
+        let said = Time::from_ticks(*said);
+        let status = (PullRequestStatus::from(*status), StatusSaid { said, created: None, closed: None });
+        let commits = commits.iter().map(|(role, id)| (*role, (*id).to_owned())).collect();
+        let fact = PullRequestFact::new(PullRequestKey::new("fabrikam", "9a0d", 88), said);
+        PullRequestFact { status: Some(status), commits, ..fact }
+    };
+    let mut facts = statements.iter().map(fact);
+    let first = PullRequestRecord::of(&facts.next().unwrap());
+    let record = facts.fold(first, |mut record, fact| {
+        record.add(&fact);
+        record
+    });
+    told(&of_pull_request(&record.shown()))
+}
+
+#[test]
+fn the_merge_of_a_pull_request_is_that_of_a_completed_one() {
+    use CommitRole::{Merge, Source};
+    let source = format!("commit:{A} -> pullRequest:88 pullRequestCommit certain");
+    let merge = format!("pullRequest:88 -> commit:{C} mergeCommit certain");
+    let open: CommitsSaid<'_> = (1, "active", &[(Source, A), (Merge, B)]);
+    let tried = "a merge that was made to try it leads nowhere";
+    assert_eq!(commits_of_a_pull_request(&[open]), std::slice::from_ref(&source), "{tried}");
+    let abandoned: CommitsSaid<'_> = (2, "abandoned", &[(Merge, B)]);
+    assert_eq!(commits_of_a_pull_request(&[open, abandoned]), std::slice::from_ref(&source), "{tried}");
+    let completed: CommitsSaid<'_> = (2, "completed", &[(Source, A), (Merge, C)]);
+    assert_eq!(commits_of_a_pull_request(&[completed, open]), [source, merge], "{tried}");
+}
+
+/// What was pushed away is no commit of it, and who lists none does not say which that is.
+#[test]
+fn commits_that_were_pushed_away_are_only_likely() {
+    use CommitRole::{Head, Source};
+    let sure = |id: &str| format!("commit:{id} -> pullRequest:88 pullRequestCommit certain");
+    let likely = |id: &str| format!("commit:{id} -> pullRequest:88 pullRequestCommit likely");
+    let first: CommitsSaid<'_> = (1, "active", &[(Source, A), (Source, B), (Head, B)]);
+    let table: [(&str, CommitsSaid<'_>, [String; 3]); 5] = [
+        ("listed anew", (2, "active", &[(Source, A), (Source, C), (Head, C)]), [sure(A), likely(B), sure(C)]),
+        ("another head, and no list", (2, "completed", &[(Head, C)]), [likely(A), likely(B), sure(C)]),
+        ("a list before it", (0, "active", &[(Source, C), (Head, C)]), [sure(A), sure(B), likely(C)]),
+        ("a head before it", (0, "active", &[(Head, C)]), [sure(A), sure(B), likely(C)]),
+        ("a list without a head", (2, "active", &[(Source, C)]), [likely(A), likely(B), sure(C)]),
+    ];
+    for (name, other, expected) in table {
+        assert_eq!(commits_of_a_pull_request(&[first, other]), expected, "{name}");
+        assert_eq!(commits_of_a_pull_request(&[other, first]), expected, "{name}, the other way round");
+    }
+    let same: CommitsSaid<'_> = (2, "completed", &[(Head, B)]);
+    assert_eq!(commits_of_a_pull_request(&[first, same]), [sure(A), sure(B)], "the head is in the list");
+    let two: [CommitsSaid<'_>; 2] = [(2, "active", &[(Head, A)]), (2, "active", &[(Head, B)])];
+    assert_eq!(commits_of_a_pull_request(&two), [likely(A), likely(B)], "one of the two is wrong");
 }
 
 /// Bedrock's defaults: what its pipelines open.
@@ -217,8 +278,18 @@ fn which_run_opened_a_pull_request() {
             shown.source = Some(source.to_owned());
         })
     };
-    let certain = ["run:479 -> pullRequest:88 describedBuild certain if number 2025.1"];
-    assert_eq!(deploy(Some(described), title, "DEPLOY/web-main-2025.1"), certain);
+    let branch = "refs/heads/DEPLOY/web-main-2025.1";
+    let copied = "anybody can write that";
+    for (title, source, certainty, why) in [
+        (title, branch, "certain", "both are Bedrock's"),
+        (title, "refs/heads/topic", "certain", "the title is"),
+        ("Round totals", branch, "certain", "the branch is"),
+        ("Round totals", "refs/heads/topic", "likely", copied),
+        ("Updating web", "refs/heads/users/DEPLOY/web", "likely", copied),
+    ] {
+        let expected = format!("run:479 -> pullRequest:88 describedBuild {certainty} if called 2025.1/web");
+        assert_eq!(deploy(Some(described), title, source).pop(), Some(expected), "{why}: {title}, {source}");
+    }
     let likely = ["runNamed:2025.1/ -> pullRequest:88 imageTag likely"];
     assert_eq!(deploy(None, title, "DEPLOY/web-main-2025.1"), likely, "the number alone may be used again");
     let none: [&str; 0] = [];

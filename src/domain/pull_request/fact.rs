@@ -40,10 +40,12 @@ pub struct StatusSaid {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum CommitRole {
-    /// It is one of those that are to be merged.
+    /// It is listed among those that are to be merged.
     Source,
     /// It is the merge: once completed that on the target branch, before that one made to try it.
     Merge,
+    /// It is the last of those that are to be merged: the end of the source branch. Told also where none are listed.
+    Head,
 }
 
 /// What a reviewer says.

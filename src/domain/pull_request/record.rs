@@ -1,5 +1,5 @@
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -59,9 +59,17 @@ pub struct ShownPullRequest {
     pub closed: Option<Time>,
     /// On the target branch; only of one that is completed.
     pub merge_commit: Option<String>,
-    pub commits: Vec<(CommitRole, String)>,
+    pub sources: Vec<ShownSource>,
     pub votes: Vec<Vote>,
     pub work_items: Vec<u64>,
+}
+
+/// A commit that a pull request is to merge, or was to merge once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShownSource {
+    pub id: String,
+    /// It is so by the latest word. Otherwise it may have been pushed away.
+    pub is_current: bool,
 }
 
 impl Join for StatusSaid {
@@ -126,6 +134,26 @@ impl PullRequestRecord {
         last.filter(|_| is_over)
     }
 
+    /// What was said last in this role, and when.
+    fn latest(&self, role: CommitRole) -> (Option<Time>, BTreeSet<&str>) {
+        let of = || self.commits.iter().filter(|((known, _), _)| *known == role);
+        let at = of().map(|(_, said)| *said).max();
+        (at, of().filter(|(_, said)| Some(**said) == at).map(|((_, id), _)| id.as_str()).collect())
+    }
+
+    /// The latest list counts until a later word names a head that is not in it: which of the list were pushed away then,
+    /// nobody says.
+    fn sources(&self) -> Vec<ShownSource> {
+        let (listed_at, list) = self.latest(CommitRole::Source);
+        let (headed_at, heads) = self.latest(CommitRole::Head);
+        let list_counts = listed_at >= headed_at || heads.is_subset(&list);
+        let head_counts = headed_at >= listed_at && heads.len() == 1;
+        let is_current = |id: &str| (list_counts && list.contains(id)) || (head_counts && heads.contains(id));
+        let ever = self.commits.keys().filter(|(role, _)| *role != CommitRole::Merge).map(|(_, id)| id);
+        let ever: BTreeSet<&String> = ever.collect();
+        ever.into_iter().map(|id| ShownSource { id: id.clone(), is_current: is_current(id) }).collect()
+    }
+
     #[must_use]
     pub fn shown(&self) -> ShownPullRequest {
         let label = |label: Label| text(&self.labels, &label);
@@ -152,7 +180,7 @@ impl PullRequestRecord {
                 .filter(|(status, _)| **status != PullRequestStatus::Active)
                 .and_then(|(_, says)| says.closed),
             merge_commit: merge.filter(|_| is_completed),
-            commits: self.commits.keys().cloned().collect(),
+            sources: self.sources(),
             votes: self.votes.values().map(|Said(_, vote)| vote.clone()).collect(),
             work_items: self.work_items.as_ref().map(|said| said.1.clone()).unwrap_or_default(),
         }

@@ -44,6 +44,8 @@ pub struct RunFact {
     /// Runs of other pipelines that it uses the artifacts of.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub consumed: Vec<Consumed>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<UsedImage>,
 }
 
 impl RunFact {
@@ -61,6 +63,7 @@ impl RunFact {
             approvals: Vec::new(),
             failure: None,
             consumed: Vec::new(),
+            images: Vec::new(),
         }
     }
 
@@ -101,6 +104,15 @@ pub struct Consumed {
     /// The run's number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<String>,
+}
+
+/// A container resource of a run. Its alias is cut to `MOST_RESOURCE_NAME`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct UsedImage {
+    /// What the run calls it.
+    pub alias: String,
+    /// As `registry/name:tag`.
+    pub image: String,
 }
 
 /// What is said of one attempt of a stage.

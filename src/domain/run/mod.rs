@@ -21,7 +21,7 @@ pub(crate) use attempts::Attempts;
 pub use claims::Statement;
 pub use fact::{
     ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
-    StageSaid,
+    StageSaid, UsedImage,
 };
 pub use failure::{Failure, ShownFailure};
 pub use origin::{ShownOrigin, ShownTrigger};

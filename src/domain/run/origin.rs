@@ -2,25 +2,35 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Consumed, MOST_RESOURCES, RunFact};
+use super::fact::{Consumed, MOST_RESOURCES};
 use super::record::RunRecord;
 use crate::domain::join::join_greatest;
 use crate::domain::labels::text;
-use crate::domain::{Change, Join, Label, Said};
+use crate::domain::{Change, Join, Label, Said, Time};
 
-/// The pipeline resources of a run, by alias.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// The resources of one kind of a run, by alias.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Resources(BTreeMap<String, Said<Consumed>>);
+pub(super) struct Resources<T>(BTreeMap<String, Said<T>>);
 
-impl Resources {
-    pub(super) fn of(fact: &RunFact) -> Self {
-        let said = |consumed: &Consumed| (consumed.alias.clone(), Said(fact.said, consumed.clone()));
-        Self(fact.consumed.iter().map(said).collect())
+impl<T> Default for Resources<T> {
+    fn default() -> Self {
+        Self(BTreeMap::new())
     }
 }
 
-impl Join for Resources {
+impl<T: Clone> Resources<T> {
+    pub(super) fn of(said: Time, resources: &[T], alias: impl Fn(&T) -> &str) -> Self {
+        let entry = |resource: &T| (alias(resource).to_owned(), Said(said, resource.clone()));
+        Self(resources.iter().map(entry).collect())
+    }
+
+    fn shown(&self) -> impl Iterator<Item = T> {
+        self.0.values().map(|Said(_, resource)| resource.clone())
+    }
+}
+
+impl<T: Ord> Join for Resources<T> {
     fn join(&mut self, other: Self) -> Change {
         join_greatest(&mut self.0, other.0, MOST_RESOURCES)
     }
@@ -40,6 +50,8 @@ pub struct ShownOrigin {
     /// The number of the pull request that it verifies.
     pub pull_request: Option<u64>,
     pub consumed: Vec<Consumed>,
+    /// The images of containers that it uses.
+    pub images: Vec<String>,
 }
 
 /// The run that a pipeline resource says started this one.
@@ -68,12 +80,8 @@ impl RunRecord {
             triggered_by: number(Label::TriggeredBy),
             pushed_commit: label(Label::PushedCommit),
             pull_request: number(Label::PullRequest),
-            consumed: self
-                .consumed
-                .iter()
-                .flat_map(|all| all.0.values())
-                .map(|Said(_, consumed)| consumed.clone())
-                .collect(),
+            consumed: self.consumed.iter().flat_map(|all| all.shown()).collect(),
+            images: self.images.iter().flat_map(|all| all.shown()).map(|used| used.image).collect(),
         }
     }
 }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
 use super::claims::Claims;
-use super::fact::{ApprovalStatement, MOST_APPROVERS, RunFact};
+use super::fact::{ApprovalStatement, Consumed, MOST_APPROVERS, RunFact, UsedImage};
 use super::failure::Failure;
 use super::origin::Resources;
 use super::room::{self, Part, Room, Weigh};
@@ -52,7 +52,9 @@ pub struct RunRecord {
     pub(super) failure: Option<Box<Failure>>,
     /// Few runs have any, and a record is moved about.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) consumed: Option<Box<Resources>>,
+    pub(super) consumed: Option<Box<Resources<Consumed>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) images: Option<Box<Resources<UsedImage>>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -142,6 +144,7 @@ impl RunRecord {
             approvals: BTreeMap::new(),
             failure: None,
             consumed: None,
+            images: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -191,7 +194,11 @@ impl RunRecord {
             self.failure = fact.failure.clone().map(Box::new);
         }
         if !fact.consumed.is_empty() {
-            self.consumed.get_or_insert_default().absorb(Resources::of(fact));
+            let said = Resources::of(fact.said, &fact.consumed, |used| &used.alias);
+            self.consumed.get_or_insert_default().absorb(said);
+        }
+        if !fact.images.is_empty() {
+            self.images.get_or_insert_default().absorb(Resources::of(fact.said, &fact.images, |used| &used.alias));
         }
     }
 
@@ -226,6 +233,10 @@ impl Join for RunRecord {
             .or(join_max(&mut self.failure, other.failure))
             .or(match other.consumed {
                 Some(consumed) => self.consumed.get_or_insert_default().join(*consumed),
+                None => Change::Unchanged,
+            })
+            .or(match other.images {
+                Some(images) => self.images.get_or_insert_default().join(*images),
                 None => Change::Unchanged,
             })
             .or(self.unknown.join(other.unknown))

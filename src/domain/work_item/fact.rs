@@ -23,6 +23,9 @@ pub struct WorkItemFact {
     pub labels: Vec<(Label, String)>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub relations: Vec<Relation>,
+    /// The relations are all that it has in this revision.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub has_all_relations: bool,
 }
 
 /// What a work item is linked to, or not any more.
@@ -49,6 +52,7 @@ impl WorkItemFact {
             state: None,
             labels: Vec::new(),
             relations: Vec::new(),
+            has_all_relations: false,
         }
     }
 }

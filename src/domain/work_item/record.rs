@@ -43,6 +43,9 @@ pub struct WorkItemRecord {
     /// Whether it is there.
     #[serde(default, with = "entries")]
     relations: BTreeMap<Node, Revised<bool>>,
+    /// The latest revision of which all relations were said.
+    #[serde(default)]
+    all_relations: u64,
     /// The last time at which anything was said of it.
     said: Time,
     #[serde(flatten)]
@@ -100,6 +103,7 @@ impl WorkItemRecord {
             created: fact.created.map(Reverse),
             states: states.collect(),
             relations: BTreeMap::new(),
+            all_relations: if fact.has_all_relations { revision } else { 0 },
             said: fact.said,
             unknown: BTreeMap::new(),
         };
@@ -143,7 +147,8 @@ impl WorkItemRecord {
         // An empty text is what was cleared.
         let told = |label: Label| self.labels.get(&label).map(|Revised(_, text)| text.clone());
         let label = |label: Label| told(label).filter(|text| !text.is_empty());
-        let there = self.relations.iter().filter(|(_, Revised(_, is_there))| *is_there).map(|(to, _)| to);
+        let is_there = |said: &Revised<bool>| said.1 && said.0 >= self.all_relations;
+        let there = self.relations.iter().filter(|(_, said)| is_there(said)).map(|(to, _)| to);
         let states = self.shown_states();
         ShownWorkItem {
             key: self.key.clone(),
@@ -195,6 +200,7 @@ impl Join for WorkItemRecord {
             .or(join_max(&mut self.created, other.created))
             .or(join_greatest(&mut self.states, other.states, MOST_STATES))
             .or(join_greatest(&mut self.relations, other.relations, MOST_RELATIONS))
+            .or(join_max(&mut self.all_relations, other.all_relations))
             .or(join_max(&mut self.said, other.said))
             .or(self.unknown.join(other.unknown))
     }
