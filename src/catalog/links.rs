@@ -135,7 +135,9 @@ impl Walk<'_> {
                 Direction::Before => self.resolved(reference.cause)?,
                 Direction::After => Some(reference.effect),
             };
-            steps.extend(next.map(|next| (next, reference.rule, certainty)));
+            let Some(next) = next else { continue };
+            let certainty = if self.may_be(&next)? { certainty } else { Certainty::Likely };
+            steps.push((next, reference.rule, certainty));
         }
         steps.sort_by_key(|(_, rule, certainty)| (std::cmp::Reverse(*certainty), *rule));
         Ok(steps)
@@ -155,6 +157,13 @@ impl Walk<'_> {
             }
         }
         Ok(names)
+    }
+
+    /// A run that is not held may be none at all: what is said to be its id was seen to be a pipeline's.
+    fn may_be(&self, node: &Node) -> rusqlite::Result<bool> {
+        let Node::Run(run) = node else { return Ok(true) };
+        let ask = "SELECT EXISTS (SELECT 1 FROM runs WHERE run = ?1 AND organization = ?2)";
+        self.connection.prepare_cached(ask)?.query_row((run, self.organization), |row| row.get(0))
     }
 
     /// A run's number and its pipeline's name.
@@ -212,7 +221,10 @@ impl Walk<'_> {
     }
 
     fn link(&self, direction: LinkKind, node: &Node, step: &Step) -> rusqlite::Result<Link> {
-        let (name, state, url) = self.described(node)?;
+        let described = self.described(node)?;
+        // An environment is a name and no more.
+        let held = described.is_some() || matches!(node, Node::Environment(_));
+        let (name, state, url) = described.unwrap_or_default();
         Ok(Link {
             direction,
             kind: node.kind(),
@@ -223,12 +235,13 @@ impl Walk<'_> {
             certainty: step.certainty.as_str(),
             steps: step.steps,
             via: step.via.as_ref().map(|via| LinkEnd { kind: via.kind(), id: via.value() }),
+            held,
             url,
         })
     }
 
-    /// What a person wants to know of it; nothing where only its name is known.
-    fn described(&self, node: &Node) -> rusqlite::Result<(Option<String>, Option<String>, Option<String>)> {
+    /// What a person wants to know of it; `None` where only others tell of it.
+    fn described(&self, node: &Node) -> rusqlite::Result<Option<Described>> {
         let (ask, id) = match node {
             Node::Commit(id) => (
                 "SELECT message, NULL, NULL FROM commits WHERE id = ?1 AND organization = ?2 ORDER BY source",
@@ -252,15 +265,15 @@ impl Walk<'_> {
                  WHERE project_id || '/' || release = ?1 AND organization = ?2",
                 place.clone(),
             ),
-            Node::Environment(_) | Node::ForeignPullRequest(_) | Node::RunNamed { .. } => {
-                return Ok((None, None, None));
-            }
+            Node::Environment(_) | Node::ForeignPullRequest(_) | Node::RunNamed { .. } => return Ok(None),
         };
         let mut ask = self.connection.prepare_cached(ask)?;
-        let row = ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        Ok(row.optional()?.unwrap_or_default())
+        ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
     }
 }
+
+/// Name, state and address.
+type Described = (Option<String>, Option<String>, Option<String>);
 
 fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
     let mut things: Vec<_> = found.things.into_iter().collect();
@@ -289,6 +302,9 @@ mod tests {
             let source = Source { key: format!("{at}"), organization: "fabrikam".to_owned() };
             references::write(&connection, &source, group).unwrap();
         }
+        let runs = "INSERT INTO runs (run, organization, pipeline) \
+                    SELECT cause, organization, 1 FROM refs UNION SELECT effect, organization, 1 FROM refs";
+        connection.execute_batch(runs).unwrap();
         connection
     }
 
@@ -309,6 +325,20 @@ mod tests {
         let expected =
             [("2", "certain", 1), ("5", "likely", 1), ("3", "certain", 2), ("9", "likely", 2), ("4", "certain", 3)];
         assert_eq!(told, expected);
+    }
+
+    /// What is said to be a run's id was seen to be a pipeline's.
+    #[test]
+    fn a_run_that_is_not_held_is_never_certain() {
+        let certain = |cause, effect| reference(Node::Run(cause), Node::Run(effect), Certainty::Certain);
+        let connection = catalog(&[vec![certain(8, 20), certain(20, 21)]]);
+        let told = || {
+            let links = walk(&connection).links(&Node::Run(20)).unwrap().links;
+            links.iter().map(|link| (link.id.clone(), link.certainty, link.held)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(), [("8".to_owned(), "certain", true), ("21".to_owned(), "certain", true)]);
+        connection.execute("DELETE FROM runs WHERE run = 8", []).unwrap();
+        assert_eq!(told(), [("8".to_owned(), "likely", false), ("21".to_owned(), "certain", true)]);
     }
 
     #[test]

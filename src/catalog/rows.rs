@@ -147,8 +147,10 @@ pub struct Link {
     pub state: Option<String>,
     /// The rule of the last step.
     pub rule: &'static str,
-    /// `certain` only where every step on the way is.
+    /// `certain` only where every step on the way is, and no run on it is known by its id alone.
     pub certainty: &'static str,
+    /// It was told of itself, and not by others alone.
+    pub held: bool,
     /// How many steps away it is.
     pub steps: usize,
     /// What the last step came from; null where that is the thing itself.

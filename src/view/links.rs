@@ -97,7 +97,7 @@ pub(super) fn links_table<'l>(links: impl IntoIterator<Item = &'l Link>) -> Stri
         vec![
             words(link.kind).to_owned(),
             short(link.kind, &link.id).to_owned(),
-            or_unknown(link.name.as_deref()),
+            name(link),
             or_unknown(link.state.as_deref()),
             link.rule.to_owned(),
             link.certainty.to_owned(),
@@ -105,6 +105,11 @@ pub(super) fn links_table<'l>(links: impl IntoIterator<Item = &'l Link>) -> Stri
         ]
     });
     table(&["KIND", "ID", "NAME", "STATE", "RULE", "CERTAINTY", "VIA"], rows)
+}
+
+/// Of a commit its repository knows what is not known here.
+fn name(link: &Link) -> String {
+    if link.held || link.kind == "commit" { or_unknown(link.name.as_deref()) } else { "(not held here)".to_owned() }
 }
 
 fn words(kind: &'static str) -> &'static str {
