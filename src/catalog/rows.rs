@@ -194,7 +194,7 @@ pub struct Push {
 }
 
 /// A pull request, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullRequestDetail {
     pub organization: String,
@@ -217,6 +217,8 @@ pub struct PullRequestDetail {
     pub merge_commit: Option<String>,
     pub votes: Vec<Vote>,
     pub url: Option<String>,
+    /// It was told of itself, and not by others alone.
+    pub held: bool,
     pub links: Vec<Link>,
     /// There are more links than these.
     pub links_truncated: bool,
@@ -232,7 +234,7 @@ pub struct Vote {
 }
 
 /// A work item, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkItemDetail {
     pub organization: String,
@@ -252,6 +254,8 @@ pub struct WorkItemDetail {
     /// As far as they are known, the oldest first.
     pub states: Vec<WorkItemState>,
     pub url: Option<String>,
+    /// It was told of itself, and not by others alone.
+    pub held: bool,
     pub links: Vec<Link>,
     /// There are more links than these.
     pub links_truncated: bool,

@@ -4,6 +4,9 @@ use super::escaped;
 use super::runs::{branch, time};
 use super::table::{or_unknown, table};
 
+/// Said of what was not told of itself.
+const ONLY_NAMED: &str = "Known by       what refers to it: nothing told of the thing itself yet\n";
+
 /// A commit for people: what is known of it, what it is about, where it went.
 #[must_use]
 pub fn commit_text(commit: &CommitDetail) -> String {
@@ -26,6 +29,10 @@ pub fn commit_text(commit: &CommitDetail) -> String {
 /// A pull request for people.
 #[must_use]
 pub fn pull_request_text(shown: &PullRequestDetail) -> String {
+    if !shown.held {
+        let rows = [("Pull request", shown.pull_request_id.to_string()), ("Organization", shown.organization.clone())];
+        return head(&rows) + ONLY_NAMED + &links_text(&shown.links, shown.links_truncated);
+    }
     let votes: Vec<_> = shown.votes.iter().filter(|vote| vote.vote != 0).map(vote).collect();
     let rows = [
         ("Pull request", format!("{} {}", shown.pull_request_id, shown.title.as_deref().unwrap_or_default())),
@@ -59,6 +66,10 @@ fn vote(vote: &Vote) -> String {
 /// A work item for people.
 #[must_use]
 pub fn work_item_text(item: &WorkItemDetail) -> String {
+    if !item.held {
+        let rows = [("Work item", item.work_item_id.to_string()), ("Organization", item.organization.clone())];
+        return head(&rows) + ONLY_NAMED + &links_text(&item.links, item.links_truncated);
+    }
     let kind = item.kind.as_deref().unwrap_or("Work item");
     let states: Vec<_> = item.states.iter().map(|state| format!("{} {}", state.state, time(state.since))).collect();
     let rows = [

@@ -487,6 +487,19 @@ fn get_links() {
     assert!(words("get run 510").contains("run 1221 checkout-deploy 20250612.2 inProgress consumed likely -"));
 }
 
+/// A push names a work item and a pull request, and nothing told of these.
+#[test]
+fn what_only_others_tell_of_is_shown() {
+    let shell = Shell::new();
+    let push = format!("{}/example-json/git_push.json", env!("CARGO_MANIFEST_DIR"));
+    let push = fs::read_to_string(push).unwrap().replace("4711", "4712");
+    fs::write(shell.path().join("push.json"), push).unwrap();
+    shell.run("enqueue push.json");
+    assert!(shell.run("work --until-empty").contains("exit 0"));
+    let lines = ["get work-item 4712", "get work-item 4712 -o json", "get pr 88", "get work-item 4711", "get pr 4712"];
+    assert_snapshot!(session(&shell, &lines));
+}
+
 #[test]
 fn owners() {
     let shell = with_examples();
