@@ -5,9 +5,11 @@ use rusqlite::{Connection, Row};
 
 use super::links::{Linked, Walk};
 use super::query::{collect, time};
-use super::rows::{CommitDetail, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState};
+use super::rows::{
+    CommitDetail, Link, LinkEnd, LinkKind, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState,
+};
 use super::{Catalog, CatalogError};
-use crate::domain::link::Node;
+use crate::domain::link::{Certainty, Node, Rule};
 use crate::domain::{BranchPattern, Time};
 
 /// So many commits that begin alike are told apart; it is an error to have more than one.
@@ -164,6 +166,7 @@ fn commit(
     let walk = Walk { connection, organization: &organization, patterns };
     let Linked { links, truncated: links_truncated } = walk.links(&Node::Commit(id.clone()))?;
     Ok(CommitDetail {
+        about: about(&walk, &links)?,
         commit: id,
         repository,
         author,
@@ -174,6 +177,31 @@ fn commit(
         links_truncated,
         organization,
     })
+}
+
+/// What a commit is about: a part of a pull request is about what that is about.
+fn about(walk: &Walk<'_>, links: &[Link]) -> rusqlite::Result<Vec<Link>> {
+    let mut about: Vec<Link> = links.iter().filter(|link| link.direction == LinkKind::Before).cloned().collect();
+    let is_whole = |link: &&Link| link.direction == LinkKind::After && link.rule == Rule::PullRequestCommit.as_str();
+    for whole in links.iter().filter(is_whole).filter(|link| link.steps == 1) {
+        let Some(node) = Node::of(whole.kind, &whole.id) else { continue };
+        let items = walk.links(&node)?.links.into_iter().filter(|link| link.kind == "workItem");
+        let items = items.filter(|link| link.direction == LinkKind::Before).map(|link| behind(whole, link));
+        let whole = Link { direction: LinkKind::Before, ..whole.clone() };
+        for link in [whole].into_iter().chain(items) {
+            if !about.iter().any(|known| known.kind == link.kind && known.id == link.id) {
+                about.push(link);
+            }
+        }
+    }
+    Ok(about)
+}
+
+/// The same, seen from one step before `near`.
+fn behind(near: &Link, link: Link) -> Link {
+    let via = link.via.or_else(|| Some(LinkEnd { kind: near.kind, id: near.id.clone() }));
+    let certainty = if near.certainty == link.certainty { link.certainty } else { Certainty::Likely.as_str() };
+    Link { via, certainty, steps: link.steps + 1, ..link }
 }
 
 fn push(row: &Row<'_>) -> rusqlite::Result<Push> {

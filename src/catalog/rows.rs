@@ -177,6 +177,9 @@ pub struct CommitDetail {
     #[serde(serialize_with = "rfc3339")]
     pub committed_at: Option<Time>,
     pub pushes: Vec<Push>,
+    /// What leads to it, the pull requests that it is a part of, and the work items of these: no link leads from a
+    /// pull request to what it consists of.
+    pub about: Vec<Link>,
     pub links: Vec<Link>,
     /// There are more links than these.
     pub links_truncated: bool,

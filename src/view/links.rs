@@ -23,7 +23,8 @@ pub fn commit_text(commit: &CommitDetail) -> String {
         ("Pushed by", or_unknown(push.and_then(|push| push.pushed_by.as_deref()))),
         ("Pushed to", or_unknown(Some(&refs.join(", ")))),
     ];
-    head(&rows) + &links_text(&commit.links, commit.links_truncated)
+    let went = commit.links.iter().filter(|link| link.direction == LinkKind::After);
+    head(&rows) + &links_text(commit.about.iter().chain(went), commit.links_truncated)
 }
 
 /// A pull request for people.
@@ -93,9 +94,10 @@ fn head(rows: &[(&str, String)]) -> String {
 }
 
 /// What a thing is about, then where it went; nothing where nothing is known.
-pub(super) fn links_text(links: &[Link], truncated: bool) -> String {
+pub(super) fn links_text<'l>(links: impl IntoIterator<Item = &'l Link>, truncated: bool) -> String {
+    let links: Vec<&Link> = links.into_iter().collect();
     let section = |title: &str, direction: LinkKind| {
-        let of: Vec<&Link> = links.iter().filter(|link| link.direction == direction).collect();
+        let of: Vec<&Link> = links.iter().copied().filter(|link| link.direction == direction).collect();
         if of.is_empty() { String::new() } else { format!("\n{title}\n{}", links_table(of)) }
     };
     let note = if truncated { "\nMore is linked to it than is shown here.\n" } else { "" };

@@ -459,6 +459,7 @@ fn get_links() {
     let lines = [
         "get commit b71f0c3e",
         "get commit b71f0c3e -o json",
+        "get commit 5d0c2a9b",
         "get pr 88",
         "get pr 88 -o json",
         "get pr 88 -o csv",
