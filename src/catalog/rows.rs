@@ -297,8 +297,9 @@ pub struct Pipeline {
     pub runs: u64,
     /// Runs that are known and not completed.
     pub live: u64,
-    /// Where it stands, and what it builds, as its last run says.
+    /// Where it stands: the latest that a run said.
     pub folder: Option<String>,
+    /// What most of its runs built: the last run may have built another.
     pub repository: Option<String>,
     /// Null where no rule of the configuration fits.
     pub owner: Option<Owner>,

@@ -513,6 +513,19 @@ fn owners() {
     assert!(said.contains("\"by\": \"folder \\\\services\\\\*\""), "{said}");
     assert!(said.contains("checkout (payments)") && said.contains("unmapped"), "{said}");
     assert!(shell.run("get pr 88 -o csv").lines().filter(|line| line.contains("branchName")).count() == 0);
+    let file = "[[owners]]\nservice = \"shop\"\nrepositories = [\"checkout-*\"]\n\
+                [[owners]]\nservice = \"other\"\nrepositories = [\"another\"]\n";
+    fs::write(shell.path().join("pipetrail.toml"), file).unwrap();
+    let body = fs::read_to_string(format!("{}/example-json/build_failed.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(&body.replace("1211", "1299")).unwrap();
+    body["resource"]["repository"]["name"] = "another".into();
+    fs::write(shell.path().join("another.json"), body.to_string()).unwrap();
+    shell.run("enqueue another.json");
+    assert!(shell.run("work --until-empty").contains("applied 1"));
+    let said = shell.run("get pipelines -o csv");
+    let last = said.lines().find(|line| line.contains("1299")).unwrap();
+    assert!(last.contains(",shop,"), "the last run built another repository than most: {last}");
+    assert!(shell.run("get run 1299 -o json").contains("\"service\": \"other\""), "a run's is its own");
     fs::write(shell.path().join("pipetrail.toml"), "work_item_branches = \"topic\"\nowners = 7\n").unwrap();
     let said = shell.run("get pipelines");
     assert!(said.contains("exit 2") && said.contains("[[owners]]") && said.contains("{id}"), "{said}");
