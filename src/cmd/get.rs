@@ -363,15 +363,15 @@ impl Rows {
     fn table(&self, columns: Columns, now: Time) -> String {
         match self {
             Self::Runs(runs) => view::runs_table(runs, columns, now),
-            Self::Run(run) => view::run_text(run, now),
+            Self::Run(run) => view::run_text(run, columns, now),
             Self::Pipelines(pipelines) => view::pipelines_table(pipelines, columns),
             Self::Stages(stages) => view::stages_table(stages, now),
             Self::Environments(environments) => view::environments_table(environments, columns),
             Self::Deployments(deployments) => view::deployments_table(deployments, columns, now),
             Self::Approvals(approvals) => view::approvals_table(approvals, columns, now),
-            Self::Commit(commit) => view::commit_text(commit),
-            Self::PullRequest(pull_request) => view::pull_request_text(pull_request),
-            Self::WorkItem(item) => view::work_item_text(item),
+            Self::Commit(commit) => view::commit_text(commit, columns),
+            Self::PullRequest(pull_request) => view::pull_request_text(pull_request, columns),
+            Self::WorkItem(item) => view::work_item_text(item, columns),
             Self::Gaps(gaps) => view::gaps_table(gaps, columns),
         }
     }

@@ -502,6 +502,13 @@ fn what_only_others_tell_of_is_shown() {
 }
 
 #[test]
+fn wide_shows_more_of_one_thing_too() {
+    let lines =
+        ["get commit b71f0c3e -o wide", "get pr 88 -o wide", "get work-item 4711 -o wide", "get run 1203 -o wide"];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
 fn owners() {
     let shell = with_examples();
     let file = "work_item_branches = \"topic/{id}\"\n\
