@@ -9,6 +9,7 @@ mod changes;
 mod code;
 mod deployments;
 mod gaps;
+mod known;
 mod links;
 mod query;
 mod references;
@@ -23,6 +24,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
+pub use known::Named;
 pub use rows::{
     Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
     GapFilter, GivenApproval, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineName, PullRequestDetail,

@@ -509,6 +509,21 @@ fn wide_shows_more_of_one_thing_too() {
 }
 
 #[test]
+fn what_no_value_is_like_is_said_and_what_it_may_have_been() {
+    let lines = [
+        "get runs --pipeline chekout-service --result failed",
+        "get runs --branch relaese/2.4 --state complete",
+        "get runs --organization fabrik --project gitops",
+        "get runs --pipeline 12 --result stopped",
+        "get environments --organization contoso",
+        "get deployments --environment prod",
+        "get approvals --status aproved",
+        "get runs --pipeline 999 -o json",
+    ];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
 fn owners() {
     let shell = with_examples();
     let file = "work_item_branches = \"topic/{id}\"\n\
