@@ -11,6 +11,7 @@ mod deployments;
 mod gaps;
 mod known;
 mod links;
+mod parts;
 mod query;
 mod references;
 mod releases;
