@@ -299,7 +299,7 @@ pub struct Pipeline {
     pub live: u64,
     /// Where it stands: the latest that a run said.
     pub folder: Option<String>,
-    /// What most of its runs built: the last run may have built another.
+    /// What most of its latest 100 runs built: the last run may have built another.
     pub repository: Option<String>,
     /// Null where no rule of the configuration fits.
     pub owner: Option<Owner>,
