@@ -1,7 +1,8 @@
 //! Pushes, pull requests, and the commits of runs.
 //!
-//! Costs a request for 100 pushes of a repository or 100 pull requests of a project, one for each push that is not known
-//! yet, and one for each finished run of which nobody asked for the commits yet.
+//! Costs a request for 100 pushes of a repository or 100 pull requests of a project, one for each push that nobody asked
+//! for yet, since an event tells of its latest commits only, and one for each finished run of which nobody asked for the
+//! commits yet.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +14,8 @@ use super::{Backfill, BackfillError, Order, Progress, Tally, next};
 use crate::ado::rest::{AdoError, Answer, Client, Finished, PullRequests, Repository};
 use crate::ado::{ChangesPage, DecodeError, changes_fact, pull_request_list, push_list};
 use crate::domain::run::RunFact;
-use crate::domain::{Fact, Key, Label, Time};
+use crate::domain::{Fact, Key, Label, Record, Time};
+use crate::store::Stored;
 
 /// Asked for at once; the client has a limit of its own.
 const AT_ONCE: usize = 4;
@@ -67,7 +69,7 @@ impl Backfill {
         }
     }
 
-    /// The list tells of no commits: each push that nobody told of is asked for by itself.
+    /// The list tells of no commits, and an event of the latest ones: each push is asked for by itself, once.
     async fn with_commits(
         &self,
         order: &Order,
@@ -77,7 +79,7 @@ impl Backfill {
     ) -> Result<Vec<Fact>, BackfillError> {
         let keys: Vec<Key> = listed.iter().map(Fact::key).collect();
         let stored = self.store.load(&keys).await?;
-        let unknown = keys.iter().zip(&stored).filter(|(_, stored)| stored.is_none());
+        let unknown = keys.iter().zip(&stored).filter(|(_, stored)| !is_told_whole(stored.as_ref()));
         let numbers: Vec<u64> =
             unknown.filter_map(|(key, _)| if let Key::Push(key) = key { Some(key.push) } else { None }).collect();
         let client = &self.client;
@@ -173,6 +175,12 @@ impl Backfill {
         }
         Ok(())
     }
+}
+
+/// One that cannot be read is not ours to change, so nobody asks for it again.
+fn is_told_whole(stored: Option<&Stored>) -> bool {
+    let Some(Stored { record: Ok(Record::Push(push)), .. }) = stored else { return stored.is_some() };
+    push.is_whole()
 }
 
 /// The pages of a build's commits, until there are enough; none where the build is gone.

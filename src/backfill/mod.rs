@@ -312,19 +312,10 @@ impl Order {
 
 /// What the builds of an answer say.
 fn read(order: &Order, answer: &Answer, tally: &mut Tally) -> Result<Vec<RunFact>, AdoError> {
-    let list = build_list(&order.beside(), &answer.body).map_err(|error| answer.unreadable(error))?;
-    tally.builds += u64::try_from(list.len()).unwrap_or_default();
-    let mut facts = Vec::with_capacity(list.len());
-    for fact in list {
-        match fact {
-            Ok(fact) => facts.extend(fact.of_run().cloned()),
-            Err(error) => {
-                tracing::warn!(error = error.to_string(), path = error.path, "a build cannot be read");
-                tally.unreadable += 1;
-            }
-        }
-    }
-    Ok(facts)
+    let list = build_list(&order.beside(), &answer.body);
+    tally.builds += list.as_ref().map_or(0, |list| u64::try_from(list.len()).unwrap_or_default());
+    let facts = code::sound(list, answer, tally)?;
+    Ok(facts.iter().filter_map(Fact::of_run).cloned().collect())
 }
 
 fn finish(fact: &RunFact) -> Option<Time> {

@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::code;
 use super::references::{self, Source};
 use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
+use super::{code, parts};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::link::{self, Reference};
-use crate::domain::run::{ShownApproval, ShownFailure, ShownJob, ShownRun, ShownStage};
+use crate::domain::run::{ShownFailure, ShownJob, ShownRun};
 use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State, Time};
 use crate::store::{Cursor, Projection, Step};
 
@@ -104,25 +104,19 @@ impl Projection for Tables {
 
     fn remove(&self, key: &Key) -> Step {
         let source = Source::of(key);
-        match key.clone() {
-            Key::Deployment(key) => Box::new(move |connection| {
-                references::write(connection, &source, &[])?;
-                remove_deployment(connection, &key)
-            }),
-            Key::Gap(key) => Box::new(move |connection| remove_gaps(connection, &key)),
-            Key::Release(key) => Box::new(move |connection| {
-                references::write(connection, &source, &[])?;
-                remove_release(connection, &key)
-            }),
-            Key::Run(key) => Box::new(move |connection| {
-                references::write(connection, &source, &[])?;
-                remove_run(connection, &key)
-            }),
-            Key::Changes(_) | Key::PullRequest(_) | Key::Push(_) | Key::WorkItem(_) => Box::new(move |connection| {
-                references::write(connection, &source, &[])?;
-                code::remove(connection, &source)
-            }),
-        }
+        let key = key.clone();
+        Box::new(move |connection| {
+            references::write(connection, &source, &[])?;
+            match &key {
+                Key::Deployment(key) => remove_deployment(connection, key),
+                Key::Gap(key) => remove_gaps(connection, key),
+                Key::Release(key) => remove_release(connection, key),
+                Key::Run(key) => remove_run(connection, key),
+                Key::Changes(_) | Key::PullRequest(_) | Key::Push(_) | Key::WorkItem(_) => {
+                    code::remove(connection, &source)
+                }
+            }
+        })
     }
 }
 
@@ -208,6 +202,11 @@ fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+const STAGE: &str =
+    "INSERT INTO stages (run, name, attempt, state, result, started, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const APPROVAL: &str = "INSERT OR REPLACE INTO approvals (run, id, status, stage, stage_attempt, requested, decided, \
+                          approvers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+
 fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     let id = upsert_run(connection, run)?;
     // Stages may go: attempts without numbers make way for numbered ones. So may jobs, but never all of them;
@@ -216,9 +215,9 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     if !run.jobs.is_empty() {
         connection.prepare_cached("DELETE FROM jobs WHERE run = ?1")?.execute([id])?;
     }
-    run.stages.iter().try_for_each(|stage| insert_stage(connection, id, stage))?;
+    run.stages.iter().try_for_each(|stage| parts::insert_stage(connection, STAGE, id, stage))?;
     (0_i64..).zip(&run.jobs).try_for_each(|(position, job)| insert_job(connection, id, position, job))?;
-    run.approvals.iter().try_for_each(|approval| insert_approval(connection, id, approval))?;
+    run.approvals.iter().try_for_each(|approval| parts::insert_approval(connection, APPROVAL, id, approval))?;
     write_failure(connection, id, run.failure.as_ref())?;
     let organization = &run.key.organization;
     if let (Some(id), Some(name)) = (&run.project_id, &run.project_name) {
@@ -261,21 +260,6 @@ fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> 
     connection.prepare_cached(upsert)?.query_row(row, |row| row.get(0))
 }
 
-fn insert_stage(connection: &Connection, run: i64, stage: &ShownStage) -> rusqlite::Result<()> {
-    let insert =
-        "INSERT INTO stages (run, name, attempt, state, result, started, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    connection.prepare_cached(insert)?.execute(params![
-        run,
-        stage.name,
-        stage.attempt,
-        stage.state.as_ref().map(State::as_str),
-        stage.result.as_ref().map(Outcome::as_str),
-        stage.started.map(Time::ticks),
-        stage.finished.map(Time::ticks),
-    ])?;
-    Ok(())
-}
-
 fn insert_job(connection: &Connection, run: i64, position: i64, job: &ShownJob) -> rusqlite::Result<()> {
     let insert = "INSERT INTO jobs (run, position, stage, stage_attempt, name, attempt, state, result, started, finished) \
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
@@ -290,22 +274,6 @@ fn insert_job(connection: &Connection, run: i64, position: i64, job: &ShownJob) 
         job.result.as_ref().map(Outcome::as_str),
         job.started.map(Time::ticks),
         job.finished.map(Time::ticks),
-    ])?;
-    Ok(())
-}
-
-fn insert_approval(connection: &Connection, run: i64, approval: &ShownApproval) -> rusqlite::Result<()> {
-    let insert = "INSERT OR REPLACE INTO approvals (run, id, status, stage, stage_attempt, requested, decided, approvers) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    connection.prepare_cached(insert)?.execute(params![
-        run,
-        approval.id,
-        approval.status.as_str(),
-        approval.stage,
-        approval.stage_attempt,
-        approval.requested.map(Time::ticks),
-        approval.decided.map(Time::ticks),
-        serde_json::json!(approval.approvers).to_string(),
     ])?;
     Ok(())
 }

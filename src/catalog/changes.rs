@@ -5,9 +5,11 @@ use rusqlite::{Connection, Row};
 
 use super::links::{Linked, Walk};
 use super::query::{collect, time};
-use super::rows::{CommitDetail, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState};
+use super::rows::{
+    CommitDetail, Link, LinkEnd, LinkKind, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState,
+};
 use super::{Catalog, CatalogError};
-use crate::domain::link::Node;
+use crate::domain::link::{Certainty, Node, Rule};
 use crate::domain::{BranchPattern, Time};
 
 /// So many commits that begin alike are told apart; it is an error to have more than one.
@@ -33,7 +35,8 @@ impl Catalog {
         Ok(self.file.read(act).await?)
     }
 
-    /// The pull requests with this id: several when several organizations have one.
+    /// The pull requests with this id: several when several organizations have one. Where none
+    /// was told of, those that only others tell of.
     ///
     /// # Errors
     /// When the catalog's file fails.
@@ -51,18 +54,25 @@ impl Catalog {
                    LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization AND project.id = p.project_id \
                    WHERE p.id = ?1 AND (?2 IS NULL OR p.organization = ?2) ORDER BY p.organization, p.source";
         let act = move |c: &Connection| {
-            let found = collect(c, ask, values, pull_request)?;
+            let mut found = collect(c, ask, values.clone(), pull_request)?;
+            let node = Node::PullRequest(id);
+            if found.is_empty() {
+                let others = named_by_others(c, &node, &values)?.into_iter();
+                found.extend(others.map(|organization| only_named_pull_request(organization, id)));
+            }
             let linked = |one: PullRequestDetail| {
                 let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
-                let Linked { links, truncated } = walk.links(&Node::PullRequest(one.pull_request_id))?;
+                let Linked { links, truncated } = walk.links(&node)?;
                 Ok(PullRequestDetail { links, links_truncated: truncated, ..one })
             };
-            found.into_iter().map(linked).collect()
+            let all = found.into_iter().map(linked).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(all.into_iter().filter(|one| one.held || !one.links.is_empty()).collect())
         };
         Ok(self.file.read(act).await?)
     }
 
-    /// The work items with this id: several when several organizations have one.
+    /// The work items with this id: several when several organizations have one. Where none
+    /// was told of, those that only others tell of.
     ///
     /// # Errors
     /// When the catalog's file fails.
@@ -77,16 +87,42 @@ impl Catalog {
                      created, states, url \
                    FROM work_items WHERE id = ?1 AND (?2 IS NULL OR organization = ?2) ORDER BY organization, source";
         let act = move |c: &Connection| {
-            let found = collect(c, ask, values, work_item)?;
+            let mut found = collect(c, ask, values.clone(), work_item)?;
+            let node = Node::WorkItem(id);
+            if found.is_empty() {
+                let others = named_by_others(c, &node, &values)?.into_iter();
+                found.extend(others.map(|organization| only_named_work_item(organization, id)));
+            }
             let linked = |one: WorkItemDetail| {
                 let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
-                let Linked { links, truncated } = walk.links(&Node::WorkItem(one.work_item_id))?;
+                let Linked { links, truncated } = walk.links(&node)?;
                 Ok(WorkItemDetail { links, links_truncated: truncated, ..one })
             };
-            found.into_iter().map(linked).collect()
+            let all = found.into_iter().map(linked).collect::<rusqlite::Result<Vec<_>>>()?;
+            Ok(all.into_iter().filter(|one| one.held || !one.links.is_empty()).collect())
         };
         Ok(self.file.read(act).await?)
     }
+}
+
+/// The organizations in which anything refers to it. Whether that holds is seen only by who follows it: the numbers of
+/// a branch refer to work items, and most of them are none.
+fn named_by_others(connection: &Connection, node: &Node, by_id: &[Value]) -> rusqlite::Result<Vec<String>> {
+    let ask = "SELECT organization FROM refs \
+                 WHERE cause = ?1 AND cause_kind = ?2 AND (?3 IS NULL OR organization = ?3) \
+               UNION SELECT organization FROM refs \
+                 WHERE effect = ?1 AND effect_kind = ?2 AND (?3 IS NULL OR organization = ?3) ORDER BY 1";
+    let organization = by_id.last().cloned().unwrap_or(Value::Null);
+    let values = vec![Value::Text(node.value()), Value::Text(node.kind().to_owned()), organization];
+    collect(connection, ask, values, |row| row.get(0))
+}
+
+fn only_named_pull_request(organization: String, id: u64) -> PullRequestDetail {
+    PullRequestDetail { organization, pull_request_id: id, ..PullRequestDetail::default() }
+}
+
+fn only_named_work_item(organization: String, id: u64) -> WorkItemDetail {
+    WorkItemDetail { organization, work_item_id: id, ..WorkItemDetail::default() }
 }
 
 fn by_id(id: u64, organization: Option<&str>) -> Vec<Value> {
@@ -130,6 +166,7 @@ fn commit(
     let walk = Walk { connection, organization: &organization, patterns };
     let Linked { links, truncated: links_truncated } = walk.links(&Node::Commit(id.clone()))?;
     Ok(CommitDetail {
+        about: about(&walk, &links)?,
         commit: id,
         repository,
         author,
@@ -140,6 +177,31 @@ fn commit(
         links_truncated,
         organization,
     })
+}
+
+/// What a commit is about: a part of a pull request is about what that is about.
+fn about(walk: &Walk<'_>, links: &[Link]) -> rusqlite::Result<Vec<Link>> {
+    let mut about: Vec<Link> = links.iter().filter(|link| link.direction == LinkKind::Before).cloned().collect();
+    let is_whole = |link: &&Link| link.direction == LinkKind::After && link.rule == Rule::PullRequestCommit.as_str();
+    for whole in links.iter().filter(is_whole).filter(|link| link.steps == 1) {
+        let Some(node) = Node::of(whole.kind, &whole.id) else { continue };
+        let items = walk.links(&node)?.links.into_iter().filter(|link| link.kind == "workItem");
+        let items = items.filter(|link| link.direction == LinkKind::Before).map(|link| behind(whole, link));
+        let whole = Link { direction: LinkKind::Before, ..whole.clone() };
+        for link in [whole].into_iter().chain(items) {
+            if !about.iter().any(|known| known.kind == link.kind && known.id == link.id) {
+                about.push(link);
+            }
+        }
+    }
+    Ok(about)
+}
+
+/// The same, seen from one step before `near`.
+fn behind(near: &Link, link: Link) -> Link {
+    let via = link.via.or_else(|| Some(LinkEnd { kind: near.kind, id: near.id.clone() }));
+    let certainty = if near.certainty == link.certainty { link.certainty } else { Certainty::Likely.as_str() };
+    Link { via, certainty, steps: link.steps + 1, ..link }
 }
 
 fn push(row: &Row<'_>) -> rusqlite::Result<Push> {
@@ -169,6 +231,7 @@ fn pull_request(row: &Row<'_>) -> rusqlite::Result<PullRequestDetail> {
         merge_commit: row.get(13)?,
         votes: serde_json::from_str::<Vec<Vote>>(row.get_ref(14)?.as_str()?).unwrap_or_default(),
         url: row.get(15)?,
+        held: true,
         links: Vec::new(),
         links_truncated: false,
     })
@@ -192,6 +255,7 @@ fn work_item(row: &Row<'_>) -> rusqlite::Result<WorkItemDetail> {
         created_at: time(row, 11)?,
         states: states.into_iter().map(state).collect(),
         url: row.get(13)?,
+        held: true,
         links: Vec::new(),
         links_truncated: false,
     })

@@ -136,7 +136,9 @@ impl Walk<'_> {
                 Direction::Before => self.resolved(reference.cause)?,
                 Direction::After => Some(reference.effect),
             };
-            steps.extend(next.map(|next| (next, reference.rule, certainty)));
+            let Some(next) = next else { continue };
+            let certainty = if self.may_be(&next)? { certainty } else { Certainty::Likely };
+            steps.push((next, reference.rule, certainty));
         }
         if let (Node::Run(run), Direction::After) = (node, direction) {
             steps.extend(self.stages(*run)?);
@@ -168,6 +170,13 @@ impl Walk<'_> {
             }
         }
         Ok(names)
+    }
+
+    /// A run that is not held may be none at all: what is said to be its id was seen to be a pipeline's.
+    fn may_be(&self, node: &Node) -> rusqlite::Result<bool> {
+        let Node::Run(run) = node else { return Ok(true) };
+        let ask = "SELECT EXISTS (SELECT 1 FROM runs WHERE run = ?1 AND organization = ?2)";
+        self.connection.prepare_cached(ask)?.query_row((run, self.organization), |row| row.get(0))
     }
 
     /// A run's number and its pipeline's name.
@@ -227,7 +236,10 @@ impl Walk<'_> {
     }
 
     fn link(&self, direction: LinkKind, node: &Node, step: &Step) -> rusqlite::Result<Link> {
-        let (name, state, url) = self.described(node)?;
+        let described = self.described(node)?;
+        // An environment is a name and no more.
+        let held = described.is_some() || matches!(node, Node::Environment(_));
+        let (name, state, url) = described.unwrap_or_default();
         Ok(Link {
             direction,
             kind: node.kind(),
@@ -238,12 +250,13 @@ impl Walk<'_> {
             certainty: step.certainty.as_str(),
             steps: step.steps,
             via: step.via.as_ref().map(|via| LinkEnd { kind: via.kind(), id: via.value() }),
+            held,
             url,
         })
     }
 
-    /// What a person wants to know of it; nothing where only its name is known.
-    fn described(&self, node: &Node) -> rusqlite::Result<(Option<String>, Option<String>, Option<String>)> {
+    /// What a person wants to know of it; `None` where only others tell of it.
+    fn described(&self, node: &Node) -> rusqlite::Result<Option<Described>> {
         let (ask, id) = match node {
             Node::Commit(id) => (
                 "SELECT message, NULL, NULL FROM commits WHERE id = ?1 AND organization = ?2 ORDER BY source",
@@ -267,15 +280,15 @@ impl Walk<'_> {
                  WHERE project_id || '/' || release = ?1 AND organization = ?2",
                 place.clone(),
             ),
-            Node::Environment(_) | Node::ForeignPullRequest(_) | Node::RunNamed { .. } => {
-                return Ok((None, None, None));
-            }
+            Node::Environment(_) | Node::ForeignPullRequest(_) | Node::RunNamed { .. } => return Ok(None),
         };
         let mut ask = self.connection.prepare_cached(ask)?;
-        let row = ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
-        Ok(row.optional()?.unwrap_or_default())
+        ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
     }
 }
+
+/// Name, state and address.
+type Described = (Option<String>, Option<String>, Option<String>);
 
 fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
     let mut things: Vec<_> = found.things.into_iter().collect();
@@ -309,6 +322,9 @@ mod tests {
             let source = Source { key: format!("{at}"), organization: "fabrikam".to_owned() };
             references::write(&connection, &source, group).unwrap();
         }
+        let runs = "INSERT INTO runs (run, organization, pipeline) \
+                    SELECT cause, organization, 1 FROM refs UNION SELECT effect, organization, 1 FROM refs";
+        connection.execute_batch(runs).unwrap();
         connection
     }
 
@@ -350,6 +366,7 @@ mod tests {
             let when = When::Called { number, pipeline };
             let known = Reference { when: when.clone(), ..reference(Node::Run(1), Node::Run(2), Certainty::Certain) };
             let connection = catalog(&[vec![known]]);
+            connection.execute("DELETE FROM runs", []).unwrap();
             let told = || {
                 let Linked { links, .. } = walk(&connection).links(&Node::Run(2)).unwrap();
                 links.first().map(|link| link.certainty)
@@ -373,6 +390,7 @@ mod tests {
         };
         for (pipeline, of_two_pipelines) in [(Some("ci"), vec!["1"]), (None, vec![])] {
             let connection = catalog(&[vec![by_number(pipeline)]]);
+            connection.execute("DELETE FROM runs", []).unwrap();
             let run = |run: u64, of: u64| {
                 let insert =
                     "INSERT INTO runs (run, organization, pipeline, name) VALUES (?1, 'fabrikam', ?2, '2025.1')";
@@ -393,6 +411,20 @@ mod tests {
             run(3, 7);
             assert_eq!(told(), [] as [&str; 0], "two of the same pipeline have it");
         }
+    }
+
+    /// What is said to be a run's id was seen to be a pipeline's.
+    #[test]
+    fn a_run_that_is_not_held_is_never_certain() {
+        let certain = |cause, effect| reference(Node::Run(cause), Node::Run(effect), Certainty::Certain);
+        let connection = catalog(&[vec![certain(8, 20), certain(20, 21)]]);
+        let told = || {
+            let links = walk(&connection).links(&Node::Run(20)).unwrap().links;
+            links.iter().map(|link| (link.id.clone(), link.certainty, link.held)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(), [("8".to_owned(), "certain", true), ("21".to_owned(), "certain", true)]);
+        connection.execute("DELETE FROM runs WHERE run = 8", []).unwrap();
+        assert_eq!(told(), [("8".to_owned(), "likely", false), ("21".to_owned(), "certain", true)]);
     }
 
     #[test]

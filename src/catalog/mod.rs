@@ -9,7 +9,9 @@ mod changes;
 mod code;
 mod deployments;
 mod gaps;
+mod known;
 mod links;
+mod parts;
 mod query;
 mod references;
 mod releases;
@@ -23,6 +25,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
+pub use known::Named;
 pub use rows::{
     Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
     GapFilter, GivenApproval, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineName, PullRequestDetail,

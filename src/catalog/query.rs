@@ -22,7 +22,11 @@ const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.projec
 
 const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, g.live, \
                            r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, \
-                           r.folder, r.repository \
+                           (SELECT f.folder FROM runs f WHERE f.organization = g.organization AND f.pipeline = g.pipeline \
+                              AND f.folder IS NOT NULL ORDER BY f.run DESC LIMIT 1), \
+                           (SELECT repository FROM (SELECT b.repository FROM runs b WHERE b.organization = g.organization \
+                              AND b.pipeline = g.pipeline AND b.repository IS NOT NULL ORDER BY b.run DESC LIMIT 100) \
+                              GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1) \
                          FROM (SELECT organization, pipeline, count(*) AS runs, sum(state IS NOT 'completed') AS live, max(run) AS last \
                                FROM runs GROUP BY organization, pipeline) g \
                          JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \

@@ -3,10 +3,11 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::remember;
+use super::parts;
 use crate::domain::deployment::ShownDeployment;
 use crate::domain::release::{ShownArtifact, ShownRelease};
-use crate::domain::run::{ShownApproval, ShownStage};
-use crate::domain::{ApprovalPhase, DeploymentKey, Outcome, ReleaseKey, ReleaseStatus, Said, State, Time};
+use crate::domain::run::ShownStage;
+use crate::domain::{DeploymentKey, Outcome, ReleaseKey, ReleaseStatus, Said, State, Time};
 
 pub(super) fn remove_release(connection: &Connection, key: &ReleaseKey) -> rusqlite::Result<()> {
     let remove = "DELETE FROM releases WHERE organization = ?1 AND project_id = ?2 AND release = ?3 RETURNING id";
@@ -23,12 +24,17 @@ fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     Ok(())
 }
 
+const STAGE: &str = "INSERT INTO release_stages (release, name, attempt, state, result, started, finished) \
+                       VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const APPROVAL: &str = "INSERT INTO release_approvals (release, id, status, stage, stage_attempt, requested, decided, \
+                          approvers, phase) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+
 pub(super) fn write_release(connection: &Connection, release: &ShownRelease) -> rusqlite::Result<()> {
     let id = upsert_release(connection, release)?;
     // Attempts without numbers make way for numbered ones.
     remove_parts(connection, id)?;
-    release.environments.iter().try_for_each(|stage| insert_stage(connection, id, stage))?;
-    release.approvals.iter().try_for_each(|approval| insert_approval(connection, id, approval))?;
+    release.environments.iter().try_for_each(|stage| parts::insert_stage(connection, STAGE, id, stage))?;
+    release.approvals.iter().try_for_each(|approval| parts::insert_approval(connection, APPROVAL, id, approval))?;
     release.artifacts.iter().try_for_each(|artifact| insert_artifact(connection, id, artifact))?;
     remember_project(connection, &release.key.organization, &release.key.project, release.project_name.as_ref())
 }
@@ -70,38 +76,6 @@ fn upsert_release(connection: &Connection, release: &ShownRelease) -> rusqlite::
         release.url,
     ];
     connection.prepare_cached(upsert)?.query_row(row, |row| row.get(0))
-}
-
-fn insert_stage(connection: &Connection, release: i64, stage: &ShownStage) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO release_stages (release, name, attempt, state, result, started, finished) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    connection.prepare_cached(insert)?.execute(params![
-        release,
-        stage.name,
-        stage.attempt,
-        stage.state.as_ref().map(State::as_str),
-        stage.result.as_ref().map(Outcome::as_str),
-        stage.started.map(Time::ticks),
-        stage.finished.map(Time::ticks),
-    ])?;
-    Ok(())
-}
-
-fn insert_approval(connection: &Connection, release: i64, approval: &ShownApproval) -> rusqlite::Result<()> {
-    let insert = "INSERT INTO release_approvals (release, id, status, phase, stage, stage_attempt, requested, decided, \
-                    approvers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    connection.prepare_cached(insert)?.execute(params![
-        release,
-        approval.id,
-        approval.status.as_str(),
-        approval.phase.as_ref().map(ApprovalPhase::as_str),
-        approval.stage,
-        approval.stage_attempt,
-        approval.requested.map(Time::ticks),
-        approval.decided.map(Time::ticks),
-        serde_json::json!(approval.approvers).to_string(),
-    ])?;
-    Ok(())
 }
 
 fn insert_artifact(connection: &Connection, release: i64, artifact: &ShownArtifact) -> rusqlite::Result<()> {

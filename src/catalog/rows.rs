@@ -147,8 +147,10 @@ pub struct Link {
     pub state: Option<String>,
     /// The rule of the last step.
     pub rule: &'static str,
-    /// `certain` only where every step on the way is.
+    /// `certain` only where every step on the way is, and no run on it is known by its id alone.
     pub certainty: &'static str,
+    /// It was told of itself, and not by others alone.
+    pub held: bool,
     /// How many steps away it is.
     pub steps: usize,
     /// What the last step came from; null where that is the thing itself.
@@ -175,6 +177,9 @@ pub struct CommitDetail {
     #[serde(serialize_with = "rfc3339")]
     pub committed_at: Option<Time>,
     pub pushes: Vec<Push>,
+    /// What leads to it, the pull requests that it is a part of, and the work items of these: no link leads from a
+    /// pull request to what it consists of.
+    pub about: Vec<Link>,
     pub links: Vec<Link>,
     /// There are more links than these.
     pub links_truncated: bool,
@@ -192,7 +197,7 @@ pub struct Push {
 }
 
 /// A pull request, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PullRequestDetail {
     pub organization: String,
@@ -215,6 +220,8 @@ pub struct PullRequestDetail {
     pub merge_commit: Option<String>,
     pub votes: Vec<Vote>,
     pub url: Option<String>,
+    /// It was told of itself, and not by others alone.
+    pub held: bool,
     pub links: Vec<Link>,
     /// There are more links than these.
     pub links_truncated: bool,
@@ -230,7 +237,7 @@ pub struct Vote {
 }
 
 /// A work item, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkItemDetail {
     pub organization: String,
@@ -250,6 +257,8 @@ pub struct WorkItemDetail {
     /// As far as they are known, the oldest first.
     pub states: Vec<WorkItemState>,
     pub url: Option<String>,
+    /// It was told of itself, and not by others alone.
+    pub held: bool,
     pub links: Vec<Link>,
     /// There are more links than these.
     pub links_truncated: bool,
@@ -288,8 +297,9 @@ pub struct Pipeline {
     pub runs: u64,
     /// Runs that are known and not completed.
     pub live: u64,
-    /// Where it stands, and what it builds, as its last run says.
+    /// Where it stands: the latest that a run said.
     pub folder: Option<String>,
+    /// What most of its latest 100 runs built: the last run may have built another.
     pub repository: Option<String>,
     /// Null where no rule of the configuration fits.
     pub owner: Option<Owner>,

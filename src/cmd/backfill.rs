@@ -5,6 +5,7 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
+use super::output::counted;
 use super::{Context, Exit, Failure, Output, waiting};
 use crate::ado::is_organization;
 use crate::ado::rest::{AdoError, Client, Limits};
@@ -211,8 +212,8 @@ fn summary(tally: &Tally, projects: usize) -> String {
     let said: Vec<_> =
         parts.iter().filter(|(_, count)| *count > 0).map(|(word, count)| format!("{word} {count}")).collect();
     let colon = if said.is_empty() { "" } else { ": " };
-    let projects = if projects == 1 { "1 project".to_owned() } else { format!("{projects} projects") };
-    format!("backfilled {} builds of {projects}{colon}{}", tally.builds, said.join(", "))
+    let (builds, projects) = (counted(tally.builds, "build"), counted(projects, "project"));
+    format!("backfilled {builds} of {projects}{colon}{}", said.join(", "))
 }
 
 /// A bar on stderr where somebody watches: how much of the time that was asked for is done.
@@ -237,7 +238,7 @@ impl Bar {
 
     fn advance(&self, progress: Progress) {
         self.bar.set_position(progress.reached.since(self.from).as_secs());
-        self.bar.set_message(format!("{} builds", progress.builds));
+        self.bar.set_message(counted(progress.builds, "build"));
     }
 
     fn end(&self) {

@@ -11,10 +11,11 @@ use super::work::worker;
 use super::{Context, Exit, Failure};
 use crate::catalog::{Catalog, Run, RunFilter};
 use crate::cli;
-use crate::domain::Time;
+use crate::domain::deployment::DeploymentFact;
+use crate::domain::{Fact, Time};
 use crate::history::{Event, Plan};
 use crate::http::Server;
-use crate::ingest::Mode;
+use crate::ingest::{Importer, Mode};
 use crate::sqlite::Missing;
 use crate::view::{self, Columns};
 
@@ -42,7 +43,8 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     let server = if args.once { None } else { Some(bind(context).await?) };
     let parts = context.open(Missing::Create).await?;
     let now = context.clock().now();
-    let plan = Plan { live_at: now, ..Plan::new(ORGANIZATION, now.minus(PAST), now.plus(FUTURE), args.seed) };
+    let plan =
+        Plan { live_at: now, about: true, ..Plan::new(ORGANIZATION, now.minus(PAST), now.plus(FUTURE), args.seed) };
     let mut events = plan.events();
     let mut future = Box::pin(fill(context, &parts, &mut events, now, &shutdown.stop));
     let next = tokio::select! {
@@ -50,12 +52,14 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
         () = shutdown.force.cancelled() => return Ok(Exit::Forced),
     };
     drop(future);
+    let told = Plan { until: now, ..plan };
+    deploy(&parts, told.deployments().filter(|fact| fact.said <= now).collect()).await?;
     if shutdown.stop.is_cancelled() {
         return Ok(Exit::Done);
     }
     let runs = runs(&parts.catalog(context)?).await?;
     context.output.text(&view::runs_table(&runs, Columns::Few, now))?;
-    context.output.text(&next_steps(context, server.as_ref()))?;
+    context.output.text(&next_steps(context, events.merged(), server.as_ref()))?;
     let Some(server) = server else { return Ok(Exit::Done) };
     tracing::info!("demo: ready, listening on http://{}", server.address());
     let stop = shutdown.stop.clone();
@@ -109,6 +113,12 @@ async fn fill(
     Ok(next)
 }
 
+/// Brings in what environments got, as a backfill would. No event tells of it.
+async fn deploy(parts: &Parts, facts: Vec<DeploymentFact>) -> Result<(), Failure> {
+    let facts = facts.into_iter().map(Fact::Deployment).collect();
+    Importer::new(parts.store.clone()).import(facts).await.map(drop).map_err(Failure::from)
+}
+
 /// The newest runs, and those that the examples tell of.
 async fn runs(catalog: &Catalog) -> Result<Vec<Run>, Failure> {
     let newest = RunFilter { top: Some(NEWEST), ..RunFilter::default() };
@@ -123,7 +133,7 @@ async fn runs(catalog: &Catalog) -> Result<Vec<Run>, Failure> {
     Ok(runs)
 }
 
-fn next_steps(context: &Context, server: Option<&Server>) -> String {
+fn next_steps(context: &Context, merged: Option<(u64, u64)>, server: Option<&Server>) -> String {
     let data = quoted(&context.config.data.display().to_string());
     let program = quoted(&context.program);
     let mut text = format!(
@@ -132,8 +142,15 @@ fn next_steps(context: &Context, server: Option<&Server>) -> String {
          {program} get runs --data {data} --result failed --since 7d\n  \
          {program} get run 480 --data {data}\n  \
          {program} get pipelines --data {data} -o wide\n  \
-         {program} get runs --data {data} -o json\n"
+         {program} get runs --data {data} -o json\n  \
+         {program} get environments --data {data}\n  \
+         {program} get approvals --data {data} --status pending\n"
     );
+    if let Some((pull_request, item)) = merged {
+        text.push_str(&format!(
+            "  {program} get pr {pull_request} --data {data}\n  {program} get work-item {item} --data {data}\n"
+        ));
+    }
     if let Some(server) = server {
         let hook = format!("http://{}/hooks/azure-devops", server.address());
         text.push_str(&format!(

@@ -1,4 +1,5 @@
-use super::dead_letter::{Pages, plural};
+use super::dead_letter::Pages;
+use super::output::counted;
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::cli;
@@ -59,9 +60,9 @@ async fn letters(queue: &dyn Queue, erasure: &Erasure) -> Result<Vec<String>, Fa
 async fn warn_of_waiting(context: &Context, parts: &Parts) -> Result<(), Failure> {
     let depth = parts.queue.depth().await?;
     if !depth.is_empty() {
-        let count = depth.visible + depth.leased;
+        let count = counted(depth.visible + depth.leased, "message");
         let says = "may name the person: forget again when they have been worked on";
-        context.output.say(&format!("note: about {count} messages on the queue {says}"));
+        context.output.say(&format!("note: about {count} on the queue {says}"));
     }
     Ok(())
 }
@@ -69,12 +70,16 @@ async fn warn_of_waiting(context: &Context, parts: &Parts) -> Result<(), Failure
 fn told(found: &Forgotten, letters: usize) -> String {
     let Forgotten { records, facts, left } = found;
     let left = if left.is_empty() { String::new() } else { format!(", and {} that cannot be mended", left.len()) };
-    format!("the person in {records} records{left} with {facts} facts, and {letters} {}", plural(letters))
+    let (records, facts, letters) =
+        (counted(*records, "record"), counted(*facts, "fact"), counted(letters, "dead letter"));
+    format!("the person in {records}{left} with {facts}, and {letters}")
 }
 
 fn left(found: &Forgotten) -> Result<Exit, Failure> {
     let Some(first) = found.left.first() else { return Ok(Exit::Done) };
-    let count = found.left.len();
-    let failure = Failure::failed(format!("{count} records may name the person still, such as {first}"));
-    Err(failure.hint("they are damaged, written by a newer program, or of a project or organization that is called so"))
+    let count = counted(found.left.len(), "record");
+    let failure = Failure::failed(format!("{count} may name the person still, such as {first}"));
+    Err(failure.hint(
+        "what names the person still is damaged, written by a newer program, or of a project or organization called so",
+    ))
 }

@@ -4,7 +4,7 @@ use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::catalog::{
     ApprovalFilter, Catalog, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Gap,
-    GapFilter, GivenApproval, Pipeline, PullRequestDetail, Run, RunDetail, RunFilter, Stage, WorkItemDetail,
+    GapFilter, GivenApproval, Named, Pipeline, PullRequestDetail, Run, RunDetail, RunFilter, Stage, WorkItemDetail,
 };
 use crate::cli::{self, Format, Get};
 use crate::domain::owner::{Owned, Owner};
@@ -36,11 +36,40 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
     if let Format::Table | Format::Wide = show.output {
         if rows.is_empty() {
             context.output.say("nothing matches");
+            for (named, asked) in asked_for(&get) {
+                let known = reader.catalog.known(named).await?;
+                view::unknown_note(named, asked, &known).into_iter().for_each(|note| context.output.say(&note));
+            }
         }
         let gaps = gaps_behind(&reader.catalog, &get, &rows, context.clock().now()).await?;
         view::gaps_note(&gaps).into_iter().for_each(|note| context.output.say(&note));
     }
     Ok(Exit::Done)
+}
+
+/// The values that a list was asked for with.
+fn asked_for(get: &Get) -> Vec<(Named, &str)> {
+    let place = |organization, project| vec![(Named::Organization, organization), (Named::Project, project)];
+    let mut asked: Vec<(Named, &Option<String>)> = Vec::new();
+    match get {
+        Get::Runs(cli::GetRuns { filter, .. }) => {
+            asked = place(&filter.organization, &filter.project);
+            asked.extend([(Named::Pipeline, &filter.pipeline), (Named::Branch, &filter.branch)]);
+            asked.extend([(Named::State, &filter.state), (Named::Result, &filter.result)]);
+        }
+        Get::Pipelines(args) => asked = place(&args.organization, &args.project),
+        Get::Environments(args) => asked = place(&args.organization, &args.project),
+        Get::Deployments(args) => {
+            asked = place(&args.organization, &args.project);
+            asked.extend([(Named::Pipeline, &args.pipeline), (Named::Environment, &args.environment)]);
+        }
+        Get::Approvals(args) => {
+            asked = place(&args.organization, &args.project);
+            asked.push((Named::Status, &args.status));
+        }
+        Get::Gaps(_) | Get::Run(_) | Get::Stages(_) | Get::Commit(_) | Get::Pr(_) | Get::WorkItem(_) => {}
+    }
+    asked.into_iter().filter_map(|(named, value)| Some((named, value.as_deref()?))).collect()
 }
 
 /// Who asks the catalog.
@@ -363,15 +392,15 @@ impl Rows {
     fn table(&self, columns: Columns, now: Time) -> String {
         match self {
             Self::Runs(runs) => view::runs_table(runs, columns, now),
-            Self::Run(run) => view::run_text(run, now),
+            Self::Run(run) => view::run_text(run, columns, now),
             Self::Pipelines(pipelines) => view::pipelines_table(pipelines, columns),
             Self::Stages(stages) => view::stages_table(stages, now),
             Self::Environments(environments) => view::environments_table(environments, columns),
             Self::Deployments(deployments) => view::deployments_table(deployments, columns, now),
             Self::Approvals(approvals) => view::approvals_table(approvals, columns, now),
-            Self::Commit(commit) => view::commit_text(commit),
-            Self::PullRequest(pull_request) => view::pull_request_text(pull_request),
-            Self::WorkItem(item) => view::work_item_text(item),
+            Self::Commit(commit) => view::commit_text(commit, columns),
+            Self::PullRequest(pull_request) => view::pull_request_text(pull_request, columns),
+            Self::WorkItem(item) => view::work_item_text(item, columns),
             Self::Gaps(gaps) => view::gaps_table(gaps, columns),
         }
     }

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::io::{self, IsTerminal, Write};
 
 use crate::view::escaped_lines;
@@ -53,8 +54,23 @@ impl Output {
     }
 }
 
+/// `1 record`, `2 records`.
+pub(super) fn counted<N: Copy + fmt::Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+    if count == N::from(1) { format!("1 {noun}") } else { format!("{count} {noun}s") }
+}
+
 impl Default for Output {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!([0_u64, 1, 2].map(|count| counted(count, "record")), ["0 records", "1 record", "2 records"]);
     }
 }

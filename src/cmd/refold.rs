@@ -1,3 +1,4 @@
+use super::output::counted;
 use super::{Context, Exit, Failure};
 use crate::sqlite::Missing;
 use crate::{cli, ingest};
@@ -9,13 +10,14 @@ pub(super) async fn run(context: &Context, args: &cli::Refold) -> Result<Exit, F
         context.output.text(&format!("{key}\n"))?;
     }
     let (records, differing) = (refolded.records, refolded.differ.len());
+    let verb = if differing == 1 { "differs" } else { "differ" };
     if args.check && differing > 0 {
-        let failure = Failure::failed(format!("{differing} of {records} records differ from their facts"));
+        let records = counted(records, "record");
+        let failure = Failure::failed(format!("{differing} of {records} {verb} from their facts"));
         return Err(failure.hint("`pipetrail refold` folds them anew"));
     }
     let outcome = if args.check { String::new() } else { format!(", {} folded anew", refolded.mended) };
-    let (noun, verb) =
-        (if records == 1 { "record" } else { "records" }, if differing == 1 { "differs" } else { "differ" });
-    context.output.say(&format!("{records} {noun} read, {differing} {verb} from their facts{outcome}"));
+    let records = counted(records, "record");
+    context.output.say(&format!("{records} read, {differing} {verb} from their facts{outcome}"));
     Ok(Exit::Done)
 }

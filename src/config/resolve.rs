@@ -270,7 +270,13 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
 }
 
 fn parse_age(text: &str) -> Result<Option<Duration>, String> {
-    humantime::parse_duration(text).map(Some).map_err(|_| format!("`{text}` is not a duration such as 30d"))
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => {
+            Err(format!("`{text}` would discard each at once; say how old they may get, such as 30d"))
+        }
+        Ok(age) => Ok(Some(age)),
+        Err(_) => Err(format!("`{text}` is not a duration such as 30d")),
+    }
 }
 
 fn parse_address(text: &str) -> Result<SocketAddr, String> {

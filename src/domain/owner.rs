@@ -2,7 +2,8 @@
 
 use super::Pattern;
 
-/// Who answers for which pipelines. The first rule that fits is the one.
+/// Who answers for which pipelines. The first rule whose pipelines or folders fit is the one, and where none does, the
+/// first whose repositories fit: a pipeline may build several of these.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners(pub Vec<OwnerRule>);
 
@@ -41,26 +42,33 @@ impl Owners {
     /// `None` where no rule fits.
     #[must_use]
     pub fn of(&self, owned: &Owned<'_>) -> Option<Owner> {
+        self.first(|rule| rule.names(owned)).or_else(|| self.first(|rule| rule.builds(owned)))
+    }
+
+    fn first(&self, by: impl Fn(&OwnerRule) -> Option<String>) -> Option<Owner> {
         let Self(rules) = self;
-        rules.iter().find_map(|rule| {
-            let by = rule.fits(owned)?;
-            Some(Owner { service: rule.service.clone(), team: rule.team.clone(), by })
-        })
+        let found = rules.iter().find_map(|rule| Some((rule, by(rule)?)));
+        found.map(|(rule, by)| Owner { service: rule.service.clone(), team: rule.team.clone(), by })
     }
 }
 
 impl OwnerRule {
-    fn fits(&self, owned: &Owned<'_>) -> Option<String> {
+    /// Whether it names the pipeline or its folder.
+    fn names(&self, owned: &Owned<'_>) -> Option<String> {
         let id = owned.pipeline.to_string();
-        let find = |what: &str, patterns: &[Pattern], text: Option<&str>| {
-            let found = patterns.iter().find(|pattern| text.is_some_and(|text| pattern.matches(text)));
-            found.map(|pattern| format!("{what} {pattern}"))
-        };
         find("pipeline", &self.pipelines, owned.name)
             .or_else(|| find("pipeline", &self.pipelines, Some(&id)))
             .or_else(|| find("folder", &self.folders, owned.folder))
-            .or_else(|| find("repository", &self.repositories, owned.repository))
     }
+
+    fn builds(&self, owned: &Owned<'_>) -> Option<String> {
+        find("repository", &self.repositories, owned.repository)
+    }
+}
+
+fn find(what: &str, patterns: &[Pattern], text: Option<&str>) -> Option<String> {
+    let found = patterns.iter().find(|pattern| text.is_some_and(|text| pattern.matches(text)));
+    found.map(|pattern| format!("{what} {pattern}"))
 }
 
 #[cfg(test)]
@@ -102,5 +110,16 @@ mod tests {
             assert_eq!(found.as_deref(), expected);
         }
         assert_eq!(Owners::default().of(&Owned::default()), None);
+    }
+
+    /// A pipeline may build several repositories: then its own name decides, wherever its rule stands.
+    #[test]
+    fn a_pipeline_says_more_than_its_repository() {
+        let owners = Owners(vec![rule("all", &[], &[], &["*"]), rule("web", &["web"], &[], &[])]);
+        let of = |name| owners.of(&Owned { name, repository: Some("x"), ..Owned::default() }).map(|owner| owner.by);
+        let table = [(of(Some("web")), "pipeline web"), (of(Some("api")), "repository *"), (of(None), "repository *")];
+        for (found, expected) in table {
+            assert_eq!(found.as_deref(), Some(expected));
+        }
     }
 }

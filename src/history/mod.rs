@@ -2,13 +2,16 @@
 //! seed.
 //!
 //! Six pipelines in two projects, busy in working hours, with failures, retries, cancels, approvals and
-//! pull requests. Bodies have the shapes that the service sends today: run, stage and approval events of
-//! `5.1-preview.1`, `build.complete` 2.0. Every name in them is invented.
+//! pull requests; where it is wanted, also what these are about, and what they brought to environments. Bodies have the
+//! shapes that the service sends today: run, stage and approval events of `5.1-preview.1`, `build.complete` 2.0. Every
+//! name in them is invented.
 //!
 //! Runs are made one after the other as the iterator reaches them, and a body is written only when it is
 //! taken, so a history of millions of events needs no more memory than the runs that are under way at once.
 
+mod about;
 mod cast;
+mod deployed;
 mod script;
 mod wire;
 
@@ -21,9 +24,11 @@ use chrono::{Datelike, Timelike, Weekday};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
+use self::about::About;
 use self::cast::Cast;
 use self::script::{Moment, Pace, Run};
 use crate::domain::Time;
+use crate::domain::deployment::DeploymentFact;
 
 /// One event as the service would send it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,6 +54,8 @@ pub struct Plan {
     /// On a working day. A run makes about a dozen events.
     pub runs_per_day: u32,
     pub seed: u64,
+    /// Also the pushes, pull requests and work items that the runs are about. The runs are the same without.
+    pub about: bool,
 }
 
 /// The first run's id. The demo puts the examples beside the history, in the same organization, and no two runs of one
@@ -70,7 +77,7 @@ impl Plan {
     /// A plan of 60 runs a day, some of them live at its end.
     #[must_use]
     pub fn new(organization: impl Into<String>, from: Time, until: Time, seed: u64) -> Self {
-        Self { organization: organization.into(), from, until, live_at: until, runs_per_day: 60, seed }
+        Self { organization: organization.into(), from, until, live_at: until, runs_per_day: 60, seed, about: false }
     }
 
     /// The events in the order in which they are due.
@@ -85,7 +92,16 @@ impl Plan {
             pending: BinaryHeap::new(),
             next_run: FIRST_RUN,
             made: 0,
+            about: self.about.then(About::new),
         }
+    }
+
+    /// What the stages of its runs brought to environments.
+    pub fn deployments(&self) -> impl Iterator<Item = DeploymentFact> {
+        let organization = self.organization.to_lowercase();
+        let mut events = Self { about: false, ..self.clone() }.events();
+        let moments = std::iter::from_fn(move || events.next_moment());
+        moments.filter_map(move |next| deployed::fact(&organization, &next.run, &next.moment, next.due))
     }
 }
 
@@ -101,6 +117,7 @@ pub struct Events {
     pending: BinaryHeap<Reverse<Pending>>,
     next_run: u64,
     made: u64,
+    about: Option<About>,
 }
 
 #[derive(Debug)]
@@ -142,6 +159,20 @@ impl Iterator for Events {
     type Item = Event;
 
     fn next(&mut self) -> Option<Event> {
+        let next = self.next_moment()?;
+        let body = wire::body(&self.cast, &next.run, next.moment, next.due, next.number);
+        Some(Event { due: next.due, body })
+    }
+}
+
+impl Events {
+    /// A pull request that was merged, and its work item: the latest of those that were told of.
+    #[must_use]
+    pub fn merged(&self) -> Option<(u64, u64)> {
+        self.about.as_ref()?.merged().map(|merged| (merged.number, merged.item()))
+    }
+
+    fn next_moment(&mut self) -> Option<Pending> {
         loop {
             // A run that is still to be made says nothing before it is queued.
             let frontier = self.starts.front().map_or(self.hour, |(queued, _)| *queued);
@@ -151,8 +182,7 @@ impl Iterator for Events {
                 if next.due > self.plan.until {
                     return None;
                 }
-                let body = wire::body(&self.cast, &next.run, &next.moment, next.due, next.number);
-                return Some(Event { due: next.due, body });
+                return Some(next);
             }
             match self.starts.pop_front() {
                 Some((queued, pace)) => self.make_run(queued, pace),
@@ -160,9 +190,7 @@ impl Iterator for Events {
             }
         }
     }
-}
 
-impl Events {
     /// Whether every run was made.
     fn told(&self) -> bool {
         self.starts.is_empty() && self.hour > self.plan.until
@@ -200,6 +228,11 @@ impl Events {
         let (run, moments) = script::write(&mut self.cast, &mut self.rng, self.next_run, (queued, pace));
         self.next_run += 1;
         let run = Arc::new(run);
+        // Their numbers are those of no moment: the events of runs stay what they are.
+        for body in self.about.as_mut().map(|about| about.events(&self.cast, &run)).unwrap_or_default() {
+            let (run, moment) = (Arc::clone(&run), Moment::Other(body));
+            self.pending.push(Reverse(Pending { due: queued, number: self.made, run, moment }));
+        }
         for (due, moment) in moments {
             self.made += 1;
             self.pending.push(Reverse(Pending { due, number: self.made, run: Arc::clone(&run), moment }));
@@ -253,9 +286,37 @@ mod tests {
         assert_ne!(first, other.events().take(2_000).collect::<Vec<_>>());
     }
 
+    /// The benches measure the runs alone.
+    #[test]
+    fn the_runs_are_the_same_whatever_they_are_about() {
+        let plan = Plan { about: true, ..month() };
+        let mut events = plan.events();
+        let told: Vec<_> = events.by_ref().collect();
+        let is_other = |event: &&Event| {
+            let body: Value = serde_json::from_slice(&event.body).unwrap();
+            ["git.", "workitem."].iter().any(|kind| text(&body, "/eventType").starts_with(kind))
+        };
+        let (others, runs): (Vec<_>, Vec<_>) = told.iter().partition(is_other);
+        assert!(runs.into_iter().cloned().eq(month().events()));
+        assert!((500..2_000).contains(&others.len()), "{}", others.len());
+        assert!(events.merged().is_some());
+    }
+
+    #[test]
+    fn what_was_deployed_is_what_the_stages_did() {
+        let deployed: Vec<_> = month().deployments().collect();
+        assert!(deployed.len() > 200, "{}", deployed.len());
+        let finished = |stage: &str| {
+            let stage = TOLD.iter().filter(|(_, event)| text(event, "/resource/stage/name") == stage);
+            stage.filter(|(_, event)| !text(event, "/resource/stage/finishTime").is_empty()).count()
+        };
+        let brought = deployed.iter().filter(|fact| fact.job.stage == "deploy-staging").count();
+        assert_eq!(brought, finished("deploy-staging"));
+    }
+
     #[test]
     fn events_come_in_order_within_the_plan() {
-        let plan = month();
+        let plan = Plan { about: true, ..month() };
         let due: Vec<_> = plan.events().map(|event| event.due).collect();
         assert!(due.is_sorted());
         assert!(due.iter().all(|due| (plan.from..=plan.until).contains(due)));

@@ -65,10 +65,20 @@ pub(super) struct Approval {
 /// What an event tells of.
 #[derive(Debug)]
 pub(super) enum Moment {
-    Run { state: State, end: Option<(Outcome, Time)>, stages: Vec<Stage> },
+    Run {
+        state: State,
+        end: Option<(Outcome, Time)>,
+        stages: Vec<Stage>,
+    },
     Stage(Stage),
-    Build { result: Outcome, started: Time, finished: Time },
+    Build {
+        result: Outcome,
+        started: Time,
+        finished: Time,
+    },
     Approval(Approval),
+    /// Of something else than a run: its body.
+    Other(Vec<u8>),
 }
 
 /// The run with this id, and its moments with the times at which the service speaks of them.

@@ -300,13 +300,14 @@ struct ApprovalRun<'a> {
 }
 
 /// The body of the event of `moment`, said at `due`; `number` tells it from all others of the history.
-pub(super) fn body(cast: &Cast, run: &Run, moment: &Moment, due: Time, number: u64) -> Vec<u8> {
+pub(super) fn body(cast: &Cast, run: &Run, moment: Moment, due: Time, number: u64) -> Vec<u8> {
     let Some(writer) = Writer::new(cast, run, due, number) else { return Vec::new() };
     match moment {
-        Moment::Run { state, end, stages } => writer.run(state, end.as_ref(), stages),
-        Moment::Stage(stage) => writer.stage(stage),
-        Moment::Build { result, started, finished } => writer.build(result, *started, *finished),
-        Moment::Approval(approval) => writer.approval(approval),
+        Moment::Run { state, end, stages } => writer.run(&state, end.as_ref(), &stages),
+        Moment::Stage(stage) => writer.stage(&stage),
+        Moment::Build { result, started, finished } => writer.build(&result, started, finished),
+        Moment::Approval(approval) => writer.approval(&approval),
+        Moment::Other(body) => body,
     }
 }
 

@@ -98,7 +98,8 @@ pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
 /// # Errors
 /// Never for rows of equal length.
 pub fn links_csv(links: &[Link]) -> Result<String, csv::Error> {
-    let header = ["direction", "kind", "id", "name", "state", "rule", "certainty", "steps", "viaKind", "viaId", "url"];
+    let header =
+        ["direction", "kind", "id", "name", "state", "rule", "certainty", "steps", "viaKind", "viaId", "url", "held"];
     let rows = links.iter().map(|link| {
         let direction = match link.direction {
             LinkKind::Before => "before",
@@ -117,6 +118,7 @@ pub fn links_csv(links: &[Link]) -> Result<String, csv::Error> {
             via.map(|via| via.kind.to_owned()).unwrap_or_default(),
             via.map(|via| via.id.clone()).unwrap_or_default(),
             text(&link.url),
+            link.held.to_string(),
         ]
     });
     write(&header, rows)

@@ -2,14 +2,17 @@ use crate::catalog::{CommitDetail, Link, LinkKind, Owner, PullRequestDetail, Vot
 
 use super::escaped;
 use super::runs::{branch, time};
-use super::table::{or_unknown, table};
+use super::table::{Columns, or_unknown, table};
+
+/// Said of what was not told of itself.
+const ONLY_NAMED: &str = "Known by       what refers to it: nothing told of the thing itself yet\n";
 
 /// A commit for people: what is known of it, what it is about, where it went.
 #[must_use]
-pub fn commit_text(commit: &CommitDetail) -> String {
+pub fn commit_text(commit: &CommitDetail, columns: Columns) -> String {
     let push = commit.pushes.first();
     let refs: Vec<_> = commit.pushes.iter().flat_map(|push| &push.refs).map(|name| branch(Some(name))).collect();
-    let rows = [
+    let mut rows = vec![
         ("Commit", commit.commit.clone()),
         ("Organization", commit.organization.clone()),
         ("Repository", or_unknown(commit.repository.as_deref())),
@@ -20,14 +23,23 @@ pub fn commit_text(commit: &CommitDetail) -> String {
         ("Pushed by", or_unknown(push.and_then(|push| push.pushed_by.as_deref()))),
         ("Pushed to", or_unknown(Some(&refs.join(", ")))),
     ];
-    head(&rows) + &links_text(&commit.links, commit.links_truncated)
+    if columns == Columns::All {
+        let pushes: Vec<_> = commit.pushes.iter().map(|push| push.push_id.to_string()).collect();
+        rows.push(("Pushes", or_unknown(Some(&pushes.join(", ")))));
+    }
+    let went = commit.links.iter().filter(|link| link.direction == LinkKind::After);
+    head(&rows) + &links_text(commit.about.iter().chain(went), commit.links_truncated, columns)
 }
 
 /// A pull request for people.
 #[must_use]
-pub fn pull_request_text(shown: &PullRequestDetail) -> String {
+pub fn pull_request_text(shown: &PullRequestDetail, columns: Columns) -> String {
+    if !shown.held {
+        let rows = [("Pull request", shown.pull_request_id.to_string()), ("Organization", shown.organization.clone())];
+        return head(&rows) + ONLY_NAMED + &links_text(&shown.links, shown.links_truncated, columns);
+    }
     let votes: Vec<_> = shown.votes.iter().filter(|vote| vote.vote != 0).map(vote).collect();
-    let rows = [
+    let mut rows = vec![
         ("Pull request", format!("{} {}", shown.pull_request_id, shown.title.as_deref().unwrap_or_default())),
         ("Status", or_unknown(shown.status.as_deref())),
         ("Project", format!("{}/{}", shown.organization, or_unknown(shown.project.as_deref()))),
@@ -42,7 +54,10 @@ pub fn pull_request_text(shown: &PullRequestDetail) -> String {
         ("Votes", or_unknown(Some(&votes.join(", ")))),
         ("URL", or_unknown(shown.url.as_deref())),
     ];
-    head(&rows) + &links_text(&shown.links, shown.links_truncated)
+    if columns == Columns::All {
+        rows.push(("Merge status", or_unknown(shown.merge_status.as_deref())));
+    }
+    head(&rows) + &links_text(&shown.links, shown.links_truncated, columns)
 }
 
 fn vote(vote: &Vote) -> String {
@@ -58,7 +73,11 @@ fn vote(vote: &Vote) -> String {
 
 /// A work item for people.
 #[must_use]
-pub fn work_item_text(item: &WorkItemDetail) -> String {
+pub fn work_item_text(item: &WorkItemDetail, columns: Columns) -> String {
+    if !item.held {
+        let rows = [("Work item", item.work_item_id.to_string()), ("Organization", item.organization.clone())];
+        return head(&rows) + ONLY_NAMED + &links_text(&item.links, item.links_truncated, columns);
+    }
     let kind = item.kind.as_deref().unwrap_or("Work item");
     let states: Vec<_> = item.states.iter().map(|state| format!("{} {}", state.state, time(state.since))).collect();
     let rows = [
@@ -74,7 +93,7 @@ pub fn work_item_text(item: &WorkItemDetail) -> String {
         ("States", or_unknown(Some(&states.join(", ")))),
         ("URL", or_unknown(item.url.as_deref())),
     ];
-    head(&rows) + &links_text(&item.links, item.links_truncated)
+    head(&rows) + &links_text(&item.links, item.links_truncated, columns)
 }
 
 fn head(rows: &[(&str, String)]) -> String {
@@ -82,29 +101,49 @@ fn head(rows: &[(&str, String)]) -> String {
 }
 
 /// What a thing is about, then where it went; nothing where nothing is known.
-pub(super) fn links_text(links: &[Link], truncated: bool) -> String {
+pub(super) fn links_text<'l>(links: impl IntoIterator<Item = &'l Link>, truncated: bool, columns: Columns) -> String {
+    let links: Vec<&Link> = links.into_iter().collect();
     let section = |title: &str, direction: LinkKind| {
-        let of: Vec<&Link> = links.iter().filter(|link| link.direction == direction).collect();
-        if of.is_empty() { String::new() } else { format!("\n{title}\n{}", links_table(of)) }
+        let of: Vec<&Link> = links.iter().copied().filter(|link| link.direction == direction).collect();
+        if of.is_empty() { String::new() } else { format!("\n{title}\n{}", links_table(of, columns)) }
     };
     let note = if truncated { "\nMore is linked to it than is shown here.\n" } else { "" };
     section("What it is about", LinkKind::Before) + &section("Where it went", LinkKind::After) + note
 }
 
-pub(super) fn links_table<'l>(links: impl IntoIterator<Item = &'l Link>) -> String {
+/// All columns hold whole ids, to be taken elsewhere.
+pub(super) fn links_table<'l>(links: impl IntoIterator<Item = &'l Link>, columns: Columns) -> String {
+    let few = ["KIND", "ID", "NAME", "STATE", "RULE", "CERTAINTY", "VIA"];
+    let header: Vec<_> = match columns {
+        Columns::Few => few.to_vec(),
+        Columns::All => few.into_iter().chain(["STEPS", "URL"]).collect(),
+    };
+    let id = |kind: &str, id: &str| match columns {
+        Columns::Few => short(kind, id).to_owned(),
+        Columns::All => id.to_owned(),
+    };
     let rows = links.into_iter().map(|link| {
-        let via = link.via.as_ref().map(|via| format!("{} {}", words(via.kind), short(via.kind, &via.id)));
-        vec![
+        let via = link.via.as_ref().map(|via| format!("{} {}", words(via.kind), id(via.kind, &via.id)));
+        let mut cells = vec![
             words(link.kind).to_owned(),
-            short(link.kind, &link.id).to_owned(),
-            or_unknown(link.name.as_deref()),
+            id(link.kind, &link.id),
+            name(link),
             or_unknown(link.state.as_deref()),
             link.rule.to_owned(),
             link.certainty.to_owned(),
             or_unknown(via.as_deref()),
-        ]
+        ];
+        if columns == Columns::All {
+            cells.extend([link.steps.to_string(), or_unknown(link.url.as_deref())]);
+        }
+        cells
     });
-    table(&["KIND", "ID", "NAME", "STATE", "RULE", "CERTAINTY", "VIA"], rows)
+    table(&header, rows)
+}
+
+/// Of a commit its repository knows what is not known here.
+fn name(link: &Link) -> String {
+    if link.held || link.kind == "commit" { or_unknown(link.name.as_deref()) } else { "(not held here)".to_owned() }
 }
 
 fn words(kind: &'static str) -> &'static str {
@@ -135,7 +174,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_is_said() {
-        assert_eq!(links_text(&[], false), "");
-        assert_eq!(links_text(&[], true), "\nMore is linked to it than is shown here.\n");
+        assert_eq!(links_text(&[], false, Columns::Few), "");
+        assert_eq!(links_text(&[], true, Columns::Few), "\nMore is linked to it than is shown here.\n");
     }
 }

@@ -11,6 +11,7 @@ mod escape;
 mod gaps;
 mod json;
 mod links;
+mod near;
 mod run;
 mod runs;
 mod subscriptions;
@@ -27,6 +28,7 @@ pub use escape::{escaped, escaped_lines};
 pub use gaps::{gaps_note, gaps_table};
 pub use json::json;
 pub use links::{commit_text, pull_request_text, work_item_text};
+pub use near::unknown_note;
 pub use run::{RunJson, run_text};
 pub use runs::{pipelines_table, runs_table, stages_table};
 pub use subscriptions::{

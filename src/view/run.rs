@@ -6,7 +6,7 @@ use crate::domain::{Outcome, Time};
 use super::deployments::stage;
 use super::links::{links_table, links_text, owner};
 use super::runs::{branch, elapsed, pipeline_name, run_duration, stages_table, time};
-use super::table::{UNKNOWN, or_unknown, table};
+use super::table::{Columns, UNKNOWN, or_unknown, table};
 use super::{TimelineEntry, escaped, moment};
 
 /// A run with everything that is known of it, as JSON.
@@ -19,8 +19,8 @@ pub struct RunJson {
 
 /// A run for people: what it is, then its stages, jobs, approvals and timeline.
 #[must_use]
-pub fn run_text(run: &RunJson, now: Time) -> String {
-    let mut text = head(&run.detail, now);
+pub fn run_text(run: &RunJson, columns: Columns, now: Time) -> String {
+    let mut text = head(&run.detail, columns, now);
     if let Some(failure) = &run.detail.failure {
         text.push_str(&failure_text(failure));
     }
@@ -33,17 +33,17 @@ pub fn run_text(run: &RunJson, now: Time) -> String {
     section("Stages", detail.run.stages.is_empty(), stages_table(&detail.run.stages, now));
     section("Jobs", detail.jobs.is_empty(), jobs_table(&detail.jobs, now));
     section("Approvals", detail.approvals.is_empty(), approvals_table(&detail.approvals));
-    section("Deployments", detail.deployments.is_empty(), deployments_of_run(&detail.deployments, now));
-    section("Triggered by", detail.triggered_by.is_empty(), links_table(&detail.triggered_by));
-    section("Triggered", detail.triggered.is_empty(), links_table(&detail.triggered));
-    text.push_str(&links_text(&detail.links, detail.links_truncated));
+    section("Deployments", detail.deployments.is_empty(), deployments_of_run(&detail.deployments, columns, now));
+    section("Triggered by", detail.triggered_by.is_empty(), links_table(&detail.triggered_by, columns));
+    section("Triggered", detail.triggered.is_empty(), links_table(&detail.triggered, columns));
+    text.push_str(&links_text(&detail.links, detail.links_truncated, columns));
     if !run.facts.is_empty() {
         text.push_str(&format!("\nTimeline\n{}", timeline_table(&run.facts)));
     }
     text
 }
 
-fn head(detail: &RunDetail, now: Time) -> String {
+fn head(detail: &RunDetail, columns: Columns, now: Time) -> String {
     let run = &detail.run;
     let outcome = match (run.state.as_deref(), run.result.as_deref()) {
         (Some(state), Some(result)) => format!("{state}, {result}"),
@@ -53,7 +53,7 @@ fn head(detail: &RunDetail, now: Time) -> String {
         Some(name) => format!("{name} (#{})", run.pipeline.id),
         None => pipeline_name(&run.pipeline),
     };
-    let rows = [
+    let mut rows = vec![
         ("Run", format!("{} {}", run.run_id, run.name.as_deref().unwrap_or_default())),
         ("State", outcome),
         ("Pipeline", pipeline),
@@ -70,6 +70,10 @@ fn head(detail: &RunDetail, now: Time) -> String {
         ("Duration", run_duration(run, now)),
         ("URL", or_unknown(run.url.as_deref())),
     ];
+    if columns == Columns::All {
+        rows.push(("Folder", or_unknown(detail.folder.as_deref())));
+        rows.push(("Owned by", or_unknown(detail.owner.as_ref().map(|owner| owner.by.as_str()))));
+    }
     rows.iter().map(|(label, value)| format!("{label:<14} {}\n", escaped(value.trim_end()))).collect()
 }
 
@@ -119,11 +123,16 @@ fn approvals_table(approvals: &[Approval]) -> String {
     table(&header, rows)
 }
 
-fn deployments_of_run(deployments: &[Deployment], now: Time) -> String {
-    let header = ["ENVIRONMENT", "STAGE", "RELEASE", "STATE", "RESULT", "STARTED", "DURATION", "CERTAINTY", "RULE"];
+fn deployments_of_run(deployments: &[Deployment], columns: Columns, now: Time) -> String {
+    let few = ["ENVIRONMENT", "STAGE", "RELEASE", "STATE", "RESULT", "STARTED", "DURATION", "CERTAINTY", "RULE"];
+    let header: Vec<_> = match columns {
+        Columns::Few => few.to_vec(),
+        Columns::All => few.into_iter().chain(["ENVIRONMENT ID", "RELEASE ID", "FINISHED", "CURRENT"]).collect(),
+    };
+    let number = |id: Option<u64>| or_unknown(id.map(|id| id.to_string()).as_deref());
     let rows = deployments.iter().map(|deployment| {
         let (state, started) = (deployment.state.as_deref(), deployment.started_at);
-        vec![
+        let mut cells = vec![
             deployment.environment.clone(),
             stage(&deployment.stage, deployment.attempt),
             or_unknown(deployment.release_name.as_deref()),
@@ -133,7 +142,16 @@ fn deployments_of_run(deployments: &[Deployment], now: Time) -> String {
             elapsed(state, started, deployment.finished_at, now),
             deployment.certainty.clone(),
             deployment.rule.clone(),
-        ]
+        ];
+        if columns == Columns::All {
+            cells.extend([
+                number(deployment.environment_id),
+                number(deployment.release_id),
+                time(deployment.finished_at),
+                if deployment.current { "yes".to_owned() } else { "no".to_owned() },
+            ]);
+        }
+        cells
     });
     table(&header, rows)
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use pipetrail::ado::rest::AdoError;
 use pipetrail::backfill::{Backfill, BackfillError, Kind, Order, Tally, Timelines};
 use pipetrail::domain::gap::GapFact;
+use pipetrail::domain::push::PushFact;
 use pipetrail::domain::run::{ShownRun, ShownStage};
-use pipetrail::domain::{Fact, GapKey, GapReason, Key, Outcome, Record, State, Time, WorkItemKey};
+use pipetrail::domain::{Commit, Fact, GapKey, GapReason, Key, Outcome, PushKey, Record, State, Time, WorkItemKey};
 use pipetrail::history::Plan;
 use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
@@ -19,7 +20,9 @@ use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, PullRequest, Repository, Timeline, Trouble, WorkItem, tell};
+use crate::fake_ado::{
+    Build, FakeAdo, PROJECTS, Project, PullRequest, Push, Repository, Timeline, Trouble, WorkItem, tell,
+};
 use crate::faults::{Act, Fault, Faults, FaultyStore};
 use crate::support::{Local, all_tests, assert_same, assert_told, bodies, folder, stored, time};
 
@@ -619,5 +622,34 @@ async fn lists_of_code_and_boards_that_do_not_end_are_errors() {
     for kind in [Kind::Code, Kind::Boards] {
         let error = run(&ado, &local.store, &Order { kind, ..order(PROJECTS[0], Timelines::None) }).await.unwrap_err();
         assert!(matches!(error, BackfillError::Ado(AdoError::Endless { .. })), "{error}");
+    }
+}
+
+/// An event leaves out the older commits of a push, and does not say so.
+#[tokio::test]
+async fn a_push_that_an_event_told_of_in_part_is_asked_for_once() {
+    let ado = told_of(60).await;
+    let project = ado.state().projects.iter().find(|project| project.name == PROJECTS[0]).unwrap().id.clone();
+    let (id, name) = ("9a0d".to_owned(), "app".to_owned());
+    let known = Repository { project: project.clone(), id: id.clone(), name, is_disabled: false };
+    ado.state().code.repositories.push(known);
+    let commits: Vec<_> = (1..=60).map(|number| json!({"commitId": format!("{number:040x}")})).collect();
+    let at = "2026-03-02T01:00:00Z";
+    let value = json!({"pushId": 314, "date": at, "commits": commits,
+        "repository": {"id": id, "project": {"id": project}}});
+    ado.state().code.pushes.push(Push { repository: id.clone(), at: time(at), value });
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let key = PushKey::new("fabrikam", &id, 314);
+    let latest = (50..=60).map(|number| (format!("{number:040x}"), Commit::default())).collect();
+    let event = PushFact { commits: latest, ..PushFact::new(key.clone(), time(at)) };
+    Importer::new(local.store.clone()).import(vec![Fact::Push(event)]).await.unwrap();
+    let code = Order { kind: Kind::Code, again: true, ..order(PROJECTS[0], Timelines::None) };
+    for _ in 0..2 {
+        run(&ado, &local.store, &code).await.unwrap();
+        let records = stored(local.store.as_ref()).await;
+        let Record::Push(push) = &records[&Key::Push(key.clone())] else { panic!("another kind") };
+        assert_eq!(push.shown().commits.len(), 60);
+        assert_eq!(ado.state().count("/pushes/314"), 1, "nobody asks again");
     }
 }

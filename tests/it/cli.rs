@@ -459,6 +459,7 @@ fn get_links() {
     let lines = [
         "get commit b71f0c3e",
         "get commit b71f0c3e -o json",
+        "get commit 5d0c2a9b",
         "get pr 88",
         "get pr 88 -o json",
         "get pr 88 -o csv",
@@ -487,6 +488,41 @@ fn get_links() {
     assert!(words("get run 510").contains("run 1221 checkout-deploy 20250612.2 inProgress consumed likely -"));
 }
 
+/// A push names a work item and a pull request, and nothing told of these.
+#[test]
+fn what_only_others_tell_of_is_shown() {
+    let shell = Shell::new();
+    let push = format!("{}/example-json/git_push.json", env!("CARGO_MANIFEST_DIR"));
+    let push = fs::read_to_string(push).unwrap().replace("4711", "4712");
+    fs::write(shell.path().join("push.json"), push).unwrap();
+    shell.run("enqueue push.json");
+    assert!(shell.run("work --until-empty").contains("exit 0"));
+    let lines = ["get work-item 4712", "get work-item 4712 -o json", "get pr 88", "get work-item 4711", "get pr 4712"];
+    assert_snapshot!(session(&shell, &lines));
+}
+
+#[test]
+fn wide_shows_more_of_one_thing_too() {
+    let lines =
+        ["get commit b71f0c3e -o wide", "get pr 88 -o wide", "get work-item 4711 -o wide", "get run 1203 -o wide"];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
+#[test]
+fn what_no_value_is_like_is_said_and_what_it_may_have_been() {
+    let lines = [
+        "get runs --pipeline chekout-service --result failed",
+        "get runs --branch relaese/2.4 --state complete",
+        "get runs --organization fabrik --project gitops",
+        "get runs --pipeline 12 --result stopped",
+        "get environments --organization contoso",
+        "get deployments --environment prod",
+        "get approvals --status aproved",
+        "get runs --pipeline 999 -o json",
+    ];
+    assert_snapshot!(session(&with_deployments(), &lines));
+}
+
 #[test]
 fn owners() {
     let shell = with_examples();
@@ -499,6 +535,19 @@ fn owners() {
     assert!(said.contains("\"by\": \"folder \\\\services\\\\*\""), "{said}");
     assert!(said.contains("checkout (payments)") && said.contains("unmapped"), "{said}");
     assert!(shell.run("get pr 88 -o csv").lines().filter(|line| line.contains("branchName")).count() == 0);
+    let file = "[[owners]]\nservice = \"shop\"\nrepositories = [\"checkout-*\"]\n\
+                [[owners]]\nservice = \"other\"\nrepositories = [\"another\"]\n";
+    fs::write(shell.path().join("pipetrail.toml"), file).unwrap();
+    let body = fs::read_to_string(format!("{}/example-json/build_failed.json", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let mut body: serde_json::Value = serde_json::from_str(&body.replace("1211", "1299")).unwrap();
+    body["resource"]["repository"]["name"] = "another".into();
+    fs::write(shell.path().join("another.json"), body.to_string()).unwrap();
+    shell.run("enqueue another.json");
+    assert!(shell.run("work --until-empty").contains("applied 1"));
+    let said = shell.run("get pipelines -o csv");
+    let last = said.lines().find(|line| line.contains("1299")).unwrap();
+    assert!(last.contains(",shop,"), "the last run built another repository than most: {last}");
+    assert!(shell.run("get run 1299 -o json").contains("\"service\": \"other\""), "a run's is its own");
     fs::write(shell.path().join("pipetrail.toml"), "work_item_branches = \"topic\"\nowners = 7\n").unwrap();
     let said = shell.run("get pipelines");
     assert!(said.contains("exit 2") && said.contains("[[owners]]") && said.contains("{id}"), "{said}");

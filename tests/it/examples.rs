@@ -1057,6 +1057,7 @@ fn every_answer_says_what_is_written_here() {
         labels: ["pushedBy","Ana Lindqvist"]
         pushed: 17497160355000000
         refs: {"name":"refs/heads/release/2.4","new":"b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f","old":"8e742f4902221d0efad35b1e9a8cac8550426ba9"}
+        whole: true
     timeline.json
       timeline fabrikam/12/1203 said 2025-06-12T09:02:18.8Z
         projectName = bedrock_gitops

@@ -217,6 +217,8 @@ fn dead_letters_grow_no_older_than_they_may() {
     assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 3);
     shell.run("work --until-empty --dead-letter-age 1ms");
     assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 0);
+    let (code, said) = shell.said("work --until-empty --dead-letter-age 0s");
+    assert!(code == Some(2) && said.contains("--dead-letter-age: `0s` would discard each at once"), "{said}");
     let (code, said) = shell.said("work --until-empty --dead-letter-age soon");
     assert!(code == Some(2) && said.contains("--dead-letter-age: `soon` is not a duration"), "{said}");
 }

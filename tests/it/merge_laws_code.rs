@@ -38,10 +38,11 @@ fn commits() -> impl Strategy<Value = Vec<(String, Commit)>> {
 
 fn push() -> impl Strategy<Value = Fact> {
     let refs = vec((word(), option::of(id()), option::of(id())), 0..3);
-    (time(), option::of(time()), labels(), refs, commits()).prop_map(|(said, pushed, labels, refs, commits)| {
+    let commits = (commits(), any::<bool>());
+    (time(), option::of(time()), labels(), refs, commits).prop_map(|(said, pushed, labels, refs, (commits, whole))| {
         let refs = refs.into_iter().map(|(name, old, new)| RefUpdate { name, old, new }).collect();
         let fact = PushFact::new(PushKey::new("fabrikam", "9a0d", 314), said);
-        Fact::Push(PushFact { pushed, labels, refs, commits, ..fact })
+        Fact::Push(PushFact { pushed, labels, refs, commits, whole, ..fact })
     })
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::shell::{LIMIT, Running, Shell, address};
 
@@ -134,6 +134,24 @@ fn the_demo_shows_runs_and_says_what_to_type_next() {
         assert!(shown.contains(text), "{text} is missing in {shown}");
     }
     assert!(ids(&shell.json("get runs --top 0 --data demo.db")).len() > 100);
+    // What it says to type next shows something.
+    let next = |command: &str| {
+        let line = shown.lines().find(|line| line.contains(command)).unwrap_or_else(|| panic!("{command}: {shown}"));
+        shell.json(&line[line.find("get ").unwrap()..])
+    };
+    let (pull_request, item) = (next(" get pr "), next(" get work-item "));
+    assert_eq!((&pull_request["status"], &item["state"]), (&json!("completed"), &json!("Resolved")));
+    for (thing, kind) in [(&pull_request, "run"), (&pull_request, "workItem"), (&item, "pullRequest"), (&item, "run")] {
+        let links = thing["links"].as_array().unwrap();
+        assert!(links.iter().any(|link| link["kind"] == kind && link["certainty"] == "certain"), "{kind}: {thing}");
+    }
+    let environments = next(" get environments ");
+    let current = |name: &str| {
+        let found = environments.as_array().unwrap().iter().find(|environment| environment["name"] == name);
+        found.unwrap()["current"].as_array().unwrap().len()
+    };
+    assert_eq!(["staging", "production", "shared-infrastructure"].map(current), [2, 2, 1]);
+    assert!(!next(" get approvals ").as_array().unwrap().is_empty());
     assert_eq!(shell.json("dead-letter list --data demo.db"), Value::Array(Vec::new()));
 }
 

@@ -47,7 +47,9 @@ pub fn push_list(beside: &Beside, answer: &[u8]) -> Result<Vec<Result<Fact, Deco
         let push: Push<'_> = parse(text, path)?;
         let said = time(push.date.as_ref()).unwrap_or(Time::UNKNOWN);
         let place = beside_place(beside, push.repository.as_ref())?;
-        push_fact(&push, place, said, &dotted(path)).map(Fact::Push)
+        let fact = push_fact(&push, place, said, &dotted(path))?;
+        // One that was asked for by itself stands in no list. A list may tell of commits, too.
+        Ok(Fact::Push(PushFact { whole: path.is_empty() || push.commits.is_some(), ..fact }))
     })
 }
 

@@ -85,39 +85,40 @@ impl AdoError {
     /// Whether the service would not have this, and may well have the next.
     #[must_use]
     pub fn is_of_one_place(&self) -> bool {
-        match self {
-            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Refused { .. } => true,
-            Self::TokenRefused { .. }
-            | Self::Strange { .. }
-            | Self::Throttled { .. }
-            | Self::Unavailable { .. }
-            | Self::Unreadable { .. }
-            | Self::TooLarge { .. }
-            | Self::Endless { .. }
-            | Self::NoToken { .. }
-            | Self::Body { .. }
-            | Self::Client(_) => false,
-        }
+        self.reach() == Reach::OnePlace
     }
 
     /// Whether it may go away by itself.
     #[must_use]
     pub fn is_passing(&self) -> bool {
+        self.reach() == Reach::Passing
+    }
+
+    fn reach(&self) -> Reach {
         match self {
-            Self::Throttled { .. } | Self::Unavailable { .. } => true,
+            Self::Forbidden { .. } | Self::NotFound { .. } | Self::Refused { .. } => Reach::OnePlace,
+            Self::Throttled { .. } | Self::Unavailable { .. } => Reach::Passing,
             Self::TokenRefused { .. }
             | Self::Strange { .. }
-            | Self::Forbidden { .. }
-            | Self::NotFound { .. }
-            | Self::Refused { .. }
             | Self::Unreadable { .. }
             | Self::TooLarge { .. }
             | Self::Endless { .. }
             | Self::NoToken { .. }
             | Self::Body { .. }
-            | Self::Client(_) => false,
+            | Self::Client(_) => Reach::Lasting,
         }
     }
+}
+
+/// How far an error goes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// What was asked for there.
+    OnePlace,
+    /// All, until it goes away by itself.
+    Passing,
+    /// All, until somebody does something.
+    Lasting,
 }
 
 /// One line that can be shown.

@@ -19,6 +19,9 @@ pub struct PushFact {
     /// By their ids ([`commit_id`](crate::domain::commit_id)).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub commits: Vec<(String, Commit)>,
+    /// It was asked for by itself: then nobody tells of more commits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole: bool,
 }
 
 /// A ref that a push moved, made or removed: zeros stand for none.
@@ -38,6 +41,6 @@ impl PushFact {
     /// A fact that says nothing yet.
     #[must_use]
     pub fn new(key: PushKey, said: Time) -> Self {
-        Self { key, said, pushed: None, labels: Vec::new(), refs: Vec::new(), commits: Vec::new() }
+        Self { key, said, pushed: None, labels: Vec::new(), refs: Vec::new(), commits: Vec::new(), whole: false }
     }
 }

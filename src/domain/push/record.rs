@@ -28,6 +28,9 @@ pub struct PushRecord {
     refs: BTreeMap<String, Said<RefUpdate>>,
     #[serde(default)]
     commits: Commits,
+    /// Somebody asked for it by itself.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
     /// The last time at which anything was said of it.
     said: Time,
     #[serde(flatten)]
@@ -65,6 +68,7 @@ impl PushRecord {
             pushed: fact.pushed.map(|at| Said(fact.said, at)),
             refs: BTreeMap::new(),
             commits: Commits::new(),
+            whole: fact.whole,
             said: fact.said,
             unknown: BTreeMap::new(),
         };
@@ -87,6 +91,12 @@ impl PushRecord {
     #[must_use]
     pub fn key(&self) -> &PushKey {
         &self.key
+    }
+
+    /// Whether all its commits were told that the service tells of.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.whole
     }
 
     /// A push is over when it is told.
@@ -136,6 +146,7 @@ impl Join for PushRecord {
             .or(join_max(&mut self.pushed, other.pushed))
             .or(join_greatest(&mut self.refs, other.refs, MOST_REFS))
             .or(join_greatest(&mut self.commits, other.commits, MOST_COMMITS))
+            .or(join_max(&mut self.whole, other.whole))
             .or(join_max(&mut self.said, other.said))
             .or(self.unknown.join(other.unknown))
     }

@@ -1,0 +1,276 @@
+//! What the made-up runs are about: work items, pull requests and pushes, as events.
+//!
+//! Each repository has one open pull request at most: the run that verifies it comes with it, and the next run that a
+//! push to the main branch started comes with its merge. Nothing here draws from the history's dice, so that its runs
+//! are the same with all that and without.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::cast::{Cast, PEOPLE, PIPELINES, PROJECTS, REPOSITORIES, TOPICS};
+use super::script::Run;
+use super::wire::Guid;
+use crate::domain::Time;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+/// A work item has the number of its pull request and so much more.
+const ITEMS: u64 = 40_000;
+const MAIN: &str = "refs/heads/main";
+
+/// What is under way.
+#[derive(Debug)]
+pub(super) struct About {
+    /// The open pull request of each repository.
+    open: Vec<Option<PullRequest>>,
+    /// The numbers begin anew nowhere: the greatest that there was.
+    latest: u64,
+    merged: Option<PullRequest>,
+    pushes: u64,
+}
+
+/// One that was opened.
+#[derive(Clone, Debug)]
+pub(super) struct PullRequest {
+    pub(super) number: u64,
+    topic: usize,
+    opened: Time,
+    /// Index into [`PEOPLE`].
+    person: usize,
+    commit: String,
+}
+
+impl PullRequest {
+    pub(super) fn item(&self) -> u64 {
+        ITEMS + self.number
+    }
+
+    fn topic(&self) -> &'static str {
+        TOPICS.get(self.topic).copied().unwrap_or_default()
+    }
+
+    fn title(&self) -> String {
+        format!("Work on {}", self.topic().replace('-', " "))
+    }
+
+    fn branch(&self) -> String {
+        format!("refs/heads/feature/{}-{}", self.item(), self.topic())
+    }
+}
+
+impl About {
+    pub(super) fn new() -> Self {
+        Self { open: vec![None; REPOSITORIES.len()], latest: 0, merged: None, pushes: 0 }
+    }
+
+    /// The latest that was merged.
+    pub(super) fn merged(&self) -> Option<&PullRequest> {
+        self.merged.as_ref()
+    }
+
+    /// The bodies of what comes with a run, all said when it is queued.
+    pub(super) fn events(&mut self, cast: &Cast, run: &Run) -> Vec<Vec<u8>> {
+        let Some(pipeline) = PIPELINES.get(run.pipeline) else { return Vec::new() };
+        let number = run.branch.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next()?.parse().ok());
+        let place = Place::new(cast, run);
+        match (number, self.open.get_mut(pipeline.repository)) {
+            (Some(number), Some(open @ None)) if number > self.latest => {
+                self.latest = number;
+                self.pushes += 1;
+                let pull_request = opened(run, number);
+                let events = place.opening(&pull_request, self.pushes);
+                *open = Some(pull_request);
+                events
+            }
+            (None, Some(open)) if run.branch == MAIN && run.reason == "individualCI" => {
+                let is_ripe = |open: &mut PullRequest| open.opened.plus(10 * MINUTE) < run.queued;
+                let Some(pull_request) = open.take_if(is_ripe) else { return Vec::new() };
+                self.pushes += 1;
+                let events = place.merging(&pull_request, self.pushes);
+                self.merged = Some(pull_request);
+                events
+            }
+            (Some(_) | None, _) => Vec::new(),
+        }
+    }
+}
+
+fn opened(run: &Run, number: u64) -> PullRequest {
+    let seed = Guid::of(&format!("pull request {number}")).0;
+    let topic = usize::try_from(seed % 10).unwrap_or_default();
+    PullRequest { number, topic, opened: run.queued, person: run.person, commit: format!("{seed:032x}{number:08x}") }
+}
+
+/// Where a run builds what.
+struct Place<'a> {
+    cast: &'a Cast,
+    run: &'a Run,
+    project: &'static str,
+    project_id: Guid,
+    repository: &'static str,
+    containers: Value,
+}
+
+impl<'a> Place<'a> {
+    fn new(cast: &'a Cast, run: &'a Run) -> Self {
+        let pipeline = PIPELINES.get(run.pipeline);
+        let project = pipeline.and_then(|pipeline| PROJECTS.get(pipeline.project)).copied().unwrap_or_default();
+        let repository = pipeline.and_then(|pipeline| REPOSITORIES.get(pipeline.repository)).copied();
+        let containers = cast.pipelines.get(run.pipeline).map(|parts| json!(parts.containers));
+        Self {
+            cast,
+            run,
+            project,
+            project_id: Guid::of(project),
+            repository: repository.unwrap_or_default(),
+            containers: containers.unwrap_or_default(),
+        }
+    }
+
+    fn opening(&self, pull_request: &PullRequest, push: u64) -> Vec<Vec<u8>> {
+        let message = format!("{} AB#{}", pull_request.title(), pull_request.item());
+        vec![
+            self.event("workitem.created", "1.0", self.work_item(pull_request, 1, "New")),
+            self.event("workitem.updated", "1.0", self.update(pull_request, 2, ["New", "Active"])),
+            self.push(push, &pull_request.branch(), (pull_request, &pull_request.commit, &message)),
+            self.event("git.pullrequest.created", "1.0", self.pull_request(pull_request, "active")),
+        ]
+    }
+
+    fn merging(&self, pull_request: &PullRequest, push: u64) -> Vec<Vec<u8>> {
+        let (number, title) = (pull_request.number, pull_request.title());
+        let message = format!("Merged PR {number}: {title}\n\nRelated work items: #{}", pull_request.item());
+        vec![
+            self.push(push, MAIN, (pull_request, &self.run.commit, &message)),
+            self.event("git.pullrequest.merged", "1.0", self.pull_request(pull_request, "completed")),
+            self.event("workitem.updated", "1.0", self.update(pull_request, 3, ["Active", "Resolved"])),
+        ]
+    }
+
+    fn work_item(&self, pull_request: &PullRequest, revision: u64, state: &str) -> Value {
+        let (item, created) = (pull_request.item(), pull_request.opened.minus(DAY));
+        let changed = match revision {
+            1 => created,
+            2 => pull_request.opened.minus(60 * MINUTE),
+            _ => self.run.queued,
+        };
+        let address = format!("{}/{}/_workitems/edit/{item}", self.cast.base, self.project_id);
+        json!({
+            "id": item,
+            "rev": revision,
+            "fields": {
+                "System.AreaPath": self.project,
+                "System.TeamProject": self.project,
+                "System.IterationPath": self.project,
+                "System.WorkItemType": "User Story",
+                "System.State": state,
+                "System.Reason": "New",
+                "System.CreatedDate": created.to_string(),
+                "System.ChangedDate": changed.to_string(),
+                "System.AssignedTo": person(pull_request.person),
+                "System.Title": pull_request.title(),
+                "Microsoft.VSTS.Common.StateChangeDate": changed.to_string(),
+            },
+            "_links": {"html": {"href": address}},
+            "url": format!("{}/{}/_apis/wit/workItems/{item}", self.cast.base, self.project_id),
+        })
+    }
+
+    fn update(&self, pull_request: &PullRequest, revision: u64, [old, new]: [&str; 2]) -> Value {
+        let item = pull_request.item();
+        let whole = self.work_item(pull_request, revision, new);
+        let changed = whole.pointer("/fields/System.ChangedDate").cloned().unwrap_or_default();
+        json!({
+            "id": revision,
+            "workItemId": item,
+            "rev": revision,
+            "fields": {
+                "System.State": {"oldValue": old, "newValue": new},
+                "System.ChangedDate": {"newValue": changed},
+                "Microsoft.VSTS.Common.StateChangeDate": {"newValue": changed},
+            },
+            "url": format!("{}/{}/_apis/wit/workItems/{item}/updates/{revision}", self.cast.base, self.project_id),
+            "revision": whole,
+        })
+    }
+
+    fn push(&self, push: u64, branch: &str, (of, commit, message): (&PullRequest, &str, &str)) -> Vec<u8> {
+        let (base, name) = (&self.cast.base, self.repository);
+        let at = self.run.queued.minus(Duration::from_secs(3)).to_string();
+        let resource = json!({
+            "commits": [{
+                "commitId": commit,
+                "author": {"name": person(of.person), "date": at},
+                "comment": message,
+                "url": format!("{base}/_git/{name}/commit/{commit}"),
+            }],
+            "refUpdates": [{"name": branch, "oldObjectId": "0".repeat(40), "newObjectId": commit}],
+            "repository": self.repository(),
+            "pushedBy": {"displayName": person(of.person), "id": Guid::of(person(of.person))},
+            "pushId": push,
+            "date": at,
+            "url": format!("{base}/_apis/git/repositories/{}/pushes/{push}", Guid::of(name)),
+        });
+        self.event("git.push", "1.0", resource)
+    }
+
+    fn repository(&self) -> Value {
+        let (base, name, id) = (&self.cast.base, self.repository, Guid::of(self.repository));
+        json!({
+            "id": id,
+            "name": name,
+            "url": format!("{base}/_apis/git/repositories/{id}"),
+            "project": {"id": self.project_id, "name": self.project, "state": "wellFormed"},
+            "remoteUrl": format!("{base}/{}/_git/{name}", self.project),
+        })
+    }
+
+    fn pull_request(&self, of: &PullRequest, status: &str) -> Value {
+        let (base, number, is_over) = (&self.cast.base, of.number, status == "completed");
+        let reviewer = of.person.wrapping_add(1) % PEOPLE.len();
+        json!({
+            "repository": self.repository(),
+            "pullRequestId": number,
+            "status": status,
+            "createdBy": {"displayName": person(of.person), "id": Guid::of(person(of.person))},
+            "creationDate": of.opened.minus(2 * MINUTE).to_string(),
+            "closedDate": is_over.then(|| self.run.queued.minus(Duration::from_secs(4)).to_string()),
+            "title": of.title(),
+            "description": format!("Fixes AB#{}", of.item()),
+            "sourceRefName": of.branch(),
+            "targetRefName": MAIN,
+            "mergeStatus": "succeeded",
+            "lastMergeSourceCommit": {"commitId": of.commit},
+            "lastMergeCommit": {"commitId": self.run.commit},
+            "reviewers": [{
+                "id": Guid::of(person(reviewer)),
+                "displayName": person(reviewer),
+                "vote": if is_over { 10 } else { 0 },
+            }],
+            "url": format!("{base}/_apis/git/repositories/{}/pullRequests/{number}", Guid::of(self.repository)),
+            "_links": {"web": {"href": format!("{base}/{}/_git/{}/pullrequest/{number}", self.project, self.repository)}},
+        })
+    }
+
+    fn event(&self, kind: &str, version: &str, resource: Value) -> Vec<u8> {
+        let created = self.run.queued.to_string();
+        let id = Guid::of(&format!("{kind} {} {resource}", self.run.id));
+        json!({
+            "id": id,
+            "eventType": kind,
+            "publisherId": "tfs",
+            "message": {"text": format!("{kind} in {}", self.project)},
+            "resource": resource,
+            "resourceVersion": version,
+            "resourceContainers": self.containers,
+            "createdDate": created,
+        })
+        .to_string()
+        .into_bytes()
+    }
+}
+
+fn person(index: usize) -> &'static str {
+    PEOPLE.get(index).copied().unwrap_or_default()
+}
