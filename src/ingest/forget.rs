@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use crate::domain::{DecodeRecordError, EncodedFact, Erasure, Fact, Key, Record};
-use crate::store::{Committed, Rewrite, Store, StoreError, Stored};
+use crate::store::{Committed, Portion, Rewrite, Store, StoreError, Stored};
 
-/// Records that one round looks at.
+/// Keys that one round looks at.
 const PAGE: usize = 500;
 /// So often a record is tried that somebody else writes meanwhile.
 const MOST_TRIES: usize = 8;
@@ -29,30 +29,92 @@ pub struct Forgotten {
 /// Without `write` it only looks.
 ///
 /// # Errors
-/// When the store fails. What was written so far stays so; the next time it goes on.
+/// When the store fails. What was written so far stays so, and readers are told of it; the next time it goes on.
 pub async fn forget(store: &dyn Store, erasure: &Erasure, write: bool) -> Result<Forgotten, StoreError> {
-    let mut forgotten = Forgotten::default();
+    let mut search = Search { store, erasure, write, forgotten: Forgotten::default() };
+    let mut portion = Portion::new();
     let mut last = None;
     loop {
         let keys = store.keys(last.as_ref(), PAGE).await?;
-        let Some(end) = keys.last().cloned() else { return Ok(forgotten) };
-        let mut changed = Vec::new();
-        for (key, stored) in keys.iter().zip(store.load(&keys).await?) {
-            let Some(stored) = stored else { continue };
-            match one(store, erasure, key, stored, write).await? {
-                Outcome::Nothing => {}
-                Outcome::Found { facts } => {
-                    forgotten.records += 1;
-                    forgotten.facts += facts;
-                    changed.push(key.clone());
-                }
-                Outcome::Left => forgotten.left.push(key.clone()),
-            }
-        }
-        if write {
-            store.append(&changed).await?;
+        let Some(end) = keys.last().cloned() else { break };
+        let mut rest = keys.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = portion.of(rest);
+            let stored = store.load(now).await?;
+            portion.learn(&stored);
+            search.portion(now, stored).await?;
+            rest = later;
         }
         last = Some(end);
+    }
+    if write {
+        // A catalog keeps names that no record says any more. And whoever was stopped half-way has told readers nothing:
+        // the second time nothing is found in what was written then.
+        store.start_over().await?;
+    }
+    Ok(search.forgotten)
+}
+
+struct Search<'s> {
+    store: &'s dyn Store,
+    erasure: &'s Erasure,
+    write: bool,
+    forgotten: Forgotten,
+}
+
+impl Search<'_> {
+    /// Readers are told of all that was written, also of what was written before an error.
+    async fn portion(&mut self, keys: &[Key], stored: Vec<Option<Stored>>) -> Result<(), StoreError> {
+        let mut changed = Vec::new();
+        let looked = self.look_at(keys, stored, &mut changed).await;
+        self.store.append(&changed).await?;
+        looked
+    }
+
+    async fn look_at(
+        &mut self,
+        keys: &[Key],
+        stored: Vec<Option<Stored>>,
+        changed: &mut Vec<Key>,
+    ) -> Result<(), StoreError> {
+        for (key, stored) in keys.iter().zip(stored) {
+            let Some(stored) = stored else { continue };
+            match self.one(key, stored, changed).await? {
+                Outcome::Nothing => {}
+                Outcome::Found { facts } => {
+                    self.forgotten.records += 1;
+                    self.forgotten.facts += facts;
+                }
+                Outcome::Left => self.forgotten.left.push(key.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn one(&self, key: &Key, mut stored: Stored, changed: &mut Vec<Key>) -> Result<Outcome, StoreError> {
+        let Self { store, erasure, write, forgotten: _ } = self;
+        if erasure.text(&key.to_string()).is_some() {
+            return Ok(Outcome::Left);
+        }
+        for _ in 0..MOST_TRIES {
+            let facts = store.stored_facts(key).await?;
+            let Some(without) = without(erasure, key, &stored, &facts) else { return Ok(Outcome::Nothing) };
+            let Some((rewrite, count)) = without else { return Ok(Outcome::Left) };
+            if !write {
+                return Ok(Outcome::Found { facts: count });
+            }
+            // Before it is tried: an answer may be lost.
+            changed.push(key.clone());
+            match store.rewrite(rewrite).await? {
+                Committed::Written(_) => return Ok(Outcome::Found { facts: count }),
+                Committed::Conflict | Committed::BelowFloor => {}
+            }
+            match store.load(std::slice::from_ref(key)).await?.pop().flatten() {
+                Some(now) => stored = now,
+                None => return Ok(Outcome::Nothing),
+            }
+        }
+        Ok(Outcome::Left)
     }
 }
 
@@ -60,35 +122,6 @@ enum Outcome {
     Nothing,
     Found { facts: u64 },
     Left,
-}
-
-async fn one(
-    store: &dyn Store,
-    erasure: &Erasure,
-    key: &Key,
-    mut stored: Stored,
-    write: bool,
-) -> Result<Outcome, StoreError> {
-    if erasure.text(&key.to_string()).is_some() {
-        return Ok(Outcome::Left);
-    }
-    for _ in 0..MOST_TRIES {
-        let facts = store.stored_facts(key).await?;
-        let Some(without) = without(erasure, key, &stored, &facts) else { return Ok(Outcome::Nothing) };
-        let Some((rewrite, count)) = without else { return Ok(Outcome::Left) };
-        if !write {
-            return Ok(Outcome::Found { facts: count });
-        }
-        match store.rewrite(rewrite).await? {
-            Committed::Written(_) => return Ok(Outcome::Found { facts: count }),
-            Committed::Conflict | Committed::BelowFloor => {}
-        }
-        match store.load(std::slice::from_ref(key)).await?.pop().flatten() {
-            Some(now) => stored = now,
-            None => return Ok(Outcome::Nothing),
-        }
-    }
-    Ok(Outcome::Left)
 }
 
 /// What to write, and how many facts are other ones then. `None` where nobody is named, `Some(None)` where somebody is
