@@ -2,9 +2,15 @@
 //!
 //! Of a record it is not asked which field holds a name: a person may stand in a branch, a message, or a part that only a
 //! newer program understands. So every text is searched, as whole words and whatever the case, and what is found is
-//! replaced. The trap: `Ann` must not be found in `Annabel`, nor in `joann@fabrikam.example`.
+//! replaced. The trap: `Ann` must not be found in `Annabel`, nor in `joann@fabrikam.example`. And who is called `Jobs` must not
+//! cost a run its jobs: the module `typed` tells data from what is the program's own.
+
+mod typed;
 
 use serde_json::{Map, Value};
+
+pub(super) use typed::WORD_AND_TEXT;
+pub use typed::Without;
 
 /// Stands where a person stood.
 pub const FORGOTTEN: &str = "[forgotten]";
