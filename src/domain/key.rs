@@ -169,6 +169,19 @@ impl Key {
         }
     }
 
+    /// What in it is a name that somebody chose, or may be.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let place = match self {
+            Self::Deployment(key) => Some(&key.project),
+            Self::Gap(key) => Some(&key.project),
+            Self::Release(key) => Some(&key.project),
+            Self::PullRequest(key) => Some(&key.repository),
+            Self::Push(key) => Some(&key.repository),
+            Self::Changes(_) | Self::Run(_) | Self::WorkItem(_) => None,
+        };
+        std::iter::once(self.organization()).chain(place.map(String::as_str))
+    }
+
     /// The records that are written in one transaction on Azure Table Storage: `{kind}|{organization}|{what they have in
     /// common}`, which is a run's pipeline, the project of a gap or a release, a push's repository, a deployment's project and
     /// environment.

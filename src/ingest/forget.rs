@@ -93,7 +93,7 @@ impl Search<'_> {
 
     async fn one(&self, key: &Key, mut stored: Stored, changed: &mut Vec<Key>) -> Result<Outcome, StoreError> {
         let Self { store, erasure, write, forgotten: _ } = self;
-        if erasure.text(&key.to_string()).is_some() {
+        if key.names().any(|name| erasure.text(name).is_some()) {
             return Ok(Outcome::Left);
         }
         for _ in 0..MOST_TRIES {
@@ -128,35 +128,33 @@ enum Outcome {
 /// and it cannot be mended.
 #[expect(clippy::option_option, reason = "nothing to do, and nothing that can be done")]
 fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact]) -> Option<Option<(Rewrite, u64)>> {
-    let mut gone = Vec::new();
-    let mut new = BTreeSet::new();
-    let mut folded: Option<Record> = None;
-    for fact in facts {
-        let erased = erasure.json(&fact.text);
-        let Ok(said) = Fact::decode(key, erased.as_deref().unwrap_or(&fact.text)) else {
-            return erased.map(|_| None);
-        };
-        if erased.is_some() {
-            gone.push(fact.clone());
-            new.insert(said.encode());
-        }
-        match &mut folded {
-            Some(record) => record.add(&said),
-            None => folded = Some(Record::of(&said)),
-        }
-    }
     let record = match &stored.record {
         Ok(record) => record,
         // Nobody can say what stands in it.
         Err(DecodeRecordError::Newer { .. } | DecodeRecordError::Damaged(_)) => return Some(None),
     };
-    let erased = erasure.json(&record.encode());
+    let erased = erasure.record(record);
+    let Some(read) = facts.iter().map(|fact| Fact::decode(key, &fact.text).ok()).collect::<Option<Vec<_>>>() else {
+        // Folded from the others alone, the record would lose what that fact said.
+        let is_named = erased.is_some() || facts.iter().any(|fact| erasure.is_in(fact.text.as_bytes()));
+        return is_named.then_some(None);
+    };
+    let (mut gone, mut new, mut folded) = (Vec::new(), BTreeSet::new(), None);
+    for (fact, read) in facts.iter().zip(read) {
+        let Some(without) = erasure.fact(&read, &fact.text) else {
+            fold(&mut folded, &read);
+            continue;
+        };
+        let Ok(said) = Fact::decode(key, &without.text) else { return Some(None) };
+        fold(&mut folded, &said);
+        gone.push(fact.clone());
+        new.insert(EncodedFact::new(fact.said, without.text));
+    }
     if erased.is_none() && gone.is_empty() {
         return None;
     }
-    let Some(known) = erased.map_or_else(|| Some(record.clone()), |text| Record::decode(key, &text).ok()) else {
-        return Some(None);
-    };
+    let known = erased.map_or_else(|| Some(record.clone()), |erased| Record::decode(key, &erased.text).ok());
+    let Some(known) = known else { return Some(None) };
     let record = match folded {
         Some(mut folded) => {
             folded.keep_unknown(&known);
@@ -168,4 +166,11 @@ fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact])
     let text = record.encode();
     let expected = stored.version.clone();
     Some(Some((Rewrite { record, text, expected, gone, facts: new.into_iter().collect() }, count)))
+}
+
+fn fold(folded: &mut Option<Record>, fact: &Fact) {
+    match folded {
+        Some(record) => record.add(fact),
+        None => *folded = Some(Record::of(fact)),
+    }
 }

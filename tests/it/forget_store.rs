@@ -120,3 +120,50 @@ async fn large_records_are_not_all_in_memory_at_once() {
     assert_eq!(forget(&store, &ana(), false).await.unwrap().records, 40);
     assert_eq!(store.faults.largest_load(), 8, "the first, before it is known how large they are");
 }
+
+/// A fact that this program cannot read.
+fn unread(text: &str) -> EncodedFact {
+    EncodedFact::new(Time::from_ticks(2_000), serde_json::json!({"kind": 7, "who": text}).to_string())
+}
+
+#[tokio::test]
+async fn a_record_with_a_fact_that_cannot_be_read_is_not_passed_over_in_silence() {
+    let Shop { store, .. } = Shop::open().await;
+    let jon = |number| run(number, &[(Label::RequestedFor, "Jon Abebe")]);
+    put(&store, &jon(1), vec![jon(1).encode(), unread("Ana Lindqvist")]).await;
+    put(&store, &by_ana(2), vec![by_ana(2).encode(), unread("Jon Abebe")]).await;
+    put(&store, &jon(3), vec![jon(3).encode(), unread("Jon Abebe")]).await;
+    let found = forget(&store, &ana(), true).await.unwrap();
+    let left = found.left.clone();
+    assert_eq!((found.records, left), (0, vec![by_ana(2).key(), jon(1).key()]));
+    for (fact, other) in [(jon(1), "Ana Lindqvist"), (by_ana(2), "Jon Abebe")] {
+        assert_eq!(store.stored_facts(&fact.key()).await.unwrap(), [fact.encode(), unread(other)], "nothing is lost");
+    }
+}
+
+#[tokio::test]
+async fn what_a_newer_program_says_in_a_fact_is_searched_and_kept() {
+    let Shop { store, .. } = Shop::open().await;
+    let fact = by_ana(1);
+    let mut text: serde_json::Value = serde_json::from_str(&fact.encode().text).unwrap();
+    text["mood"] = "sunny, says Ana Lindqvist".into();
+    put(&store, &fact, vec![EncodedFact::new(fact.said(), text.to_string())]).await;
+    assert_eq!(forget(&store, &ana(), true).await.unwrap().records, 1);
+    let stored = store.stored_facts(&fact.key()).await.unwrap().remove(0);
+    assert!(stored.text.contains("sunny, says [forgotten]") && !stored.text.contains("Lindqvist"), "{}", stored.text);
+    assert_eq!(forget(&store, &ana(), true).await.unwrap().records, 0);
+}
+
+#[tokio::test]
+async fn a_person_called_like_a_word_of_ours_costs_nothing_else() {
+    let Shop { store, .. } = Shop::open().await;
+    for called in ["Run", "Jobs", "Said", "inProgress", "pipelineName"] {
+        let fact = run(1, &[(Label::RequestedFor, "Jon Abebe"), (Label::PipelineName, "web")]);
+        if store.load(&[fact.key()]).await.unwrap().remove(0).is_none() {
+            put(&store, &fact, vec![fact.encode()]).await;
+        }
+        let found = forget(&store, &Erasure::new([called]).unwrap(), true).await.unwrap();
+        assert_eq!((found.records, found.left.len()), (0, 0), "{called}");
+        assert_eq!(store.facts(&fact.key()).await.unwrap(), [fact]);
+    }
+}
