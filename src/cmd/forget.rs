@@ -30,15 +30,15 @@ pub(super) async fn run(context: &Context, args: &cli::Forget) -> Result<Exit, F
     left(&found)
 }
 
-/// Also by the pseudonym that was kept in the place of a name.
+/// Also by all that was ever kept in the place of a name or an id, whatever is kept now.
 fn erasure(context: &Context, args: &cli::Forget) -> Result<Erasure, Failure> {
-    let names = &context.config.names;
-    let pseudonyms = args.person.iter().filter_map(|name| match names {
-        Names::Pseudonyms(_) => names.kept(name),
-        Names::Keep | Names::None => None,
-    });
-    let pseudonyms: Vec<String> = pseudonyms.collect();
-    let called = args.person.iter().chain(&pseudonyms).map(String::as_str);
+    let pseudonyms = context.config.names_key.clone().map(Names::Pseudonyms);
+    let instead = |name: &String| {
+        let pseudonym = pseudonyms.as_ref().and_then(|names| names.kept(name));
+        pseudonym.into_iter().chain([Names::None.identity(name)])
+    };
+    let instead: Vec<String> = args.person.iter().flat_map(instead).collect();
+    let called = args.person.iter().chain(&instead).map(String::as_str);
     Erasure::new(called).map_err(|error| Failure::usage(format!("--person: {error}")))
 }
 

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pipetrail::azure::Services;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::azurite::Azurite;
 use crate::shell::Shell;
@@ -201,11 +202,27 @@ fn names_are_decided_on_before_anything_is_stored() {
     let pseudonym = requested_for(&pseudonyms, 1203);
     assert!(pseudonym.as_str().unwrap().starts_with("person-"), "{pseudonym}");
     assert_eq!(requested_for(&with("pseudonyms"), 1203), pseudonym, "the same key, the same pseudonym");
-    // Who has the key finds the person behind the pseudonym.
-    let shell = pseudonyms.with("PIPETRAIL_NAMES", "pseudonyms");
-    let (code, said) = forget(&shell, &["--yes"]);
+    // Who has the key finds the person behind the pseudonym, whatever becomes of names now.
+    let (code, said) = forget(&pseudonyms, &["--yes"]);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(requested_for(&shell, 1203), "[forgotten]");
+    assert_eq!(requested_for(&pseudonyms, 1203), "[forgotten]");
+}
+
+#[test]
+fn a_reviewer_whose_name_was_not_kept_is_found_by_the_id() {
+    let shell = Shell::local();
+    shell.run(&format!("enqueue {}", examples()));
+    shell.run("work --until-empty --names none");
+    let id = "1F6A3C8D-4c2b-4f11-9d7a-2b5e8c0d9e13";
+    let hash: String = Sha256::digest(id.to_lowercase()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let kept = || {
+        let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+        let count = "SELECT count(*) FROM facts WHERE instr(body, ?1) > 0";
+        file.query_row(count, [format!("reviewer-{hash}")], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    assert!(kept() > 0, "the hash is that of the id");
+    shell.run(&format!("forget --person {id} --yes"));
+    assert_eq!(kept(), 0);
 }
 
 #[test]
