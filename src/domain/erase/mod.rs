@@ -142,7 +142,7 @@ fn letters(text: &str) -> Vec<Letter> {
 fn character(text: &str) -> Option<(char, usize)> {
     let first = text.chars().next()?;
     let escaped = Some(text).filter(|_| first == '%').and_then(escaped);
-    Some(escaped.unwrap_or((first, first.len_utf8())))
+    Some(escaped.unwrap_or_else(|| (first, first.len_utf8())))
 }
 
 /// <https://www.rfc-editor.org/rfc/rfc3986#section-2.1>
