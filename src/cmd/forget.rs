@@ -13,6 +13,9 @@ const STEP: usize = 500;
 pub(super) async fn run(context: &Context, args: &cli::Forget) -> Result<Exit, Failure> {
     let erasure = erasure(context, args)?;
     let parts = context.open(Missing::Fail).await?;
+    if args.yes {
+        parts.nobody_else_reads().await?;
+    }
     let (queue, store) = (parts.queue.as_ref(), parts.store.as_ref());
     let letters = letters(queue, &erasure).await?;
     let found = forget(store, &erasure, args.yes).await?;

@@ -67,13 +67,24 @@ impl Parts {
         }
     }
 
+    /// Before anything is erased: what another process holds of the local file would stay in it.
+    pub(super) async fn nobody_else_reads(&self) -> Result<(), Failure> {
+        match &self.file {
+            Some(file) if file.is_held().await? => {
+                let failure = Failure::failed("another process is reading the local file: nothing was forgotten");
+                Err(failure.hint(format!("end what uses {}, and run this again", file.path().display())))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whatever was erased is nowhere in the files of this machine any more: neither in free pages, nor in the catalog.
     pub(super) async fn leave_no_trace(&self, context: &Context) -> Result<(), Failure> {
         match &self.file {
             Some(file) => {
                 catalog::discard(file).await?;
                 SqliteStore::open(file.clone(), catalog::projection()).await?;
-                Ok(file.compact().await?)
+                file.compact().await.map_err(|error| still_held(file.path(), error))
             }
             None => {
                 let anew = replica(context, |path, place| LocalFile::renew_replica(path, place, context.clock()))?;
@@ -89,6 +100,14 @@ impl Parts {
             None => replica(context, |path, place| LocalFile::reopen_replica(path, place, context.clock())).map(Some),
         }
     }
+}
+
+fn still_held(path: &Path, error: LocalError) -> Failure {
+    if !error.is_passing() {
+        return error.into();
+    }
+    let failure = Failure::from(error).context("records and dead letters are done, but the file still holds old pages");
+    failure.hint(format!("end what uses {}, and run this again: it writes the file anew", path.display()))
 }
 
 /// Who names an account may have forgotten to say that it is to be used.

@@ -194,12 +194,25 @@ impl LocalFile {
         compacted.unwrap_or_else(|_| Err(LocalError::stopped(self.path())))
     }
 
-    /// Moves the write-ahead log into the file, as far as nobody reads it right now: it holds pages as they were.
-    pub(crate) async fn empty_log(&self) -> Result<(), LocalError> {
+    /// Whether another process is reading what the file was a while ago: nothing can be taken out of it for good then.
+    pub(crate) async fn is_held(&self) -> Result<bool, LocalError> {
+        // Something has to stand in the log, or nobody holds it.
+        let now = self.now().ticks();
+        let touch = "INSERT OR REPLACE INTO meta (name, value) VALUES ('held', ?1)";
+        self.write(Durability::Normal, move |c| c.execute(touch, [now])).await?;
+        self.is_log_busy().await
+    }
+
+    async fn is_log_busy(&self) -> Result<bool, LocalError> {
         let path = self.path().to_owned();
         let fail = |error| LocalError::new(self.path(), error);
-        let emptied = tokio::task::spawn_blocking(move || connect(&path).and_then(|c| is_log_busy(&c))).await;
-        emptied.map_or_else(|_| Err(LocalError::stopped(self.path())), |emptied| emptied.map(drop).map_err(fail))
+        let busy = tokio::task::spawn_blocking(move || connect(&path).and_then(|c| is_log_busy(&c))).await;
+        busy.map_or_else(|_| Err(LocalError::stopped(self.path())), |busy| busy.map_err(fail))
+    }
+
+    /// Moves the write-ahead log into the file, as far as nobody reads it right now: it holds pages as they were.
+    pub(crate) async fn empty_log(&self) -> Result<(), LocalError> {
+        self.is_log_busy().await.map(drop)
     }
 
     /// Writes a copy of the file, consistent as of now, while it is in use.
