@@ -4,7 +4,7 @@
 //! anew from its facts as they are then, so that a refold later finds the same; the rest of it, which only a newer
 //! program understands, is searched too.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::{DecodeRecordError, EncodedFact, Erasure, Fact, Key, Record};
 use crate::store::{Committed, Portion, Rewrite, Store, StoreError, Stored};
@@ -21,9 +21,29 @@ pub struct Forgotten {
     pub records: u64,
     /// Facts that did.
     pub facts: u64,
+    /// The records by what people call one of their kind, and several.
+    pub kinds: BTreeMap<(&'static str, &'static str), Found>,
     /// Records that name the person still: a newer program wrote them, they are damaged, their very key does, or they
     /// are written again and again.
     pub left: Vec<Key>,
+}
+
+/// Records of one kind that named the person.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    pub records: u64,
+    /// The fields and labels in which the person stood.
+    pub places: BTreeSet<&'static str>,
+}
+
+impl Forgotten {
+    fn count(&mut self, key: &Key, facts: u64, places: BTreeSet<&'static str>) {
+        self.records += 1;
+        self.facts += facts;
+        let found = self.kinds.entry(key.nouns()).or_default();
+        found.records += 1;
+        found.places.extend(places);
+    }
 }
 
 /// Without `write` it only looks.
@@ -81,10 +101,7 @@ impl Search<'_> {
             let Some(stored) = stored else { continue };
             match self.one(key, stored, changed).await? {
                 Outcome::Nothing => {}
-                Outcome::Found { facts } => {
-                    self.forgotten.records += 1;
-                    self.forgotten.facts += facts;
-                }
+                Outcome::Found { facts, places } => self.forgotten.count(key, facts, places),
                 Outcome::Left => self.forgotten.left.push(key.clone()),
             }
         }
@@ -99,14 +116,15 @@ impl Search<'_> {
         for _ in 0..MOST_TRIES {
             let facts = store.stored_facts(key).await?;
             let Some(without) = without(erasure, key, &stored, &facts) else { return Ok(Outcome::Nothing) };
-            let Some((rewrite, count)) = without else { return Ok(Outcome::Left) };
+            let Some(Mended { rewrite, places }) = without else { return Ok(Outcome::Left) };
+            let facts = u64::try_from(rewrite.gone.len()).unwrap_or_default();
             if !write {
-                return Ok(Outcome::Found { facts: count });
+                return Ok(Outcome::Found { facts, places });
             }
             // Before it is tried: an answer may be lost.
             changed.push(key.clone());
             match store.rewrite(rewrite).await? {
-                Committed::Written(_) => return Ok(Outcome::Found { facts: count }),
+                Committed::Written(_) => return Ok(Outcome::Found { facts, places }),
                 Committed::Conflict | Committed::BelowFloor => {}
             }
             match store.load(std::slice::from_ref(key)).await?.pop().flatten() {
@@ -120,14 +138,19 @@ impl Search<'_> {
 
 enum Outcome {
     Nothing,
-    Found { facts: u64 },
+    Found { facts: u64, places: BTreeSet<&'static str> },
     Left,
 }
 
-/// What to write, and how many facts are other ones then. `None` where nobody is named, `Some(None)` where somebody is
-/// and it cannot be mended.
+/// What to write, and where the person stood.
+struct Mended {
+    rewrite: Rewrite,
+    places: BTreeSet<&'static str>,
+}
+
+/// `None` where nobody is named, `Some(None)` where somebody is and it cannot be mended.
 #[expect(clippy::option_option, reason = "nothing to do, and nothing that can be done")]
-fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact]) -> Option<Option<(Rewrite, u64)>> {
+fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact]) -> Option<Option<Mended>> {
     let record = match &stored.record {
         Ok(record) => record,
         // Nobody can say what stands in it.
@@ -139,7 +162,7 @@ fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact])
         let is_named = erased.is_some() || facts.iter().any(|fact| erasure.is_in(fact.text.as_bytes()));
         return is_named.then_some(None);
     };
-    let (mut gone, mut new, mut folded) = (Vec::new(), BTreeSet::new(), None);
+    let (mut gone, mut new, mut folded, mut places) = (Vec::new(), BTreeSet::new(), None, BTreeSet::new());
     for (fact, read) in facts.iter().zip(read) {
         let Some(without) = erasure.fact(&read, &fact.text) else {
             fold(&mut folded, &read);
@@ -148,10 +171,14 @@ fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact])
         let Ok(said) = Fact::decode(key, &without.text) else { return Some(None) };
         fold(&mut folded, &said);
         gone.push(fact.clone());
+        places.extend(without.places);
         new.insert(EncodedFact::new(fact.said, without.text));
     }
     if erased.is_none() && gone.is_empty() {
         return None;
+    }
+    if let Some(erased) = erased.as_ref().filter(|_| places.is_empty()) {
+        places.clone_from(&erased.places);
     }
     let known = erased.map_or_else(|| Some(record.clone()), |erased| Record::decode(key, &erased.text).ok());
     let Some(known) = known else { return Some(None) };
@@ -162,10 +189,8 @@ fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact])
         }
         None => known,
     };
-    let count = u64::try_from(gone.len()).unwrap_or_default();
-    let text = record.encode();
-    let expected = stored.version.clone();
-    Some(Some((Rewrite { record, text, expected, gone, facts: new.into_iter().collect() }, count)))
+    let (text, expected, facts) = (record.encode(), stored.version.clone(), new.into_iter().collect());
+    Some(Some(Mended { rewrite: Rewrite { record, text, expected, gone, facts }, places }))
 }
 
 fn fold(folded: &mut Option<Record>, fact: &Fact) {
