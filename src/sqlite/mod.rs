@@ -125,7 +125,7 @@ impl LocalFile {
         migrate(&connection, kind, path)?;
         if kind == Kind::Replica {
             // What is overwritten or deleted is gone: nobody tells a replica that somebody was forgotten.
-            connection.pragma_update(None, "secure_delete", "ON").map_err(fail)?;
+            overwrite_deleted(&connection).map_err(fail)?;
         }
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
@@ -194,6 +194,13 @@ impl LocalFile {
         compacted.unwrap_or_else(|_| Err(LocalError::stopped(self.path())))
     }
 
+    /// From now on what this process deletes or overwrites is zeros in the file: each page costs one more write.
+    ///
+    /// <https://sqlite.org/pragma.html#pragma_secure_delete>
+    pub(crate) async fn overwrite_deleted(&self) -> Result<(), LocalError> {
+        self.write(Durability::Normal, overwrite_deleted).await
+    }
+
     /// Whether another process is reading what the file was a while ago: nothing can be taken out of it for good then.
     pub(crate) async fn is_held(&self) -> Result<bool, LocalError> {
         // Something has to stand in the log, or nobody holds it.
@@ -250,6 +257,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", Durability::Full.synchronous())?;
     connection.pragma_update(None, "cache_size", -6_144)?;
     Ok(connection)
+}
+
+fn overwrite_deleted(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "secure_delete", "ON")
 }
 
 /// The log has to go, too: it holds pages as they were.
