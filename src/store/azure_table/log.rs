@@ -8,6 +8,8 @@
 //! The log has a name, which stands in each row and in readers' cursors: a table that was deleted and made anew begins
 //! again with the sequence 1, and only the name tells that it is not the one that a reader has followed.
 //!
+//! An entry may tell readers to start over, when something was erased that their catalogs hold beside the records.
+//!
 //! A request that was answered too late may append its keys twice, which costs readers a look and nothing else.
 
 use std::sync::{Arc, Mutex, PoisonError};
