@@ -2,14 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
 
 use super::{Context, Failure};
 use crate::azure::{AzureError, Services, TimeOuts};
 use crate::catalog::{self, Catalog};
 use crate::config::{AzureConfig, Storage};
+use crate::domain::Names;
 use crate::queue::{AzureQueue, AzureQueueOptions, Queue, SqliteQueue};
 use crate::sqlite::{LocalError, LocalFile, Missing, Place};
 use crate::store::{AzureTableStore, SqliteStore, Store};
+
+/// Between two times that the local file's log is emptied.
+const EMPTY_LOG: Duration = Duration::from_secs(600);
 
 /// The parts of a storage.
 pub(super) struct Parts {
@@ -26,6 +33,9 @@ impl Parts {
             Storage::Local => {
                 let file = LocalFile::open(&context.config.data, missing, context.clock());
                 let file = file.map_err(|error| elsewhere(context, error))?;
+                if bodies_are_to_go(context) {
+                    file.overwrite_deleted().await?;
+                }
                 Ok(Self {
                     queue: Arc::new(SqliteQueue::new(file.clone())),
                     store: Arc::new(SqliteStore::open(file.clone(), catalog::projection()).await?),
@@ -67,13 +77,41 @@ impl Parts {
         }
     }
 
+    /// What the local file's log holds of bodies that are gone is not kept for long, where it is to go.
+    pub(super) async fn keep_bodies_out_of_the_log(&self, context: &Context, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            // Both ends are the same: the loop looks at the stop.
+            drop(tokio::time::timeout(EMPTY_LOG, stop.cancelled()).await);
+            self.empty_log(context).await;
+        }
+    }
+
+    /// If nobody reads it right now.
+    pub(super) async fn empty_log(&self, context: &Context) {
+        let Some(file) = self.file.as_ref().filter(|_| bodies_are_to_go(context)) else { return };
+        if let Err(error) = file.empty_log().await {
+            tracing::warn!(%error, "the local file's log keeps what it holds for now");
+        }
+    }
+
+    /// Before anything is erased: what another process holds of the local file would stay in it.
+    pub(super) async fn nobody_else_reads(&self) -> Result<(), Failure> {
+        match &self.file {
+            Some(file) if file.is_held().await? => {
+                let failure = Failure::failed("another process is reading the local file: nothing was forgotten");
+                Err(failure.hint(format!("end what uses {}, and run this again", file.path().display())))
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// Whatever was erased is nowhere in the files of this machine any more: neither in free pages, nor in the catalog.
     pub(super) async fn leave_no_trace(&self, context: &Context) -> Result<(), Failure> {
         match &self.file {
             Some(file) => {
                 catalog::discard(file).await?;
                 SqliteStore::open(file.clone(), catalog::projection()).await?;
-                Ok(file.compact().await?)
+                file.compact().await.map_err(|error| still_held(file.path(), error))
             }
             None => {
                 let anew = replica(context, |path, place| LocalFile::renew_replica(path, place, context.clock()))?;
@@ -89,6 +127,19 @@ impl Parts {
             None => replica(context, |path, place| LocalFile::reopen_replica(path, place, context.clock())).map(Some),
         }
     }
+}
+
+/// Where names are not kept, or bodies have an age limit, a body that is gone from the queue is to be gone from the file.
+fn bodies_are_to_go(context: &Context) -> bool {
+    !matches!(context.config.names, Names::Keep) || context.config.work.dead_letter_age.is_some()
+}
+
+fn still_held(path: &Path, error: LocalError) -> Failure {
+    if !error.is_passing() {
+        return error.into();
+    }
+    let failure = Failure::from(error).context("records and dead letters are done, but the file still holds old pages");
+    failure.hint(format!("end what uses {}, and run this again: it writes the file anew", path.display()))
 }
 
 /// Who names an account may have forgotten to say that it is to be used.

@@ -100,7 +100,8 @@ async fn purge_letters(queue: &dyn Queue, before: Time) -> Result<usize, Failure
 /// Nobody has to remember to purge them: where an age is set, none gets older.
 pub(super) async fn keep_letters_young(context: &Context, queue: &dyn Queue, stop: CancellationToken) {
     let Some(age) = context.config.work.dead_letter_age else { return };
-    while !stop.is_cancelled() {
+    // At least once: who only empties the queue is stopped soon.
+    loop {
         match purge_letters(queue, context.clock().now().minus(age)).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "discarded {count} {} that were too old", plural(count)),
@@ -108,6 +109,9 @@ pub(super) async fn keep_letters_young(context: &Context, queue: &dyn Queue, sto
         }
         // Both ends are the same: the loop looks at the stop.
         drop(tokio::time::timeout(LOOK_AT_AGES, stop.cancelled()).await);
+        if stop.is_cancelled() {
+            return;
+        }
     }
 }
 

@@ -57,9 +57,14 @@ pub(super) async fn run_all(
         }
     };
     let ageing = keep_letters_young(context, parts.queue.as_ref(), stop.clone());
-    let all = async { tokio::join!(serving, working, watching, asks, hooks, ageing) };
+    let emptying = parts.keep_bodies_out_of_the_log(context, stop.clone());
+    let all = async {
+        let (served, worked, ..) = tokio::join!(serving, working, watching, asks, hooks, ageing, emptying);
+        parts.empty_log(context).await;
+        (served, worked)
+    };
     tokio::select! {
-        (served, worked, (), (), (), ()) = all => ended(context, served, worked),
+        (served, worked) = all => ended(context, served, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }

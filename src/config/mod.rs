@@ -22,6 +22,8 @@ use std::time::Duration;
 
 use crate::ado::rest::Access;
 use crate::azure::Account;
+use secrecy::SecretString;
+
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Names};
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub organizations: BTreeMap<String, String>,
     /// What becomes of the names of people.
     pub names: Names,
+    /// With which pseudonyms were made, or are.
+    pub names_key: Option<SecretString>,
     /// Whose pipelines are whose.
     pub owners: Owners,
     /// How branches name work items.

@@ -16,27 +16,30 @@ enum Kind {
     None,
 }
 
+/// What becomes of names, and the key of pseudonyms, which may have made some whatever becomes of names now.
+///
 /// Where a fault was found names are not kept: it is not used then.
-pub(super) fn names(sources: &mut Sources<'_>, flag: Option<String>) -> Names {
+pub(super) fn names(sources: &mut Sources<'_>, flag: Option<String>) -> (Names, Option<SecretString>) {
     let said = sources.text(flag.map(|value| ("--names", value)), "PIPETRAIL_NAMES", "names");
     let source_name = said.as_ref().map(|said| said.source_name.clone()).unwrap_or_default();
     let kind = sources.parse(said, Kind::Keep, parse);
-    let key = sources.text(None, KEY, "names_key");
-    match (kind, key) {
-        (Kind::Keep, _) => Names::Keep,
-        (Kind::None, _) => Names::None,
-        (Kind::Pseudonyms, Some(key)) if key.value.trim().len() >= SHORTEST_KEY => {
-            Names::Pseudonyms(SecretString::from(key.value.trim()))
-        }
-        (Kind::Pseudonyms, Some(key)) => {
+    let set = sources.text(None, KEY, "names_key");
+    let long = set.as_ref().map(|key| key.value.trim()).filter(|key| key.len() >= SHORTEST_KEY);
+    let key = long.map(SecretString::from);
+    let names = match (kind, set, key.clone()) {
+        (Kind::Keep, _, _) => Names::Keep,
+        (Kind::None, _, _) => Names::None,
+        (Kind::Pseudonyms, _, Some(key)) => Names::Pseudonyms(key),
+        (Kind::Pseudonyms, Some(key), None) => {
             sources.fault(key.source_name, format!("is shorter than {SHORTEST_KEY} characters, and can be guessed"));
             Names::None
         }
-        (Kind::Pseudonyms, None) => {
+        (Kind::Pseudonyms, None, None) => {
             sources.fault(source_name, format!("pseudonyms are made with a secret: set {KEY}"));
             Names::None
         }
-    }
+    };
+    (names, key)
 }
 
 fn parse(text: &str) -> Result<Kind, String> {
@@ -71,6 +74,18 @@ mod tests {
         assert!(matches!(resolved(Some("keep"), &[("PIPETRAIL_NAMES", "none")]), Ok(Names::Keep)));
         let faults = resolved(Some("hide"), &[]).unwrap_err();
         assert_eq!(faults, ["--names: `hide` is neither keep nor pseudonyms nor none"]);
+    }
+
+    #[test]
+    fn a_key_is_known_whatever_becomes_of_names() {
+        let key = |how: &str, key: &str| {
+            let pairs = [("PIPETRAIL_NAMES".to_owned(), OsString::from(how)), (KEY.to_owned(), OsString::from(key))];
+            resolve(Flags::default(), &pairs.into_iter().collect(), None, Time::UNKNOWN).unwrap().names_key.is_some()
+        };
+        for how in ["keep", "none", "pseudonyms"] {
+            assert!(key(how, "0123456789abcdef"), "{how}");
+        }
+        assert!(!key("keep", "s3cret"), "no pseudonym was made with it");
     }
 
     #[test]

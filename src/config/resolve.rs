@@ -123,7 +123,7 @@ pub fn resolve(
     let age = sources.text(age, "PIPETRAIL_DEAD_LETTER_AGE", "dead_letter_age");
     let dead_letter_age = sources.parse(age, None, parse_age);
     let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, dead_letter_age, ..work };
-    let names = names(&mut sources, flags.names);
+    let (names, names_key) = names(&mut sources, flags.names);
     let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
     let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -144,6 +144,7 @@ pub fn resolve(
             color,
             organizations,
             names,
+            names_key,
             owners,
             work_item_branches,
         })

@@ -169,6 +169,63 @@ impl Key {
         }
     }
 
+    /// What people call one of its kind, and several.
+    #[must_use]
+    pub const fn nouns(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::Changes(_) => ("list of a run's commits", "lists of runs' commits"),
+            Self::Deployment(_) => ("deployment", "deployments"),
+            Self::Gap(_) => ("gap", "gaps"),
+            Self::PullRequest(_) => ("pull request", "pull requests"),
+            Self::Push(_) => ("push", "pushes"),
+            Self::Release(_) => ("release", "releases"),
+            Self::Run(_) => ("run", "runs"),
+            Self::WorkItem(_) => ("work item", "work items"),
+        }
+    }
+
+    /// As people name it, such as `run 479 of fabrikam`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let what = match self {
+            Self::Changes(key) => format!("the commits of run {}", key.run),
+            Self::Deployment(key) => format!("the deployment of run {} to environment {}", key.run, key.environment),
+            Self::Gap(key) => format!("the gap in {}", key.events),
+            Self::PullRequest(key) => format!("pull request {}", key.id),
+            Self::Push(key) => format!("push {}", key.push),
+            Self::Release(key) => format!("release {}", key.release),
+            Self::Run(key) => format!("run {}", key.run),
+            Self::WorkItem(key) => format!("work item {}", key.id),
+        };
+        let project = match self {
+            Self::Release(ReleaseKey { project, .. }) | Self::Gap(GapKey { project, .. }) if !project.is_empty() => {
+                format!("/{project}")
+            }
+            Self::Release(_)
+            | Self::Gap(_)
+            | Self::Changes(_)
+            | Self::Deployment(_)
+            | Self::PullRequest(_)
+            | Self::Push(_)
+            | Self::Run(_)
+            | Self::WorkItem(_) => String::new(),
+        };
+        format!("{what} of {}{project}", self.organization())
+    }
+
+    /// What in it is a name that somebody chose, or may be.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        let place = match self {
+            Self::Deployment(key) => Some(&key.project),
+            Self::Gap(key) => Some(&key.project),
+            Self::Release(key) => Some(&key.project),
+            Self::PullRequest(key) => Some(&key.repository),
+            Self::Push(key) => Some(&key.repository),
+            Self::Changes(_) | Self::Run(_) | Self::WorkItem(_) => None,
+        };
+        std::iter::once(self.organization()).chain(place.map(String::as_str))
+    }
+
     /// The records that are written in one transaction on Azure Table Storage: `{kind}|{organization}|{what they have in
     /// common}`, which is a run's pipeline, the project of a gap or a release, a push's repository, a deployment's project and
     /// environment.
@@ -320,6 +377,17 @@ mod tests {
         assert_eq!(all.map(|key| key.partition().split('|').next().unwrap().to_owned()), Key::KINDS);
         assert!(Key::KINDS.is_sorted());
         assert!("new|x|7|1".parse::<Key>().is_err());
+    }
+
+    #[test]
+    fn people_name_it_in_words() {
+        assert_eq!(key(479).in_words(), "run 479 of fabri|kam");
+        assert_eq!(Key::Release(ReleaseKey::new("Srv/Col", "web", 4)).in_words(), "release 4 of srv/col/web");
+        assert_eq!(
+            Key::Gap(GapKey::new("fabrikam", "", "build.complete")).in_words(),
+            "the gap in build.complete of fabrikam"
+        );
+        assert_eq!(key(479).nouns(), ("run", "runs"));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::changes::{ChangesFact, ChangesRecord};
@@ -47,12 +47,6 @@ macro_rules! kinds {
                 }
             }
 
-            fn text(&self) -> String {
-                match self {
-                    $(Self::$kind(fact) => json(fact),)+
-                }
-            }
-
             /// Reads the text that [`Fact::encode`] gave for a fact about `key`.
             ///
             /// # Errors
@@ -60,6 +54,15 @@ macro_rules! kinds {
             pub fn decode(key: &Key, text: &str) -> Result<Self, serde_json::Error> {
                 match key {
                     $(Key::$kind(key) => Ok(Self::$kind($fact { key: key.clone(), ..serde_json::from_str(text)? })),)+
+                }
+            }
+        }
+
+        /// Without its key, which is stored beside it.
+        impl Serialize for Fact {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$kind(fact) => fact.serialize(serializer),)+
                 }
             }
         }
@@ -130,14 +133,6 @@ macro_rules! kinds {
                 }
             }
 
-            /// The stored form: JSON.
-            #[must_use]
-            pub fn encode(&self) -> String {
-                match self {
-                    $(Self::$kind(record) => json(record),)+
-                }
-            }
-
             /// Reads what [`Record::encode`] gave.
             ///
             /// # Errors
@@ -154,6 +149,15 @@ macro_rules! kinds {
                     $(Key::$kind(key) => $record::decode(key, text).map(Self::$kind),)+
                 };
                 record.map_err(DecodeRecordError::Damaged)
+            }
+        }
+
+        /// Without its key, which is stored beside it.
+        impl Serialize for Record {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                match self {
+                    $(Self::$kind(record) => record.serialize(serializer),)+
+                }
             }
         }
 
@@ -185,11 +189,7 @@ impl Fact {
     /// The form in which it is stored, beside the key of its record.
     #[must_use]
     pub fn encode(&self) -> EncodedFact {
-        let text = self.text();
-        let digest = Sha256::digest(text.as_bytes());
-        let mut name = [0; 16];
-        name.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
-        EncodedFact { said: self.said(), name, text }
+        EncodedFact::new(self.said(), json(self))
     }
 
     /// What it says, if it is about a run.
@@ -210,7 +210,24 @@ pub struct EncodedFact {
     pub text: String,
 }
 
+impl EncodedFact {
+    /// A fact that was said then, as JSON.
+    #[must_use]
+    pub fn new(said: Time, text: String) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        let mut name = [0; 16];
+        name.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self { said, name, text }
+    }
+}
+
 impl Record {
+    /// The stored form: JSON.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        json(self)
+    }
+
     /// Whether nothing more is to be asked about why it failed: it did not, or the record tells.
     #[must_use]
     pub fn is_explained(&self) -> bool {

@@ -75,7 +75,11 @@ macro_rules! words {
 
         impl Serialize for $name {
             fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_str(self.as_str())
+                match self {
+                    // As what it is: only so can it be told from a text that says the same (`erase`).
+                    $(Self::$variant => serializer.serialize_unit_variant(stringify!($name), 0, $word),)+
+                    Self::Other(word) => serializer.serialize_str(word),
+                }
             }
         }
 

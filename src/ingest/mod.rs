@@ -23,7 +23,7 @@ mod wanted;
 mod watch;
 mod worker;
 
-pub use forget::{Forgotten, forget};
+pub use forget::{Forgotten, Found, forget};
 pub use import::{Imported, Importer};
 pub use refold::{Refolded, refold};
 pub use tally::Tally;

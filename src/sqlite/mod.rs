@@ -125,7 +125,7 @@ impl LocalFile {
         migrate(&connection, kind, path)?;
         if kind == Kind::Replica {
             // What is overwritten or deleted is gone: nobody tells a replica that somebody was forgotten.
-            connection.pragma_update(None, "secure_delete", "ON").map_err(fail)?;
+            overwrite_deleted(&connection).map_err(fail)?;
         }
         Ok(Self(Arc::new(Inner {
             path: path.to_owned(),
@@ -194,12 +194,32 @@ impl LocalFile {
         compacted.unwrap_or_else(|_| Err(LocalError::stopped(self.path())))
     }
 
-    /// Moves the write-ahead log into the file, as far as nobody reads it right now: it holds pages as they were.
-    pub(crate) async fn empty_log(&self) -> Result<(), LocalError> {
+    /// From now on what this process deletes or overwrites is zeros in the file: each page costs one more write.
+    ///
+    /// <https://sqlite.org/pragma.html#pragma_secure_delete>
+    pub(crate) async fn overwrite_deleted(&self) -> Result<(), LocalError> {
+        self.write(Durability::Normal, overwrite_deleted).await
+    }
+
+    /// Whether another process is reading what the file was a while ago: nothing can be taken out of it for good then.
+    pub(crate) async fn is_held(&self) -> Result<bool, LocalError> {
+        // Something has to stand in the log, or nobody holds it.
+        let now = self.now().ticks();
+        let touch = "INSERT OR REPLACE INTO meta (name, value) VALUES ('held', ?1)";
+        self.write(Durability::Normal, move |c| c.execute(touch, [now])).await?;
+        self.is_log_busy().await
+    }
+
+    async fn is_log_busy(&self) -> Result<bool, LocalError> {
         let path = self.path().to_owned();
         let fail = |error| LocalError::new(self.path(), error);
-        let emptied = tokio::task::spawn_blocking(move || connect(&path).and_then(|c| is_log_busy(&c))).await;
-        emptied.map_or_else(|_| Err(LocalError::stopped(self.path())), |emptied| emptied.map(drop).map_err(fail))
+        let busy = tokio::task::spawn_blocking(move || connect(&path).and_then(|c| is_log_busy(&c))).await;
+        busy.map_or_else(|_| Err(LocalError::stopped(self.path())), |busy| busy.map_err(fail))
+    }
+
+    /// Moves the write-ahead log into the file, as far as nobody reads it right now: it holds pages as they were.
+    pub(crate) async fn empty_log(&self) -> Result<(), LocalError> {
+        self.is_log_busy().await.map(drop)
     }
 
     /// Writes a copy of the file, consistent as of now, while it is in use.
@@ -237,6 +257,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
     connection.pragma_update(None, "synchronous", Durability::Full.synchronous())?;
     connection.pragma_update(None, "cache_size", -6_144)?;
     Ok(connection)
+}
+
+fn overwrite_deleted(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "secure_delete", "ON")
 }
 
 /// The log has to go, too: it holds pages as they were.

@@ -39,6 +39,10 @@ pub trait Store: Send + Sync {
     /// queue, survives without it.
     async fn append(&self, keys: &[Key]) -> Result<(), StoreError>;
 
+    /// Tells all readers to start over, also of what is no record's: whoever followed the log up to here is answered
+    /// [`Changes::reset`] next.
+    async fn start_over(&self) -> Result<(), StoreError>;
+
     /// What changed after `cursor`, at most about `limit` keys.
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError>;
 
@@ -160,6 +164,9 @@ pub enum Committed {
     BelowFloor,
 }
 
+/// Stands in the log where readers are to start over. It is no key: a program that does not know it reads on.
+const START_OVER: &str = "start over";
+
 /// How far a reader has followed the change log.
 #[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub struct Cursor {
@@ -188,7 +195,7 @@ pub struct Changes {
     pub cursor: Cursor,
     /// Whether there may be more after `cursor`.
     pub more: bool,
-    /// The log does not reach back to the reader's cursor: rebuild from [`Store::keys`], then follow from `cursor`.
+    /// The log does not reach back to the reader's cursor, or says so ([`Store::start_over`]): rebuild from [`Store::keys`], then follow from `cursor`.
     pub reset: bool,
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Changes, Committed, Cursor, Rewrite, Store, StoreError, Stored, Survey, Version, Write};
+use super::{Changes, Committed, Cursor, Rewrite, START_OVER, Store, StoreError, Stored, Survey, Version, Write};
 use crate::domain::{EncodedFact, Fact, Key, Record, Time};
 use crate::sqlite::{Durability, LocalError, LocalFile};
 
@@ -110,6 +110,11 @@ impl Store for SqliteStore {
         let (entry, now) = (log_entry(keys), self.file.now());
         // Whatever makes a later write durable, such as the deletion of a message, makes this one durable too.
         Ok(self.file.write(Durability::Normal, move |c| append(c, &entry, now)).await?)
+    }
+
+    async fn start_over(&self) -> Result<(), StoreError> {
+        let now = self.file.now();
+        self.write(move |c| append(c, START_OVER, now)).await
     }
 
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
@@ -455,15 +460,18 @@ fn changes(connection: &Connection, after: Option<u64>, limit: usize) -> rusqlit
     // With an empty log everything up to the last sequence was pruned.
     let first = if first == 0 { last + 1 } else { first };
     let follows = after.is_some_and(|after| after + 1 >= first && after <= last);
-    let Some(after) = after.filter(|_| follows) else {
-        return Ok(Changes { keys: Vec::new(), cursor: at(last), more: false, reset: true });
-    };
+    let reset = || Changes { keys: Vec::new(), cursor: at(last), more: false, reset: true };
+    let Some(after) = after.filter(|_| follows) else { return Ok(reset()) };
     let mut entries = connection.prepare_cached("SELECT seq, keys FROM log WHERE seq > ?1 ORDER BY seq")?;
     let mut rows = entries.query([after])?;
     let (mut keys, mut reached) = (Vec::new(), after);
     while let Some(row) = rows.next()? {
         reached = row.get(0)?;
-        keys.extend(row.get_ref(1)?.as_str()?.lines().filter_map(|key| key.parse().ok()));
+        let entry = row.get_ref(1)?.as_str()?;
+        if entry == START_OVER {
+            return Ok(reset());
+        }
+        keys.extend(entry.lines().filter_map(|key| key.parse().ok()));
         if keys.len() >= limit {
             break;
         }

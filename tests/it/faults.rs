@@ -27,6 +27,7 @@ pub(crate) enum Act {
     Load,
     Commit,
     Append,
+    Rewrite,
     Probe,
     Receive,
     Settle,
@@ -142,6 +143,11 @@ impl Faults {
     /// How many records were in memory at once since then.
     pub(crate) fn most_loaded(&self) -> usize {
         self.lock().loaded.split(|count| *count == 0).map(|counts| counts.iter().sum()).max().unwrap_or_default()
+    }
+
+    /// How many records one load brought at the most since then.
+    pub(crate) fn largest_load(&self) -> usize {
+        self.lock().loaded.iter().copied().max().unwrap_or_default()
     }
 
     fn weighed(&self, mut stored: Vec<Option<Stored>>) -> Vec<Option<Stored>> {
@@ -333,6 +339,10 @@ impl Store for FaultyStore {
         self.faults.play(Act::Append, self.inner.append(keys)).await
     }
 
+    async fn start_over(&self) -> Result<(), StoreError> {
+        self.faults.play(Act::Append, self.inner.start_over()).await
+    }
+
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
         self.inner.changes(cursor, limit).await
     }
@@ -350,7 +360,7 @@ impl Store for FaultyStore {
     }
 
     async fn rewrite(&self, rewrite: Rewrite) -> Result<Committed, StoreError> {
-        self.inner.rewrite(rewrite).await
+        self.faults.play(Act::Rewrite, self.inner.rewrite(rewrite)).await
     }
 
     async fn probe(&self) -> Result<(), StoreError> {

@@ -1,34 +1,47 @@
 //! People: what becomes of their names, and that nothing is left of one who is forgotten, in any file, row or message.
 
+use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pipetrail::azure::Services;
+use rusqlite::types::ValueRef;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::azurite::Azurite;
 use crate::shell::Shell;
 
 const PERSON: &str = "Ana Lindqvist";
-/// What may not be found, in small letters: of her names, that which stands in each.
-const TRACE: &str = "lindqvist";
+/// What may not be found, in small letters: of her names, that which stands in each, also where a letter is escaped.
+const TRACE: &str = "indqvist";
 
 fn examples() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json").display().to_string()
 }
 
-/// A run with the person in a branch, and two bodies that nobody can read, with the person in base64 and behind escapes.
+/// The person in a branch, as an approver and in a work item; and two bodies that nobody can read, with the person in
+/// base64 and behind escapes.
 fn bodies(shell: &Shell) -> String {
-    let text = fs::read_to_string(Path::new(&examples()).join("build_completed.json")).unwrap();
-    let mut event: Value = serde_json::from_str(&text).unwrap();
+    let read = |name: &str| -> Value {
+        let text = fs::read_to_string(Path::new(&examples()).join(name)).unwrap();
+        serde_json::from_str(&text.replace("Jon Abebe", PERSON)).unwrap()
+    };
+    let mut event = read("build_completed.json");
     event["resource"]["id"] = 1999.into();
     event["resource"]["sourceBranch"] = "refs/heads/users/ANA.LINDQVIST/fix".into();
+    let mut approval = read("approval_completed.json");
+    approval["resource"]["run"]["id"] = 1998.into();
+    let mut item = read("work_item_created.json");
+    item["resource"]["id"] = 4999.into();
+    item["resource"]["fields"]["System.Title"] = format!("Welcome {PERSON}").into();
     let path = shell.path().join("more.ndjson");
     let escaped = json!({"who": PERSON}).to_string().replace("Lind", "\\u004cind");
-    let lines = [event.to_string(), STANDARD.encode(&escaped), escaped, "Jon Abebe".to_owned()];
+    let known = [event, approval, item].map(|event| event.to_string()).join("\n");
+    let lines = [known, STANDARD.encode(&escaped), escaped, "Jon Abebe".to_owned()];
     fs::write(&path, lines.join("\n")).unwrap();
     path.display().to_string()
 }
@@ -51,7 +64,7 @@ fn forget(shell: &Shell, more: &[&str]) -> (Option<i32>, String) {
 /// Also in base64, at each of the three places where a byte may stand in it.
 fn traces() -> Vec<Vec<u8>> {
     let encoded = (0..3).map(|before| {
-        let whole = STANDARD.encode(format!("{}Lindqvist{}", "x".repeat(before), "x".repeat(3)));
+        let whole = STANDARD.encode(format!("{}indqvist{}", "x".repeat(before), "x".repeat(3)));
         let from = (before * 8).div_ceil(6);
         whole.as_bytes()[from..from + 10].to_vec()
     });
@@ -77,6 +90,35 @@ fn naming(folder: &Path) -> Vec<String> {
     found
 }
 
+/// The catalog's tables in which the person of the examples stands.
+const EVERYWHERE: [&str; 7] = ["runs", "approvals", "commits", "pushes", "pull_requests", "work_items", "releases"];
+
+/// The tables of a file that name the person in a row.
+fn tables_naming(file: &Path) -> BTreeSet<String> {
+    let file = rusqlite::Connection::open(file).unwrap();
+    let mut tables = file.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
+    let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    tables.into_iter().filter(|table| table_names(&file, table)).collect()
+}
+
+/// Copies what is in the log into the file.
+fn checkpoint(file: &rusqlite::Connection) {
+    file.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())).unwrap();
+}
+
+fn table_names(file: &rusqlite::Connection, table: &str) -> bool {
+    let mut rows = file.prepare(&format!("SELECT * FROM {table}")).unwrap();
+    let columns = rows.column_count();
+    let names = |row: &rusqlite::Row<'_>| {
+        let bytes = |column: usize| match row.get_ref(column).unwrap() {
+            ValueRef::Text(bytes) | ValueRef::Blob(bytes) => is_in(bytes),
+            ValueRef::Null | ValueRef::Integer(_) | ValueRef::Real(_) => false,
+        };
+        Ok((0..columns).any(bytes))
+    };
+    rows.query_map([], names).unwrap().any(Result::unwrap)
+}
+
 fn requested_for(shell: &Shell, run: u64) -> Value {
     shell.json(&format!("get run {run}"))["requestedFor"].clone()
 }
@@ -85,8 +127,10 @@ fn requested_for(shell: &Shell, run: u64) -> Value {
 fn the_search_finds_what_is_there() {
     assert!(is_in(b"by LINDQVIST!") && !is_in(b"by Abebe"));
     for before in ["", "x", "xy", "xyz"] {
-        let encoded = STANDARD.encode(format!("{before}\"Ana Lindqvist\""));
-        assert!(is_in(encoded.as_bytes()), "{encoded}");
+        for name in [PERSON, "Ana \\u004cindqvist"] {
+            let encoded = STANDARD.encode(format!("{before}\"{name}\""));
+            assert!(is_in(name.as_bytes()) && is_in(encoded.as_bytes()), "{encoded}");
+        }
     }
 }
 
@@ -95,13 +139,26 @@ fn nothing_is_left_in_the_local_file() {
     let shell = Shell::local();
     fill(&shell);
     assert_eq!(requested_for(&shell, 1203), PERSON);
-    assert!(!naming(shell.path()).is_empty());
+    // Now it is in the file and in the log. Somebody who has the file open and reads nothing is in nobody's way.
+    let open = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+    checkpoint(&open);
+    let before = naming(shell.path());
+    for file in ["pipetrail.db", "pipetrail.db-wal"] {
+        assert!(before.iter().any(|path| path.ends_with(file)), "{file} is not searched: {before:?}");
+    }
+    let before = tables_naming(&shell.path().join("pipetrail.db"));
+    for table in EVERYWHERE.into_iter().chain(["records", "facts", "dead_letters"]) {
+        assert!(before.contains(table), "{table} is not searched: {before:?}");
+    }
     let (code, said) = forget(&shell, &[]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.starts_with("to forget: the person in ") && said.contains("2 dead letters"), "{said}");
+    let line = |noun: &str| said.lines().find(|line| line.contains(&format!(" {noun}: "))).unwrap_or_default();
+    assert!(line("runs").contains("approvals") && line("runs").contains("requestedFor"), "{said}");
+    assert!(line("pull request").starts_with("  1 pull request: "), "{said}");
     assert_eq!(requested_for(&shell, 1203), PERSON, "a plan changes nothing");
     let (code, said) = forget(&shell, &["--yes"]);
-    assert!(code == Some(0) && said.starts_with("forgot the person in "), "{said}");
+    assert!(code == Some(0) && said.starts_with("forgot: the person in "), "{said}");
     assert_eq!(naming(shell.path()), Vec::<String>::new());
     // All else is as it was, and a refold finds nothing that differs.
     assert_eq!(requested_for(&shell, 1203), "[forgotten]");
@@ -110,8 +167,39 @@ fn nothing_is_left_in_the_local_file() {
     assert_eq!(approvers[1], "Jon Abebe");
     assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 1, "the other one stays");
     shell.run("refold --check");
+    for more in [&[][..], &["--yes"]] {
+        let (code, said) = forget(&shell, more);
+        assert_eq!((code, said.as_str()), (Some(0), "the person was found nowhere\n"));
+    }
+}
+
+#[test]
+fn nothing_is_forgotten_by_halves_while_another_process_reads_the_file() {
+    let shell = Shell::local();
+    fill(&shell);
+    let reader = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+    reader.execute_batch("BEGIN; SELECT count(*) FROM records;").unwrap();
     let (code, said) = forget(&shell, &["--yes"]);
-    assert!(code == Some(0) && said.starts_with("forgot the person in 0 records with 0 facts, and 0 dead"), "{said}");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("another process is reading the local file: nothing was forgotten"), "{said}");
+    assert!(said.contains("hint: end what uses pipetrail.db"), "{said}");
+    assert_eq!(requested_for(&shell, 1203), PERSON);
+    reader.execute_batch("COMMIT").unwrap();
+    let (code, said) = forget(&shell, &["--yes"]);
+    assert_eq!((code, naming(shell.path())), (Some(0), Vec::new()), "{said}");
+}
+
+#[test]
+fn the_file_is_written_anew_where_only_its_free_pages_name_the_person() {
+    let shell = Shell::local();
+    fs::write(shell.path().join("bad.ndjson"), format!("\"by {PERSON}\"\n")).unwrap();
+    shell.run("enqueue bad.ndjson");
+    fs::remove_file(shell.path().join("bad.ndjson")).unwrap();
+    shell.run("work --until-empty");
+    shell.run("dead-letter discard --all --yes");
+    assert!(!naming(shell.path()).is_empty());
+    let (code, said) = forget(&shell, &["--yes"]);
+    assert_eq!((code, naming(shell.path())), (Some(0), Vec::new()), "{said}");
 }
 
 #[test]
@@ -145,6 +233,18 @@ fn row_names(value: &Value) -> bool {
     }
 }
 
+/// The catalog of a machine that is elsewhere.
+fn replica(shell: &Shell) -> PathBuf {
+    let files = fs::read_dir(shell.path().join("pipetrail")).unwrap().map(|entry| entry.unwrap().path());
+    files.into_iter().find(|file| file.extension().is_some_and(|extension| extension == "db")).unwrap()
+}
+
+/// What a row is of, and the first letter of its name: `r` for a record, `f` for a fact.
+fn row_kind(row: &Value) -> (String, Option<char>) {
+    let kind = row["partitionKey"].as_str().unwrap().split('|').next().unwrap().to_owned();
+    (kind, row["rowKey"].as_str().unwrap().chars().next())
+}
+
 async fn copies(shell: &Shell) -> Vec<Vec<u8>> {
     let services = Services::new(&Azurite::start().await.account()).unwrap();
     let queue = services.queue(&format!("{}-poison", shell.setting("PIPETRAIL_QUEUE")));
@@ -161,10 +261,18 @@ async fn nothing_is_left_on_azure_nor_in_a_replica() {
     assert_eq!(requested_for(&shell, 1203), PERSON);
     let reader = shell.elsewhere();
     assert_eq!(requested_for(&reader, 1203), PERSON);
-    assert!(row_names(&table(&shell, azurite.connection_string())));
+    let tables = tables_naming(&replica(&reader));
+    assert!(EVERYWHERE.iter().all(|table| tables.contains(*table)), "{tables:?}");
+    let rows = table(&shell, azurite.connection_string());
+    let kinds: BTreeSet<_> = rows.as_array().unwrap().iter().filter(|row| row_names(row)).map(row_kind).collect();
+    let of_kind = |kind: &str, row: char| (kind.to_owned(), Some(row));
+    for kind in ["run", "push", "pr", "workitem", "release"] {
+        assert!(kinds.contains(&of_kind(kind, 'r')) && kinds.contains(&of_kind(kind, 'f')), "{kind}: {kinds:?}");
+    }
+    assert!(kinds.iter().any(|(kind, _)| kind.starts_with("dead")), "{kinds:?}");
     assert_eq!(copies(&shell).await.len(), 3);
     let (code, said) = forget(&shell, &["--yes"]);
-    assert!(code == Some(0) && said.starts_with("forgot the person in "), "{said}");
+    assert!(code == Some(0) && said.starts_with("forgot: the person in "), "{said}");
     let rows = table(&shell, azurite.connection_string());
     let named: Vec<_> = rows.as_array().unwrap().iter().filter(|row| row_names(row)).collect();
     assert!(named.is_empty(), "{named:?}");
@@ -201,11 +309,49 @@ fn names_are_decided_on_before_anything_is_stored() {
     let pseudonym = requested_for(&pseudonyms, 1203);
     assert!(pseudonym.as_str().unwrap().starts_with("person-"), "{pseudonym}");
     assert_eq!(requested_for(&with("pseudonyms"), 1203), pseudonym, "the same key, the same pseudonym");
-    // Who has the key finds the person behind the pseudonym.
-    let shell = pseudonyms.with("PIPETRAIL_NAMES", "pseudonyms");
-    let (code, said) = forget(&shell, &["--yes"]);
+    // Who has the key finds the person behind the pseudonym, whatever becomes of names now.
+    let (code, said) = forget(&pseudonyms, &["--yes"]);
     assert_eq!(code, Some(0), "{said}");
-    assert_eq!(requested_for(&shell, 1203), "[forgotten]");
+    assert_eq!(requested_for(&pseudonyms, 1203), "[forgotten]");
+}
+
+#[test]
+fn a_reviewer_whose_name_was_not_kept_is_found_by_the_id() {
+    let shell = Shell::local();
+    shell.run(&format!("enqueue {}", examples()));
+    shell.run("work --until-empty --names none");
+    let id = "1F6A3C8D-4c2b-4f11-9d7a-2b5e8c0d9e13";
+    let hash: String = Sha256::digest(id.to_lowercase()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let kept = || {
+        let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+        let count = "SELECT count(*) FROM facts WHERE instr(body, ?1) > 0";
+        file.query_row(count, [format!("reviewer-{hash}")], |row| row.get::<_, u64>(0)).unwrap()
+    };
+    assert!(kept() > 0, "the hash is that of the id");
+    shell.run(&format!("forget --person {id} --yes"));
+    assert_eq!(kept(), 0);
+}
+
+#[test]
+fn what_was_worked_on_is_nowhere_in_the_file_where_names_are_not_kept() {
+    // Only bodies have it.
+    let bodies = |shell: &Shell| {
+        let files = ["pipetrail.db", "pipetrail.db-wal"].map(|name| fs::read(shell.path().join(name)).unwrap());
+        files.map(|file| file.windows(11).filter(|window| *window == b"publisherId").count())
+    };
+    let worked = |how: &str| {
+        let shell = Shell::local();
+        shell.run(&format!("enqueue {}", examples()));
+        let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+        checkpoint(&file);
+        assert!(bodies(&shell)[0] > 0);
+        shell.run(&format!("work --until-empty {how}"));
+        checkpoint(&file);
+        bodies(&shell)
+    };
+    let [free_pages, log] = worked("");
+    assert!(free_pages > 0 && log > 0, "{free_pages} in free pages, {log} in the log");
+    assert_eq!((worked("--names none"), worked("--dead-letter-age 30d")), ([0, 0], [0, 0]));
 }
 
 #[test]

@@ -27,6 +27,7 @@ mod examples;
 mod fake_ado;
 mod faults;
 mod forget;
+mod forget_store;
 mod http;
 mod local;
 mod merge_laws;

@@ -1,13 +1,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
+use crate::domain::erase::WORD_AND_TEXT;
 use crate::domain::text::{MOST_NAME, cut};
 
 /// What a reference leads from or to, inside one organization.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Node {
     /// By its full hash in small letters.
     Commit(String),
@@ -119,9 +120,9 @@ impl FromStr for Node {
     }
 }
 
-impl From<Node> for String {
-    fn from(node: Node) -> Self {
-        node.to_string()
+impl Serialize for Node {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_newtype_struct(WORD_AND_TEXT, &self.to_string())
     }
 }
 

@@ -8,6 +8,8 @@
 //! The log has a name, which stands in each row and in readers' cursors: a table that was deleted and made anew begins
 //! again with the sequence 1, and only the name tells that it is not the one that a reader has followed.
 //!
+//! An entry may tell readers to start over, when something was erased that their catalogs hold beside the records.
+//!
 //! A request that was answered too late may append its keys twice, which costs readers a look and nothing else.
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +24,7 @@ use super::floor::META;
 use crate::azure::{AzureError, MOST_OPERATIONS, Operation, Table};
 use crate::clock::Clock;
 use crate::domain::{Key, Time};
-use crate::store::{Changes, Cursor, StoreError};
+use crate::store::{Changes, Cursor, START_OVER, StoreError};
 
 const SHARDS: usize = 4;
 const HEAD: &str = "~head";
@@ -116,6 +118,13 @@ impl Log {
         drop(place);
         let answer = answer.try_recv().unwrap_or_else(|_| Err(Arc::new(AppendError::GivenUp)));
         answer.map_err(|error| StoreError::Unavailable(Box::new(error)))
+    }
+
+    /// Tells all readers to start over.
+    pub(super) async fn start_over(&self) -> Result<(), StoreError> {
+        let mut place = self.place.lock().await;
+        let written = self.write_entry(&mut place, START_OVER).await;
+        written.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Waiting>> {
@@ -307,7 +316,7 @@ struct Part {
 }
 
 impl Part {
-    /// Reads rows behind `after` in the log of this name; `None` where they do not follow it.
+    /// Reads rows behind `after` in the log of this name; `None` where they do not follow it, or one says to start over.
     fn of(rows: &[Entity], log: Option<&str>, after: u64, limit: usize) -> Option<Self> {
         let named = rows.iter().find_map(|row| row.text(LOG));
         let mut part = Self { log: named.map(str::to_owned), keys: Vec::new(), reached: after, more: true };
@@ -324,11 +333,12 @@ impl Part {
             if part.keys.len() >= limit {
                 return Some(part);
             }
-            if row.row != self::row(part.reached + 1) {
+            let body = row.body();
+            if row.row != self::row(part.reached + 1) || body == START_OVER {
                 return None;
             }
             part.reached += 1;
-            part.keys.extend(row.body().lines().filter_map(|key| key.parse().ok()));
+            part.keys.extend(body.lines().filter_map(|key| key.parse().ok()));
         }
         // A shard without a head was never written.
         part.more = part.reached > after;
@@ -416,6 +426,9 @@ mod tests {
         assert_eq!(Part::of(&[head(5)], Some("one"), 3, 10), None, "all rows are gone");
         assert_eq!(Part::of(&[head(2)], Some("one"), 3, 10), None, "the log is a new one");
         assert_eq!(Part::of(&[], Some("one"), 3, 10), None, "the log is gone");
+        let rows = || [entry(4), entity(NewEntity::new("log|0", &row(5)).text(LOG, "one").body(START_OVER)), head(5)];
+        assert_eq!(Part::of(&rows(), Some("one"), 3, 10), None, "readers are told to start over");
+        assert_eq!(Part::of(&rows()[2..], Some("one"), 5, 10), part(&[], 5, false), "and once only");
     }
 
     #[test]

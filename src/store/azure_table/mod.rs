@@ -178,6 +178,10 @@ impl Store for AzureTableStore {
         self.log.append(keys).await
     }
 
+    async fn start_over(&self) -> Result<(), StoreError> {
+        self.log.start_over().await
+    }
+
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
         Ok(self.log.changes(cursor, limit).await?)
     }

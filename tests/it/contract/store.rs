@@ -29,6 +29,7 @@ macro_rules! store_contract {
             keeps_facts_that_change_nothing,
             tells_readers_everything_once_they_follow,
             tells_a_reader_that_was_away_too_long_to_start_over,
+            tells_all_readers_to_start_over_once,
             misses_no_change_under_many_writers,
             lists_every_key_once,
             keeps_records_of_every_kind,
@@ -275,6 +276,22 @@ pub(crate) async fn misses_no_change_under_many_writers(store: Shared, _: &dyn P
     };
     let all = async { tokio::join!(writers, read) };
     tokio::time::timeout(Duration::from_secs(60), all).await.expect("a change was missed");
+}
+
+pub(crate) async fn tells_all_readers_to_start_over_once(store: Shared, _: &dyn Pass) {
+    let start = store.changes(&Cursor::default(), 10).await.unwrap().cursor;
+    for (run, starts_over) in [(1, false), (2, true), (3, false)] {
+        store.append(&[fact(run, 1).key()]).await.unwrap();
+        if starts_over {
+            store.start_over().await.unwrap();
+        }
+    }
+    let told = store.changes(&start, 10).await.unwrap();
+    assert!(told.reset && told.keys.is_empty());
+    let then = store.changes(&told.cursor, 10).await.unwrap();
+    assert!(!then.reset && then.keys.is_empty(), "once is enough");
+    store.append(&[fact(4, 1).key()]).await.unwrap();
+    assert_eq!(follow(&store, told.cursor).await.0, [fact(4, 1).key()]);
 }
 
 pub(crate) async fn lists_every_key_once(store: Shared, _: &dyn Pass) {
