@@ -48,6 +48,7 @@ fn flags(cli: &Cli) -> Flags {
     let (listen, worker) = match &cli.command {
         Command::Up(args) => (args.listen.clone(), args.worker.clone()),
         Command::Demo(args) => (args.listen.clone(), Default::default()),
+        Command::Serve(args) => (args.listen.clone(), Default::default()),
         Command::Work(args) => (args.listen.clone(), args.worker.clone()),
         Command::Enqueue(_)
         | Command::Backfill(_)

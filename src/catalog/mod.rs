@@ -8,6 +8,7 @@ mod apply;
 mod changes;
 mod code;
 mod deployments;
+mod follow;
 mod gaps;
 mod known;
 mod links;
@@ -18,9 +19,9 @@ mod releases;
 mod rows;
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::domain::{Key, Scope};
+use crate::domain::{Key, Scope, Time};
 use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
@@ -57,8 +58,23 @@ pub async fn discard(file: &LocalFile) -> Result<(), CatalogError> {
 pub struct Catalog {
     file: LocalFile,
     kept: Kept,
+    refreshed: Refreshed,
     /// No answer holds anything of other projects.
     scope: Scope,
+}
+
+/// When the last refresh began that came to its end, for all readers of this process.
+#[derive(Debug, Clone, Default)]
+struct Refreshed(Arc<Mutex<Option<Time>>>);
+
+impl Refreshed {
+    fn get(&self) -> Option<Time> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, at: Time) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
 }
 
 /// Who keeps it current.
@@ -83,20 +99,20 @@ impl Catalog {
     /// The catalog in the file of a [`crate::store::SqliteStore`], which keeps it current.
     #[must_use]
     pub fn local(file: LocalFile) -> Self {
-        Self { file, kept: Kept::ByStore, scope: Scope::All }
+        Self { file, kept: Kept::ByStore, refreshed: Refreshed::default(), scope: Scope::All }
     }
 
     /// A catalog in a file of its own, which several processes may share ([`LocalFile::open_replica`]). It knows what
     /// the last [`Catalog::refresh`] found.
     #[must_use]
     pub fn replica(file: LocalFile) -> Self {
-        Self { file, kept: Kept::ByFollowing, scope: Scope::All }
+        Self { file, kept: Kept::ByFollowing, refreshed: Refreshed::default(), scope: Scope::All }
     }
 
     /// The same catalog for a reader who may see only these projects: every answer is cut to them.
     #[must_use]
     pub fn seen_by(&self, scope: Scope) -> Self {
-        Self { file: self.file.clone(), kept: self.kept, scope }
+        Self { scope, ..self.clone() }
     }
 
     #[must_use]
@@ -113,6 +129,7 @@ impl Catalog {
         if self.kept == Kept::ByStore {
             return Ok(());
         }
+        let began = self.file.now();
         // Two at once would undo each other's work: the later writer may have read earlier.
         let _turn = self.file.turn().await?;
         let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
@@ -133,7 +150,11 @@ impl Catalog {
             // After a rebuild, what changed during it is still to be read.
             if !changes.more && !changes.reset {
                 // Who was forgotten must not stand in the log until somebody happens to overwrite it.
-                return if changed { Ok(self.file.empty_log().await?) } else { Ok(()) };
+                if changed {
+                    self.file.empty_log().await?;
+                }
+                self.refreshed.set(began);
+                return Ok(());
             }
             cursor = changes.cursor;
         }

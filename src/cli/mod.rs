@@ -65,6 +65,8 @@ pub enum Command {
     Demo(Demo),
     /// Work on the queue: fold events into runs, set bad messages aside
     Work(Work),
+    /// Answer readers: dashboard and API, beside any number of workers
+    Serve(Serve),
     /// Put event files on the queue
     Enqueue(Enqueue),
     /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
@@ -109,6 +111,13 @@ pub struct Work {
     pub listen: Option<String>,
     #[command(flatten)]
     pub worker: Worker,
+}
+
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The address to answer on [env: PIPETRAIL_LISTEN] [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: Option<String>,
 }
 
 /// How the worker works.

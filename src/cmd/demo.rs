@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     let stop = shutdown.stop.clone();
     let live = next.into_iter().chain(events);
     // Made-up runs are nowhere to be asked for.
-    let work = Work { server: Some(server), mode: Mode::Forever, asking: None };
+    let work = Work { server: Some(server), readers: true, mode: Some(Mode::Forever), asking: None };
     let (served, played) =
         tokio::join!(Box::pin(run_all(context, &parts, work, shutdown)), Box::pin(play(context, &parts, live, stop)),);
     played?;

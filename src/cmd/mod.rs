@@ -37,6 +37,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
     match command {
         Command::Up(args) => up::run(context, &args).await,
         Command::Work(args) => work::run(context, &args).await,
+        Command::Serve(_) => serve::run(context).await,
         Command::Enqueue(args) => enqueue::run(context, &args).await,
         Command::Backfill(args) => backfill::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,

@@ -1,8 +1,10 @@
-//! What `up`, `work` and `demo` run: the worker, whoever watches its queue, and the server where there is one.
+//! What `up`, `work`, `serve` and `demo` run: the worker, whoever watches its queue, and the server, as far as each has
+//! them.
 
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
@@ -10,13 +12,25 @@ use super::parts::Parts;
 use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
+use crate::catalog::Catalog;
 use crate::http::{self, Limits, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
+use crate::sqlite::Missing;
 use crate::telemetry::prometheus::Metrics;
 
 /// Between two looks at the queue; on Azure each costs some requests.
 const WATCH: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
+    let shutdown = context.shutdown()?;
+    // What is missing is somebody else's to make: a worker's.
+    let parts = context.open(Missing::Fail).await?;
+    let server = bind(context).await?;
+    tracing::info!("serving readers on http://{}, storage: {}", server.address(), context.storage());
+    let work = Work { server: Some(server), readers: true, mode: None, asking: None };
+    Box::pin(run_all(context, &parts, work, shutdown)).await
+}
 
 pub(super) async fn bind(context: &Context) -> Result<Server, Failure> {
     Server::bind(context.config.http.listen).await.map_err(|error| {
@@ -27,7 +41,10 @@ pub(super) async fn bind(context: &Context) -> Result<Server, Failure> {
 /// What is to be run.
 pub(super) struct Work {
     pub(super) server: Option<Server>,
-    pub(super) mode: Mode,
+    /// Whether the server has the dashboard and the API, for which a catalog is kept up to date.
+    pub(super) readers: bool,
+    /// `None` where others work on the queue.
+    pub(super) mode: Option<Mode>,
     pub(super) asking: Option<Asking>,
 }
 
@@ -35,33 +52,43 @@ pub(super) struct Work {
 pub(super) async fn run_all(
     context: &Context,
     parts: &Parts,
-    Work { server, mode, asking }: Work,
+    Work { server, readers, mode, asking }: Work,
     shutdown: Shutdown,
 ) -> Result<Exit, Failure> {
     let stop = shutdown.stop.clone();
     let hooks = subscriptions::watch(context, parts, asking.as_ref().map(Asking::client))?;
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
-    let serving = stopping(stop.clone(), serve(context, parts, server, metrics, stop.clone()));
+    let catalog = if readers { Some(parts.catalog(context)?) } else { None };
+    let following = stopping(stop.clone(), follow(context, catalog.as_ref(), parts, stop.clone()));
+    let routes = routes(context, parts, catalog.clone(), metrics.clone());
+    let serving = stopping(stop.clone(), serve(server, routes, metrics, stop.clone()));
     let working = stopping(stop.clone(), work(context, parts, mode, asking.as_ref(), stop.clone()));
     let watch = Watch { queue: parts.queue.clone(), clock: context.clock(), every: WATCH };
     let watching = watch.run(stop.clone());
+    let goes_on = mode == Some(Mode::Forever);
     let asks = async {
-        if let Some(asking) = asking.as_ref().filter(|_| mode == Mode::Forever) {
+        if let Some(asking) = asking.as_ref().filter(|_| goes_on) {
             Box::pin(asking.run(context, parts, stop.clone())).await;
         }
     };
     let hooks = async {
-        if let Some(hooks) = hooks.filter(|_| mode == Mode::Forever) {
+        if let Some(hooks) = hooks.filter(|_| goes_on) {
             hooks.run(stop.clone()).await;
         }
     };
     let ageing = keep_letters_young(context, parts.queue.as_ref(), stop.clone());
     let emptying = parts.keep_bodies_out_of_the_log(context, stop.clone());
+    let besides = async {
+        // Who only reads leaves all this to those who work.
+        if mode.is_some() {
+            tokio::join!(watching, asks, hooks, ageing, emptying);
+        }
+    };
     let all = async {
-        let (served, worked, ..) = tokio::join!(serving, working, watching, asks, hooks, ageing, emptying);
+        let (served, followed, worked, ()) = tokio::join!(serving, following, working, besides);
         parts.empty_log(context).await;
-        (served, worked)
+        (served.and(followed), worked)
     };
     tokio::select! {
         (served, worked) = all => ended(context, served, worked),
@@ -69,13 +96,18 @@ pub(super) async fn run_all(
     }
 }
 
+/// `None` where others work.
 async fn work(
     context: &Context,
     parts: &Parts,
-    mode: Mode,
+    mode: Option<Mode>,
     asking: Option<&Asking>,
     stop: CancellationToken,
-) -> Result<Tally, Failure> {
+) -> Result<Option<Tally>, Failure> {
+    let Some(mode) = mode else {
+        stop.cancelled().await;
+        return Ok(None);
+    };
     let worked = worker(context, parts, asking.is_some()).run(mode, stop.clone()).await;
     let tally = worked.map_err(|error| Failure::from(anyhow::Error::from(error)))?;
     match (mode, asking) {
@@ -87,41 +119,67 @@ async fn work(
         }
         (Mode::UntilEmpty | Mode::Forever, _) => {}
     }
-    Ok(tally)
+    Ok(Some(tally))
+}
+
+/// Without readers there is nothing to keep up to date.
+async fn follow(
+    context: &Context,
+    catalog: Option<&Catalog>,
+    parts: &Parts,
+    stop: CancellationToken,
+) -> Result<(), Failure> {
+    let Some(catalog) = catalog else {
+        stop.cancelled().await;
+        return Ok(());
+    };
+    let Err(error) = catalog.follow(parts.store.as_ref(), &stop).await else { return Ok(()) };
+    let failure = Failure::from(error);
+    if failure.is_damage() && parts.catalog_anew(context)?.is_some() {
+        return Err(failure.hint("the catalog is made anew: start again"));
+    }
+    Err(failure)
+}
+
+fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: Metrics) -> Router {
+    let hook = context.config.http.hook.clone();
+    let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
+    let router = router.merge(http::metrics(move || metrics.render()));
+    match catalog {
+        Some(catalog) => router.merge(http::readers(readers(context, parts, catalog))),
+        None => router,
+    }
 }
 
 /// Without a server it only waits for the stop.
 async fn serve(
-    context: &Context,
-    parts: &Parts,
     server: Option<Server>,
+    routes: Router,
     metrics: Metrics,
     stop: CancellationToken,
 ) -> Result<(), Failure> {
-    let Some(server) = server else {
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = metrics.keep_up() => {}
-        }
-        return Ok(());
+    let serving = async {
+        let Some(server) = server else {
+            stop.cancelled().await;
+            return Ok(());
+        };
+        let served = server.serve(routes, stop.clone()).await;
+        served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))
     };
-    let hook = context.config.http.hook.clone();
-    let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
-    let render = metrics.clone();
-    let readers = Readers {
-        catalog: parts.catalog(context)?,
+    tokio::select! {
+        served = serving => served,
+        () = metrics.keep_up() => Ok(()),
+    }
+}
+
+fn readers(context: &Context, parts: &Parts, catalog: Catalog) -> Readers {
+    Readers {
+        catalog,
         store: parts.store.clone(),
         queue: parts.queue.clone(),
         clock: context.clock(),
         owners: context.config.owners.clone(),
         branches: context.config.work_item_branches.clone(),
-    };
-    let router = router.merge(http::metrics(move || render.render())).merge(http::readers(readers));
-    tokio::select! {
-        served = server.serve(router, stop) => {
-            served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))
-        }
-        () = metrics.keep_up() => Ok(()),
     }
 }
 
@@ -132,9 +190,15 @@ async fn stopping<T>(stop: CancellationToken, part: impl Future<Output = T>) -> 
     ended
 }
 
-fn ended(context: &Context, served: Result<(), Failure>, worked: Result<Tally, Failure>) -> Result<Exit, Failure> {
+fn ended(
+    context: &Context,
+    served: Result<(), Failure>,
+    worked: Result<Option<Tally>, Failure>,
+) -> Result<Exit, Failure> {
     let tally = worked?;
     served?;
-    context.report(&summary(&tally));
+    if let Some(tally) = tally {
+        context.report(&summary(&tally));
+    }
     Ok(Exit::Done)
 }

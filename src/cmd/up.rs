@@ -12,6 +12,6 @@ pub(super) async fn run(context: &Context, args: &cli::Up) -> Result<Exit, Failu
     let parts = context.open(Missing::Create).await?;
     let server = bind(context).await?;
     tracing::info!("listening on http://{}, storage: {}", server.address(), context.storage());
-    let work = Work { server: Some(server), mode: Mode::Forever, asking };
+    let work = Work { server: Some(server), readers: true, mode: Some(Mode::Forever), asking };
     Box::pin(run_all(context, &parts, work, shutdown)).await
 }

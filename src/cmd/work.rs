@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, args: &cli::Work) -> Result<Exit, Fai
     let server = if args.listen.is_some() { Some(bind(context).await?) } else { None };
     let listening = server.as_ref().map(|server| format!(", listening on http://{}", server.address()));
     tracing::info!("working{}, storage: {}", listening.unwrap_or_default(), context.storage());
-    Box::pin(run_all(context, &parts, Work { server, mode, asking }, shutdown)).await
+    Box::pin(run_all(context, &parts, Work { server, readers: false, mode: Some(mode), asking }, shutdown)).await
 }
 
 /// `asks`: whether somebody asks Azure DevOps for runs that messages only name.
