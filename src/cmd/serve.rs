@@ -27,7 +27,7 @@ pub(super) async fn run(context: &Context) -> Result<Exit, Failure> {
     // What is missing is somebody else's to make: a worker's.
     let parts = context.open(Missing::Fail).await?;
     let server = bind(context).await?;
-    tracing::info!("serving readers on http://{}, storage: {}", server.address(), context.storage());
+    tracing::info!("listening on http://{} for readers, storage: {}", server.address(), context.storage());
     let work = Work { server: Some(server), readers: true, mode: None, asking: None };
     Box::pin(run_all(context, &parts, work, shutdown)).await
 }

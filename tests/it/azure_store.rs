@@ -31,8 +31,8 @@ use crate::contract::store::store_contract;
 use crate::contract::{Moved, Pass};
 use crate::fake_ado::{FakeAdo, tell};
 use crate::support::{
-    Local, assert_same, assert_told, bodies, dead_letters, disordered, drain, folded, folder, stored, time, told,
-    worker,
+    Local, all_tests, assert_same, assert_told, bodies, dead_letters, disordered, drain, folded, folder, stored, time,
+    told, worker,
 };
 
 /// A table of its own, which several stores may use.
@@ -801,6 +801,39 @@ async fn workers_fold_into_it_what_a_replica_then_shows() {
     replica.refresh(store.as_ref()).await.unwrap();
     let all = RunFilter::default();
     assert_eq!(replica.runs(&all).await.unwrap(), local.catalog.runs(&all).await.unwrap());
+}
+
+/// 10 of 100,000 runs in the long form.
+#[tokio::test]
+async fn a_refresh_costs_what_changed() {
+    let table = Table::create().await;
+    let (between, services) = Between::start().await;
+    let (folder, path) = folder();
+    let local = Local::open(&path).await;
+    let worker = worker(local.queue.clone(), table.store());
+    let events = if all_tests() { 1_200_000 } else { 3_600 };
+    let mut bodies = bodies(events + 10);
+    let last = bodies.split_off(events);
+    for chunk in bodies.chunks(1_000) {
+        local.queue.put(chunk.to_vec()).await.unwrap();
+    }
+    drain(&worker).await;
+    let replica = table.replica(&folder.path().join("replica.db"));
+    replica.refresh(table.store().as_ref()).await.unwrap();
+    let store = table.store_by(&services);
+    replica.refresh(store.as_ref()).await.unwrap();
+    between.requests();
+    replica.refresh(store.as_ref()).await.unwrap();
+    let idle = between.requests();
+    local.queue.put(last).await.unwrap();
+    drain(&worker).await;
+    replica.refresh(store.as_ref()).await.unwrap();
+    let changed = between.requests();
+    let all = RunFilter::default();
+    local.drain().await;
+    assert_eq!(replica.runs(&all).await.unwrap().len(), stored(table.store().as_ref()).await.len());
+    // A request for each part of the log, and one for each record at the most.
+    assert!(idle <= 5 && changed <= 2 * idle + 10, "{idle} requests where nothing changed, {changed} where 10 did");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ mod reconcile;
 mod reference;
 mod releases;
 mod rest;
+mod serve;
 mod shell;
 mod simulation;
 mod subscriptions;
