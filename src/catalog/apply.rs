@@ -141,6 +141,12 @@ pub(super) fn prepare_replica(connection: &Connection) -> rusqlite::Result<Curso
     Ok(text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default())
 }
 
+/// Whether all that there was at some time is in it. Without tables of this version nothing is.
+pub(super) fn is_whole(connection: &Connection) -> rusqlite::Result<bool> {
+    let ask = "SELECT EXISTS (SELECT 1 FROM meta WHERE name = 'catalog_cursor')";
+    Ok(Tables.is_current(connection)? && connection.query_row(ask, [], |row| row.get(0))?)
+}
+
 pub(super) fn save_cursor(connection: &Connection, cursor: &Cursor) -> rusqlite::Result<()> {
     let text = serde_json::json!(cursor).to_string();
     connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('catalog_cursor', ?1)", [text])?;
@@ -151,7 +157,9 @@ pub(super) fn outdate(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM meta WHERE name = 'catalog_version'", []).map(drop)
 }
 
+/// Until a cursor is noted, readers know that something is missing.
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM meta WHERE name = 'catalog_cursor'", [])?;
     TABLES.iter().try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), []).map(drop))
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, CatalogError, Kept};
+use super::{Catalog, CatalogError, Kept, apply};
 use crate::domain::Time;
 use crate::store::Store;
 
@@ -46,6 +46,17 @@ impl Catalog {
             drop(tokio::time::timeout(wait, stop.cancelled()).await);
         }
         Ok(())
+    }
+
+    /// Whether it can be asked: not while it is built for the first time, or anew.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn is_whole(&self) -> Result<bool, CatalogError> {
+        match self.kept {
+            Kept::ByStore => Ok(true),
+            Kept::ByFollowing => Ok(self.file.read(apply::is_whole).await?),
+        }
     }
 
     /// Everything that was committed before then is in it; `None` before the first refresh of this process.
