@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::place::Place;
 use crate::domain::{Time, owner};
 
 /// A run with its stages.
@@ -307,6 +308,31 @@ pub struct Pipeline {
     pub last_run: LastRun,
 }
 
+/// What the latest runs of a pipeline came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// The latest completed runs, at most 20, the newest first.
+    pub results: Vec<RunResult>,
+    /// How many of them succeeded, wholly or partially, and how many failed.
+    pub succeeded: u64,
+    pub failed: u64,
+    /// Half of those that succeeded took no longer; null where none did.
+    pub median_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunResult {
+    pub run_id: u64,
+    pub result: Option<String>,
+    pub branch: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
@@ -402,6 +428,8 @@ pub struct DeploymentFilter {
     pub current: bool,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// An environment with what came last and what is there.
@@ -434,6 +462,8 @@ pub struct EnvironmentFilter {
     pub project: Option<String>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// An approval with what it is for.
@@ -474,6 +504,8 @@ pub struct ApprovalFilter {
     pub since: Option<Time>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// Which gaps. An absent field does not filter.
@@ -490,6 +522,21 @@ pub struct GapFilter {
     pub covered: bool,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
+}
+
+/// Which pipelines. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PipelineFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    pub id: Option<u64>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// Which runs. An absent field does not filter.
@@ -510,6 +557,10 @@ pub struct RunFilter {
     pub since: Option<Time>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
+    /// By run id ascending.
+    pub oldest_first: bool,
 }
 
 fn always_rfc3339<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
