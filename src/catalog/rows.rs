@@ -1,12 +1,13 @@
 //! What the catalog answers. Serialized, these are the JSON of the command line and of the HTTP API.
 
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::place::Place;
 use crate::domain::{Time, owner};
 
 /// A run with its stages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     pub organization: String,
@@ -34,14 +35,14 @@ pub struct Run {
     pub stages: Vec<Stage>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PipelineName {
     pub id: u64,
     pub name: Option<String>,
 }
 
 /// One attempt of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     pub name: String,
@@ -55,7 +56,7 @@ pub struct Stage {
 }
 
 /// One attempt of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     pub stage: String,
@@ -70,7 +71,7 @@ pub struct Job {
     pub finished_at: Option<Time>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
     pub id: String,
@@ -85,7 +86,7 @@ pub struct Approval {
 }
 
 /// A run with all that is known of it but its facts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDetail {
     #[serde(flatten)]
@@ -110,7 +111,7 @@ pub struct RunDetail {
 }
 
 /// Who answers for a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Owner {
     pub service: String,
     pub team: Option<String>,
@@ -126,7 +127,7 @@ impl From<owner::Owner> for Owner {
 }
 
 /// On which side of a thing a linked one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkKind {
     /// It leads to the thing.
@@ -136,7 +137,7 @@ pub enum LinkKind {
 }
 
 /// What is linked to a thing, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Link {
     pub direction: LinkKind,
     /// `run`, `commit`, `pullRequest`, `workItem`, `foreignPullRequest`.
@@ -159,14 +160,14 @@ pub struct Link {
     pub url: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LinkEnd {
     pub kind: &'static str,
     pub id: String,
 }
 
 /// A commit, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CommitDetail {
     pub organization: String,
@@ -187,7 +188,7 @@ pub struct CommitDetail {
 }
 
 /// A push with a commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Push {
     pub push_id: u64,
@@ -198,7 +199,7 @@ pub struct Push {
 }
 
 /// A pull request, and where it went.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullRequestDetail {
     pub organization: String,
@@ -228,7 +229,7 @@ pub struct PullRequestDetail {
     pub links_truncated: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Vote {
     pub name: Option<String>,
@@ -238,7 +239,7 @@ pub struct Vote {
 }
 
 /// A work item, and where it went.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkItemDetail {
     pub organization: String,
@@ -265,7 +266,7 @@ pub struct WorkItemDetail {
     pub links_truncated: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkItemState {
     pub state: String,
     #[serde(serialize_with = "rfc3339")]
@@ -273,7 +274,7 @@ pub struct WorkItemState {
 }
 
 /// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     pub stage: Option<String>,
@@ -287,7 +288,7 @@ pub struct Failure {
 }
 
 /// A pipeline with what its runs amount to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pipeline {
     pub organization: String,
@@ -309,7 +310,7 @@ pub struct Pipeline {
 }
 
 /// What the latest runs of a pipeline came to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Health {
     /// The latest completed runs, at most 20, the newest first.
@@ -321,7 +322,7 @@ pub struct Health {
     pub median_seconds: Option<u64>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunResult {
     pub run_id: u64,
@@ -333,7 +334,7 @@ pub struct RunResult {
     pub finished_at: Option<Time>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
     pub run_id: u64,
@@ -348,7 +349,7 @@ pub struct LastRun {
 }
 
 /// A time in which events were lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     pub organization: String,
@@ -374,7 +375,7 @@ pub struct Gap {
 }
 
 /// Something that came to an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
     pub organization: String,
@@ -433,7 +434,7 @@ pub struct DeploymentFilter {
 }
 
 /// An environment with what came last and what is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
     pub organization: String,
@@ -467,7 +468,7 @@ pub struct EnvironmentFilter {
 }
 
 /// An approval with what it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GivenApproval {
     pub organization: String,
