@@ -96,8 +96,8 @@ impl IntoResponse for Problem {
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
-        if !self.matches.is_empty() {
-            json["matches"] = self.matches.into();
+        if let Some(json) = json.as_object_mut().filter(|_| !self.matches.is_empty()) {
+            json.insert("matches".to_owned(), self.matches.into());
         }
         let mut response =
             (self.status, [(CONTENT_TYPE, "application/problem+json")], json.to_string()).into_response();

@@ -52,7 +52,7 @@ impl TryFrom<String> for Few {
     }
 }
 
-/// Nothing may be asked with.
+/// Nothing can be asked with.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Nothing {}

@@ -16,9 +16,10 @@ mod owned;
 mod page;
 mod pipelines;
 mod runs;
+mod stream;
 
 use axum::routing::{any, get};
-use axum::{Json, Router, middleware};
+use axum::{Extension, Json, Router, middleware};
 use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
@@ -45,6 +46,7 @@ pub(super) fn routes() -> Router<Readers> {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .route("/api", any(problem::not_found))
         .route("/api/{*rest}", any(problem::not_found))
+        .layer(Extension(stream::Hub::default()))
         .layer(middleware::from_fn(fresh::validated))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::after_panic))
@@ -69,4 +71,5 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::requeue))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(stream::listen))
 }
