@@ -14,6 +14,7 @@ use crate::http::reader::Reader;
 #[utoipa::path(
     get,
     path = "/api/v1/commits/{sha}",
+    operation_id = "showCommit",
     tag = "changes",
     params(("sha" = String, Path, description = "Its id, or the beginning of it: 4 or more hexadecimal digits"), Organization),
     responses((status = 200, body = CommitDetail), OfOne)
@@ -35,6 +36,7 @@ pub(super) async fn commit(
 #[utoipa::path(
     get,
     path = "/api/v1/pull-requests/{id}",
+    operation_id = "showPullRequest",
     tag = "changes",
     params(("id" = u64, Path, description = "Its number"), Organization),
     responses((status = 200, body = PullRequestDetail), OfOne)
@@ -53,6 +55,7 @@ pub(super) async fn pull_request(
 #[utoipa::path(
     get,
     path = "/api/v1/work-items/{id}",
+    operation_id = "showWorkItem",
     tag = "changes",
     params(("id" = u64, Path, description = "Its number"), Organization),
     responses((status = 200, body = WorkItemDetail), OfOne)

@@ -64,7 +64,14 @@ pub(super) struct Done {
 }
 
 /// Dead letters, the latest first.
-#[utoipa::path(get, path = "/api/v1/dead-letters", tag = "dead letters", params(Wanted), responses((status = 200, body = Page<DeadLetterJson>), OfAdmin))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/dead-letters",
+    operation_id = "listDeadLetters",
+    tag = "dead letters",
+    params(Wanted),
+    responses((status = 200, body = Page<DeadLetterJson>), OfAdmin)
+)]
 pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<DeadLetterJson>>, Problem> {
     admit(&reader)?;
     let Wanted { reason, limit: Few(limit), cursor } = wanted;
@@ -90,6 +97,7 @@ fn place(cursor: &str) -> Result<After, Problem> {
 #[utoipa::path(
     get,
     path = "/api/v1/dead-letters/{id}",
+    operation_id = "showDeadLetter",
     tag = "dead letters",
     params(("id" = String, Path, description = "Its id, from the list")),
     responses((status = 200, body = DeadLetterJson), OfAdmin)
@@ -109,6 +117,7 @@ pub(super) async fn show(
 #[utoipa::path(
     post,
     path = "/api/v1/dead-letters/{id}/requeue",
+    operation_id = "requeueDeadLetter",
     tag = "dead letters",
     params(("id" = String, Path, description = "Its id, from the list")),
     responses((status = 200, body = Done), OfAdmin)
@@ -127,6 +136,7 @@ pub(super) async fn requeue(
 #[utoipa::path(
     post,
     path = "/api/v1/dead-letters/{id}/discard",
+    operation_id = "discardDeadLetter",
     tag = "dead letters",
     params(("id" = String, Path, description = "Its id, from the list")),
     responses((status = 200, body = Done), OfAdmin)

@@ -36,7 +36,14 @@ pub(super) struct Wanted {
 }
 
 /// Deployments, those that started last first.
-#[utoipa::path(get, path = "/api/v1/deployments", tag = "environments", params(Wanted), responses((status = 200, body = Page<Deployment>), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/deployments",
+    operation_id = "listDeployments",
+    tag = "environments",
+    params(Wanted),
+    responses((status = 200, body = Page<Deployment>), OfList)
+)]
 pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<Deployment>>, Problem> {
     const LIST: &str = "deployments";
     let Wanted { limit, current, .. } = wanted;
@@ -74,7 +81,14 @@ pub(super) struct WantedApprovals {
 }
 
 /// Approvals of runs and of releases, those that were asked for last first.
-#[utoipa::path(get, path = "/api/v1/approvals", tag = "environments", params(WantedApprovals), responses((status = 200, body = Page<GivenApproval>), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/approvals",
+    operation_id = "listApprovals",
+    tag = "environments",
+    params(WantedApprovals),
+    responses((status = 200, body = Page<GivenApproval>), OfList)
+)]
 pub(super) async fn approvals(
     reader: Reader,
     Asked(wanted): Asked<WantedApprovals>,

@@ -30,7 +30,14 @@ pub(super) struct Wanted {
 }
 
 /// Environments, each with what came last and what is there.
-#[utoipa::path(get, path = "/api/v1/environments", tag = "environments", params(Wanted), responses((status = 200, body = Page<Environment>), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/environments",
+    operation_id = "listEnvironments",
+    tag = "environments",
+    params(Wanted),
+    responses((status = 200, body = Page<Environment>), OfList)
+)]
 pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<Environment>>, Problem> {
     let Wanted { organization, project, limit, cursor } = wanted;
     let after = after::<Environment>(LIST, cursor.as_deref())?;
@@ -77,7 +84,14 @@ pub(super) struct Compared {
 }
 
 /// The difference of two environments.
-#[utoipa::path(get, path = "/api/v1/environments/compare", tag = "environments", params(Pair), responses((status = 200, body = Comparison), OfOne))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/environments/compare",
+    operation_id = "compareEnvironments",
+    tag = "environments",
+    params(Pair),
+    responses((status = 200, body = Comparison), OfOne)
+)]
 pub(super) async fn compare(reader: Reader, Asked(pair): Asked<Pair>) -> Result<Json<Comparison>, Problem> {
     let Pair { from, to, organization, project } = pair;
     let filter = |environment: &str| DeploymentFilter {

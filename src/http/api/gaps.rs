@@ -32,7 +32,14 @@ pub(super) struct Wanted {
 }
 
 /// Times in which events were lost, those that began last first.
-#[utoipa::path(get, path = "/api/v1/gaps", tag = "trust", params(Wanted), responses((status = 200, body = Page<Gap>), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/gaps",
+    operation_id = "listGaps",
+    tag = "trust",
+    params(Wanted),
+    responses((status = 200, body = Page<Gap>), OfList)
+)]
 pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<Gap>>, Problem> {
     const LIST: &str = "gaps";
     let Wanted { organization, project, since, all, limit, cursor } = wanted;
@@ -76,7 +83,14 @@ const NOT_KEPT: &str = "How many subscriptions are well is known to the worker t
                         (`pipetrail_hook_subscriptions`), and is not stored; what loses events is.";
 
 /// How the service hooks are: which streams of events are being lost.
-#[utoipa::path(get, path = "/api/v1/hooks", tag = "trust", params(WantedHooks), responses((status = 200, body = Hooks), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/hooks",
+    operation_id = "showHooks",
+    tag = "trust",
+    params(WantedHooks),
+    responses((status = 200, body = Hooks), OfList)
+)]
 pub(super) async fn hooks(reader: Reader, Asked(wanted): Asked<WantedHooks>) -> Result<Json<Hooks>, Problem> {
     let WantedHooks { organization, project } = wanted;
     // A gap that goes on ends after any time there is.

@@ -37,7 +37,14 @@ pub(super) struct PipelineWithHealth {
 }
 
 /// Pipelines by organization and name.
-#[utoipa::path(get, path = "/api/v1/pipelines", tag = "pipelines", params(Wanted), responses((status = 200, body = Page<PipelineWithHealth>), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/pipelines",
+    operation_id = "listPipelines",
+    tag = "pipelines",
+    params(Wanted),
+    responses((status = 200, body = Page<PipelineWithHealth>), OfList)
+)]
 pub(super) async fn list(
     reader: Reader,
     Asked(wanted): Asked<Wanted>,
@@ -55,6 +62,7 @@ pub(super) async fn list(
 #[utoipa::path(
     get,
     path = "/api/v1/pipelines/{id}",
+    operation_id = "showPipeline",
     tag = "pipelines",
     params(("id" = u64, Path, description = "Its number, which is also its definition's"), Organization),
     responses((status = 200, body = PipelineWithHealth), OfOne)

@@ -66,7 +66,14 @@ impl Sort {
 }
 
 /// Runs, the newest first.
-#[utoipa::path(get, path = "/api/v1/runs", tag = "runs", params(Wanted), responses((status = 200, body = Page<Run>), OfList))]
+#[utoipa::path(
+    get,
+    path = "/api/v1/runs",
+    operation_id = "listRuns",
+    tag = "runs",
+    params(Wanted),
+    responses((status = 200, body = Page<Run>), OfList)
+)]
 pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<Run>>, Problem> {
     let Wanted { limit, sort, .. } = wanted;
     let filter = RunFilter {
@@ -89,6 +96,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
 #[utoipa::path(
     get,
     path = "/api/v1/runs/{id}",
+    operation_id = "showRun",
     tag = "runs",
     params(("id" = u64, Path, description = "Its number, which is also its build's"), Organization),
     responses((status = 200, body = RunJson), OfOne)

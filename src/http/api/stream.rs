@@ -81,6 +81,7 @@ impl Default for Hub {
 #[utoipa::path(
     get,
     path = "/api/v1/stream",
+    operation_id = "listen",
     tag = "stream",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the last event that was received")),
     responses((status = 200, body = Told<'_>, content_type = "text/event-stream"), OfList)
