@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use insta::assert_snapshot;
+use pipetrail::catalog::Catalog;
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Fact, Scope};
@@ -32,7 +33,7 @@ pub(crate) struct Bench {
     pub(crate) all: String,
     stop: CancellationToken,
     tracker: TaskTracker,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Bench {
@@ -46,7 +47,7 @@ impl Bench {
         let (folder, path) = folder();
         let local = Local::open(&path).await;
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let mut bench = Self { local, client: Client::new(), all: String::new(), stop, tracker, _folder: folder };
+        let mut bench = Self { local, client: Client::new(), all: String::new(), stop, tracker, folder };
         bench.all = bench.serve(Caller::on_loopback()).await;
         bench
     }
@@ -57,8 +58,12 @@ impl Bench {
 
     /// Where this caller is answered.
     pub(crate) async fn serve(&self, caller: Caller) -> String {
+        self.serve_from(self.local.catalog.clone(), caller).await
+    }
+
+    pub(crate) async fn serve_from(&self, catalog: Catalog, caller: Caller) -> String {
         let readers = readers(Readers {
-            catalog: self.local.catalog.clone(),
+            catalog,
             store: self.local.store.clone(),
             queue: self.local.queue.clone(),
             clock: Arc::new(ManualClock::at(time("2026-03-02T12:00:00Z"))),

@@ -1,6 +1,11 @@
+use std::sync::Arc;
 use std::time::Duration;
 
+use pipetrail::catalog::Catalog;
+use pipetrail::clock::SystemClock;
 use pipetrail::domain::Fact;
+use pipetrail::http::access::Caller;
+use pipetrail::sqlite::{LocalFile, Place};
 use reqwest::Response;
 use serde_json::Value;
 
@@ -42,7 +47,7 @@ impl Stream {
     async fn any(&mut self) -> Option<(String, Value)> {
         let block = self.block().await?;
         let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
-        self.id = field("id: ").or(self.id.take());
+        self.id = field("id: ").or_else(|| self.id.take());
         let kind = field("event: ").unwrap_or_default();
         Some((kind, field("data: ").map(|data| serde_json::from_str(&data).unwrap()).unwrap_or_default()))
     }
@@ -84,7 +89,7 @@ async fn who_was_cut_off_goes_on_at_another_server() {
     let id = stream.id.clone().unwrap();
     drop(stream);
     bench.import(vec![Fact::Run(AMBER.run_fact(2)), Fact::Run(VIOLET.run_fact(2))]).await;
-    let other = bench.serve(pipetrail::http::access::Caller::on_loopback()).await;
+    let other = bench.serve(Caller::on_loopback()).await;
     let mut stream = Stream::open(&bench, &other, Some(&id)).await;
     let mut found = [stream.event().await.1["id"].as_u64().unwrap(), stream.event().await.1["id"].as_u64().unwrap()];
     found.sort_unstable();
@@ -98,7 +103,7 @@ async fn who_was_cut_off_goes_on_at_another_server() {
 async fn only_what_the_caller_may_see_is_told() {
     let bench = Bench::seeded().await;
     let address = bench.serve(only(&["amber project"])).await;
-    let mut stream = Stream::open(&bench, &address, None).await.ready().await;
+    let stream = Stream::open(&bench, &address, None).await.ready().await;
     let id = stream.id.clone().unwrap();
     bench.import(vec![Fact::Run(VIOLET.run_fact(2))]).await;
     bench.import(super::seed::both()).await;
@@ -130,6 +135,21 @@ async fn who_cannot_go_on_reads_all_anew() {
         bench.local.store.append(&[Fact::Run(AMBER.run_fact(9)).key()]).await.unwrap();
         assert_eq!(stream.event().await.0, "run");
     }
+}
+
+/// A replica knows of a change before anybody is told of it.
+#[tokio::test]
+async fn a_replica_is_brought_up_to_date_first() {
+    let bench = Bench::seeded().await;
+    let file = bench.folder.path().join("replica.db");
+    let file = LocalFile::open_replica(&file, Place::Named, Arc::new(SystemClock)).unwrap();
+    let replica = Catalog::replica(file);
+    replica.refresh(bench.local.store.as_ref()).await.unwrap();
+    let address = bench.serve_from(replica, Caller::on_loopback()).await;
+    let mut stream = Stream::open(&bench, &address, None).await.ready().await;
+    bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
+    let (_, data) = stream.event().await;
+    assert_eq!((&data["id"], &data["item"]["name"]), (&110_130.into(), &"amber.2".into()));
 }
 
 #[tokio::test]
