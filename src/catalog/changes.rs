@@ -1,19 +1,20 @@
 //! Commits, pull requests and work items, each with all that is linked to it.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::links::{Linked, Walk};
 use super::query::{collect, time};
 use super::rows::{
     CommitDetail, Link, LinkEnd, LinkKind, PullRequestDetail, Push, Vote, WorkItemDetail, WorkItemState,
 };
+use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::link::{Certainty, Node, Rule};
-use crate::domain::{BranchPattern, Time};
+use crate::domain::{BranchPattern, Scope, Time};
 
 /// So many commits that begin alike are told apart; it is an error to have more than one.
-const MOST_ALIKE: u32 = 10;
+const MOST_ALIKE: usize = 10;
 
 impl Catalog {
     /// The commits whose ids begin so.
@@ -27,10 +28,10 @@ impl Catalog {
         patterns: &[BranchPattern],
     ) -> Result<Vec<CommitDetail>, CatalogError> {
         let (prefix, patterns) = (prefix.to_lowercase(), patterns.to_vec());
-        let organization = organization.map(str::to_lowercase);
+        let (organization, scope) = (organization.map(str::to_lowercase), self.scope.clone());
         let act = move |c: &Connection| {
-            let found = commit_ids(c, &prefix, organization.as_deref())?;
-            found.into_iter().map(|(organization, id)| commit(c, (organization, id), &patterns)).collect()
+            let found = commit_ids(c, &prefix, organization.as_deref(), &scope)?;
+            found.into_iter().map(|(organization, id)| commit(c, (organization, id), &patterns, &scope)).collect()
         };
         Ok(self.file.read(act).await?)
     }
@@ -49,19 +50,21 @@ impl Catalog {
         let (values, patterns) = (by_id(id, organization), patterns.to_vec());
         let ask = "SELECT p.organization, coalesce(project.name, p.project_name, p.project_id), p.id, p.repository, p.title, \
                      p.status, p.merge_status, p.source_branch, p.target_branch, p.created_by, p.created, p.first_approved, \
-                     p.closed, p.merge_commit, p.votes, p.url \
+                     p.closed, p.merge_commit, p.votes, p.url, p.source \
                    FROM pull_requests p \
                    LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization AND project.id = p.project_id \
                    WHERE p.id = ?1 AND (?2 IS NULL OR p.organization = ?2) ORDER BY p.organization, p.source";
+        let scope = self.scope.clone();
         let act = move |c: &Connection| {
-            let mut found = collect(c, ask, values.clone(), pull_request)?;
+            let read = |row: &Row<'_>| Ok((row.get(16)?, pull_request(row)?));
+            let mut found = shown(Seen { connection: c, scope: &scope }, collect(c, ask, values.clone(), read)?)?;
             let node = Node::PullRequest(id);
             if found.is_empty() {
                 let others = named_by_others(c, &node, &values)?.into_iter();
                 found.extend(others.map(|organization| only_named_pull_request(organization, id)));
             }
             let linked = |one: PullRequestDetail| {
-                let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
+                let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns, scope: &scope };
                 let Linked { links, truncated } = walk.links(&node)?;
                 Ok(PullRequestDetail { links, links_truncated: truncated, ..one })
             };
@@ -84,17 +87,19 @@ impl Catalog {
     ) -> Result<Vec<WorkItemDetail>, CatalogError> {
         let (values, patterns) = (by_id(id, organization), patterns.to_vec());
         let ask = "SELECT organization, project, id, type, title, state, reason, assigned_to, area, iteration, parent, \
-                     created, states, url \
+                     created, states, url, source \
                    FROM work_items WHERE id = ?1 AND (?2 IS NULL OR organization = ?2) ORDER BY organization, source";
+        let scope = self.scope.clone();
         let act = move |c: &Connection| {
-            let mut found = collect(c, ask, values.clone(), work_item)?;
+            let read = |row: &Row<'_>| Ok((row.get(14)?, work_item(row)?));
+            let mut found = shown(Seen { connection: c, scope: &scope }, collect(c, ask, values.clone(), read)?)?;
             let node = Node::WorkItem(id);
             if found.is_empty() {
                 let others = named_by_others(c, &node, &values)?.into_iter();
                 found.extend(others.map(|organization| only_named_work_item(organization, id)));
             }
             let linked = |one: WorkItemDetail| {
-                let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns };
+                let walk = Walk { connection: c, organization: &one.organization, patterns: &patterns, scope: &scope };
                 let Linked { links, truncated } = walk.links(&node)?;
                 Ok(WorkItemDetail { links, links_truncated: truncated, ..one })
             };
@@ -125,6 +130,17 @@ fn only_named_work_item(organization: String, id: u64) -> WorkItemDetail {
     WorkItemDetail { organization, work_item_id: id, ..WorkItemDetail::default() }
 }
 
+/// Those that may be seen, of rows with the keys of their records.
+fn shown<T>(seen: Seen<'_>, found: Vec<(String, T)>) -> rusqlite::Result<Vec<T>> {
+    let mut shown = Vec::new();
+    for (source, one) in found {
+        if seen.holds_source(&source)? {
+            shown.push(one);
+        }
+    }
+    Ok(shown)
+}
+
 fn by_id(id: u64, organization: Option<&str>) -> Vec<Value> {
     let organization = organization.map_or(Value::Null, |name| Value::Text(name.to_lowercase()));
     vec![Value::Integer(i64::try_from(id).unwrap_or(-1)), organization]
@@ -135,35 +151,47 @@ fn commit_ids(
     connection: &Connection,
     prefix: &str,
     organization: Option<&str>,
+    scope: &Scope,
 ) -> rusqlite::Result<Vec<(String, String)>> {
-    let ask = format!(
-        "SELECT organization, id FROM commits WHERE id >= ?1 AND id < ?2 AND (?3 IS NULL OR organization = ?3) \
+    let ask = "SELECT organization, id FROM commits WHERE id >= ?1 AND id < ?2 AND (?3 IS NULL OR organization = ?3) \
          UNION SELECT organization, cause FROM refs \
            WHERE cause >= ?1 AND cause < ?2 AND cause_kind = 'commit' AND (?3 IS NULL OR organization = ?3) \
          UNION SELECT organization, effect FROM refs \
            WHERE effect >= ?1 AND effect < ?2 AND effect_kind = 'commit' AND (?3 IS NULL OR organization = ?3) \
-         ORDER BY 1, 2 LIMIT {MOST_ALIKE}"
-    );
+         ORDER BY 1, 2";
     let organization = organization.map_or(Value::Null, |name| Value::Text(name.to_owned()));
     let values = vec![Value::Text(prefix.to_owned()), Value::Text(format!("{prefix}\u{10ffff}")), organization];
-    collect(connection, &ask, values, |row| Ok((row.get(0)?, row.get(1)?)))
+    let mut ask = connection.prepare_cached(ask)?;
+    let mut rows = ask.query(params_from_iter(values))?;
+    let seen = Seen { connection, scope };
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()?.filter(|_| found.len() < MOST_ALIKE) {
+        let (organization, id): (String, String) = (row.get(0)?, row.get(1)?);
+        if seen.shows(&organization, &Node::Commit(id.clone()))? {
+            found.push((organization, id));
+        }
+    }
+    Ok(found)
 }
 
 fn commit(
     connection: &Connection,
     (organization, id): (String, String),
     patterns: &[BranchPattern],
+    scope: &Scope,
 ) -> rusqlite::Result<CommitDetail> {
-    let values = || vec![Value::Text(id.clone()), Value::Text(organization.clone())];
-    // What a push tells of it before what a build does.
-    let ask = "SELECT repository, author, message, at FROM commits WHERE id = ?1 AND organization = ?2 \
-               ORDER BY source LIKE 'push|%' DESC, source LIMIT 1";
-    let told = collect(connection, ask, values(), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, time(row, 3)?)))?;
+    let seen = Seen { connection, scope };
+    let source = seen.commit_source(&organization, &id)?;
+    let values = vec![Value::Text(id.clone()), source.map_or(Value::Null, Value::Text)];
+    let ask = "SELECT repository, author, message, at FROM commits WHERE id = ?1 AND source = ?2";
+    let told = collect(connection, ask, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, time(row, 3)?)))?;
     let (repository, author, message, committed_at) = told.into_iter().next().unwrap_or_default();
-    let ask = "SELECT p.push, p.refs, p.pushed_by, p.pushed FROM commits c JOIN pushes p ON p.source = c.source \
+    let values = vec![Value::Text(id.clone()), Value::Text(organization.clone())];
+    let ask = "SELECT p.push, p.refs, p.pushed_by, p.pushed, p.source FROM commits c \
+               JOIN pushes p ON p.source = c.source \
                WHERE c.id = ?1 AND c.organization = ?2 ORDER BY p.pushed, p.push LIMIT 50";
-    let pushes = collect(connection, ask, values(), push)?;
-    let walk = Walk { connection, organization: &organization, patterns };
+    let pushes = shown(seen, collect(connection, ask, values, |row| Ok((row.get(4)?, push(row)?)))?)?;
+    let walk = Walk { connection, organization: &organization, patterns, scope };
     let Linked { links, truncated: links_truncated } = walk.links(&Node::Commit(id.clone()))?;
     Ok(CommitDetail {
         about: about(&walk, &links)?,

@@ -11,11 +11,13 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::query::{Conditions, collect, time};
+use super::query::{Conditions, collect, ordered, time};
 use super::rows::{
     ApprovalFilter, Deployment, DeploymentFilter, Environment, EnvironmentFilter, GivenApproval, PipelineName,
 };
+use super::seen::Seen;
 use super::{Catalog, CatalogError};
+use crate::domain::Scope;
 
 /// Every deployment. A release brings the run of its primary artifact, or of the first that has one.
 ///
@@ -112,12 +114,16 @@ impl Catalog {
         let mut wanted = deployments_wanted(filter);
         wanted.add_scope(&self.scope, "d");
         let top = filter.top.map_or(-1, i64::from);
-        let order = format!(
-            "ORDER BY coalesce(d.started, d.finished) DESC, d.organization, d.environment, d.run DESC, d.attempt DESC \
-             LIMIT {top}"
-        );
+        wanted.add_after::<Deployment>(filter.after.as_ref());
+        let order = format!("{} LIMIT {top}", ordered::<Deployment>());
         let ask = question(&ranked(), &wanted, &order);
-        Ok(self.file.read(move |c| collect(c, &ask, wanted.values, deployment)).await?)
+        let scope = self.scope.clone();
+        let act = move |c: &Connection| {
+            let seen = Seen { connection: c, scope: &scope };
+            let found = collect(c, &ask, wanted.values, deployment)?;
+            found.into_iter().map(|deployment| without_hidden_run(deployment, seen)).collect()
+        };
+        Ok(self.file.read(act).await?)
     }
 
     /// Environments, each with what came last and what is there.
@@ -129,11 +135,16 @@ impl Catalog {
         wanted.add("(d.nth = 1 OR d.current)", []);
         add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
         wanted.add_scope(&self.scope, "d");
-        let order = "ORDER BY d.organization, coalesce(project.name, d.project_name, d.project_id), d.environment, \
-                       d.source, d.environment_id, CASE d.source WHEN 'release' THEN d.pipeline END, d.nth";
-        let ask = question(&ranked(), &wanted, order);
+        wanted.add_after::<Environment>(filter.after.as_ref());
+        let ask = question(&ranked(), &wanted, &format!("{}, d.nth", ordered::<Environment>()));
         let row = |row: &Row<'_>| Ok((deployment(row)?, row.get(23)?, row.get(24)?, row.get(25)?));
-        let rows = self.file.read(move |c| collect(c, &ask, wanted.values, row)).await?;
+        let scope = self.scope.clone();
+        let act = move |c: &Connection| {
+            let seen = Seen { connection: c, scope: &scope };
+            let cut = |(deployment, nth, total, live)| Ok((without_hidden_run(deployment, seen)?, nth, total, live));
+            collect(c, &ask, wanted.values, row)?.into_iter().map(cut).collect()
+        };
+        let rows = self.file.read(act).await?;
         let mut environments = environments(rows);
         environments.truncate(filter.top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX));
         Ok(environments)
@@ -151,16 +162,23 @@ impl Catalog {
         if let Some(since) = filter.since {
             wanted.add("coalesce(d.decided, d.requested) >= ?", [Value::Integer(since.ticks())]);
         }
+        wanted.add_after::<GivenApproval>(filter.after.as_ref());
         let top = filter.top.map_or(-1, i64::from);
-        let ask = format!("{APPROVALS}{} {APPROVALS_ORDER} LIMIT {top}", wanted.text());
+        let ask = format!("{APPROVALS}{}{} LIMIT {top}", wanted.text(), ordered::<GivenApproval>());
         Ok(self.file.read(move |c| collect(c, &ask, wanted.values, approval)).await?)
     }
 }
 
 /// What the stages of a run deployed to, and the releases that brought it somewhere, the first first. Which of them are
 /// there still is not asked for.
-pub(super) fn of_run(connection: &Connection, organization: &str, run: i64) -> rusqlite::Result<Vec<Deployment>> {
+pub(super) fn of_run(
+    connection: &Connection,
+    scope: &Scope,
+    organization: &str,
+    run: i64,
+) -> rusqlite::Result<Vec<Deployment>> {
     let mut wanted = Conditions::default();
+    wanted.add_scope(scope, "d");
     wanted.add("d.organization = ?", [Value::Text(organization.to_owned())]);
     wanted.add("d.run = ?", [Value::Integer(run)]);
     let unranked = format!("SELECT x.*, 0 AS current, 0 AS nth, 0 AS total, 0 AS live FROM ({DEPLOYED}) x");
@@ -200,8 +218,6 @@ const APPROVALS: &str = "\
     AND project.id = d.project_id \
   LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
     AND pipeline.id = CAST(d.pipeline AS TEXT)";
-
-const APPROVALS_ORDER: &str = "ORDER BY coalesce(d.requested, d.decided) DESC, d.organization, d.run, d.release, d.id";
 
 fn deployments_wanted(filter: &DeploymentFilter) -> Conditions {
     let mut wanted = Conditions::default();
@@ -264,6 +280,16 @@ fn deployment(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         certainty: row.get(21)?,
         current: row.get::<_, Option<bool>>(22)?.unwrap_or_default(),
     })
+}
+
+/// A release may bring the run of another project: of that one nothing is shown.
+fn without_hidden_run(deployment: Deployment, seen: Seen<'_>) -> rusqlite::Result<Deployment> {
+    let hidden = deployment.run_id.map(|run| seen.hides_run(&deployment.organization, run)).transpose()?;
+    if hidden != Some(true) {
+        return Ok(deployment);
+    }
+    let run_id = deployment.run_id.filter(|_| deployment.source != "release");
+    Ok(Deployment { run_id, run_name: None, branch: None, commit: None, repository: None, ..deployment })
 }
 
 fn approval(row: &Row<'_>) -> rusqlite::Result<GivenApproval> {

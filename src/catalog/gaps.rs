@@ -1,7 +1,7 @@
 use rusqlite::Row;
 use rusqlite::types::Value;
 
-use super::query::{Conditions, collect, time};
+use super::query::{Conditions, collect, ordered, time};
 use super::rows::{Gap, GapFilter};
 use super::{Catalog, CatalogError};
 use crate::domain::Time;
@@ -20,8 +20,8 @@ impl Catalog {
         let mut wanted = conditions(filter);
         wanted.add_scope(&self.scope, "g");
         let top = filter.top.map_or(-1, i64::from);
-        let order = "ORDER BY g.start DESC, g.organization, g.project_id, g.events";
-        let ask = format!("{GAPS}{} {order} LIMIT {top}", wanted.text());
+        wanted.add_after::<Gap>(filter.after.as_ref());
+        let ask = format!("{GAPS}{}{} LIMIT {top}", wanted.text(), ordered::<Gap>());
         Ok(self.file.read(move |c| collect(c, &ask, wanted.values, gap)).await?)
     }
 }

@@ -13,8 +13,9 @@ use rusqlite::{Connection, OptionalExtension};
 use super::deployments;
 use super::references::{from, to};
 use super::rows::{Link, LinkEnd, LinkKind};
-use crate::domain::BranchPattern;
+use super::seen::Seen;
 use crate::domain::link::{Certainty, Node, Reference, Rule, When};
+use crate::domain::{BranchPattern, Scope};
 
 /// So many things are found in each direction, and so many steps away.
 const MOST_FOUND: usize = 300;
@@ -26,6 +27,8 @@ pub(super) struct Walk<'c> {
     pub(super) connection: &'c Connection,
     pub(super) organization: &'c str,
     pub(super) patterns: &'c [BranchPattern],
+    /// Neither shown nor passed through is what is not of these projects.
+    pub(super) scope: &'c Scope,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,9 @@ pub(super) struct Linked {
 impl Walk<'_> {
     /// All that leads to `start`, then all that it leads to, the nearest first.
     pub(super) fn links(&self, start: &Node) -> rusqlite::Result<Linked> {
+        if !self.seen().shows(self.organization, start)? {
+            return Ok(Linked { links: Vec::new(), truncated: false });
+        }
         let before = self.follow(start, Direction::Before)?;
         let after = self.follow(start, Direction::After)?;
         let truncated = before.is_cut || after.is_cut;
@@ -76,6 +82,10 @@ impl Walk<'_> {
         let after = nearest(after).map(|found| (LinkKind::After, found));
         let links = before.chain(after).map(|(direction, (node, step))| self.link(direction, &node, &step));
         Ok(Linked { links: links.collect::<rusqlite::Result<_>>()?, truncated })
+    }
+
+    fn seen(&self) -> Seen<'_> {
+        Seen { connection: self.connection, scope: self.scope }
     }
 
     fn follow(&self, start: &Node, direction: Direction) -> rusqlite::Result<Found> {
@@ -98,6 +108,9 @@ impl Walk<'_> {
             for (next, rule, certainty) in self.neighbours(&node, direction, &mut found.is_cut)? {
                 let certainty = certainty.min(so_far);
                 if certainty < least || next == *start || found.things.contains_key(&next) {
+                    continue;
+                }
+                if !self.seen().shows(self.organization, &next)? {
                     continue;
                 }
                 if steps >= MOST_STEPS || found.is_full() {
@@ -258,10 +271,7 @@ impl Walk<'_> {
     /// What a person wants to know of it; `None` where only others tell of it.
     fn described(&self, node: &Node) -> rusqlite::Result<Option<Described>> {
         let (ask, id) = match node {
-            Node::Commit(id) => (
-                "SELECT message, NULL, NULL FROM commits WHERE id = ?1 AND organization = ?2 ORDER BY source",
-                id.clone(),
-            ),
+            Node::Commit(id) => return self.described_commit(id),
             Node::PullRequest(id) => {
                 ("SELECT title, status, url FROM pull_requests WHERE id = ?1 AND organization = ?2", id.to_string())
             }
@@ -284,6 +294,14 @@ impl Walk<'_> {
         };
         let mut ask = self.connection.prepare_cached(ask)?;
         ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+    }
+
+    /// With the words of a record that may be seen.
+    fn described_commit(&self, id: &str) -> rusqlite::Result<Option<Described>> {
+        let Some(source) = self.seen().commit_source(self.organization, id)? else { return Ok(None) };
+        let ask = "SELECT message FROM commits WHERE id = ?1 AND source = ?2";
+        let mut ask = self.connection.prepare_cached(ask)?;
+        ask.query_row((id, source), |row| Ok((row.get(0)?, None, None))).optional()
     }
 }
 
@@ -329,7 +347,7 @@ mod tests {
     }
 
     fn walk(connection: &Connection) -> Walk<'_> {
-        Walk { connection, organization: "fabrikam", patterns: &[] }
+        Walk { connection, organization: "fabrikam", patterns: &[], scope: &Scope::All }
     }
 
     #[test]

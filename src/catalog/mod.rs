@@ -10,13 +10,17 @@ mod code;
 mod deployments;
 mod follow;
 mod gaps;
+mod health;
 mod known;
 mod links;
+mod news;
 mod parts;
+mod place;
 mod query;
 mod references;
 mod releases;
 mod rows;
+mod seen;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,10 +31,13 @@ use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored}
 
 use apply::Tables;
 pub use known::Named;
+pub use news::News;
+pub use place::{Place, Placed};
 pub use rows::{
     Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
-    GapFilter, GivenApproval, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineName, PullRequestDetail,
-    Push, Run, RunDetail, RunFilter, Stage, Vote, WorkItemDetail, WorkItemState,
+    GapFilter, GivenApproval, Health, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineFilter,
+    PipelineName, PullRequestDetail, Push, Run, RunDetail, RunFilter, RunResult, Stage, Vote, WorkItemDetail,
+    WorkItemState,
 };
 
 /// A log that starts over so often while it is being read is not one.

@@ -6,12 +6,14 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::links::{Linked, Walk};
+use super::place::{Place, Placed};
 use super::rows::{
-    Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineName, Run, RunDetail, RunFilter, Stage,
+    Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineFilter, PipelineName, Run, RunDetail, RunFilter,
+    Stage,
 };
 use super::{Catalog, CatalogError, deployments};
 use crate::domain::link::{Node, Rule};
-use crate::domain::{BranchPattern, Scope, Time};
+use crate::domain::{BranchPattern, RunKey, Scope, Time};
 
 const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
                       r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
@@ -42,11 +44,12 @@ impl Catalog {
         let mut wanted = Conditions::of(filter);
         wanted.add_scope(&self.scope, "r");
         let top = filter.top.map_or(-1, i64::from);
+        let order = if filter.oldest_first { "" } else { " DESC" };
         Ok(self
             .file
             .read(move |c| {
                 let ask =
-                    format!("{RUNS}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
+                    format!("{RUNS}{} ORDER BY r.run{order}, r.organization, r.pipeline LIMIT {top}", wanted.text());
                 let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
                 found.into_iter().map(|(id, run)| with_stages(c, id, run)).collect()
             })
@@ -68,12 +71,13 @@ impl Catalog {
         wanted.add("r.run = ?", [Value::Integer(i64::try_from(run_id).unwrap_or(-1))]);
         wanted.add_text("r.organization = ?", organization.map(str::to_lowercase));
         wanted.add_scope(&self.scope, "r");
+        let scope = self.scope.clone();
         Ok(self
             .file
             .read(move |c| {
                 let ask = format!("{RUNS}{} ORDER BY r.organization, r.pipeline", wanted.text());
                 let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?, row.get(18)?)))?;
-                found.into_iter().map(|(id, run, folder)| detail(c, id, (run, folder), &patterns)).collect()
+                found.into_iter().map(|(id, run, folder)| detail(c, id, (run, folder), (&patterns, &scope))).collect()
             })
             .await?)
     }
@@ -87,17 +91,26 @@ impl Catalog {
         organization: Option<&str>,
         project: Option<&str>,
     ) -> Result<Vec<Pipeline>, CatalogError> {
+        let (organization, project) = (organization.map(str::to_owned), project.map(str::to_owned));
+        self.pipelines_of(&PipelineFilter { organization, project, ..PipelineFilter::default() }).await
+    }
+
+    /// The same, page by page.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn pipelines_of(&self, filter: &PipelineFilter) -> Result<Vec<Pipeline>, CatalogError> {
         let mut wanted = Conditions::default();
-        wanted.add_text("g.organization = ?", organization.map(str::to_lowercase));
-        wanted.add_project(project);
+        wanted.add_text("g.organization = ?", filter.organization.as_deref().map(str::to_lowercase));
+        wanted.add_project(filter.project.as_deref());
+        if let Some(id) = filter.id {
+            wanted.add("g.pipeline = ?", [Value::Integer(i64::try_from(id).unwrap_or(-1))]);
+        }
         wanted.add_scope(&self.scope, "r");
-        Ok(self
-            .file
-            .read(move |c| {
-                let ask = format!("{PIPELINES}{} ORDER BY g.organization, pipeline.name, g.pipeline", wanted.text());
-                collect(c, &ask, wanted.values, pipeline)
-            })
-            .await?)
+        wanted.add_after::<Pipeline>(filter.after.as_ref());
+        let top = filter.top.map_or(-1, i64::from);
+        let ask = format!("{PIPELINES}{}{} LIMIT {top}", wanted.text(), ordered::<Pipeline>());
+        Ok(self.file.read(move |c| collect(c, &ask, wanted.values, pipeline)).await?)
     }
 }
 
@@ -130,6 +143,7 @@ impl Conditions {
         if let Some(since) = filter.since {
             wanted.add("coalesce(r.queued, r.started, r.finished) >= ?", [Value::Integer(since.ticks())]);
         }
+        wanted.add_runs_after(filter);
         wanted
     }
 
@@ -175,9 +189,35 @@ impl Conditions {
         self.clauses.push(Cow::Owned(format!("({any})")));
     }
 
+    /// Only what follows this item in the order of its list.
+    pub(super) fn add_after<T: Placed>(&mut self, after: Option<&Place>) {
+        let Some(after) = after else { return };
+        let marks = vec!["?"; T::ORDER.len()].join(", ");
+        self.clauses.push(Cow::Owned(format!("({}) > ({marks})", T::ORDER.join(", "))));
+        self.values.extend(after.values());
+    }
+
+    /// The same for runs, whose newest come first.
+    fn add_runs_after(&mut self, filter: &RunFilter) {
+        let Some(after) = &filter.after else { return };
+        if filter.oldest_first {
+            return self.add_after::<Run>(Some(after));
+        }
+        // The first condition is what an index can be asked.
+        let clause = "r.run <= ? AND (r.run < ? OR (r.organization, r.pipeline) > (?, ?))";
+        self.clauses.push(Cow::Borrowed(clause));
+        self.values.extend(after.values().take(1));
+        self.values.extend(after.values());
+    }
+
     pub(super) fn text(&self) -> String {
         if self.clauses.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses.join(" AND ")) }
     }
+}
+
+/// In the order that its items have.
+pub(super) fn ordered<T: Placed>() -> String {
+    format!(" ORDER BY {}", T::ORDER.join(", "))
 }
 
 pub(super) fn collect<T>(
@@ -215,6 +255,18 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     })
 }
 
+/// The run with this key, if it may be shown.
+pub(super) fn run_of(connection: &Connection, scope: &Scope, key: &RunKey) -> rusqlite::Result<Option<Run>> {
+    let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(-1));
+    let mut wanted = Conditions::default();
+    let values = [number(key.run), Value::Text(key.organization.clone()), number(key.pipeline)];
+    wanted.add("r.run = ? AND r.organization = ? AND r.pipeline = ?", values);
+    wanted.add_scope(scope, "r");
+    let ask = format!("{RUNS}{}", wanted.text());
+    let found = collect(connection, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
+    found.into_iter().next().map(|(id, run)| with_stages(connection, id, run)).transpose()
+}
+
 fn with_stages(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<Run> {
     let ask = "SELECT name, attempt, state, result, started, finished FROM stages WHERE run = ? \
                ORDER BY started IS NULL, started, name, attempt";
@@ -235,9 +287,9 @@ fn detail(
     connection: &Connection,
     id: i64,
     (run, folder): (Run, Option<String>),
-    patterns: &[BranchPattern],
+    (patterns, scope): (&[BranchPattern], &Scope),
 ) -> rusqlite::Result<RunDetail> {
-    let walk = Walk { connection, organization: &run.organization, patterns };
+    let walk = Walk { connection, organization: &run.organization, patterns, scope };
     let Linked { links, truncated: links_truncated } = walk.links(&Node::Run(run.run_id))?;
     let triggers = |direction| {
         let next = move |link: &&Link| link.direction == direction && link.steps == 1 && is_trigger(link.rule);
@@ -245,7 +297,7 @@ fn detail(
     };
     let number = i64::try_from(run.run_id).unwrap_or(-1);
     Ok(RunDetail {
-        deployments: deployments::of_run(connection, &run.organization, number)?,
+        deployments: deployments::of_run(connection, scope, &run.organization, number)?,
         triggered_by: triggers(LinkKind::Before),
         triggered: triggers(LinkKind::After),
         links,

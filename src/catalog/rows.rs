@@ -1,11 +1,13 @@
 //! What the catalog answers. Serialized, these are the JSON of the command line and of the HTTP API.
 
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
+use super::place::Place;
 use crate::domain::{Time, owner};
 
 /// A run with its stages.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Run {
     pub organization: String,
@@ -33,14 +35,14 @@ pub struct Run {
     pub stages: Vec<Stage>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PipelineName {
     pub id: u64,
     pub name: Option<String>,
 }
 
 /// One attempt of a stage.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Stage {
     pub name: String,
@@ -54,7 +56,7 @@ pub struct Stage {
 }
 
 /// One attempt of a job.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Job {
     pub stage: String,
@@ -69,7 +71,7 @@ pub struct Job {
     pub finished_at: Option<Time>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Approval {
     pub id: String,
@@ -84,7 +86,7 @@ pub struct Approval {
 }
 
 /// A run with all that is known of it but its facts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct RunDetail {
     #[serde(flatten)]
@@ -109,7 +111,7 @@ pub struct RunDetail {
 }
 
 /// Who answers for a pipeline.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Owner {
     pub service: String,
     pub team: Option<String>,
@@ -125,7 +127,7 @@ impl From<owner::Owner> for Owner {
 }
 
 /// On which side of a thing a linked one is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum LinkKind {
     /// It leads to the thing.
@@ -135,7 +137,7 @@ pub enum LinkKind {
 }
 
 /// What is linked to a thing, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Link {
     pub direction: LinkKind,
     /// `run`, `commit`, `pullRequest`, `workItem`, `foreignPullRequest`.
@@ -158,14 +160,14 @@ pub struct Link {
     pub url: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct LinkEnd {
     pub kind: &'static str,
     pub id: String,
 }
 
 /// A commit, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CommitDetail {
     pub organization: String,
@@ -186,7 +188,7 @@ pub struct CommitDetail {
 }
 
 /// A push with a commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Push {
     pub push_id: u64,
@@ -197,7 +199,7 @@ pub struct Push {
 }
 
 /// A pull request, and where it went.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PullRequestDetail {
     pub organization: String,
@@ -227,7 +229,7 @@ pub struct PullRequestDetail {
     pub links_truncated: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Vote {
     pub name: Option<String>,
@@ -237,7 +239,7 @@ pub struct Vote {
 }
 
 /// A work item, and where it went.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkItemDetail {
     pub organization: String,
@@ -264,7 +266,7 @@ pub struct WorkItemDetail {
     pub links_truncated: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct WorkItemState {
     pub state: String,
     #[serde(serialize_with = "rfc3339")]
@@ -272,7 +274,7 @@ pub struct WorkItemState {
 }
 
 /// Why a run failed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     pub stage: Option<String>,
@@ -286,7 +288,7 @@ pub struct Failure {
 }
 
 /// A pipeline with what its runs amount to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Pipeline {
     pub organization: String,
@@ -307,7 +309,32 @@ pub struct Pipeline {
     pub last_run: LastRun,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// What the latest runs of a pipeline came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Health {
+    /// The latest completed runs, at most 20, the newest first.
+    pub results: Vec<RunResult>,
+    /// How many of them succeeded, wholly or partially, and how many failed.
+    pub succeeded: u64,
+    pub failed: u64,
+    /// Half of those that succeeded took no longer; null where none did.
+    pub median_seconds: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunResult {
+    pub run_id: u64,
+    pub result: Option<String>,
+    pub branch: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: Option<Time>,
+    #[serde(serialize_with = "rfc3339")]
+    pub finished_at: Option<Time>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRun {
     pub run_id: u64,
@@ -322,7 +349,7 @@ pub struct LastRun {
 }
 
 /// A time in which events were lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Gap {
     pub organization: String,
@@ -348,7 +375,7 @@ pub struct Gap {
 }
 
 /// Something that came to an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Deployment {
     pub organization: String,
@@ -402,10 +429,12 @@ pub struct DeploymentFilter {
     pub current: bool,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// An environment with what came last and what is there.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Environment {
     pub organization: String,
@@ -434,10 +463,12 @@ pub struct EnvironmentFilter {
     pub project: Option<String>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// An approval with what it is for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct GivenApproval {
     pub organization: String,
@@ -474,6 +505,8 @@ pub struct ApprovalFilter {
     pub since: Option<Time>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// Which gaps. An absent field does not filter.
@@ -490,6 +523,21 @@ pub struct GapFilter {
     pub covered: bool,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
+}
+
+/// Which pipelines. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PipelineFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    pub id: Option<u64>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
 }
 
 /// Which runs. An absent field does not filter.
@@ -510,6 +558,10 @@ pub struct RunFilter {
     pub since: Option<Time>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
+    /// By run id ascending.
+    pub oldest_first: bool,
 }
 
 fn always_rfc3339<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {

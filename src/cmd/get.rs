@@ -236,6 +236,7 @@ fn filter(said: &cli::Filter, now: Time) -> RunFilter {
         commit: said.commit,
         since: said.since.map(|since| since.resolve(now)),
         top: (said.top > 0).then_some(said.top),
+        ..RunFilter::default()
     }
 }
 
@@ -255,6 +256,7 @@ fn environments(args: &cli::GetEnvironments) -> EnvironmentFilter {
         organization: args.organization.clone(),
         project: args.project.clone(),
         top: (args.top > 0).then_some(args.top),
+        ..EnvironmentFilter::default()
     }
 }
 
@@ -267,6 +269,7 @@ fn deployments(args: &cli::GetDeployments, now: Time) -> DeploymentFilter {
         since: args.since.map(|since| since.resolve(now)),
         current: args.current,
         top: (args.top > 0).then_some(args.top),
+        ..DeploymentFilter::default()
     }
 }
 
@@ -277,6 +280,7 @@ fn approvals(args: &cli::GetApprovals, now: Time) -> ApprovalFilter {
         status: args.status.clone(),
         since: args.since.map(|since| since.resolve(now)),
         top: (args.top > 0).then_some(args.top),
+        ..ApprovalFilter::default()
     }
 }
 

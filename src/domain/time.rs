@@ -3,6 +3,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Datelike, NaiveDateTime, Timelike, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, Type};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A point in time as Azure DevOps says it: UTC, exact to 100 ns.
 ///
@@ -80,6 +83,16 @@ impl Time {
 fn ticks_of(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos() / u128::from(NANOSECONDS_PER_TICK)).unwrap_or(i64::MAX)
 }
+
+/// As it is shown.
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for Time {}
 
 impl From<DateTime<Utc>> for Time {
     fn from(utc: DateTime<Utc>) -> Self {

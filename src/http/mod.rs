@@ -7,6 +7,7 @@
 pub mod access;
 mod api;
 mod body;
+mod counted;
 mod health;
 mod hooks;
 mod pages;
@@ -17,9 +18,9 @@ mod server;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
+use axum::{Router, middleware};
 use tokio::sync::Semaphore;
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -76,7 +77,7 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
 
 /// The API and the dashboard. To be merged with other routes.
 pub fn readers(readers: Readers) -> Router {
-    api::routes().merge(pages::routes()).with_state(readers)
+    api::routes().merge(pages::routes()).layer(middleware::from_fn(counted::counted)).with_state(readers)
 }
 
 /// Where hooks come in, and how it is.
@@ -91,5 +92,6 @@ pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, hook: Option<HookCre
         .method_not_allowed_fallback(problem::method_not_allowed)
         .fallback(problem::not_found)
         .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(middleware::from_fn(counted::counted))
         .with_state(app)
 }

@@ -1,4 +1,5 @@
 use std::any::Any;
+use std::borrow::Cow;
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -6,19 +7,41 @@ use axum::http::{HeaderName, HeaderValue, Response, StatusCode};
 use axum::response::IntoResponse;
 
 use crate::catalog::CatalogError;
+use crate::queue::QueueError;
+use crate::store::StoreError;
 
 /// An error as RFC 9457 writes it: what the caller may know. What happened inside is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     status: StatusCode,
     /// For people: one sentence with what to do.
-    detail: &'static str,
+    detail: Cow<'static, str>,
+    /// What it may have been, where it was not clear.
+    matches: Vec<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Problem {
-    fn new(status: StatusCode, detail: &'static str) -> Self {
-        Self { status, detail, headers: Vec::new() }
+    fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, detail: detail.into(), matches: Vec::new(), headers: Vec::new() }
+    }
+
+    pub(crate) fn bad_request(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, detail)
+    }
+
+    pub(crate) fn forbidden(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
+    /// The thing that was asked for is not here.
+    pub(crate) fn missing(detail: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, detail)
+    }
+
+    /// There are several: these.
+    pub(crate) fn ambiguous(detail: impl Into<Cow<'static, str>>, matches: Vec<String>) -> Self {
+        Self { matches, ..Self::new(StatusCode::CONFLICT, detail) }
     }
 
     pub(crate) fn unauthorized() -> Self {
@@ -51,14 +74,31 @@ impl From<CatalogError> for Problem {
     }
 }
 
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "request: the store failed");
+        Self::unavailable("The store does not answer; see the log.")
+    }
+}
+
+impl From<QueueError> for Problem {
+    fn from(error: QueueError) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "request: the queue failed");
+        Self::unavailable("The queue does not answer; see the log.")
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response<Body> {
-        let json = serde_json::json!({
+        let mut json = serde_json::json!({
             "type": "about:blank",
             "title": self.status.canonical_reason(),
             "status": self.status.as_u16(),
             "detail": self.detail,
         });
+        if let Some(json) = json.as_object_mut().filter(|_| !self.matches.is_empty()) {
+            json.insert("matches".to_owned(), self.matches.into());
+        }
         let mut response =
             (self.status, [(CONTENT_TYPE, "application/problem+json")], json.to_string()).into_response();
         response.headers_mut().extend(self.headers);

@@ -2,7 +2,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use axum::Router;
+use axum::{Extension, Router};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -56,6 +56,8 @@ impl Server {
     /// # Errors
     /// When the listener breaks.
     pub async fn serve(self, router: Router, stop: CancellationToken) -> io::Result<()> {
+        // Streams would not end by themselves.
+        let router = router.layer(Extension(stop.clone()));
         let service = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
         let overdue = async {

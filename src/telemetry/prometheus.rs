@@ -22,6 +22,9 @@ pub const HOOKS: &str = "pipetrail_hook_subscriptions";
 pub const QUEUE: &str = "pipetrail_queue_messages";
 pub const OLDEST: &str = "pipetrail_queue_oldest_message_age_seconds";
 pub const DEAD_LETTERS: &str = "pipetrail_dead_letters";
+pub const HTTP_REQUESTS: &str = "pipetrail_http_requests_total";
+pub const HTTP_SECONDS: &str = "pipetrail_http_request_duration_seconds";
+pub const STREAMS: &str = "pipetrail_http_streams";
 
 /// So often histograms are folded.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -66,9 +69,11 @@ impl Metrics {
 fn builder() -> Result<PrometheusBuilder, BuildError> {
     let messages = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 128.0, 512.0, 2048.0];
     let seconds = [0.1, 1.0, 5.0, 15.0, 60.0, 300.0, 3_600.0, 86_400.0, 432_000.0];
+    let answers = [0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0];
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(BATCH.to_owned()), &messages)?
-        .set_buckets_for_metric(Matcher::Full(LAG.to_owned()), &seconds)
+        .set_buckets_for_metric(Matcher::Full(LAG.to_owned()), &seconds)?
+        .set_buckets_for_metric(Matcher::Full(HTTP_SECONDS.to_owned()), &answers)
 }
 
 fn describe() {
@@ -93,6 +98,9 @@ fn describe() {
         "Messages on the queue, visible or leased; on Azure approximate, and all count as visible when more than 32 are."
     );
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
+    describe_counter!(HTTP_REQUESTS, "Requests that were answered, by route, method and status.");
+    describe_histogram!(HTTP_SECONDS, Unit::Seconds, "How long answers took to begin, by route.");
+    describe_gauge!(STREAMS, "Listeners on the stream of changes.");
     describe_gauge!(DEAD_LETTERS, "Dead letters that wait for somebody to look at them.");
 }
 

@@ -7,8 +7,9 @@ use super::table::{or_unknown, table};
 use super::{escaped, escaped_lines, moment};
 
 /// A dead letter as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = DeadLetter)]
 pub struct DeadLetterJson {
     pub id: String,
     /// `code: sentence`.
@@ -25,7 +26,7 @@ pub struct DeadLetterJson {
 }
 
 /// The body: text, or base64 of what is not UTF-8.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 pub enum LetterBody {
     #[serde(rename = "body")]
     Text(String),

@@ -10,7 +10,8 @@ use super::table::{Columns, UNKNOWN, or_unknown, table};
 use super::{TimelineEntry, escaped, moment};
 
 /// A run with everything that is known of it, as JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = RunWithFacts)]
 pub struct RunJson {
     #[serde(flatten)]
     pub detail: RunDetail,

@@ -4,15 +4,17 @@ use crate::domain::run::{RunFact, Statement};
 use crate::domain::{Fact, FactKind, Outcome, State, Time};
 
 /// What a fact says of one subject.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TimelineEntry {
     #[serde(serialize_with = "rfc3339")]
     pub said_at: Time,
+    #[schema(value_type = String)]
     pub kind: FactKind,
     /// `run`, `stage Build #1`, `job Build/__default #1`, `approval {id}`.
     pub subject: String,
     pub state: String,
+    #[schema(value_type = Option<String>)]
     pub result: Option<Outcome>,
 }
 

@@ -26,7 +26,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     ("shutdown", &[]),
-    ("http", &["catalog", "clock", "config", "domain", "queue", "store", "view"]),
+    ("http", &["catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
     ("cli", &["config", "domain"]),
 ];
 

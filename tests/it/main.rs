@@ -10,6 +10,7 @@
 )]
 
 mod ado_process;
+mod api;
 mod architecture;
 mod azure;
 mod azure_guards;

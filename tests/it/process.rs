@@ -178,6 +178,10 @@ pub(crate) async fn metrics_in_order(shell: &Shell) -> String {
     shell.run(&format!("enqueue {}", examples().display()));
     let worker = Running::start(shell.command("work --listen 127.0.0.1:0"));
     let address = worker.address();
+    // Counted while it is open.
+    let stream = reqwest::get(format!("http://{address}/api/v1/stream")).await.unwrap();
+    assert_eq!(stream.status(), 200);
+    reqwest::get(format!("http://{address}/api/v1/nowhere/{}", "x".repeat(1_000))).await.unwrap();
     let started = Instant::now();
     let text = loop {
         let answer = reqwest::get(format!("http://{address}/metrics")).await.unwrap();
@@ -191,6 +195,14 @@ pub(crate) async fn metrics_in_order(shell: &Shell) -> String {
     };
     for name in ["applied", "ignored", "poisoned", "given_back"] {
         assert!(text.contains(&format!("pipetrail_messages_total{{outcome=\"{name}\"}}")), "{text}");
+    }
+    for line in [
+        "pipetrail_http_requests_total{route=\"/api/v1/stream\",method=\"GET\",status=\"200\"} 1",
+        "pipetrail_http_requests_total{route=\"/api/{*rest}\",method=\"GET\",status=\"404\"} 1",
+        "pipetrail_http_request_duration_seconds_count{route=\"/api/v1/stream\"} 1",
+        "pipetrail_http_streams 1",
+    ] {
+        assert!(text.contains(line), "{line} is missing in {text}");
     }
     let mut tool = Command::new("promtool");
     let tool = tool.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -1,12 +1,75 @@
 //! `/api/v1`: what the command line answers, over HTTP. Lists are `{items, nextCursor}`, items as the command line's.
+//!
+//! A route is written once, with what it takes and answers; `/openapi.json` is made of the same.
 
+mod answers;
+mod asked;
+mod changes;
+mod dead_letters;
+mod deployments;
+mod environments;
+mod fresh;
+mod gaps;
+mod one;
+mod openapi;
+mod owned;
+mod page;
+mod pipelines;
 mod runs;
+mod stream;
 
-use axum::Router;
-use axum::routing::get;
+use axum::routing::{any, get};
+use axum::{Extension, Json, Router, middleware};
+use serde::Deserialize;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
+use super::problem;
 use super::reader::Readers;
 
+/// Which organization, where several have this number.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Organization {
+    organization: Option<String>,
+}
+
 pub(super) fn routes() -> Router<Readers> {
-    Router::new().route("/api/v1/runs", get(runs::list))
+    let (router, document) = documented().split_for_parts();
+    let document = Json(document);
+    router
+        .route("/openapi.json", get(move || async move { document }))
+        .method_not_allowed_fallback(problem::method_not_allowed)
+        .route("/api", any(problem::not_found))
+        .route("/api/{*rest}", any(problem::not_found))
+        .layer(Extension(stream::Hub::default()))
+        .layer(middleware::from_fn(fresh::validated))
+        .layer(CompressionLayer::new())
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+}
+
+fn documented() -> OpenApiRouter<Readers> {
+    OpenApiRouter::with_openapi(openapi::head())
+        .routes(routes!(runs::list))
+        .routes(routes!(runs::show))
+        .routes(routes!(pipelines::list))
+        .routes(routes!(pipelines::show))
+        .routes(routes!(environments::list))
+        .routes(routes!(environments::compare))
+        .routes(routes!(deployments::list))
+        .routes(routes!(deployments::approvals))
+        .routes(routes!(changes::commit))
+        .routes(routes!(changes::pull_request))
+        .routes(routes!(changes::work_item))
+        .routes(routes!(gaps::list))
+        .routes(routes!(gaps::hooks))
+        .routes(routes!(dead_letters::list))
+        .routes(routes!(dead_letters::show))
+        .routes(routes!(dead_letters::requeue))
+        .routes(routes!(dead_letters::discard))
+        .routes(routes!(stream::listen))
 }

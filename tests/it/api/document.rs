@@ -1,0 +1,175 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Bench;
+
+/// Every address with something to answer: the schemas must not be true of empty lists alone.
+const ASKS: [(&str, &str); 15] = [
+    ("/api/v1/runs", ""),
+    ("/api/v1/runs/{id}", "110110"),
+    ("/api/v1/runs/{id}", "110120"),
+    ("/api/v1/pipelines", ""),
+    ("/api/v1/pipelines/{id}", "110111"),
+    ("/api/v1/environments", ""),
+    ("/api/v1/environments/compare", "?from=dev&to=prod"),
+    ("/api/v1/deployments", ""),
+    ("/api/v1/approvals", ""),
+    ("/api/v1/commits/{sha}", "cccc"),
+    ("/api/v1/pull-requests/{id}", "110114"),
+    ("/api/v1/work-items/{id}", "110116"),
+    ("/api/v1/gaps", ""),
+    ("/api/v1/hooks", ""),
+    ("/api/v1/dead-letters", ""),
+];
+
+fn filled(path: &str, with: &str) -> String {
+    match path.split_once('{') {
+        Some((before, _)) => format!("{before}{with}"),
+        None => format!("{path}{with}"),
+    }
+}
+
+/// The schema of an answer, with all that it refers to, and nothing else allowed than what it names.
+fn schema(document: &Value, path: &str, method: &str, status: &str, kind: &str) -> Value {
+    let schema = &document["paths"][path][method]["responses"][status]["content"][kind]["schema"];
+    assert!(schema.is_object(), "{method} {path} {status}");
+    let mut schema = schema.clone();
+    schema["components"] = document["components"].clone();
+    schema
+}
+
+fn fits(schema: &Value, json: &Value, what: &str) {
+    let validator = jsonschema::validator_for(schema).unwrap();
+    let faults: Vec<String> =
+        validator.iter_errors(json).map(|fault| format!("{}: {fault}", fault.instance_path)).collect();
+    assert!(faults.is_empty(), "{what}: {faults:#?} in {json:#}");
+}
+
+#[tokio::test]
+async fn answers_fit_their_schemas() {
+    let bench = Bench::seeded().await;
+    bench.local.queue.put(vec![b"rubbish".to_vec(), vec![0xff]]).await.unwrap();
+    bench.local.drain().await;
+    let document = bench.json("/openapi.json").await;
+    for (path, with) in ASKS {
+        let json = bench.json(&filled(path, with)).await;
+        let items = json.get("items").map(|items| items.as_array().unwrap().len());
+        assert!(items.is_none_or(|items| items > 0), "{path} answers nothing");
+        fits(&schema(&document, path, "get", "200", "application/json"), &json, path);
+    }
+    let letter = bench.json("/api/v1/dead-letters").await["items"][0].clone();
+    let path = "/api/v1/dead-letters/{id}";
+    fits(&schema(&document, path, "get", "200", "application/json"), &letter, path);
+    let problem = bench.get("/api/v1/runs?x=1").await.text().await.unwrap();
+    let of_problem = schema(&document, "/api/v1/runs", "get", "400", "application/problem+json");
+    fits(&of_problem, &serde_json::from_str(&problem).unwrap(), "a problem");
+    assert!(!jsonschema::is_valid(&of_problem, &json!({"title": 1})), "a schema refuses something");
+}
+
+/// A field that an answer has and the document does not know would be a secret.
+#[tokio::test]
+async fn fields_are_those_of_the_document() {
+    let bench = Bench::seeded().await;
+    let document = bench.json("/openapi.json").await;
+    let named = names(&document["components"]["schemas"]);
+    for (path, with) in ASKS {
+        let json = bench.json(&filled(path, with)).await;
+        let unknown: Vec<String> = keys(&json).difference(&named).cloned().collect();
+        assert!(unknown.is_empty(), "{path}: {unknown:?}");
+    }
+}
+
+fn keys(json: &Value) -> BTreeSet<String> {
+    match json {
+        Value::Array(items) => items.iter().flat_map(keys).collect(),
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| keys(value).into_iter().chain([name.clone()])).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => BTreeSet::new(),
+    }
+}
+
+/// The names of all properties.
+fn names(schema: &Value) -> BTreeSet<String> {
+    let own = schema.get("properties").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name.clone());
+    let below: Vec<&Value> = match schema {
+        Value::Object(fields) => fields.values().collect(),
+        Value::Array(items) => items.iter().collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => Vec::new(),
+    };
+    own.chain(below.into_iter().flat_map(names)).collect()
+}
+
+/// What `OpenAPI` 3.1 asks for beyond JSON: <https://spec.openapis.org/oas/v3.1.0>.
+#[tokio::test]
+async fn the_document_holds_together() {
+    let bench = Bench::empty().await;
+    let document = bench.json("/openapi.json").await;
+    assert_eq!(document["openapi"], "3.1.0");
+    assert!(document["info"]["title"].is_string() && document["info"]["version"].is_string());
+    let mut ids = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let what = format!("{method} {path}");
+            assert!(ids.insert(operation["operationId"].as_str().unwrap().to_owned()), "{what}: its id is another's");
+            assert!(operation["summary"].is_string() && operation["tags"].is_array(), "{what}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(["200", "400", "401", "503"].iter().all(|status| responses.contains_key(*status)), "{what}");
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path");
+            let in_path: Vec<String> =
+                in_path.map(|parameter| format!("{{{}}}", parameter["name"].as_str().unwrap())).collect();
+            let wanted: Vec<String> = path.split('/').filter(|part| part.starts_with('{')).map(str::to_owned).collect();
+            assert_eq!(in_path, wanted, "{what}");
+            assert!(parameters.iter().all(|parameter| parameter["schema"].is_object()), "{what}");
+        }
+    }
+    for reference in references(&document) {
+        let found = document.pointer(reference.trim_start_matches('#'));
+        assert!(found.is_some(), "{reference} leads nowhere");
+    }
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        assert!(jsonschema::meta::is_valid(schema), "{name}");
+    }
+}
+
+fn references(json: &Value) -> BTreeSet<String> {
+    match json {
+        Value::Array(items) => items.iter().flat_map(references).collect(),
+        Value::Object(fields) => {
+            let own = fields.get("$ref").and_then(Value::as_str).map(str::to_owned);
+            fields.values().flat_map(references).chain(own).collect()
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => BTreeSet::new(),
+    }
+}
+
+/// Each parameter that is documented is taken, and each that is not is refused by a list of those that are.
+#[tokio::test]
+async fn parameters_are_those_of_the_document() {
+    let bench = Bench::seeded().await;
+    let document = bench.json("/openapi.json").await;
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let Some(operation) = item.get("get") else { continue };
+        let address = path.replace("{id}", "1111").replace("{sha}", "1111");
+        let (_, says) = bench.problem(&format!("{address}?nonsense=1")).await;
+        for parameter in operation["parameters"].as_array().into_iter().flatten().filter(|one| one["in"] == "query") {
+            assert!(says.contains(&format!("`{}`", parameter["name"].as_str().unwrap())), "{path}: {says}");
+        }
+        assert!(says.contains("`nonsense`"), "{path}: {says}");
+    }
+}
+
+#[tokio::test]
+async fn the_routes_of_the_document_are_these() {
+    let bench = Bench::empty().await;
+    let document = bench.json("/openapi.json").await;
+    let routes: Vec<String> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| item.as_object().unwrap().keys().map(move |method| format!("{method} {path}")))
+        .collect();
+    insta::assert_snapshot!("routes", routes.join("\n"));
+}

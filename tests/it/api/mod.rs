@@ -1,0 +1,327 @@
+//! The HTTP API over a real listener: what it answers, to whom, and that its document says so.
+
+mod document;
+mod scope;
+mod seed;
+mod stream;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use axum::Extension;
+use insta::assert_snapshot;
+use pipetrail::catalog::Catalog;
+use pipetrail::clock::ManualClock;
+use pipetrail::domain::owner::Owners;
+use pipetrail::domain::{Fact, Scope};
+use pipetrail::http::access::{Caller, Rights};
+use pipetrail::http::{Readers, Server, readers};
+use pipetrail::ingest::Importer;
+use reqwest::{Client, Response};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::support::{Local, folder, time};
+use seed::{AMBER, VIOLET};
+
+/// A catalog with two projects in it, and a server for one caller.
+pub(crate) struct Bench {
+    pub(crate) local: Local,
+    client: Client,
+    /// Of the one who may all.
+    pub(crate) all: String,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+    folder: tempfile::TempDir,
+}
+
+impl Bench {
+    pub(crate) async fn seeded() -> Self {
+        let bench = Self::empty().await;
+        bench.import(seed::both()).await;
+        bench
+    }
+
+    pub(crate) async fn empty() -> Self {
+        let (folder, path) = folder();
+        let local = Local::open(&path).await;
+        let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let mut bench = Self { local, client: Client::new(), all: String::new(), stop, tracker, folder };
+        bench.all = bench.serve(Caller::on_loopback()).await;
+        bench
+    }
+
+    pub(crate) async fn import(&self, facts: Vec<Fact>) {
+        Importer::new(self.local.store.clone()).import(facts).await.unwrap();
+    }
+
+    /// Where this caller is answered.
+    pub(crate) async fn serve(&self, caller: Caller) -> String {
+        self.serve_from(self.local.catalog.clone(), caller).await
+    }
+
+    pub(crate) async fn serve_from(&self, catalog: Catalog, caller: Caller) -> String {
+        let readers = readers(Readers {
+            catalog,
+            store: self.local.store.clone(),
+            queue: self.local.queue.clone(),
+            clock: Arc::new(ManualClock::at(time("2026-03-02T12:00:00Z"))),
+            owners: Owners::default(),
+            branches: Vec::new(),
+        });
+        let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = format!("http://{}", server.address());
+        let serving = server.serve(readers.layer(Extension(caller)), self.stop.clone());
+        self.tracker.spawn(async move { serving.await.unwrap() });
+        address
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Response {
+        self.client.get(format!("{}{path}", self.all)).send().await.unwrap()
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        let response = self.get(path).await;
+        assert_eq!(response.status(), 200, "{path}");
+        serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+    }
+
+    /// The status of a problem, and what it says.
+    pub(crate) async fn problem(&self, path: &str) -> (u16, String) {
+        problem(self.get(path).await).await
+    }
+
+    async fn post(&self, path: &str) -> Response {
+        self.client.post(format!("{}{path}", self.all)).send().await.unwrap()
+    }
+}
+
+async fn problem(response: Response) -> (u16, String) {
+    let status = response.status().as_u16();
+    assert_eq!(response.headers()["content-type"], "application/problem+json");
+    let json: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    assert_eq!(json["status"], status);
+    (status, json["detail"].as_str().unwrap().to_owned())
+}
+
+pub(crate) fn only(projects: &[&str]) -> Caller {
+    let projects = projects.iter().map(|name| name.parse().unwrap()).collect();
+    Caller { rights: Rights::Admin, scope: Scope::Only(projects), name: None }
+}
+
+fn pretty(json: &Value) -> String {
+    serde_json::to_string_pretty(json).unwrap()
+}
+
+#[tokio::test]
+async fn answers_are_what_stands_here() {
+    let bench = Bench::seeded().await;
+    let of = |path: &str| format!("{path}?organization=Fabrikam");
+    assert_snapshot!(
+        "runs",
+        pretty(&bench.json("/api/v1/runs?project=amber%20project&limit=1&result=succeeded").await)
+    );
+    assert_snapshot!("run", pretty(&bench.json(&of("/api/v1/runs/110110")).await));
+    assert_snapshot!("pipeline", pretty(&bench.json("/api/v1/pipelines/110111").await));
+    assert_snapshot!("environments", pretty(&bench.json("/api/v1/environments?project=amber-0000-4000&limit=1").await));
+    assert_snapshot!(
+        "compare",
+        pretty(&bench.json("/api/v1/environments/compare?from=dev&to=prod&project=amber%20project").await)
+    );
+    assert_snapshot!("commit", pretty(&bench.json("/api/v1/commits/AAAA11").await));
+    assert_snapshot!("approvals", pretty(&bench.json("/api/v1/approvals?status=pending&limit=1").await));
+    assert_snapshot!("hooks", pretty(&bench.json("/api/v1/hooks?project=amber%20project").await));
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_said() {
+    let bench = Bench::seeded().await;
+    let mut said = String::new();
+    for path in [
+        "/api/v1/runs?brnach=main",
+        "/api/v1/runs?limit=0",
+        "/api/v1/runs?limit=201",
+        "/api/v1/runs?limit=",
+        "/api/v1/runs?since=yesterday",
+        "/api/v1/runs?sort=name",
+        "/api/v1/runs?cursor=x",
+        "/api/v1/runs?state=a&state=b",
+        "/api/v1/runs/x",
+        "/api/v1/runs/-1",
+        "/api/v1/runs/99999999999999999999",
+        "/api/v1/runs/%ff",
+        "/api/v1/runs/479",
+        "/api/v1/runs/479?organisation=fabrikam",
+        "/api/v1/pipelines/1",
+        "/api/v1/environments/compare",
+        "/api/v1/environments/compare?from=dev&to=moon",
+        "/api/v1/deployments?current=maybe",
+        "/api/v1/commits/abc",
+        "/api/v1/commits/abcx",
+        "/api/v1/commits/dddd",
+        "/api/v1/pull-requests/1",
+        "/api/v1/work-items/1",
+        "/api/v1/gaps?top=1",
+        "/api/v1/dead-letters?limit=33",
+        "/api/v1/dead-letters/1%2f2",
+        "/api/v1/stream?from=1",
+        "/api/v1/",
+        "/api/v1/runs/",
+        "/api/v2/runs",
+        "/api",
+    ] {
+        let (status, says) = bench.problem(path).await;
+        said.push_str(&format!("{path}\n  {status} {says}\n"));
+    }
+    let (status, says) = problem(bench.post("/api/v1/runs").await).await;
+    said.push_str(&format!("POST /api/v1/runs\n  {status} {says}\n"));
+    assert_snapshot!("asked_wrongly", said);
+}
+
+#[tokio::test]
+async fn hostile_words_are_words() {
+    let bench = Bench::seeded().await;
+    for word in ["'", "\"--", "%00", "%F0%9F%92%A9", "*", "%25", "a' OR 1=1", "{}", "[]", &"x".repeat(5_000)] {
+        let word = word.replace(' ', "%20");
+        for name in ["organization", "project", "pipeline", "branch", "state", "result", "commit"] {
+            let found = bench.json(&format!("/api/v1/runs?{name}={word}")).await;
+            assert_eq!(found["items"], Value::Array(Vec::new()), "{name}={word}");
+        }
+        bench.json(&format!("/api/v1/deployments?environment={word}&pipeline={word}&project={word}")).await;
+        assert_eq!(bench.problem(&format!("/api/v1/runs/1?organization={word}")).await.0, 404);
+        assert_eq!(bench.problem(&format!("/api/v1/runs?cursor={word}")).await.0, 400);
+        assert_eq!(bench.problem(&format!("/api/v1/runs?limit={word}")).await.0, 400);
+        assert_eq!(bench.problem(&format!("/api/v1/environments/compare?from={word}&to={word}")).await.0, 404);
+    }
+}
+
+#[tokio::test]
+async fn several_runs_with_one_number_are_listed() {
+    let bench = Bench::seeded().await;
+    let mut twin = AMBER.run_fact(0);
+    twin.key.organization = "contoso".to_owned();
+    bench.import(vec![Fact::Run(twin)]).await;
+    let response = bench.get("/api/v1/runs/110110").await;
+    assert_eq!(response.status(), 409);
+    let json: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+    let matches = ["contoso/amber project amber pipeline", "fabrikam/amber project amber pipeline"];
+    assert_eq!(json["matches"], serde_json::json!(matches));
+    assert_eq!(bench.json("/api/v1/runs/110110?organization=contoso").await["organization"], "contoso");
+}
+
+/// All pages of a list, and what came in between.
+async fn pages(bench: &Bench, path: &str, mut between: impl AsyncFnMut()) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let page = bench.json(&format!("{path}{cursor}")).await;
+        items.extend(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["nextCursor"].as_str() else { return items };
+        cursor = format!("&cursor={next}");
+        between().await;
+    }
+}
+
+#[tokio::test]
+async fn all_pages_together_are_the_list() {
+    let bench = Bench::seeded().await;
+    for list in ["runs", "runs?sort=runId", "pipelines", "environments", "deployments", "approvals", "gaps"] {
+        let (list, mark) = if list.contains('?') { (list, '&') } else { (list, '?') };
+        let whole = bench.json(&format!("/api/v1/{list}{mark}limit=200")).await;
+        assert!(whole["items"].as_array().unwrap().len() >= 2 && whole["nextCursor"].is_null(), "{list}");
+        for limit in 1..=3 {
+            let paged = pages(&bench, &format!("/api/v1/{list}{mark}limit={limit}"), async || {}).await;
+            assert_eq!(Value::Array(paged), whole["items"], "{list} by {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn pages_stay_what_they_are_while_runs_come() {
+    let bench = Bench::empty().await;
+    let runs =
+        |side: seed::Side, nth: std::ops::Range<u64>| nth.map(|n| Fact::Run(side.run_fact(n))).collect::<Vec<_>>();
+    bench.import([runs(AMBER, 0..20), runs(VIOLET, 0..20)].concat()).await;
+    let known = |runs: &[Value]| runs.iter().map(|run| run["runId"].as_u64().unwrap()).collect::<Vec<_>>();
+    let before = known(bench.json("/api/v1/runs?limit=200").await["items"].as_array().unwrap());
+    for sort in ["-runId", "runId"] {
+        let mut next = 100;
+        let path = format!("/api/v1/runs?limit=7&sort={sort}");
+        let paged = pages(&bench, &path, async || {
+            // Newer ones, and some that stand between those that are known.
+            bench.import([runs(AMBER, next..next + 3), runs(VIOLET, next..next + 3)].concat()).await;
+            next += 3;
+        });
+        let paged = known(&paged.await);
+        let distinct: BTreeSet<u64> = paged.iter().copied().collect();
+        assert_eq!(distinct.len(), paged.len(), "{sort}: none twice");
+        assert!(before.iter().all(|run| distinct.contains(run)), "{sort}: none left out");
+    }
+}
+
+#[tokio::test]
+async fn who_has_an_answer_is_told_so() {
+    let bench = Bench::seeded().await;
+    let first = bench.get("/api/v1/runs").await;
+    assert_eq!(first.headers()["cache-control"], "private, no-cache");
+    let tag = first.headers()["etag"].to_str().unwrap().to_owned();
+    assert!(tag.starts_with('"'), "{tag} is strong");
+    let again = || bench.client.get(format!("{}/api/v1/runs", bench.all)).header("if-none-match", &tag).send();
+    let same = again().await.unwrap();
+    assert_eq!((same.status().as_u16(), same.headers()["etag"].to_str().unwrap()), (304, tag.as_str()));
+    assert!(same.bytes().await.unwrap().is_empty());
+    bench.import(vec![Fact::Run(AMBER.run_fact(7))]).await;
+    assert_eq!(again().await.unwrap().status(), 200);
+}
+
+#[tokio::test]
+async fn answers_are_packed_for_who_can_unpack_them() {
+    let bench = Bench::seeded().await;
+    let plain = bench.get("/api/v1/runs").await.bytes().await.unwrap();
+    for coding in ["gzip", "br"] {
+        let ask = bench.client.get(format!("{}/api/v1/runs", bench.all)).header("accept-encoding", coding);
+        let packed = ask.send().await.unwrap();
+        assert_eq!(packed.headers()["content-encoding"], coding);
+        assert!(packed.bytes().await.unwrap().len() < plain.len() / 2);
+    }
+}
+
+#[tokio::test]
+async fn dead_letters_are_listed_requeued_and_discarded() {
+    let bench = Bench::empty().await;
+    let bodies = (0..5).map(|nth| format!("rubbish {nth}").into_bytes()).collect();
+    bench.local.queue.put(bodies).await.unwrap();
+    bench.local.drain().await;
+    let all = pages(&bench, "/api/v1/dead-letters?limit=2", async || {}).await;
+    assert_eq!(all.len(), 5);
+    assert!(all[0]["body"].as_str().unwrap().starts_with("rubbish"));
+    let none = bench.json("/api/v1/dead-letters?reason=no_such").await;
+    assert_eq!(none, serde_json::json!({"items": [], "nextCursor": null}));
+    let path = |nth: usize| format!("/api/v1/dead-letters/{}", all[nth]["id"].as_str().unwrap());
+    assert_eq!(bench.json(&path(0)).await, all[0]);
+    for (nth, act) in [(0, "requeue"), (1, "discard")] {
+        let done = bench.post(&format!("{}/{act}", path(nth))).await;
+        assert_eq!(done.text().await.unwrap(), r#"{"count":1}"#);
+        assert_eq!(bench.problem(&path(nth)).await.0, 404);
+        let again = problem(bench.post(&format!("{}/{act}", path(nth))).await).await;
+        assert_eq!(again.0, 404);
+    }
+    assert_eq!(bench.local.queue.depth().await.unwrap().visible, 1);
+    assert_eq!(bench.json("/api/v1/dead-letters").await["items"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn dead_letters_are_for_administrators_of_all_projects() {
+    let bench = Bench::empty().await;
+    let reading = Caller { rights: Rights::Read, ..Caller::on_loopback() };
+    for caller in [reading, only(&["amber project"])] {
+        let at = bench.serve(caller).await;
+        for path in ["", "/1", "/1/requeue", "/1/discard"] {
+            let address = format!("{at}/api/v1/dead-letters{path}");
+            let acts = path.len() > 2;
+            let ask = if acts { bench.client.post(address) } else { bench.client.get(address) };
+            let (status, _) = problem(ask.send().await.unwrap()).await;
+            assert_eq!(status, 403, "{path}");
+        }
+    }
+}

@@ -1,0 +1,175 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use pipetrail::catalog::Catalog;
+use pipetrail::clock::SystemClock;
+use pipetrail::domain::Fact;
+use pipetrail::http::access::Caller;
+use pipetrail::sqlite::{LocalFile, Place};
+use reqwest::Response;
+use serde_json::Value;
+
+use super::seed::{AMBER, VIOLET};
+use super::{Bench, only};
+
+/// An open stream, read event by event.
+struct Stream {
+    response: Response,
+    read: String,
+    /// The id that a browser would come again with.
+    id: Option<String>,
+}
+
+impl Stream {
+    async fn open(bench: &Bench, address: &str, id: Option<&str>) -> Self {
+        let ask = bench.client.get(format!("{address}/api/v1/stream"));
+        let ask = if let Some(id) = id { ask.header("last-event-id", id) } else { ask };
+        let response = ask.send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers()["content-type"], "text/event-stream");
+        Self { response, read: String::new(), id: None }
+    }
+
+    /// The next block; `None` at the end of the stream.
+    async fn block(&mut self) -> Option<String> {
+        loop {
+            if let Some((block, rest)) = self.read.clone().split_once("\n\n") {
+                self.read = rest.to_owned();
+                return Some(block.to_owned());
+            }
+            let more = tokio::time::timeout(Duration::from_secs(30), self.response.chunk()).await;
+            let more = more.expect("no event").unwrap()?;
+            self.read.push_str(std::str::from_utf8(&more).unwrap());
+        }
+    }
+
+    /// The next block with its id remembered: the kind of the event, and what it holds.
+    async fn any(&mut self) -> Option<(String, Value)> {
+        let block = self.block().await?;
+        let field = |name: &str| block.lines().find_map(|line| line.strip_prefix(name)).map(str::to_owned);
+        self.id = field("id: ").or_else(|| self.id.take());
+        let kind = field("event: ").unwrap_or_default();
+        Some((kind, field("data: ").map(|data| serde_json::from_str(&data).unwrap()).unwrap_or_default()))
+    }
+
+    /// The next event that says something.
+    async fn event(&mut self) -> (String, Value) {
+        loop {
+            let event = self.any().await.expect("the stream ended");
+            if !event.0.is_empty() {
+                return event;
+            }
+        }
+    }
+
+    /// Until it knows how far it is.
+    async fn ready(mut self) -> Self {
+        while self.id.is_none() {
+            self.any().await.expect("the stream ended");
+        }
+        self
+    }
+}
+
+#[tokio::test]
+async fn what_changes_is_told() {
+    let bench = Bench::seeded().await;
+    let mut stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
+    let (kind, data) = stream.event().await;
+    assert_eq!((kind.as_str(), &data["kind"], &data["id"]), ("run", &"run".into(), &110_130.into()));
+    let listed = bench.json("/api/v1/runs?project=amber%20project&limit=1").await;
+    assert_eq!(data["item"], listed["items"][0]);
+}
+
+#[tokio::test]
+async fn who_was_cut_off_goes_on_at_another_server() {
+    let bench = Bench::seeded().await;
+    let stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    let id = stream.id.clone().unwrap();
+    drop(stream);
+    bench.import(vec![Fact::Run(AMBER.run_fact(2)), Fact::Run(VIOLET.run_fact(2))]).await;
+    let other = bench.serve(Caller::on_loopback()).await;
+    let mut stream = Stream::open(&bench, &other, Some(&id)).await;
+    let mut found = [stream.event().await.1["id"].as_u64().unwrap(), stream.event().await.1["id"].as_u64().unwrap()];
+    found.sort_unstable();
+    assert_eq!(found, [110_130, 770_790]);
+    // And then what is new.
+    bench.import(vec![Fact::Run(AMBER.run_fact(3))]).await;
+    assert_eq!(stream.event().await.1["id"], 110_140);
+}
+
+#[tokio::test]
+async fn only_what_the_caller_may_see_is_told() {
+    let bench = Bench::seeded().await;
+    let address = bench.serve(only(&["amber project"])).await;
+    let stream = Stream::open(&bench, &address, None).await.ready().await;
+    let id = stream.id.clone().unwrap();
+    bench.import(vec![Fact::Run(VIOLET.run_fact(2))]).await;
+    bench.import(super::seed::both()).await;
+    bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
+    // Also who has to catch up is told no more.
+    for mut stream in [stream, Stream::open(&bench, &address, Some(&id)).await] {
+        loop {
+            let (_, data) = stream.event().await;
+            assert!(!data.to_string().contains("violet") && !data.to_string().contains("7707"), "{data}");
+            if data["id"] == 110_130 {
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_cannot_go_on_reads_all_anew() {
+    let bench = Bench::seeded().await;
+    for id in ["rubbish", "", "e30"] {
+        let mut stream = Stream::open(&bench, &bench.all, Some(id)).await;
+        let (kind, _) = stream.event().await;
+        assert_eq!(kind, "reset");
+        // It ends, and its id is one to come again with.
+        assert_eq!(stream.block().await, None);
+        let id = stream.id.unwrap();
+        let mut stream = Stream::open(&bench, &bench.all, Some(&id)).await.ready().await;
+        bench.import(vec![Fact::Run(AMBER.run_fact(9))]).await;
+        bench.local.store.append(&[Fact::Run(AMBER.run_fact(9)).key()]).await.unwrap();
+        assert_eq!(stream.event().await.0, "run");
+    }
+}
+
+/// A replica knows of a change before anybody is told of it.
+#[tokio::test]
+async fn a_replica_is_brought_up_to_date_first() {
+    let bench = Bench::seeded().await;
+    let file = bench.folder.path().join("replica.db");
+    let file = LocalFile::open_replica(&file, Place::Named, Arc::new(SystemClock)).unwrap();
+    let replica = Catalog::replica(file);
+    replica.refresh(bench.local.store.as_ref()).await.unwrap();
+    let address = bench.serve_from(replica, Caller::on_loopback()).await;
+    let mut stream = Stream::open(&bench, &address, None).await.ready().await;
+    bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
+    let (_, data) = stream.event().await;
+    assert_eq!((&data["id"], &data["item"]["name"]), (&110_130.into(), &"amber.2".into()));
+}
+
+#[tokio::test]
+async fn there_is_room_for_so_many() {
+    let bench = Bench::seeded().await;
+    let mut open = Vec::new();
+    for _ in 0..256 {
+        open.push(Stream::open(&bench, &bench.all, None).await);
+    }
+    assert_eq!(bench.problem("/api/v1/stream").await.0, 503);
+    open.pop();
+    crate::support::until("room again", async || bench.get("/api/v1/stream").await.status() == 200).await;
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_server() {
+    let bench = Bench::seeded().await;
+    let mut stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    bench.stop.cancel();
+    assert_eq!(stream.block().await, None);
+    bench.tracker.close();
+    tokio::time::timeout(Duration::from_secs(5), bench.tracker.wait()).await.expect("the server did not end");
+}
