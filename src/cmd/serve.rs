@@ -10,7 +10,7 @@ use super::parts::Parts;
 use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
-use crate::http::{self, Limits, Readers, Server};
+use crate::http::{self, Access, Limits, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::telemetry::prometheus::Metrics;
@@ -100,8 +100,11 @@ async fn serve(
         }
         return Ok(());
     };
-    let hook = context.config.http.hook.clone();
-    let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
+    let access = Access::new(&context.config.http, context.clock()).context("no client for [oidc] can be made")?;
+    if access.is_closed() {
+        tracing::warn!("nobody can read here: set PIPETRAIL_READ_TOKEN, or [oidc] or [proxy] in the file");
+    }
+    let router = http::router(parts.queue.clone(), parts.store.clone(), access.clone(), Limits::default());
     let render = metrics.clone();
     let readers = Readers {
         catalog: parts.catalog(context)?,
@@ -112,10 +115,9 @@ async fn serve(
         branches: context.config.work_item_branches.clone(),
     };
     let router = router.merge(http::metrics(move || render.render())).merge(http::readers(readers));
+    let router = http::behind_gate(router, &access);
     tokio::select! {
-        served = server.serve(router, stop) => {
-            served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))
-        }
+        () = server.serve(router, stop) => Ok(()),
         () = metrics.keep_up() => Ok(()),
     }
 }

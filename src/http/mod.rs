@@ -20,13 +20,14 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::HookCredentials;
 use crate::queue::Queue;
 use crate::store::Store;
 
+pub use access::{Access, behind_gate};
+use health::Probed;
 pub use problem::Problem;
 pub use reader::Readers;
 pub use server::{BindError, Server};
@@ -45,6 +46,8 @@ pub struct Limits {
     pub body: Duration,
     /// For the queue to make it durable, and for a probe.
     pub backend: Duration,
+    /// So long a probe's answer is given again: each costs writes, and anybody may ask.
+    pub probe_is_good: Duration,
 }
 
 impl Default for Limits {
@@ -54,6 +57,7 @@ impl Default for Limits {
             admission: Duration::from_secs(5),
             body: Duration::from_secs(30),
             backend: Duration::from_secs(20),
+            probe_is_good: Duration::from_secs(3),
         }
     }
 }
@@ -63,9 +67,10 @@ impl Default for Limits {
 pub(crate) struct App {
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
-    hook: Option<HookCredentials>,
+    access: Access,
     limits: Limits,
     room: Arc<Semaphore>,
+    probed: Arc<Mutex<Option<Probed>>>,
 }
 
 /// `GET /metrics`: what `render` gives, in the text format of Prometheus. To be merged with other routes.
@@ -80,8 +85,9 @@ pub fn readers(readers: Readers) -> Router {
 }
 
 /// Where hooks come in, and how it is.
-pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, hook: Option<HookCredentials>, limits: Limits) -> Router {
-    let app = App { queue, store, hook, limits, room: Arc::new(Semaphore::new(limits.bodies)) };
+pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, access: Access, limits: Limits) -> Router {
+    let app =
+        App { queue, store, access, limits, room: Arc::new(Semaphore::new(limits.bodies)), probed: Arc::default() };
     Router::new()
         .route("/hooks/azure-devops", post(hooks::azure_devops))
         // An address typed with a slash at its end must not cost a subscription its events.

@@ -1,11 +1,11 @@
 //! Whoever reads gets the catalog through here, already cut to the caller's projects: no handler has another one.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 
+use super::Problem;
 use super::access::Caller;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -45,11 +45,11 @@ where
     S: Send + Sync,
     Readers: FromRef<S>,
 {
-    type Rejection = Infallible;
+    type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Readers { catalog, store, queue, clock, owners, branches } = Readers::from_ref(state);
-        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::on_loopback);
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::sign_in)?;
         let catalog = catalog.seen_by(caller.scope.clone());
         Ok(Self { caller, catalog, store, queue, clock, owners, branches })
     }
