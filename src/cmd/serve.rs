@@ -117,7 +117,7 @@ async fn serve(
     let router = router.merge(http::metrics(move || render.render())).merge(http::readers(readers));
     let router = http::behind_gate(router, &access);
     tokio::select! {
-        () = server.serve(router, stop) => Ok(()),
+        () = server.serve(router, Limits::default(), stop) => Ok(()),
         () = metrics.keep_up() => Ok(()),
     }
 }

@@ -38,6 +38,10 @@ pub const MAX_BODY: usize = 2 * 1024 * 1024;
 /// How much and how long a request may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// Connections at once; others wait in the system's own queue.
+    pub connections: usize,
+    /// For the headers to come, and for the next request on a connection.
+    pub headers: Duration,
     /// Bodies in memory at once.
     pub bodies: usize,
     /// To wait for room for the body.
@@ -53,6 +57,8 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 1_024,
+            headers: Duration::from_secs(30),
             bodies: 64,
             admission: Duration::from_secs(5),
             body: Duration::from_secs(30),

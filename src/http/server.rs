@@ -16,13 +16,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use super::Limits;
+
 /// How long requests in flight may take to end after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// For the headers of a request, and for the next request on a connection.
-const HEADERS_COME_WITHIN: Duration = Duration::from_secs(30);
-/// At once. Others wait in the system's own queue.
-const CONNECTIONS: usize = 1_024;
 /// Before the next try where the system gives no connection: too many files are open.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -69,13 +67,13 @@ impl Server {
     }
 
     /// Serves until the stop, then takes no more and lets requests in flight end, with a limit.
-    pub async fn serve(self, router: Router, stop: CancellationToken) {
-        let room = Arc::new(Semaphore::new(CONNECTIONS));
+    pub async fn serve(self, router: Router, limits: Limits, stop: CancellationToken) {
+        let room = Arc::new(Semaphore::new(limits.connections));
         let graceful = GracefulShutdown::new();
         // Dropped at the end, which ends what is still there.
         let mut connections = JoinSet::new();
         while let Some((stream, peer, place)) = stop.run_until_cancelled(self.accept(&room)).await.flatten() {
-            let connection = graceful.watch(connection(stream, peer, router.clone()));
+            let connection = graceful.watch(connection(stream, peer, router.clone(), limits.headers));
             connections.spawn(async move {
                 // What breaks here is the other side's: it went away, or was too slow.
                 if let Err(error) = connection.await {
@@ -112,13 +110,14 @@ fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    headers_come_within: Duration,
 ) -> Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
     // Small answers are not to wait for each other; where the system does not do that, they wait.
     drop(stream.set_nodelay(true));
     let service = TowerToHyperService::new(router.layer(Extension(ConnectInfo(peer))));
     http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADERS_COME_WITHIN)
+        .header_read_timeout(headers_come_within)
         .serve_connection(TokioIo::new(stream), service)
 }
 

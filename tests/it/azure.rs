@@ -281,7 +281,7 @@ impl Health {
         let (address, stop) = (server.address(), CancellationToken::new());
         let router = router(cloud.queue.clone(), cloud.store.clone(), open_access(address), Limits::default());
         #[expect(clippy::disallowed_methods, reason = "ends with the test")]
-        tokio::spawn(server.serve(router, stop.clone()));
+        tokio::spawn(server.serve(router, Limits::default(), stop.clone()));
         Self { address, _stop: stop.drop_guard() }
     }
 

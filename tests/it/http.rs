@@ -142,7 +142,7 @@ impl Bench {
         let http = HttpConfig { listen: address, hook, access: AccessConfig::default(), public_url: None };
         let access = Access::new(&http, Arc::new(SystemClock)).unwrap();
         let router = router(queue.clone(), store, access, limits);
-        tracker.spawn(server.serve(router, stop.clone()));
+        tracker.spawn(server.serve(router, limits, stop.clone()));
         Self { address, queue, client: Client::new(), stop, tracker, _folder: folder }
     }
 
@@ -319,7 +319,19 @@ async fn many_who_ask_cost_one_probe() {
     assert_eq!(bench.queue.probes.load(Ordering::SeqCst), 1);
 }
 
-/// The clock of the runtime is not stopped here: hyper's own default is what is shortened by a stop.
+#[tokio::test]
+async fn headers_that_do_not_come_are_not_waited_for() {
+    let limits = Limits { headers: Duration::from_millis(100), connections: 1, ..Limits::default() };
+    let bench = Bench::start(None, limits).await;
+    let mut slow = TcpStream::connect(bench.address).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-never-").await.unwrap();
+    // There is room for one: this answer comes once the slow one is given up.
+    assert_eq!(bench.get("/healthz").await.status(), StatusCode::OK);
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(!answer.contains("200"), "{answer}");
+}
+
 #[tokio::test]
 async fn a_connection_that_says_nothing_does_not_hold_up_the_stop() {
     let bench = Bench::sound().await;
