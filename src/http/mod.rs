@@ -40,7 +40,8 @@ pub const MAX_BODY: usize = 2 * 1024 * 1024;
 pub struct Limits {
     /// Connections at once; others wait in the system's own queue.
     pub connections: usize,
-    /// For the headers to come, and for the next request on a connection.
+    /// For the headers to come, and for the next request on a connection. Proxies keep connections for a minute: whoever
+    /// ended them sooner would now and then end one that an event is just sent on.
     pub headers: Duration,
     /// Bodies in memory at once.
     pub bodies: usize,
@@ -58,7 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 1_024,
-            headers: Duration::from_secs(30),
+            headers: Duration::from_secs(75),
             bodies: 64,
             admission: Duration::from_secs(5),
             body: Duration::from_secs(30),

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::routing::get;
 use pipetrail::clock::ManualClock;
 use pipetrail::config::{Environment, Flags, resolve};
@@ -51,6 +52,10 @@ struct Bench {
 
 impl Bench {
     async fn start(configuration: &str) -> Self {
+        Self::behind(http::behind_gate, configuration).await
+    }
+
+    async fn behind(gate: fn(Router, &Access) -> Router, configuration: &str) -> Self {
         let (folder, path) = folder();
         let local = Local::open(&path).await;
         local.queue.put(bodies(400)).await.unwrap();
@@ -75,7 +80,7 @@ impl Bench {
             .route("/api/v1/for-admins", admin);
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
-        let serving = server.serve(http::behind_gate(router, &access), Limits::default(), stop.clone());
+        let serving = server.serve(gate(router, &access), Limits::default(), stop.clone());
         #[expect(clippy::disallowed_methods, reason = "ends with the test")]
         tokio::spawn(serving);
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
@@ -550,6 +555,15 @@ async fn a_provider_may_change_its_keys() {
     bench.clock.advance(Duration::from_secs(10));
     assert_eq!(bench.sign_in().await.status(), 200);
     assert_eq!(idp.discoveries(), 2);
+}
+
+/// A route that is put elsewhere by mistake is closed, not open.
+#[tokio::test]
+async fn without_the_gate_nobody_reads() {
+    let bench = Bench::behind(|router, _| router, "").await;
+    for path in ["/runs", "/api/v1/runs", "/api/v1/for-admins"] {
+        assert_eq!(bench.status(Method::GET, path, &[]).await, 401, "{path}");
+    }
 }
 
 #[test]

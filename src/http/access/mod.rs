@@ -1,7 +1,7 @@
 //! Who asks, and what they may.
 //!
-//! Every request passes the [gate](gate), which knows a short list of addresses that are open and asks at all others: a
-//! new route is closed until somebody opens it. Ways in are bearer tokens, a browser's session (begun with a token or
+//! Every request passes the gate, which knows a short list of addresses that are open and asks at all others: a new
+//! route is closed until somebody opens it. Ways in are bearer tokens, a browser's session (begun with a token or
 //! at a provider of OpenID Connect) and the header of a proxy that is named by its address.
 //!
 //! Without any of them everybody on this machine may do everything. The trap: a proxy on this machine makes the whole
