@@ -13,7 +13,7 @@ use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::catalog::Catalog;
-use crate::http::{self, Limits, Readers, Server};
+use crate::http::{self, Access, Limits, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::sqlite::Missing;
@@ -61,7 +61,7 @@ pub(super) async fn run_all(
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let catalog = if readers { Some(parts.catalog(context)?) } else { None };
     let following = stopping(stop.clone(), follow(context, catalog.as_ref(), parts, stop.clone()));
-    let routes = routes(context, parts, catalog.clone(), metrics.clone());
+    let routes = routes(context, parts, catalog.clone(), metrics.clone())?;
     let serving = stopping(stop.clone(), serve(server, routes, metrics, stop.clone()));
     let working = stopping(stop.clone(), work(context, parts, mode, asking.as_ref(), stop.clone()));
     let watch = Watch { queue: parts.queue.clone(), clock: context.clock(), every: WATCH };
@@ -86,12 +86,12 @@ pub(super) async fn run_all(
         }
     };
     let all = async {
-        let (served, followed, worked, ()) = tokio::join!(serving, following, working, besides);
+        let ((), followed, worked, ()) = tokio::join!(serving, following, working, besides);
         parts.empty_log(context).await;
-        (served.and(followed), worked)
+        (followed, worked)
     };
     tokio::select! {
-        (served, worked) = all => ended(context, served, worked),
+        (followed, worked) = all => ended(context, followed, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }
@@ -141,34 +141,30 @@ async fn follow(
     Err(failure)
 }
 
-fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: Metrics) -> Router {
-    let hook = context.config.http.hook.clone();
-    let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
-    let router = router.merge(http::metrics(move || metrics.render()));
-    match catalog {
-        Some(catalog) => router.merge(http::readers(readers(context, parts, catalog))),
-        None => router,
+fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: Metrics) -> Result<Router, Failure> {
+    let access = Access::new(&context.config.http, context.clock()).context("no client for [oidc] can be made")?;
+    let router = http::router(parts.queue.clone(), parts.store.clone(), access.clone(), Limits::default());
+    let mut router = router.merge(http::metrics(move || metrics.render()));
+    if let Some(catalog) = catalog {
+        if access.is_closed() {
+            tracing::warn!("nobody can read here: set PIPETRAIL_READ_TOKEN, or [oidc] or [proxy] in the file");
+        }
+        router = router.merge(http::readers(readers(context, parts, catalog)));
     }
+    Ok(http::behind_gate(router, &access))
 }
 
 /// Without a server it only waits for the stop.
-async fn serve(
-    server: Option<Server>,
-    routes: Router,
-    metrics: Metrics,
-    stop: CancellationToken,
-) -> Result<(), Failure> {
+async fn serve(server: Option<Server>, routes: Router, metrics: Metrics, stop: CancellationToken) {
     let serving = async {
         let Some(server) = server else {
-            stop.cancelled().await;
-            return Ok(());
+            return stop.cancelled().await;
         };
-        let served = server.serve(routes, stop.clone()).await;
-        served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))
+        server.serve(routes, Limits::default(), stop.clone()).await;
     };
     tokio::select! {
-        served = serving => served,
-        () = metrics.keep_up() => Ok(()),
+        () = serving => {}
+        () = metrics.keep_up() => {}
     }
 }
 
@@ -192,11 +188,11 @@ async fn stopping<T>(stop: CancellationToken, part: impl Future<Output = T>) -> 
 
 fn ended(
     context: &Context,
-    served: Result<(), Failure>,
+    followed: Result<(), Failure>,
     worked: Result<Option<Tally>, Failure>,
 ) -> Result<Exit, Failure> {
     let tally = worked?;
-    served?;
+    followed?;
     if let Some(tally) = tally {
         context.report(&summary(&tally));
     }

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
+use super::access::{OIDC, PROXY, TOKENS};
 use super::owners::{OWNERS, owners};
 use super::{Fault, SETTINGS};
 use crate::domain::owner::Owners;
 
-/// What the file says: text by key, and the tables of organizations and owners.
+/// What the file says: text by key, and its tables.
 #[derive(Debug, Default)]
 pub(super) struct File {
     /// The file's name, for faults.
@@ -16,6 +17,8 @@ pub(super) struct File {
     pub(super) values: BTreeMap<String, String>,
     pub(super) organizations: BTreeMap<String, String>,
     pub(super) owners: Owners,
+    /// Those of the ways in, as they stand there: they may name variables.
+    pub(super) tables: BTreeMap<&'static str, Value>,
 }
 
 const ORGANIZATIONS: &str = "organizations";
@@ -56,6 +59,10 @@ impl File {
             let (owners, wrong) = owners(value);
             self.owners = owners;
             return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
+        }
+        if let Some(table) = [TOKENS, OIDC, PROXY].into_iter().find(|table| *table == key) {
+            self.tables.insert(table, value.clone());
+            return;
         }
         if !SETTINGS.iter().any(|setting| setting.key == Some(key)) {
             return faults.push(self.fault(key, &format!("is not a known key; known are {}", known_keys())));
@@ -98,5 +105,5 @@ impl File {
 
 fn known_keys() -> String {
     let keys = SETTINGS.iter().filter_map(|setting| setting.key);
-    keys.chain([ORGANIZATIONS, OWNERS]).collect::<Vec<_>>().join(", ")
+    keys.chain([ORGANIZATIONS, OWNERS, TOKENS, OIDC, PROXY]).collect::<Vec<_>>().join(", ")
 }

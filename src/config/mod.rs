@@ -4,10 +4,12 @@
 //! set, as compose files leave them. A key in the file that is not known is a fault, since a setting that
 //! is silently ignored (a password!) is worse than a program that does not start.
 
+mod access;
 mod ado;
 mod azure;
 mod connection_string;
 mod credentials;
+mod entry;
 mod file;
 mod names;
 mod owners;
@@ -27,7 +29,8 @@ use secrecy::SecretString;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Names};
 
-pub use credentials::HookCredentials;
+pub use access::{AccessConfig, Group, OidcConfig, Opens, ProxyConfig, Token, User};
+pub use credentials::{HookCredentials, equal_digests};
 pub use resolve::{Flags, load, resolve};
 
 /// The environment: variable to value.
@@ -106,8 +109,9 @@ pub struct ReplicaFile {
 #[derive(Debug, Clone)]
 pub struct HttpConfig {
     pub listen: SocketAddr,
-    /// What incoming hooks have to show. `None` only where `listen` is loopback.
+    /// What incoming hooks have to show. `None` only where `listen` is loopback, or there is a token for events.
     pub hook: Option<HookCredentials>,
+    pub access: AccessConfig,
     /// The address that browsers and Azure DevOps use; without a slash at its end.
     pub public_url: Option<String>,
 }
@@ -263,14 +267,14 @@ pub const SETTINGS: &[Setting] = &[
         key: Some("listen"),
         flag: Some("--listen"),
         default: Some("127.0.0.1:8080"),
-        meaning: "The address to receive hooks on; any but loopback needs a hook user and password",
+        meaning: "The address to listen on; any but loopback needs a hook user and password, and a way in for readers",
     },
     Setting {
         variable: "PIPETRAIL_PUBLIC_URL",
         key: Some("public_url"),
         flag: Some("--url"),
         default: None,
-        meaning: "The address that Azure DevOps reaches this program by, such as https://pipetrail.example, for web hooks",
+        meaning: "The address that browsers and Azure DevOps reach this program by, such as https://pipetrail.example",
     },
     Setting {
         variable: "PIPETRAIL_HOOK_USER",
@@ -285,6 +289,35 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: None,
         meaning: "The password that incoming hooks must show",
+    },
+    Setting {
+        variable: "PIPETRAIL_READ_TOKEN",
+        key: Some("read_token"),
+        flag: None,
+        default: None,
+        meaning: "A bearer token that may read everything, 16 characters or more; others go into the file as `[[tokens]]`",
+    },
+    Setting {
+        variable: "PIPETRAIL_ADMIN_TOKEN",
+        key: Some("admin_token"),
+        flag: None,
+        default: None,
+        meaning: "A bearer token that may also requeue and discard dead letters",
+    },
+    Setting {
+        variable: "PIPETRAIL_EVENTS_TOKEN",
+        key: Some("events_token"),
+        flag: None,
+        default: None,
+        meaning: "A bearer token that may post events to the hook endpoint, and nothing else",
+    },
+    Setting {
+        variable: "PIPETRAIL_SESSION_KEY",
+        key: Some("session_key"),
+        flag: None,
+        default: None,
+        meaning: "The secret that browsers' sessions are signed with, 32 characters or more; set it where several processes \
+                  serve. By default one is made at the start",
     },
     Setting {
         variable: "PIPETRAIL_ADO_URL",

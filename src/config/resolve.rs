@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+use super::access::{access, beyond_this_machine};
 use super::ado::ado;
 use super::azure::{FOR_HOOKS, azure, names_an_account};
 use super::file::File;
@@ -207,18 +208,20 @@ fn http(sources: &mut Sources<'_>, flag: Option<String>, public_url: Option<Stri
     let faults_before = sources.faults.len();
     let listen = sources.parse(said, default, parse_address);
     let hook = hook(sources);
-    let asked = has_hook_settings(sources);
+    let asked = has_hook_settings(sources) || has_events_token(sources);
     if !listen.ip().is_loopback() && !asked && sources.faults.len() == faults_before {
         let says = format!(
             "{listen} can be reached from other machines: set PIPETRAIL_HOOK_USER and PIPETRAIL_HOOK_PASSWORD, or \
              listen on {DEFAULT_LISTEN}"
         );
-        sources.faults.push(Fault { source_name: source_name.unwrap_or_default(), says });
+        sources.faults.push(Fault { source_name: source_name.clone().unwrap_or_default(), says });
     }
+    beyond_this_machine(sources, listen, &source_name.unwrap_or_default());
     let public_url = public_url.map(|value| ("--url", value));
     let public_url = sources.text(public_url, "PIPETRAIL_PUBLIC_URL", "public_url");
     let public_url = sources.parse(public_url, None, parse_public_url);
-    HttpConfig { listen, hook, public_url }
+    let access = access(sources, public_url.as_deref());
+    HttpConfig { listen, hook, access, public_url }
 }
 
 /// The user is a fault to leave out, too: a password that nobody asks for would be a lock without a door.
@@ -245,6 +248,10 @@ fn hook(sources: &mut Sources<'_>) -> Option<HookCredentials> {
 fn has_hook_settings(sources: &Sources<'_>) -> bool {
     ["PIPETRAIL_HOOK_USER", "PIPETRAIL_HOOK_PASSWORD"].iter().any(|variable| sources.set(variable).is_some())
         || ["hook_user", "hook_password"].iter().any(|key| sources.file.values.contains_key(*key))
+}
+
+fn has_events_token(sources: &Sources<'_>) -> bool {
+    sources.set("PIPETRAIL_EVENTS_TOKEN").is_some() || sources.file.values.contains_key("events_token")
 }
 
 fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<u16>, storage: &Storage) -> WorkConfig {
@@ -386,10 +393,13 @@ mod tests {
 
     #[test]
     fn hooks_with_credentials_may_come_from_anywhere() {
-        let pairs =
-            [("PIPETRAIL_LISTEN", "0.0.0.0:80"), ("PIPETRAIL_HOOK_USER", "u"), ("PIPETRAIL_HOOK_PASSWORD", "p")];
+        let beyond = ("PIPETRAIL_LISTEN", "0.0.0.0:80");
+        let readers = ("PIPETRAIL_READ_TOKEN", "0123456789abcdef");
+        let pairs = [beyond, readers, ("PIPETRAIL_HOOK_USER", "u"), ("PIPETRAIL_HOOK_PASSWORD", "p")];
         let config = resolved(Flags::default(), &pairs, None).unwrap();
         assert!(config.http.hook.unwrap().admit(b"u", b"p"));
+        assert!(resolved(Flags::default(), &[beyond, ("PIPETRAIL_EVENTS_TOKEN", "0123456789abcdef")], None).is_ok());
+        assert_eq!(resolved(Flags::default(), &[beyond, readers], None).unwrap_err().len(), 1);
     }
 
     type Row = (&'static [(&'static str, &'static str)], &'static str, &'static [&'static str]);
@@ -410,8 +420,12 @@ mod tests {
         (
             &[],
             "listen = '0.0.0.0:8080'",
-            &["pipetrail.toml: listen: 0.0.0.0:8080 can be reached from other machines: set PIPETRAIL_HOOK_USER and \
-               PIPETRAIL_HOOK_PASSWORD, or listen on 127.0.0.1:8080"],
+            &[
+                "pipetrail.toml: listen: 0.0.0.0:8080 can be reached from other machines: set PIPETRAIL_HOOK_USER and \
+               PIPETRAIL_HOOK_PASSWORD, or listen on 127.0.0.1:8080",
+                "pipetrail.toml: listen: 0.0.0.0:8080 can be reached from other machines, and everybody there could read \
+               everything: set PIPETRAIL_READ_TOKEN or PIPETRAIL_ADMIN_TOKEN, or [oidc] or [proxy] in the file",
+            ],
         ),
         (
             &[],
@@ -426,8 +440,8 @@ mod tests {
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
-                 ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
-                 work_item_branches, log_format, organizations, owners",
+                 read_token, admin_token, events_token, session_key, ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
+                 work_item_branches, log_format, organizations, owners, tokens, oidc, proxy",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -40,7 +40,7 @@ pub use key::{DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey
 pub use names::Names;
 pub use pattern::{BranchPattern, Pattern};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
-pub use scope::{NoProjectName, ProjectName, Scope};
+pub use scope::{Grant, NoProjectName, ProjectName, Rights, Scope};
 pub use time::{ParseTimeError, Time};
 pub use words::{
     ApprovalPhase, ApprovalStatus, ArtifactPart, DeliveryResult, FactKind, GapReason, Label, Outcome,

@@ -1,4 +1,4 @@
-//! What a reader may see.
+//! What a reader may see and do.
 
 /// The projects that a reader may see. What belongs to no project that is known is seen only by who sees all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -6,6 +6,41 @@ pub enum Scope {
     #[default]
     All,
     Only(Vec<ProjectName>),
+}
+
+/// What a reader may do; each may what the one before may.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rights {
+    Read,
+    Admin,
+}
+
+/// What somebody is let in for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub rights: Rights,
+    pub scope: Scope,
+}
+
+impl Grant {
+    /// Both together. Who administers some projects and may read others does not become the administrator of these, so
+    /// the rights are then the lesser ones.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let is_over_all = |grant: &Self| grant.rights == Rights::Admin && grant.scope == Scope::All;
+        let rights = match is_over_all(&self) || is_over_all(&other) {
+            true => Rights::Admin,
+            false => self.rights.min(other.rights),
+        };
+        let scope = match (self.scope, other.scope) {
+            (Scope::Only(mut projects), Scope::Only(more)) => {
+                projects.extend(more);
+                Scope::Only(projects)
+            }
+            (Scope::All, _) | (_, Scope::All) => Scope::All,
+        };
+        Self { rights, scope }
+    }
 }
 
 /// A project, as a person names it.
@@ -41,6 +76,24 @@ impl std::str::FromStr for ProjectName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_two_grants_make_more_than_they_give() {
+        let only = |names: &[&str]| Scope::Only(names.iter().map(|name| name.parse().unwrap()).collect());
+        let grant = |rights, scope| Grant { rights, scope };
+        let together = |one: Grant, other: Grant| {
+            assert_eq!(one.clone().and(other.clone()).rights, other.clone().and(one.clone()).rights);
+            one.and(other)
+        };
+        let (admin_of_x, read_y) = (grant(Rights::Admin, only(&["x"])), grant(Rights::Read, only(&["y"])));
+        assert_eq!(together(admin_of_x.clone(), read_y.clone()), grant(Rights::Read, only(&["x", "y"])));
+        let read_all = grant(Rights::Read, Scope::All);
+        assert_eq!(together(admin_of_x.clone(), read_all.clone()), read_all);
+        let admin_of_all = grant(Rights::Admin, Scope::All);
+        assert_eq!(together(admin_of_all.clone(), read_y), admin_of_all);
+        let admin_of_y = grant(Rights::Admin, only(&["y"]));
+        assert_eq!(together(admin_of_x, admin_of_y), grant(Rights::Admin, only(&["x", "y"])));
+    }
 
     #[test]
     fn a_project_is_named_with_or_without_its_organization() {

@@ -3,14 +3,11 @@ use std::net::SocketAddr;
 use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
-use axum::http::header::{AUTHORIZATION, ORIGIN};
 use axum::http::{HeaderMap, StatusCode};
-use base64_simd::STANDARD;
 use tokio::time::timeout;
 
 use super::body::{self, BodyError};
 use super::{App, MAX_BODY, Problem};
-use crate::config::HookCredentials;
 
 const TRY_AGAIN: &str = "The event could not be stored; try again.";
 
@@ -21,12 +18,7 @@ pub(crate) async fn azure_devops(
     headers: HeaderMap,
     body: Body,
 ) -> Result<StatusCode, Problem> {
-    // Without credentials everybody on this machine may post, but not the web pages in their browsers.
-    let admitted = match &app.hook {
-        Some(credentials) => is_admitted(credentials, &headers),
-        None => !headers.contains_key(ORIGIN),
-    };
-    if !admitted {
+    if !app.access.admits_event(&headers) {
         // Behind a proxy it is the proxy's: what a header says of whoever is behind it anybody could write.
         let from =
             from.map_or_else(|| "an unknown address".to_owned(), |Extension(ConnectInfo(from))| from.to_string());
@@ -81,20 +73,4 @@ async fn put(app: &App, body: Vec<u8>) -> Result<StatusCode, Problem> {
             Err(Problem::unavailable(TRY_AGAIN))
         }
     }
-}
-
-/// Whether the header holds the credentials, as RFC 7617 writes them. What cannot be read is compared, too.
-fn is_admitted(credentials: &HookCredentials, headers: &HeaderMap) -> bool {
-    let shown = headers.get(AUTHORIZATION).and_then(|header| basic(header.as_bytes())).unwrap_or_default();
-    let colon = shown.iter().position(|byte| *byte == b':').unwrap_or(shown.len());
-    let (user, password) = shown.split_at(colon);
-    credentials.admit(user, password.get(1..).unwrap_or_default())
-}
-
-fn basic(header: &[u8]) -> Option<Vec<u8>> {
-    let (scheme, encoded) = header.split_at_checked(6)?;
-    if !scheme.eq_ignore_ascii_case(b"basic ") {
-        return None;
-    }
-    STANDARD.decode_to_vec(encoded.trim_ascii()).ok()
 }

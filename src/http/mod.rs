@@ -21,13 +21,14 @@ use std::time::Duration;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::config::HookCredentials;
 use crate::queue::Queue;
 use crate::store::Store;
 
+pub use access::{Access, behind_gate};
+use health::Probed;
 pub use problem::Problem;
 pub use reader::Readers;
 pub use server::{BindError, Server};
@@ -38,6 +39,11 @@ pub const MAX_BODY: usize = 2 * 1024 * 1024;
 /// How much and how long a request may take.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
+    /// Connections at once; others wait in the system's own queue.
+    pub connections: usize,
+    /// For the headers to come, and for the next request on a connection. Proxies keep connections for a minute: whoever
+    /// ended them sooner would now and then end one that an event is just sent on.
+    pub headers: Duration,
     /// Bodies in memory at once.
     pub bodies: usize,
     /// To wait for room for the body.
@@ -46,15 +52,20 @@ pub struct Limits {
     pub body: Duration,
     /// For the queue to make it durable, and for a probe.
     pub backend: Duration,
+    /// So long a probe's answer is given again: each costs writes, and anybody may ask.
+    pub probe_is_good: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: 1_024,
+            headers: Duration::from_secs(75),
             bodies: 64,
             admission: Duration::from_secs(5),
             body: Duration::from_secs(30),
             backend: Duration::from_secs(20),
+            probe_is_good: Duration::from_secs(3),
         }
     }
 }
@@ -64,9 +75,10 @@ impl Default for Limits {
 pub(crate) struct App {
     queue: Arc<dyn Queue>,
     store: Arc<dyn Store>,
-    hook: Option<HookCredentials>,
+    access: Access,
     limits: Limits,
     room: Arc<Semaphore>,
+    probed: Arc<Mutex<Option<Probed>>>,
 }
 
 /// `GET /metrics`: what `render` gives, in the text format of Prometheus. To be merged with other routes.
@@ -81,8 +93,9 @@ pub fn readers(readers: Readers) -> Router {
 }
 
 /// Where hooks come in, and how it is.
-pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, hook: Option<HookCredentials>, limits: Limits) -> Router {
-    let app = App { queue, store, hook, limits, room: Arc::new(Semaphore::new(limits.bodies)) };
+pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, access: Access, limits: Limits) -> Router {
+    let app =
+        App { queue, store, access, limits, room: Arc::new(Semaphore::new(limits.bodies)), probed: Arc::default() };
     Router::new()
         .route("/hooks/azure-devops", post(hooks::azure_devops))
         // An address typed with a slash at its end must not cost a subscription its events.

@@ -50,6 +50,17 @@ impl Problem {
             .with(WWW_AUTHENTICATE, challenge)
     }
 
+    /// For programs that are to show a bearer token, as RFC 6750 has it.
+    pub(crate) fn sign_in() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Show a bearer token, or sign in at /login with a browser.")
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pipetrail\""))
+    }
+
+    pub(crate) fn wrong_token() -> Self {
+        let challenge = HeaderValue::from_static("Bearer realm=\"pipetrail\", error=\"invalid_token\"");
+        Self::new(StatusCode::UNAUTHORIZED, "No reader has this token.").with(WWW_AUTHENTICATE, challenge)
+    }
+
     /// Closes the connection: the rest of the body may still be on its way.
     pub(crate) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 2 MiB.")

@@ -48,10 +48,10 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Readers { catalog, store, queue, clock, owners, branches } = Readers::from_ref(state);
+        let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::sign_in)?;
         if !catalog.is_whole().await? {
             return Err(Problem::unavailable("The catalog is being built from the store; try again."));
         }
-        let caller = parts.extensions.get::<Caller>().cloned().unwrap_or_else(Caller::on_loopback);
         let catalog = catalog.seen_by(caller.scope.clone());
         Ok(Self { caller, catalog, store, queue, clock, owners, branches })
     }

@@ -1,13 +1,28 @@
+//! Takes connections. Slow ones are bounded: by how long headers may take, and by how many there are at once.
+
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::ConnectInfo;
 use axum::{Extension, Router};
-use tokio::net::TcpListener;
+use hyper::server::conn::http1::{self, Connection};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use super::Limits;
 
 /// How long requests in flight may take to end after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// Before the next try where the system gives no connection: too many files are open.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// A server that is bound, so that its address can be announced before it serves.
 #[derive(Debug)]
@@ -52,24 +67,63 @@ impl Server {
     }
 
     /// Serves until the stop, then takes no more and lets requests in flight end, with a limit.
-    ///
-    /// # Errors
-    /// When the listener breaks.
-    pub async fn serve(self, router: Router, stop: CancellationToken) -> io::Result<()> {
+    pub async fn serve(self, router: Router, limits: Limits, stop: CancellationToken) {
         // Streams would not end by themselves.
         let router = router.layer(Extension(stop.clone()));
-        let service = router.into_make_service_with_connect_info::<SocketAddr>();
-        let serving = axum::serve(self.listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let overdue = async {
-            stop.cancelled().await;
-            tokio::time::sleep(DRAIN).await;
-        };
-        tokio::select! {
-            served = serving.into_future() => served,
-            () = overdue => {
-                tracing::warn!(limit_ms = DRAIN.as_millis(), "server: requests in flight were cut off");
-                Ok(())
+        let room = Arc::new(Semaphore::new(limits.connections));
+        let graceful = GracefulShutdown::new();
+        // Dropped at the end, which ends what is still there.
+        let mut connections = JoinSet::new();
+        while let Some((stream, peer, place)) = stop.run_until_cancelled(self.accept(&room)).await.flatten() {
+            let connection = graceful.watch(connection(stream, peer, router.clone(), limits.headers));
+            connections.spawn(async move {
+                // What breaks here is the other side's: it went away, or was too slow.
+                if let Err(error) = connection.await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, %peer, "server: a connection broke");
+                }
+                drop(place);
+            });
+            while connections.try_join_next().is_some() {}
+        }
+        drop(self);
+        if tokio::time::timeout(DRAIN, graceful.shutdown()).await.is_err() {
+            tracing::warn!(limit_ms = DRAIN.as_millis(), "server: requests in flight were cut off");
+        }
+    }
+
+    /// The next connection, once there is room for it. `None` never comes while the server lives.
+    async fn accept(&self, room: &Arc<Semaphore>) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+        let place = Arc::clone(room).acquire_owned().await.ok()?;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, peer)) => return Some((stream, peer, place)),
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "server: no connection can be taken");
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
         }
     }
+}
+
+/// Headers have to come soon; the time also runs while a connection waits for its next request.
+fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    headers_come_within: Duration,
+) -> Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+    // Small answers are not to wait for each other; where the system does not do that, they wait.
+    drop(stream.set_nodelay(true));
+    let service = TowerToHyperService::new(router.layer(Extension(ConnectInfo(peer))));
+    http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(headers_come_within)
+        .serve_connection(TokioIo::new(stream), service)
+}
+
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }

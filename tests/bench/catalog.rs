@@ -74,7 +74,7 @@ fn fill(path: &Path, runs: usize) -> Shape {
                 shape.first = shape.first.min(shown.key.run);
                 shape.last = shape.last.max(shown.key.run);
                 shape.until = shown.finished.unwrap_or(shape.until);
-                shape.commits.extend(shown.commit.filter(|_| shape.runs % 1_000 == 0));
+                shape.commits.extend(shown.commit.filter(|_| shape.runs.is_multiple_of(1_000)));
                 shape.runs += 1;
             }
         }

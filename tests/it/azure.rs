@@ -24,7 +24,9 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use crate::azurite::{Azurite, unique};
 use crate::crash::Process;
 use crate::proxy::{FAULTS, Fault, Proxy, SILENCE};
-use crate::support::{all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, folded, stored};
+use crate::support::{
+    all_tests, assert_same, assert_told, bodies, dead_letters, decode, disordered, folded, open_access, stored,
+};
 
 /// Messages on the queue, before more are put.
 const DEEP: usize = 150;
@@ -277,10 +279,9 @@ impl Health {
     async fn start(cloud: &Cloud) -> Self {
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
-        let router = router(cloud.queue.clone(), cloud.store.clone(), None, Limits::default());
-        let serving = server.serve(router, stop.clone());
+        let router = router(cloud.queue.clone(), cloud.store.clone(), open_access(address), Limits::default());
         #[expect(clippy::disallowed_methods, reason = "ends with the test")]
-        tokio::spawn(async move { serving.await.unwrap() });
+        tokio::spawn(server.serve(router, Limits::default(), stop.clone()));
         Self { address, _stop: stop.drop_guard() }
     }
 

@@ -2,15 +2,15 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use pipetrail::catalog;
 use pipetrail::clock::SystemClock;
-use pipetrail::config::HookCredentials;
-use pipetrail::http::{Limits, MAX_BODY, Server, router};
+use pipetrail::config::{AccessConfig, HookCredentials, HttpConfig};
+use pipetrail::http::{Access, Limits, MAX_BODY, Server, router};
 use pipetrail::queue::{
     After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement,
     SqliteQueue, Survey,
@@ -32,6 +32,7 @@ const PANICS: u8 = 3;
 struct Troubled {
     queue: SqliteQueue,
     trouble: AtomicU8,
+    probes: AtomicUsize,
 }
 
 impl Troubled {
@@ -89,6 +90,7 @@ impl Queue for Troubled {
     }
 
     async fn probe(&self) -> Result<(), QueueError> {
+        self.probes.fetch_add(1, Ordering::SeqCst);
         self.strike().await?;
         self.queue.probe().await
     }
@@ -129,13 +131,18 @@ impl Bench {
     async fn start(hook: Option<HookCredentials>, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let file = LocalFile::open(&folder.path().join("a.db"), Missing::Create, Arc::new(SystemClock)).unwrap();
-        let queue = Arc::new(Troubled { queue: SqliteQueue::new(file.clone()), trouble: AtomicU8::new(SOUND) });
+        let queue = Arc::new(Troubled {
+            queue: SqliteQueue::new(file.clone()),
+            trouble: AtomicU8::new(SOUND),
+            probes: AtomicUsize::new(0),
+        });
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(file, catalog::projection()).await.unwrap());
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop, tracker) = (server.address(), CancellationToken::new(), TaskTracker::new());
-        let router = router(queue.clone(), store, hook, limits);
-        let serving = server.serve(router, stop.clone());
-        tracker.spawn(async move { serving.await.unwrap() });
+        let http = HttpConfig { listen: address, hook, access: AccessConfig::default(), public_url: None };
+        let access = Access::new(&http, Arc::new(SystemClock)).unwrap();
+        let router = router(queue.clone(), store, access, limits);
+        tracker.spawn(server.serve(router, limits, stop.clone()));
         Self { address, queue, client: Client::new(), stop, tracker, _folder: folder }
     }
 
@@ -296,12 +303,48 @@ async fn a_body_that_stalls_is_given_up_and_its_room_is_free_again() {
 
 #[tokio::test]
 async fn alive_always_and_ready_when_the_storage_is() {
-    let bench = Bench::sound().await;
+    let bench = Bench::start(None, Limits { probe_is_good: Duration::ZERO, ..Limits::default() }).await;
     assert_eq!(bench.get("/healthz").await.text().await.unwrap(), r#"{"status":"alive"}"#);
     assert_eq!(bench.get("/readyz").await.text().await.unwrap(), r#"{"status":"ready"}"#);
     bench.trouble(FAILS);
     assert_eq!(bench.get("/healthz").await.status(), StatusCode::OK);
     assert_eq!(problem(bench.get("/readyz").await).await.0, 503);
+}
+
+#[tokio::test]
+async fn many_who_ask_cost_one_probe() {
+    let bench = Bench::start(None, Limits { probe_is_good: Duration::from_secs(600), ..Limits::default() }).await;
+    let answers = futures_util::future::join_all((0..20).map(|_| bench.get("/readyz"))).await;
+    assert!(answers.iter().all(|answer| answer.status() == StatusCode::OK));
+    assert_eq!(bench.queue.probes.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn headers_that_do_not_come_are_not_waited_for() {
+    let limits = Limits { headers: Duration::from_millis(100), connections: 1, ..Limits::default() };
+    let bench = Bench::start(None, limits).await;
+    let mut slow = TcpStream::connect(bench.address).await.unwrap();
+    slow.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-never-").await.unwrap();
+    // There is room for one: this answer comes once the slow one is given up.
+    assert_eq!(bench.get("/healthz").await.status(), StatusCode::OK);
+    let mut answer = String::new();
+    slow.read_to_string(&mut answer).await.unwrap();
+    assert!(!answer.contains("200"), "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_does_not_hold_up_the_stop() {
+    let bench = Bench::sound().await;
+    let mut silent = TcpStream::connect(bench.address).await.unwrap();
+    let mut half = TcpStream::connect(bench.address).await.unwrap();
+    half.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    let mut answer = [0; 12];
+    half.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+    bench.stop.cancel();
+    bench.tracker.close();
+    tokio::time::timeout(Duration::from_secs(8), bench.tracker.wait()).await.unwrap();
+    assert_eq!(silent.read(&mut answer).await.unwrap_or(0), 0);
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
     reason = "a helper that fails has to fail its test; what clippy permits in tests does not reach helpers"
 )]
 
+mod access;
 mod ado_process;
 mod api;
 mod architecture;
@@ -26,6 +27,7 @@ mod contract;
 mod crash;
 mod examples;
 mod fake_ado;
+mod fake_idp;
 mod faults;
 mod forget;
 mod forget_store;

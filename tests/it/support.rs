@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead as _, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -9,8 +10,10 @@ use std::time::Duration;
 use pipetrail::ado::{Decoded, Decoder};
 use pipetrail::catalog::{self, Catalog};
 use pipetrail::clock::{Clock, SystemClock};
+use pipetrail::config::{AccessConfig, HttpConfig};
 use pipetrail::domain::{Join, Key, Record, Time};
 use pipetrail::history::Plan;
+use pipetrail::http::Access;
 use pipetrail::ingest::{Decode, Mode, Settings, Tally, Worker};
 use pipetrail::queue::{DeadLetter, DeadLetterFilter, Queue, SqliteQueue};
 use pipetrail::sqlite::{LocalFile, Missing};
@@ -65,6 +68,12 @@ pub(crate) fn decode() -> Decode {
 
 pub(crate) fn worker(queue: Arc<dyn Queue>, store: Arc<dyn Store>) -> Worker {
     Worker::new(queue, store, Arc::new(SystemClock), decode(), quick())
+}
+
+/// A server where nothing is configured.
+pub(crate) fn open_access(listen: SocketAddr) -> Access {
+    let http = HttpConfig { listen, hook: None, access: AccessConfig::default(), public_url: None };
+    Access::new(&http, Arc::new(SystemClock)).unwrap()
 }
 
 /// Waits for a condition, for a minute.

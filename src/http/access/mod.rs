@@ -1,6 +1,47 @@
 //! Who asks, and what they may.
+//!
+//! Every request passes the gate, which knows a short list of addresses that are open and asks at all others: a new
+//! route is closed until somebody opens it. Ways in are bearer tokens, a browser's session (begun with a token or
+//! at a provider of OpenID Connect) and the header of a proxy that is named by its address.
+//!
+//! Without any of them everybody on this machine may do everything. The trap: a proxy on this machine makes the whole
+//! web such callers. So this holds only where no public address is configured, and the `Host` header has to be one of
+//! this machine.
 
-use crate::domain::Scope;
+mod admin;
+mod fetch;
+mod gate;
+mod login;
+mod oidc;
+mod page;
+mod seal;
+mod session;
+mod site;
+mod tries;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, ORIGIN};
+use base64_simd::STANDARD;
+use secrecy::ExposeSecret;
+use tower_http::catch_panic::CatchPanicLayer;
+
+use crate::clock::Clock;
+use crate::config::{AccessConfig, HookCredentials, HttpConfig, Opens, Token, equal_digests};
+use crate::domain::{Grant, Scope};
+
+use super::problem;
+use oidc::Provider;
+use seal::Seal;
+use site::Site;
+use tries::Tries;
+
+pub use crate::domain::Rights;
+pub use admin::Admin;
 
 /// Somebody who was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,17 +52,134 @@ pub struct Caller {
     pub name: Option<String>,
 }
 
-/// What a caller may do; each may what the one before may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Rights {
-    Read,
-    Admin,
-}
-
 impl Caller {
     /// Everybody on this machine, where nothing else is configured.
     #[must_use]
     pub fn on_loopback() -> Self {
         Self { rights: Rights::Admin, scope: Scope::All, name: None }
     }
+
+    fn new(Grant { rights, scope }: Grant, name: &str) -> Self {
+        Self { rights, scope, name: Some(name.to_owned()) }
+    }
+}
+
+/// What it takes to tell who asks.
+#[derive(Clone)]
+pub struct Access(Arc<Inner>);
+
+struct Inner {
+    config: AccessConfig,
+    hook: Option<HookCredentials>,
+    site: Site,
+    is_open: bool,
+    seal: Seal,
+    provider: Option<Provider>,
+    tries: Tries,
+    clock: Arc<dyn Clock>,
+}
+
+impl fmt::Debug for Access {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Access").field("is_open", &self.0.is_open).finish_non_exhaustive()
+    }
+}
+
+impl Access {
+    /// # Errors
+    /// When no client for the provider of OpenID Connect can be made.
+    pub fn new(config: &HttpConfig, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+        let site = Site::new(config.listen.ip().is_loopback(), config.public_url.as_deref());
+        let access = config.access.clone();
+        let provider = access.oidc.clone().map(|oidc| Provider::new(oidc, site.callback())).transpose()?;
+        Ok(Self(Arc::new(Inner {
+            is_open: access.is_empty() && site.is_this_machine_only(),
+            seal: Seal::new(access.session_key.clone()),
+            hook: config.hook.clone(),
+            config: access,
+            site,
+            provider,
+            tries: Tries::default(),
+            clock,
+        })))
+    }
+
+    /// Whether nobody at all can read, which whoever started this should know.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        let reads = |token: &Token| matches!(token.opens, Opens::Reading(_));
+        let config = &self.0.config;
+        !self.0.is_open && config.oidc.is_none() && config.proxy.is_none() && !config.tokens.iter().any(reads)
+    }
+
+    /// Whether an event with these headers is taken in. Without credentials everybody on this machine may post, but not
+    /// the web pages in their browsers.
+    pub(super) fn admits_event(&self, headers: &HeaderMap) -> bool {
+        let posts = |token: &Token| token.opens == Opens::Events;
+        let by_token = bearer(headers).and_then(|shown| self.token(shown)).is_some_and(posts);
+        let by_password = self.0.hook.as_ref().map(|credentials| is_admitted(credentials, headers));
+        let is_locked = by_password.is_some() || self.0.config.tokens.iter().any(posts);
+        by_token || by_password.unwrap_or(false) || (!is_locked && !headers.contains_key(ORIGIN))
+    }
+
+    /// The token with this secret. All are compared, whichever it is.
+    fn token(&self, shown: &[u8]) -> Option<&Token> {
+        let mut found = None;
+        for token in &self.0.config.tokens {
+            if bool::from(equal_digests(token.secret.expose_secret().as_bytes(), shown)) {
+                found = Some(token);
+            }
+        }
+        found
+    }
+
+    /// The user that the proxy at this address names. What others say in that header is nothing.
+    fn user_of_proxy<'h>(&self, peer: Option<IpAddr>, headers: &'h HeaderMap) -> Option<&'h str> {
+        let proxy = self.0.config.proxy.as_ref()?;
+        let peer = peer?.to_canonical();
+        let mut values = headers.get_all(&proxy.header).iter();
+        let user = values.next().filter(|_| proxy.from.contains(&peer))?.to_str().ok()?.trim();
+        (values.next().is_none() && !user.is_empty()).then_some(user)
+    }
+
+    fn caller_of_proxy(&self, user: &str) -> Option<Caller> {
+        let proxy = self.0.config.proxy.as_ref()?;
+        proxy.grant_of(user).map(|grant| Caller::new(grant, user))
+    }
+}
+
+/// Puts these routes behind the gate, and the pages to sign in beside them.
+pub fn behind_gate(router: Router, access: &Access) -> Router {
+    router
+        .merge(login::routes().with_state(access.clone()))
+        .layer(axum::middleware::from_fn_with_state(access.clone(), gate::gate))
+        .layer(CatchPanicLayer::custom(problem::after_panic))
+}
+
+/// Who has this token; `None` where it is for other things than reading.
+fn reader(token: &Token) -> Option<Caller> {
+    match &token.opens {
+        Opens::Events => None,
+        Opens::Reading(grant) => Some(Caller::new(grant.clone(), &token.name)),
+    }
+}
+
+/// What stands behind the scheme of `Authorization`. Schemes are told without regard to case.
+fn after_scheme<'h>(headers: &'h HeaderMap, scheme: &str) -> Option<&'h [u8]> {
+    let (shown, rest) = headers.get(AUTHORIZATION)?.as_bytes().split_at_checked(scheme.len())?;
+    let rest = rest.strip_prefix(b" ").filter(|_| shown.eq_ignore_ascii_case(scheme.as_bytes()))?;
+    Some(rest.trim_ascii())
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&[u8]> {
+    after_scheme(headers, "bearer")
+}
+
+/// Whether the header holds the credentials, as RFC 7617 writes them. What cannot be read is compared, too.
+fn is_admitted(credentials: &HookCredentials, headers: &HeaderMap) -> bool {
+    let shown = after_scheme(headers, "basic").and_then(|encoded| STANDARD.decode_to_vec(encoded).ok());
+    let shown = shown.unwrap_or_default();
+    let colon = shown.iter().position(|byte| *byte == b':').unwrap_or(shown.len());
+    let (user, password) = shown.split_at(colon);
+    credentials.admit(user, password.get(1..).unwrap_or_default())
 }

@@ -7,9 +7,8 @@ use utoipa::{IntoParams, ToSchema};
 use super::answers::OfAdmin;
 use super::asked::{Asked, Id, short};
 use super::page::{self, Page};
-use crate::domain::{Scope, Time};
+use crate::domain::Time;
 use crate::http::Problem;
-use crate::http::access::Rights;
 use crate::http::reader::Reader;
 use crate::queue::{After, DeadLetter, DeadLetterFilter};
 use crate::view::{DeadLetterJson, LetterBody};
@@ -152,9 +151,8 @@ pub(super) async fn discard(
 }
 
 fn admit(reader: &Reader) -> Result<(), Problem> {
-    let is_admin = reader.caller.rights >= Rights::Admin && reader.caller.scope == Scope::All;
     let refused = || Problem::forbidden("Dead letters are for administrators of all projects.");
-    if is_admin { Ok(()) } else { Err(refused()) }
+    if reader.caller.is_admin_of_all() { Ok(()) } else { Err(refused()) }
 }
 
 fn told(id: &str, what: &str, count: usize) -> Result<Json<Done>, Problem> {

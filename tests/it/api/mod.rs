@@ -15,7 +15,7 @@ use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Fact, Scope};
 use pipetrail::http::access::{Caller, Rights};
-use pipetrail::http::{Readers, Server, readers};
+use pipetrail::http::{Limits, Readers, Server, readers};
 use pipetrail::ingest::Importer;
 use reqwest::{Client, Response};
 use serde_json::Value;
@@ -72,8 +72,8 @@ impl Bench {
         });
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = format!("http://{}", server.address());
-        let serving = server.serve(readers.layer(Extension(caller)), self.stop.clone());
-        self.tracker.spawn(async move { serving.await.unwrap() });
+        let serving = server.serve(readers.layer(Extension(caller)), Limits::default(), self.stop.clone());
+        self.tracker.spawn(serving);
         address
     }
 

@@ -1,0 +1,51 @@
+use std::future::ready;
+
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+
+use super::{Caller, Rights};
+use crate::domain::Scope;
+use crate::http::Problem;
+
+/// An administrator of everything, for what belongs to no project: dead letters, whose bodies may be anybody's.
+#[derive(Debug, Clone)]
+pub struct Admin(pub Caller);
+
+impl<S: Sync> FromRequestParts<S> for Admin {
+    type Rejection = Problem;
+
+    fn from_request_parts(parts: &mut Parts, _: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
+        ready(match parts.extensions.get::<Caller>() {
+            Some(caller) if caller.is_admin_of_all() => Ok(Self(caller.clone())),
+            Some(_) => Err(Problem::forbidden("This is for administrators of all projects.")),
+            None => Err(Problem::sign_in()),
+        })
+    }
+}
+
+impl Caller {
+    /// Whether they may see and change what belongs to no project.
+    #[must_use]
+    pub fn is_admin_of_all(&self) -> bool {
+        self.rights == Rights::Admin && self.scope == Scope::All
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_administrator_of_some_projects_is_none_of_all() {
+        let web = Scope::Only(vec!["web".parse().unwrap()]);
+        for (rights, scope, expected) in [
+            (Rights::Admin, Scope::All, true),
+            (Rights::Admin, web.clone(), false),
+            (Rights::Read, Scope::All, false),
+            (Rights::Read, web, false),
+        ] {
+            let caller = Caller { rights, scope, name: None };
+            assert_eq!(caller.is_admin_of_all(), expected, "{caller:?}");
+        }
+    }
+}

@@ -1,0 +1,168 @@
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+use super::page::{onward, own_path, sign_in_at};
+use super::site::Origin;
+use super::{Access, Caller, bearer, reader};
+use crate::http::Problem;
+
+/// Every request passes here. The handlers find the [`Caller`] in its extensions.
+pub(super) async fn gate(State(access): State<Access>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
+    let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers(), peer };
+    match access.decide(&asked) {
+        Ok(caller) => {
+            // None of the caller's own making.
+            request.extensions_mut().remove::<Caller>();
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            next.run(request).await
+        }
+        Err(refusal) => {
+            tracing::debug!(?refusal, path = request.uri().path(), "request: not let in");
+            refusal.into_response()
+        }
+    }
+}
+
+/// What the gate looks at.
+struct Asked<'r> {
+    method: &'r Method,
+    uri: &'r Uri,
+    headers: &'r HeaderMap,
+    peer: Option<IpAddr>,
+}
+
+/// What is behind an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Other programs come here, whatever name they call us by; who posts hooks is asked there.
+    Outside,
+    Open,
+    /// For programs: they get an answer, and no page to sign in.
+    Program,
+    Page,
+}
+
+impl Place {
+    fn of(path: &str) -> Self {
+        match path {
+            "/hooks/azure-devops" | "/hooks/azure-devops/" | "/healthz" | "/readyz" => Self::Outside,
+            "/login" | "/login/oidc" | "/login/callback" | "/logout" | "/openapi.json" => Self::Open,
+            "/metrics" | "/mcp" => Self::Program,
+            path if path.starts_with("/assets/") => Self::Open,
+            path if path.starts_with("/api/") || path.starts_with("/mcp/") => Self::Program,
+            _ => Self::Page,
+        }
+    }
+}
+
+/// How a caller was known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// By a header that no page of another site can make a browser send.
+    Token,
+    /// By what browser or proxy add to every request, whoever made it.
+    Ambient,
+    /// As somebody on this machine.
+    Open,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Refusal {
+    WrongHost,
+    ForeignPage,
+    WrongToken,
+    /// The proxy's user, who has no rights here.
+    NotLetIn,
+    NobodyKnown,
+    /// To the page to sign in, and from there back to this path.
+    SignIn(String),
+    /// A link of another site led here, and so the browser kept the cookie back: it is to come again from here.
+    ComeAgain(String),
+}
+
+impl Access {
+    fn decide(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
+        let place = Place::of(asked.uri.path());
+        if place == Place::Outside {
+            return Ok(None);
+        }
+        if !self.0.site.is_named(asked.headers) {
+            return Err(Refusal::WrongHost);
+        }
+        let known = match (self.identify(asked), place) {
+            (Ok(known), _) => known,
+            (Err(_), Place::Open) => None,
+            (Err(refusal), Place::Outside | Place::Program | Place::Page) => return Err(refusal),
+        };
+        if !asked.method.is_safe() {
+            self.check_origin(known.as_ref().map(|(_, way)| *way), asked.headers)?;
+        }
+        match (known, place) {
+            (Some((caller, _)), _) => Ok(Some(caller)),
+            (None, Place::Outside | Place::Open) => Ok(None),
+            (None, Place::Program) => Err(Refusal::NobodyKnown),
+            (None, Place::Page) => Err(to_sign_in(asked)),
+        }
+    }
+
+    fn identify(&self, asked: &Asked<'_>) -> Result<Option<(Caller, Way)>, Refusal> {
+        if self.0.is_open {
+            return Ok(Some((Caller::on_loopback(), Way::Open)));
+        }
+        if let Some(shown) = bearer(asked.headers) {
+            let caller = self.token(shown).and_then(reader).ok_or(Refusal::WrongToken)?;
+            return Ok(Some((caller, Way::Token)));
+        }
+        if let Some(user) = self.user_of_proxy(asked.peer, asked.headers) {
+            let caller = self.caller_of_proxy(user).ok_or(Refusal::NotLetIn)?;
+            return Ok(Some((caller, Way::Ambient)));
+        }
+        Ok(self.caller_of_session(asked.headers).map(|caller| (caller, Way::Ambient)))
+    }
+
+    /// A change comes from a page of ours, or from no page at all.
+    fn check_origin(&self, way: Option<Way>, headers: &HeaderMap) -> Result<(), Refusal> {
+        match (way, self.0.site.origin(headers)) {
+            (Some(Way::Token), _) | (_, Origin::Own) => Ok(()),
+            (Some(Way::Open) | None, Origin::Unknown) => Ok(()),
+            (Some(Way::Ambient), Origin::Unknown) | (_, Origin::Foreign) => Err(Refusal::ForeignPage),
+        }
+    }
+}
+
+fn to_sign_in(asked: &Asked<'_>) -> Refusal {
+    if *asked.method != Method::GET && *asked.method != Method::HEAD {
+        return Refusal::SignIn("/".to_owned());
+    }
+    let path = asked.uri.path_and_query().map_or("/", |path| path.as_str());
+    let path = own_path(path).to_owned();
+    match asked.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        true => Refusal::ComeAgain(path),
+        false => Refusal::SignIn(path),
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        match self {
+            Self::WrongHost => Problem::forbidden(
+                "This server does not go by that name: ask for 127.0.0.1 or localhost, or set PIPETRAIL_PUBLIC_URL.",
+            )
+            .into_response(),
+            Self::ForeignPage => Problem::forbidden("A page of another site asked for this change.").into_response(),
+            Self::WrongToken => Problem::wrong_token().into_response(),
+            Self::NotLetIn => Problem::forbidden("You are known, but have no rights here.").into_response(),
+            Self::NobodyKnown => Problem::sign_in().into_response(),
+            Self::SignIn(next) => (StatusCode::SEE_OTHER, [(LOCATION, sign_in_at(&next))]).into_response(),
+            Self::ComeAgain(next) => onward(&next),
+        }
+    }
+}
