@@ -569,7 +569,7 @@ async fn without_the_gate_nobody_reads() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_itself_is_behind_the_gate() {
     let shell = Shell::local().with("PIPETRAIL_READ_TOKEN", READ);
-    let mut up = Running::start(shell.command("up --listen 127.0.0.1:0"));
+    let up = Running::start(shell.command("up --listen 127.0.0.1:0"));
     let address = address(&up.line("listening on "));
     let client = Client::builder().redirect(Policy::none()).build().unwrap();
     for (path, refused) in [("/metrics", 401), ("/api/v1/runs", 401), ("/runs", 303)] {
