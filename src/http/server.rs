@@ -5,11 +5,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use axum::extract::ConnectInfo;
-use axum::{Extension, Router};
-use hyper::server::conn::http1::{self, Connection};
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -21,6 +24,8 @@ use super::Limits;
 /// How long requests in flight may take to end after the stop.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// For each connection, in bytes; the headers of a request have to fit into it.
+const LARGEST_BUFFER: usize = 64 * 1024;
 /// Before the next try where the system gives no connection: too many files are open.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -107,19 +112,24 @@ impl Server {
     }
 }
 
-/// Headers have to come soon; the time also runs while a connection waits for its next request.
+/// Headers have to come soon; the time also runs while a connection waits for its next request. Handlers find the other
+/// side's address in the request's extensions.
 fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
     headers_come_within: Duration,
-) -> Connection<TokioIo<TcpStream>, TowerToHyperService<Router>> {
+) -> impl GracefulConnection<Error = hyper::Error> {
     // Small answers are not to wait for each other; where the system does not do that, they wait.
     drop(stream.set_nodelay(true));
-    let service = TowerToHyperService::new(router.layer(Extension(ConnectInfo(peer))));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        TowerToHyperService::new(router.clone()).call(request)
+    });
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(headers_come_within)
+        .max_buf_size(LARGEST_BUFFER)
         .serve_connection(TokioIo::new(stream), service)
 }
 

@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::fake_idp::{FakeIdp, Trouble};
-use crate::shell::Shell;
+use crate::shell::{Running, Shell, address};
 use crate::support::{Local, bodies, folder};
 
 const READ: &str = "read-token-0123456789";
@@ -564,6 +564,21 @@ async fn without_the_gate_nobody_reads() {
     for path in ["/runs", "/api/v1/runs", "/api/v1/for-admins"] {
         assert_eq!(bench.status(Method::GET, path, &[]).await, 401, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_itself_is_behind_the_gate() {
+    let shell = Shell::local().with("PIPETRAIL_READ_TOKEN", READ);
+    let up = Running::start(shell.command("up --listen 127.0.0.1:0"));
+    let address = address(&up.line("listening on "));
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    for (path, refused) in [("/metrics", 401), ("/api/v1/runs", 401), ("/runs", 303)] {
+        let ask = || client.get(format!("http://{address}{path}"));
+        assert_eq!(ask().send().await.unwrap().status(), refused, "{path}");
+        assert_eq!(ask().bearer_auth(READ).send().await.unwrap().status(), 200, "{path}");
+    }
+    let shell = Shell::local().with("PIPETRAIL_EVENTS_TOKEN", EVENTS);
+    Running::start(shell.command("up --listen 127.0.0.1:0")).line("nobody can read here: set PIPETRAIL_READ_TOKEN");
 }
 
 #[test]

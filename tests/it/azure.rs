@@ -279,9 +279,10 @@ impl Health {
     async fn start(cloud: &Cloud) -> Self {
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
-        let router = router(cloud.queue.clone(), cloud.store.clone(), open_access(address), Limits::default());
+        let limits = Limits { probe_is_good: Duration::ZERO, ..Limits::default() };
+        let router = router(cloud.queue.clone(), cloud.store.clone(), open_access(address), limits);
         #[expect(clippy::disallowed_methods, reason = "ends with the test")]
-        tokio::spawn(server.serve(router, Limits::default(), stop.clone()));
+        tokio::spawn(server.serve(router, limits, stop.clone()));
         Self { address, _stop: stop.drop_guard() }
     }
 

@@ -13,7 +13,7 @@ use crate::azurite::{ACCOUNT, Azurite, KEY};
 use crate::process::metrics_in_order;
 use crate::proxy::{Fault, Proxy};
 use crate::shell::{LIMIT, Running, Shell, address};
-use crate::support::all_tests;
+use crate::support::{all_tests, until};
 
 fn examples() -> String {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json").display().to_string()
@@ -291,7 +291,9 @@ async fn what_goes_wrong_later_is_said_and_waited_out() {
     proxy.all(Some(Fault::Locked));
     let said = work.line("403 AuthenticationFailed");
     assert!(said.contains("WARN") && said.contains("queue `cli"), "{said}");
-    assert_eq!((status(&address, "/readyz").await, status(&address, "/healthz").await), (503, 200));
+    // Its last answer is given for some seconds.
+    until("it is not ready", async || status(&address, "/readyz").await == 503).await;
+    assert_eq!(status(&address, "/healthz").await, 200);
     proxy.all(None);
     let said = work.line("queue: works again after ");
     assert!(said.contains("INFO"), "{said}");
