@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
@@ -296,14 +296,19 @@ fn migrate(connection: &Connection, kind: Kind, path: &Path) -> Result<(), Local
     if version > SCHEMA_VERSION {
         return Err(LocalError::newer(path, version, SCHEMA_VERSION));
     }
+    if version == 0 { make(connection, kind).map_err(fail) } else { Ok(()) }
+}
+
+/// Several processes may start on a new file at once: the first one makes the tables, and the others look again.
+fn make(connection: &Connection, kind: Kind) -> rusqlite::Result<()> {
+    let transaction = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+    let version: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if version == 0 {
         let (schema, id) = (kind.schema(), kind.application_id());
-        let schema = format!(
-            "BEGIN IMMEDIATE; {schema} PRAGMA application_id = {id}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        );
-        connection.execute_batch(&schema).map_err(fail)?;
+        let version = format!("PRAGMA application_id = {id}; PRAGMA user_version = {SCHEMA_VERSION};");
+        transaction.execute_batch(&format!("{schema} {version}"))?;
     }
-    Ok(())
+    transaction.commit()
 }
 
 #[cfg(test)]

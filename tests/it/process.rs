@@ -173,10 +173,10 @@ async fn prometheus_finds_its_metrics_in_order() {
     metrics_in_order(&Shell::local()).await;
 }
 
-/// What a worker tells Prometheus once it has looked at the queue and settled a batch, as `promtool` wants it.
+/// What `up` tells Prometheus once it has looked at the queue and settled a batch, as `promtool` wants it.
 pub(crate) async fn metrics_in_order(shell: &Shell) -> String {
     shell.run(&format!("enqueue {}", examples().display()));
-    let worker = Running::start(shell.command("work --listen 127.0.0.1:0"));
+    let worker = Running::start(shell.command("up --listen 127.0.0.1:0"));
     let address = worker.address();
     // Counted while it is open.
     let stream = reqwest::get(format!("http://{address}/api/v1/stream")).await.unwrap();
