@@ -247,6 +247,10 @@ words! {
         PushedCommit = "pushedCommit",
         /// The number of the pull request that it verifies.
         PullRequest = "pullRequest",
+        /// The repository of that pull request, by its id or name, where the trigger names one.
+        PullRequestRepository = "pullRequestRepository",
+        /// `true` where it comes from a fork.
+        PullRequestFork = "pullRequestFork",
         PushedBy = "pushedBy",
         CreatedBy = "createdBy",
         Title = "title",
