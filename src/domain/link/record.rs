@@ -105,7 +105,8 @@ fn triggers(origin: &ShownOrigin, this: &Node) -> Vec<Reference> {
         let when = When::called(trigger.version.as_deref(), trigger.pipeline.as_deref());
         Some(Reference::certain(Node::Run(id), this.clone(), Rule::PipelineResource).when(when))
     });
-    let named = origin.trigger.as_ref().and_then(|trigger| {
+    // Not beside an id: another run with that number is the wrong one.
+    let named = origin.trigger.as_ref().filter(|trigger| trigger.id.is_none()).and_then(|trigger| {
         let cause = Node::run_named(Some(trigger.pipeline.as_ref()?), trigger.version.as_ref()?);
         Some(Reference::likely(cause, this.clone(), Rule::PipelineResource))
     });
