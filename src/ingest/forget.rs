@@ -156,15 +156,16 @@ fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact])
         // Nobody can say what stands in it.
         Err(DecodeRecordError::Newer { .. } | DecodeRecordError::Damaged(_)) => return Some(None),
     };
-    let erased = erasure.record(record);
     let Some(read) = facts.iter().map(|fact| Fact::decode(key, &fact.text).ok()).collect::<Option<Vec<_>>>() else {
         // Folded from the others alone, the record would lose what that fact said.
-        let is_named = erased.is_some() || facts.iter().any(|fact| erasure.is_in(fact.text.as_bytes()));
+        let is_named = erasure.record(record).is_some() || facts.iter().any(|fact| erasure.is_in(fact.text.as_bytes()));
         return is_named.then_some(None);
     };
     let (mut gone, mut new, mut folded, mut places) = (Vec::new(), BTreeSet::new(), None, BTreeSet::new());
     for (fact, read) in facts.iter().zip(read) {
         let Some(without) = erasure.fact(&read, &fact.text) else {
+    let erasure = erasure.with_identities(&read);
+    let erased = erasure.record(record);
             fold(&mut folded, &read);
             continue;
         };

@@ -315,6 +315,35 @@ fn names_are_decided_on_before_anything_is_stored() {
     assert_eq!(requested_for(&pseudonyms, 1203), "[forgotten]");
 }
 
+/// The votes of a pull request are told apart by the ids of those who gave them. Not every event has the name beside.
+#[test]
+fn a_reviewers_id_goes_with_the_name() {
+    let shell = Shell::local();
+    shell.run(&format!("enqueue {}", examples()));
+    let text = fs::read_to_string(Path::new(&examples()).join("pull_request_updated.vote.json")).unwrap();
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    event["createdDate"] = "2025-06-12T23:00:00Z".into();
+    event["resource"]["reviewers"][0].as_object_mut().unwrap().remove("displayName");
+    event["resource"]["reviewers"][0].as_object_mut().unwrap().remove("uniqueName");
+    let path = shell.path().join("unnamed.json");
+    fs::write(&path, event.to_string()).unwrap();
+    shell.run(&format!("enqueue {}", path.display()));
+    fs::remove_file(path).unwrap();
+    shell.run("work --until-empty");
+    let has = |id: &str| {
+        let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+        checkpoint(&file);
+        fs::read(shell.path().join("pipetrail.db")).unwrap().windows(id.len()).any(|bytes| bytes == id.as_bytes())
+    };
+    let (reviewer, team) = ("1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13", "2ea2d095-48f9-4cd6-9966-62f6f574096c");
+    assert!(has(reviewer) && has(team));
+    shell.said("forget --person Abebe --yes");
+    assert_eq!((has(reviewer), has(team)), (false, true));
+    let votes = shell.json("get pr 88")["votes"].clone();
+    assert_eq!(votes.as_array().unwrap().len(), 2, "{votes}");
+    shell.run("refold --check");
+}
+
 #[test]
 fn a_reviewer_whose_name_was_not_kept_is_found_by_the_id() {
     let shell = Shell::local();

@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
+use super::Fact;
+
 pub(super) use typed::WORD_AND_TEXT;
 pub use typed::Without;
 
@@ -45,6 +47,20 @@ impl Erasure {
         // The longest first: it may hold a shorter one.
         called.sort_by_key(|called| std::cmp::Reverse(called.len()));
         Ok(Self(called))
+    }
+
+    /// With the ids by which these facts tell the person apart: where the name goes, the id is to go, too. The trap: not
+    /// every fact that has the id has the name.
+    #[must_use]
+    pub fn with_identities(&self, facts: &[Fact]) -> Self {
+        let named = facts.iter().flat_map(Fact::identities).filter(|(_, name)| self.text(name).is_some());
+        // What stands there already is nobody's.
+        let ids = named.map(|(id, _)| id).filter(|id| *id != FORGOTTEN);
+        let mut all = self.clone();
+        all.0.extend(ids.filter_map(|id| Self::new([id]).ok()).flat_map(|id| id.0));
+        all.0.sort_by_key(|called| std::cmp::Reverse(called.len()));
+        all.0.dedup();
+        all
     }
 
     /// The text without the person; `None` where it names nobody.
