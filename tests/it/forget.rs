@@ -397,3 +397,8 @@ fn dead_letters_grow_no_older_than_they_may() {
     let (code, said) = shell.said("work --until-empty --dead-letter-age soon");
     assert!(code == Some(2) && said.contains("--dead-letter-age: `soon` is not a duration"), "{said}");
 }
+    // Also what becomes one while it works.
+    shell.run(&format!("enqueue {}", bodies(&shell)));
+    let (code, said) = shell.said("work --until-empty --dead-letter-age 1ms");
+    assert!(code == Some(0) && said.contains("poisoned 3"), "{said}");
+    assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 0);
