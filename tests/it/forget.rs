@@ -344,6 +344,23 @@ fn a_reviewers_id_goes_with_the_name() {
     shell.run("refold --check");
 }
 
+/// Whether pseudonyms are all that is left of a person is for the key to say.
+#[test]
+fn who_has_no_key_is_told_that_pseudonyms_were_not_searched() {
+    let worked = |names: &str| {
+        let shell = Shell::local().with("PIPETRAIL_NAMES_KEY", "a key of some length");
+        shell.run(&format!("enqueue {}", examples()));
+        shell.run(&format!("work --until-empty --names {names}"));
+        shell
+    };
+    let hint = "hint: records hold pseudonyms, and nobody can be looked for among these without their key: \
+                set PIPETRAIL_NAMES_KEY\n";
+    let nowhere = |names: &str| forget(&worked(names).with("PIPETRAIL_NAMES_KEY", ""), &[]);
+    let not_found = "the person was found nowhere\n";
+    assert_eq!(nowhere("pseudonyms"), (Some(0), format!("{not_found}{hint}")));
+    assert_eq!(nowhere("none"), (Some(0), not_found.to_owned()));
+}
+
 #[test]
 fn a_reviewer_whose_name_was_not_kept_is_found_by_the_id() {
     let shell = Shell::local();
