@@ -116,7 +116,7 @@ impl Erasure {
         found
     }
 
-    /// Whether a message's body names the person: as it came, in base64, or behind the escapes of JSON.
+    /// Whether a message's body names the person: as it came, in UTF-16, in base64, or behind the escapes of JSON.
     #[must_use]
     pub fn is_in(&self, body: &[u8]) -> bool {
         self.is_in_layer(body, MOST_LAYERS)
@@ -129,9 +129,24 @@ impl Erasure {
         {
             return true;
         }
+        if wide(body).iter().any(|text| self.text(text).is_some() || self.json(text).is_some()) {
+            return true;
+        }
         let inner = base64_simd::forgiving_decode_to_vec(body).ok().filter(|inner| layers > 0 && !inner.is_empty());
         inner.is_some_and(|inner| self.is_in_layer(&inner, layers - 1))
     }
+}
+
+/// The text of a body that may be UTF-16, read in either order of its bytes. In UTF-8 no byte is zero, and none is that of
+/// a byte order mark.
+fn wide(body: &[u8]) -> Vec<String> {
+    let is_wide = body.contains(&0) || body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff");
+    let orders: [fn([u8; 2]) -> u16; 2] = [u16::from_le_bytes, u16::from_be_bytes];
+    let read = |order: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = body.as_chunks().0.iter().copied().map(order).collect();
+        String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_owned()
+    };
+    orders.into_iter().filter(|_| is_wide).map(read).collect()
 }
 
 /// A small letter of a text, and where in the text its character stands.
@@ -272,6 +287,18 @@ mod tests {
             assert!(ana().is_in(body.as_bytes()), "{body}");
         }
         assert!(ana().is_in(b"\xff Ana \xff"));
+        for text in [json, "rubbish of Ana", "an\u{e3} \u{2014} Ana"] {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+            let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+            for (mark, body) in [(b"\xff\xfe", little), (b"\xfe\xff", big)] {
+                let marked = [mark.as_slice(), &body].concat();
+                let encoded = base64_simd::STANDARD.encode_to_string(&body).into_bytes();
+                for body in [marked, body, encoded] {
+                    assert!(ana().is_in(&body) && !Erasure::new(["Jon"]).unwrap().is_in(&body), "{body:?}");
+                }
+            }
+        }
         assert!(
             !ana().is_in(b"Jon")
                 && !ana().is_in(b"")
