@@ -30,6 +30,12 @@ macro_rules! words {
                     Self::Other(word) => word,
                 }
             }
+
+            /// Whether it is a word of the service, in any case, that this version knows.
+            #[must_use]
+            pub fn is_known(word: &str) -> bool {
+                [$($word),+].iter().any(|known| known.eq_ignore_ascii_case(word))
+            }
         }
 
         impl From<&str> for $name {
