@@ -1,5 +1,7 @@
 //! Builds: the resource of `build.complete`, and the answers of Builds - Get and Builds - List.
 
+use serde_json::value::RawValue;
+
 use super::error::{DecodeError, parse};
 use super::labels::{Labels, put_repository, repository, short};
 use super::organization::{Place, number_after};
@@ -178,6 +180,11 @@ fn put_trigger(labels: &mut Labels, build: &Build<'_>) {
     labels.put(Label::TriggeredBy, number(by.and_then(|by| id(by.id.as_ref()))).as_deref());
     labels.put(Label::PushedCommit, text(info.pushed.as_ref()).and_then(commit_id).as_deref());
     labels.put(Label::PullRequest, number(id(info.pull_request.as_ref())).as_deref());
+    let of = info.pull_request_repository.and_then(|told| serde_json::from_str::<Text<'_>>(told.get()).ok());
+    labels.put(Label::PullRequestRepository, text(of.as_ref()).map(short).as_deref());
+    let is_true = |told: &RawValue| told.get().trim_matches('"').eq_ignore_ascii_case("true");
+    let is_of_fork = info.is_of_fork.is_some_and(is_true);
+    labels.put(Label::PullRequestFork, is_of_fork.then_some("true"));
 }
 
 /// Branch and commit of version 1.0: `LG:refs/heads/master:0ffb2ba5…`.
@@ -230,6 +237,32 @@ mod tests {
         assert_eq!(verdict(r#"{"status":"completed","result":"none"}"#, ""), (State::Completed, None));
         assert_eq!(v1("cancelling", "2.0"), (State::Canceling, None));
         assert_eq!(v1("levitating", "2.0"), (State::Other("levitating".to_owned()), None));
+    }
+
+    /// How servers write what a trigger says of a pull request is not known for all of them.
+    #[test]
+    fn the_repository_of_a_pull_request_costs_no_more_than_itself() {
+        let told = |repository: &str, fork: &str| {
+            let info = format!(
+                r#"{{"triggerInfo":{{"pr.number":"88","pr.triggerRepository":{repository},"pr.isFork":{fork}}}}}"#
+            );
+            let mut labels = Labels::of(&Place::default());
+            put_trigger(&mut labels, &serde_json::from_str(&info).unwrap());
+            labels.into_vec().into_iter().map(|(label, text)| format!("{label}={text}")).collect::<Vec<_>>()
+        };
+        let table: [(&str, &str, &[&str]); 6] = [
+            (r#""9a0d""#, r#""True""#, &["pullRequestRepository=9a0d", "pullRequestFork=true"]),
+            (r#""9a0d""#, r#""False""#, &["pullRequestRepository=9a0d"]),
+            ("null", "true", &["pullRequestFork=true"]),
+            (r#"{"id":"9a0d"}"#, "false", &[]),
+            (r#"" ""#, "null", &[]),
+            ("7", "{}", &[]),
+        ];
+        for (repository, fork, expected) in table {
+            let told = told(repository, fork);
+            let expected: Vec<_> = ["pullRequest=88"].iter().chain(expected).copied().collect();
+            assert_eq!(told, expected, "{repository} {fork}");
+        }
     }
 
     #[test]

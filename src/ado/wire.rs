@@ -423,6 +423,12 @@ pub(super) struct TriggerInfo<'a> {
     pub(super) pushed: Option<Text<'a>>,
     #[serde(rename = "pr.number")]
     pub(super) pull_request: Option<Id>,
+    /// The text of an id or a name; whatever else stands there costs no more than itself.
+    #[serde(rename = "pr.triggerRepository", borrow)]
+    pub(super) pull_request_repository: Option<&'a RawValue>,
+    /// The text `True` or `False`.
+    #[serde(rename = "pr.isFork", borrow)]
+    pub(super) is_of_fork: Option<&'a RawValue>,
 }
 
 /// A build that started another one.

@@ -242,10 +242,11 @@ impl Walk<'_> {
 
     /// Whether the pull request is of this repository; `None` where it is not known.
     fn is_of(&self, pull_request: u64, repository: &str) -> rusqlite::Result<Option<bool>> {
-        let ask = "SELECT max(repository_id = ?3 COLLATE NOCASE OR coalesce(repository = ?3 COLLATE NOCASE, 0)) \
+        let ask = "SELECT max(CASE WHEN repository_id = ?3 COLLATE NOCASE OR repository = ?3 COLLATE NOCASE THEN 1 \
+                   WHEN repository_id = '' OR repository IS NULL AND NOT ?4 THEN NULL ELSE 0 END) \
                    FROM pull_requests WHERE id = ?1 AND organization = ?2";
         let mut ask = self.connection.prepare_cached(ask)?;
-        ask.query_row((pull_request, self.organization, repository), |row| row.get(0))
+        ask.query_row((pull_request, self.organization, repository, is_guid(repository)), |row| row.get(0))
     }
 
     fn link(&self, direction: LinkKind, node: &Node, step: &Step) -> rusqlite::Result<Link> {
@@ -317,6 +318,12 @@ fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
 /// Names of pipelines are the same in any case of their letters.
 fn is_same(one: &str, other: &str) -> bool {
     one.to_lowercase() == other.to_lowercase()
+}
+
+/// Ids of repositories are so, and names are not: 32 digits in five groups.
+fn is_guid(text: &str) -> bool {
+    let groups = text.split('-').map(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()).then_some(group.len()));
+    groups.eq([8, 4, 4, 4, 12].map(Some))
 }
 
 fn is_by_number(rule: Rule) -> bool {
@@ -397,6 +404,34 @@ mod tests {
             connection.execute("DELETE FROM names", []).unwrap();
             let unnamed = expected.map(|_| "certain");
             assert_eq!(told(), unnamed, "{when:?}: the name of its pipeline is not known");
+        }
+    }
+
+    /// The service's number of a pull request means one in one repository.
+    #[test]
+    fn a_pull_request_is_certain_only_in_the_repository_of_the_run() {
+        const ID: &str = "9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d";
+        const OTHER: &str = "3f1e2d4c-5b6a-4789-8abc-0d1e2f3a4b5c";
+        let table = [
+            (ID, Some((ID, Some("app"))), Some("certain")),
+            ("9A0D5C1E-2B7F-4F63-A9D8-0E1F2A3B4C5D", Some((ID, None)), Some("certain")),
+            ("App", Some((ID, Some("app"))), Some("certain")),
+            (OTHER, Some((ID, Some("app"))), None),
+            (OTHER, Some((ID, None)), None),
+            ("hld", Some((ID, Some("app"))), None),
+            ("hld", Some((ID, None)), Some("likely")),
+            (OTHER, Some(("", None)), Some("likely")),
+            (ID, None, Some("likely")),
+        ];
+        for (repository, held, expected) in table {
+            let said = reference(Node::PullRequest(88), Node::Run(2), Certainty::Likely);
+            let when = When::Repository(repository.to_owned());
+            let connection = catalog(&[vec![Reference { rule: Rule::PullRequestTrigger, when, ..said }]]);
+            let insert = "INSERT INTO pull_requests (source, organization, id, repository_id, repository, votes) \
+                          VALUES ('x', 'fabrikam', 88, ?1, ?2, '[]')";
+            held.map(|held| connection.execute(insert, held).unwrap());
+            let Linked { links, .. } = walk(&connection).links(&Node::Run(2)).unwrap();
+            assert_eq!(links.first().map(|link| link.certainty), expected, "{repository} {held:?}");
         }
     }
 

@@ -81,11 +81,20 @@ fn is_nowhere(found: &Forgotten, letters: usize) -> bool {
     found.records == 0 && found.left.is_empty() && letters == 0
 }
 
-/// In all, then kind by kind with the fields in which the person stood.
 fn say(context: &Context, what: &str, found: &Forgotten, letters: usize) {
     if is_nowhere(found, letters) {
-        return context.output.say("the person was found nowhere");
+        context.output.say("the person was found nowhere");
+    } else {
+        say_where(context, what, found, letters);
     }
+    if found.has_pseudonyms && context.config.names_key.is_none() {
+        let unseen = "records hold pseudonyms, and nobody can be looked for among these without their key";
+        context.output.say(&format!("hint: {unseen}: set PIPETRAIL_NAMES_KEY"));
+    }
+}
+
+/// In all, then kind by kind with the fields in which the person stood.
+fn say_where(context: &Context, what: &str, found: &Forgotten, letters: usize) {
     context.output.say(&format!("{what}: {}", told(found, letters)));
     for ((one, several), Found { records, places }) in &found.kinds {
         let noun = if *records == 1 { one } else { several };
@@ -95,7 +104,7 @@ fn say(context: &Context, what: &str, found: &Forgotten, letters: usize) {
 }
 
 fn told(found: &Forgotten, letters: usize) -> String {
-    let Forgotten { records, facts, left, kinds: _ } = found;
+    let Forgotten { records, facts, left, kinds: _, has_pseudonyms: _ } = found;
     let records = counted(*records, "record");
     let facts = counted(*facts, "fact");
     let left = if left.is_empty() { String::new() } else { format!(", and {} that cannot be mended", left.len()) };

@@ -13,8 +13,9 @@ use crate::view::moment;
 
 /// Records removed at once.
 const STEP: usize = 500;
-/// Between two looks for dead letters that are too old.
-const LOOK_AT_AGES: Duration = Duration::from_secs(600);
+/// Between two looks for dead letters that are too old: never less, and never more.
+const LEAST_BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+const MOST_BETWEEN_LOOKS: Duration = Duration::from_secs(600);
 /// Up to here the plan counts exactly.
 const COUNTED: usize = 100_000;
 
@@ -100,19 +101,25 @@ async fn purge_letters(queue: &dyn Queue, before: Time) -> Result<usize, Failure
 /// Nobody has to remember to purge them: where an age is set, none gets older.
 pub(super) async fn keep_letters_young(context: &Context, queue: &dyn Queue, stop: CancellationToken) {
     let Some(age) = context.config.work.dead_letter_age else { return };
-    // At least once: who only empties the queue is stopped soon.
+    // Once more after the stop: who only empties the queue makes dead letters until then.
     loop {
+        let is_last = stop.is_cancelled();
         match purge_letters(queue, context.clock().now().minus(age)).await {
             Ok(0) => {}
             Ok(count) => tracing::info!(count, "discarded {count} {} that were too old", plural(count)),
             Err(failure) => tracing::warn!(why = failure.in_words().0, "dead letters: the old ones stay for now"),
         }
-        // Both ends are the same: the loop looks at the stop.
-        drop(tokio::time::timeout(LOOK_AT_AGES, stop.cancelled()).await);
-        if stop.is_cancelled() {
+        if is_last {
             return;
         }
+        // Both ends are the same: the loop looks at the stop.
+        drop(tokio::time::timeout(between_looks(age), stop.cancelled()).await);
     }
+}
+
+/// So a dead letter gets twice as old at most.
+fn between_looks(age: Duration) -> Duration {
+    age.clamp(LEAST_BETWEEN_LOOKS, MOST_BETWEEN_LOOKS)
 }
 
 async fn letters(queue: &dyn Queue, before: Time) -> Result<Vec<String>, Failure> {
@@ -126,4 +133,17 @@ async fn letters(queue: &dyn Queue, before: Time) -> Result<Vec<String>, Failure
 
 fn runs(count: usize) -> &'static str {
     if count == 1 { "run" } else { "runs" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_lets_dead_letters_live_shortly_looks_often() {
+        for (age, expected) in [(1, 1_000), (5_000, 5_000), (600_000, 600_000), (86_400_000, 600_000)] {
+            let (age, expected) = (Duration::from_millis(age), Duration::from_millis(expected));
+            assert_eq!(between_looks(age), expected, "{age:?}");
+        }
+    }
 }

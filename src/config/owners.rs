@@ -52,11 +52,12 @@ fn rule(table: &Table, place: &str, faults: &mut Vec<(String, String)>) -> Owner
 }
 
 fn text(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Option<String> {
-    let text = value.as_str().filter(|text| !text.trim().is_empty());
-    if text.is_none() {
-        faults.push((place.to_owned(), "must be text in quotes".to_owned()));
-    }
-    text.map(str::to_owned)
+    let read = match value.as_str() {
+        None => Err("must be text in quotes"),
+        Some(text) if text.trim().is_empty() => Err("must not be empty"),
+        Some(text) => Ok(text.to_owned()),
+    };
+    read.map_err(|says| faults.push((place.to_owned(), says.to_owned()))).ok()
 }
 
 fn patterns(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Vec<Pattern> {
@@ -113,6 +114,9 @@ mod tests {
             "owners[1]: wants a service",
         ];
         assert_eq!(faults, expected);
+        let empty = read("[[owners]]\nservice = \"\"\nteam = \" \"\npipelines = [\"\"]").1;
+        let expected = ["pipelines", "service", "team"].map(|key| format!("owners[0].{key}: must not be empty"));
+        assert_eq!(empty, expected);
         let bare = read("[[owners]]\nservice = \"x\"").1;
         assert_eq!(bare, ["owners[0]: wants patterns of pipelines, folders or repositories"]);
     }

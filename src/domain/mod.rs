@@ -37,7 +37,7 @@ pub use commit::{Commit, ShownCommit, commit_id};
 pub use erase::Erasure;
 pub use join::{Change, Join, Said};
 pub use key::{DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, RunKey, WorkItemKey};
-pub use names::Names;
+pub use names::{Names, has_pseudonym};
 pub use pattern::{BranchPattern, Pattern};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use scope::{Grant, NoProjectName, ProjectName, Rights, Scope};

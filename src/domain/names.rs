@@ -93,6 +93,16 @@ impl Names {
     }
 }
 
+/// Whether a pseudonym stands in the text. Whose it is, only who has the key can say.
+#[must_use]
+pub fn has_pseudonym(text: &str) -> bool {
+    let is_one = |rest: &str| {
+        let digits = rest.bytes().take_while(u8::is_ascii_hexdigit).count();
+        digits == 2 * HASHED
+    };
+    text.split("person-").skip(1).any(is_one)
+}
+
 /// Upper and lower case are one person.
 fn pseudonym(key: &SecretString, name: &str) -> String {
     // A key of any length is one.
@@ -149,6 +159,18 @@ mod tests {
         assert_eq!(requested.as_deref(), Some("person-9f5856f8ed63364f"));
         assert_eq!(approvers[0], requested.unwrap(), "the same person, the same pseudonym");
         assert_ne!(approvers[0], approvers[1]);
+    }
+
+    #[test]
+    fn a_pseudonym_is_known_by_its_form() {
+        let made = key("k").kept("Ana").unwrap();
+        for text in [made.as_str(), &format!("by {made}, not person-x"), &format!(r#"["person-x","{made}"]"#)] {
+            assert!(has_pseudonym(text), "{text}");
+        }
+        let hash = Names::None.identity("Ana");
+        for text in ["", "person-", "in-person-meeting", "person-9f58", &format!("{made}0"), &hash] {
+            assert!(!has_pseudonym(text), "{text}");
+        }
     }
 
     #[test]

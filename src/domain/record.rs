@@ -192,6 +192,12 @@ impl Fact {
         EncodedFact::new(self.said(), json(self))
     }
 
+    /// The people whom it tells apart by an id: the id, and what they are called.
+    pub fn identities(&self) -> impl Iterator<Item = (&str, &str)> {
+        let votes = if let Self::PullRequest(fact) = self { fact.votes.as_slice() } else { &[] };
+        votes.iter().filter_map(|said| Some((said.id.as_str(), said.vote.name.as_deref()?)))
+    }
+
     /// What it says, if it is about a run.
     #[must_use]
     pub fn of_run(&self) -> Option<&RunFact> {

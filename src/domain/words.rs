@@ -30,6 +30,12 @@ macro_rules! words {
                     Self::Other(word) => word,
                 }
             }
+
+            /// Whether it is a word of the service, in any case, that this version knows.
+            #[must_use]
+            pub fn is_known(word: &str) -> bool {
+                [$($word),+].iter().any(|known| known.eq_ignore_ascii_case(word))
+            }
         }
 
         impl From<&str> for $name {
@@ -247,6 +253,10 @@ words! {
         PushedCommit = "pushedCommit",
         /// The number of the pull request that it verifies.
         PullRequest = "pullRequest",
+        /// The repository of that pull request, by its id or name, where the trigger names one.
+        PullRequestRepository = "pullRequestRepository",
+        /// `true` where it comes from a fork.
+        PullRequestFork = "pullRequestFork",
         PushedBy = "pushedBy",
         CreatedBy = "createdBy",
         Title = "title",

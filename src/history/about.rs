@@ -24,8 +24,8 @@ const MAIN: &str = "refs/heads/main";
 pub(super) struct About {
     /// The open pull request of each repository.
     open: Vec<Option<PullRequest>>,
-    /// The numbers begin anew nowhere: the greatest that there was.
-    latest: u64,
+    /// The greatest number that there was in each of them: none begins anew.
+    latest: Vec<u64>,
     merged: Option<PullRequest>,
     pushes: u64,
 }
@@ -61,7 +61,7 @@ impl PullRequest {
 
 impl About {
     pub(super) fn new() -> Self {
-        Self { open: vec![None; REPOSITORIES.len()], latest: 0, merged: None, pushes: 0 }
+        Self { open: vec![None; REPOSITORIES.len()], latest: vec![0; REPOSITORIES.len()], merged: None, pushes: 0 }
     }
 
     /// The latest that was merged.
@@ -74,16 +74,17 @@ impl About {
         let Some(pipeline) = PIPELINES.get(run.pipeline) else { return Vec::new() };
         let number = run.branch.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next()?.parse().ok());
         let place = Place::new(cast, run);
-        match (number, self.open.get_mut(pipeline.repository)) {
-            (Some(number), Some(open @ None)) if number > self.latest => {
-                self.latest = number;
+        let repository = pipeline.repository;
+        match (number, self.open.get_mut(repository).zip(self.latest.get_mut(repository))) {
+            (Some(number), Some((open @ None, latest))) if number > *latest => {
+                *latest = number;
                 self.pushes += 1;
                 let pull_request = opened(run, number);
                 let events = place.opening(&pull_request, self.pushes);
                 *open = Some(pull_request);
                 events
             }
-            (None, Some(open)) if run.branch == MAIN && run.reason == "individualCI" => {
+            (None, Some((open, _))) if run.branch == MAIN && run.reason == "individualCI" => {
                 let is_ripe = |open: &mut PullRequest| open.opened.plus(10 * MINUTE) < run.queued;
                 let Some(pull_request) = open.take_if(is_ripe) else { return Vec::new() };
                 self.pushes += 1;

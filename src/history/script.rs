@@ -120,7 +120,7 @@ fn draw_run(cast: &mut Cast, rng: &mut SmallRng, (id, index): (u64, usize), queu
     let head = pipeline.and_then(|pipeline| cast.heads.get_mut(pipeline.repository));
     let (branch, reason) = match (trigger, rng.random_range(0..100)) {
         (Trigger::Push, 0..40) => (MAIN.to_owned(), "individualCI"),
-        (Trigger::Push, 40..75) => (format!("refs/pull/{}/merge", 300 + id / 5), "pullRequest"),
+        (Trigger::Push, 40..75) => (format!("refs/pull/{}/merge", pull_request_of(id, pipeline)), "pullRequest"),
         (Trigger::Push, 75..95) => (format!("refs/heads/feature/{}", pick(rng, &TOPICS)), "individualCI"),
         (Trigger::Push | Trigger::Main, 95..) => (MAIN.to_owned(), "manual"),
         (Trigger::Push | Trigger::Main, _) => (MAIN.to_owned(), "resourceTrigger"),
@@ -148,6 +148,13 @@ fn draw_run(cast: &mut Cast, rng: &mut SmallRng, (id, index): (u64, usize), queu
         reason,
         person,
     }
+}
+
+/// Some runs after each other verify the same one. The numbers are one sequence for all repositories.
+fn pull_request_of(id: u64, pipeline: Option<&Pipeline>) -> u64 {
+    let repository = pipeline.map_or(0, |pipeline| pipeline.repository);
+    let repository = u64::try_from(repository).unwrap_or_default();
+    (100 + id / 15) * 3 + repository
 }
 
 /// `{date}.{how many of this pipeline on that day}`.

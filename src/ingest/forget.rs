@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::{DecodeRecordError, EncodedFact, Erasure, Fact, Key, Record};
+use crate::domain::{DecodeRecordError, EncodedFact, Erasure, Fact, Key, Record, has_pseudonym};
 use crate::store::{Committed, Portion, Rewrite, Store, StoreError, Stored};
 
 /// Keys that one round looks at.
@@ -23,6 +23,8 @@ pub struct Forgotten {
     pub facts: u64,
     /// The records by what people call one of their kind, and several.
     pub kinds: BTreeMap<(&'static str, &'static str), Found>,
+    /// Pseudonyms stand somewhere, in which only who has the key can look for a person.
+    pub has_pseudonyms: bool,
     /// Records that name the person still: a newer program wrote them, they are damaged, their very key does, or they
     /// are written again and again.
     pub left: Vec<Key>,
@@ -108,17 +110,18 @@ impl Search<'_> {
         Ok(())
     }
 
-    async fn one(&self, key: &Key, mut stored: Stored, changed: &mut Vec<Key>) -> Result<Outcome, StoreError> {
-        let Self { store, erasure, write, forgotten: _ } = self;
+    async fn one(&mut self, key: &Key, mut stored: Stored, changed: &mut Vec<Key>) -> Result<Outcome, StoreError> {
+        let Self { store, erasure, write, forgotten } = self;
         if key.names().any(|name| erasure.text(name).is_some()) {
             return Ok(Outcome::Left);
         }
         for _ in 0..MOST_TRIES {
             let facts = store.stored_facts(key).await?;
+            forgotten.has_pseudonyms = forgotten.has_pseudonyms || facts.iter().any(|fact| has_pseudonym(&fact.text));
             let Some(without) = without(erasure, key, &stored, &facts) else { return Ok(Outcome::Nothing) };
             let Some(Mended { rewrite, places }) = without else { return Ok(Outcome::Left) };
             let facts = u64::try_from(rewrite.gone.len()).unwrap_or_default();
-            if !write {
+            if !*write {
                 return Ok(Outcome::Found { facts, places });
             }
             // Before it is tried: an answer may be lost.
@@ -156,12 +159,13 @@ fn without(erasure: &Erasure, key: &Key, stored: &Stored, facts: &[EncodedFact])
         // Nobody can say what stands in it.
         Err(DecodeRecordError::Newer { .. } | DecodeRecordError::Damaged(_)) => return Some(None),
     };
-    let erased = erasure.record(record);
     let Some(read) = facts.iter().map(|fact| Fact::decode(key, &fact.text).ok()).collect::<Option<Vec<_>>>() else {
         // Folded from the others alone, the record would lose what that fact said.
-        let is_named = erased.is_some() || facts.iter().any(|fact| erasure.is_in(fact.text.as_bytes()));
+        let is_named = erasure.record(record).is_some() || facts.iter().any(|fact| erasure.is_in(fact.text.as_bytes()));
         return is_named.then_some(None);
     };
+    let erasure = erasure.with_identities(&read);
+    let erased = erasure.record(record);
     let (mut gone, mut new, mut folded, mut places) = (Vec::new(), BTreeSet::new(), None, BTreeSet::new());
     for (fact, read) in facts.iter().zip(read) {
         let Some(without) = erasure.fact(&read, &fact.text) else {

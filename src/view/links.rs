@@ -78,10 +78,11 @@ pub fn work_item_text(item: &WorkItemDetail, columns: Columns) -> String {
         let rows = [("Work item", item.work_item_id.to_string()), ("Organization", item.organization.clone())];
         return head(&rows) + ONLY_NAMED + &links_text(&item.links, item.links_truncated, columns);
     }
-    let kind = item.kind.as_deref().unwrap_or("Work item");
+    let kind = item.kind.as_deref().map(|kind| format!(" {kind}")).unwrap_or_default();
+    let title = item.title.as_deref().map(|title| format!(": {title}")).unwrap_or_default();
     let states: Vec<_> = item.states.iter().map(|state| format!("{} {}", state.state, time(state.since))).collect();
     let rows = [
-        ("Work item", format!("{} {kind}: {}", item.work_item_id, item.title.as_deref().unwrap_or_default())),
+        ("Work item", format!("{}{kind}{title}", item.work_item_id)),
         ("State", or_unknown(item.state.as_deref())),
         ("Reason", or_unknown(item.reason.as_deref())),
         ("Project", format!("{}/{}", item.organization, or_unknown(item.project.as_deref()))),
@@ -171,6 +172,19 @@ pub(super) fn owner(owner: Option<&Owner>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_work_item_without_fields_has_a_head() {
+        let head = |kind: Option<&str>, title: Option<&str>| {
+            let [kind, title] = [kind, title].map(|text| text.map(str::to_owned));
+            let item = WorkItemDetail { work_item_id: 5, kind, title, held: true, ..WorkItemDetail::default() };
+            work_item_text(&item, Columns::Few).lines().next().unwrap().to_owned()
+        };
+        assert_eq!(head(Some("Bug"), Some("Totals")), "Work item      5 Bug: Totals");
+        assert_eq!(head(None, Some("Totals")), "Work item      5: Totals");
+        assert_eq!(head(Some("Bug"), None), "Work item      5 Bug");
+        assert_eq!(head(None, None), "Work item      5");
+    }
 
     #[test]
     fn what_is_left_out_is_said() {

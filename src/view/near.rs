@@ -1,5 +1,6 @@
 use super::escaped;
 use crate::catalog::Named;
+use crate::domain::{ApprovalStatus, Outcome, State};
 
 /// So many values are offered.
 const MOST_OFFERED: usize = 3;
@@ -8,15 +9,25 @@ const ALIKE: f64 = 0.84;
 /// Shorter parts stand in any name.
 const SHORTEST_PART: usize = 3;
 
-/// That nothing has the value that was asked for, and which ones are near it; nothing where something has it.
+/// That nothing has the value that was asked for, and which ones are near it; nothing where something has it, or where it
+/// is a word of the service: then nothing is in that state, and that is an answer.
 #[must_use]
 pub fn unknown_note(named: Named, asked: &str, known: &[String]) -> Option<String> {
-    if known.iter().any(|value| value.eq_ignore_ascii_case(asked)) {
+    if known.iter().any(|value| value.eq_ignore_ascii_case(asked)) || is_word(named, asked) {
         return None;
     }
     let near: Vec<_> = near(asked, known).into_iter().map(|value| format!("`{}`", escaped(value))).collect();
     let what = format!("no {} `{}` is known here", named.as_str(), escaped(asked));
     Some(if near.is_empty() { what } else { format!("{what}: did you mean {}?", near.join(" or ")) })
+}
+
+fn is_word(named: Named, asked: &str) -> bool {
+    match named {
+        Named::State => State::is_known(asked),
+        Named::Result => Outcome::is_known(asked),
+        Named::Status => ApprovalStatus::is_known(asked),
+        Named::Organization | Named::Project | Named::Pipeline | Named::Branch | Named::Environment => false,
+    }
 }
 
 /// The nearest first. Numbers are no words: one that is near is another thing.
@@ -38,6 +49,22 @@ fn likeness(asked: &str, known: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_word_of_the_service_is_no_typo() {
+        let known = ["approved".to_owned(), "completed".to_owned()];
+        for (named, asked, is_noted) in [
+            (Named::Status, "pending", false),
+            (Named::Status, "Pending", false),
+            (Named::Status, "pendig", true),
+            (Named::State, "inProgress", false),
+            (Named::State, "failed", true),
+            (Named::Result, "failed", false),
+            (Named::Pipeline, "failed", true),
+        ] {
+            assert_eq!(unknown_note(named, asked, &known).is_some(), is_noted, "{named:?} {asked}");
+        }
+    }
 
     #[test]
     fn near_values_are_offered() {

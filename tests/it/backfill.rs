@@ -653,3 +653,93 @@ async fn a_push_that_an_event_told_of_in_part_is_asked_for_once() {
         assert_eq!(ado.state().count("/pushes/314"), 1, "nobody asks again");
     }
 }
+
+/// Pushes of a repository, pull requests that were closed, and what both cost to ask for, an hour apart.
+fn tell_of_code(ado: &FakeAdo, hours: std::ops::Range<u32>) {
+    let project = spartan(ado).id;
+    let (repository, mut state) = ("9a0d", ado.state());
+    let of = json!({"id": repository, "project": {"id": project}});
+    for hour in hours {
+        let at = format!("2026-03-02T{hour:02}:30:00Z");
+        let commits = [json!({"commitId": format!("{hour:040x}")})];
+        let value = json!({"pushId": hour, "date": at, "commits": commits, "repository": of});
+        state.code.pushes.push(Push { repository: repository.to_owned(), at: time(&at), value });
+        let value = json!({"pullRequestId": hour, "status": "completed", "closedDate": at, "repository": of});
+        state.code.pull_requests.push(PullRequest { project: project.clone(), closed: Some(time(&at)), value });
+    }
+}
+
+async fn told_of_code() -> FakeAdo {
+    let ado = told_of(60).await;
+    let (id, name) = ("9a0d".to_owned(), "app".to_owned());
+    let known = Repository { project: spartan(&ado).id, id, name, is_disabled: false };
+    ado.state().code.repositories.push(known);
+    ado.state().page = 3;
+    tell_of_code(&ado, 1..8);
+    ado
+}
+
+/// What the latest requests that end so were asked with.
+fn asked(ado: &FakeAdo, end: &str, name: &str) -> Vec<String> {
+    let state = ado.state();
+    let both = state.requests.iter().zip(&state.queries);
+    both.filter(|(request, _)| request.ends_with(end)).filter_map(|(_, query)| query.get(name).cloned()).collect()
+}
+
+/// Each list is asked from an hour before the last that it told of, and from nowhere else.
+#[tokio::test]
+async fn code_goes_on_at_its_watermarks() {
+    let ado = told_of_code().await;
+    let (_folder, path) = folder();
+    let local = Local::open(&path).await;
+    let code = Order { kind: Kind::Code, ..order(PROJECTS[0], Timelines::None) };
+    let first = run(&ado, &local.store, &code).await.unwrap();
+    assert_eq!((first.pushes >= 7, first.pull_requests), (true, 7));
+    let last = {
+        let state = ado.state();
+        let of = |build: &&Build| build.project == state.projects.iter().find(|it| it.name == PROJECTS[0]).unwrap().id;
+        state.builds.values().filter(of).filter_map(|build| build.finished).max().unwrap()
+    };
+    ado.state().requests.clear();
+    ado.state().queries.clear();
+    tell_of_code(&ado, 8..9);
+    let second = run(&ado, &local.store, &code).await.unwrap();
+    let only =
+        |all: Vec<String>| all.into_iter().collect::<std::collections::BTreeSet<_>>().into_iter().collect::<Vec<_>>();
+    assert_eq!(only(asked(&ado, "/pushes", "searchCriteria.fromDate")), ["2026-03-02T06:30:00Z"]);
+    assert_eq!(only(asked(&ado, "/pullrequests", "searchCriteria.minTime")), ["2026-03-02T06:30:00Z"]);
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(only(asked(&ado, "/build/builds", "minTime")), [last.minus(hour).to_string()]);
+    // The one that was there at the watermark, the one an hour before it, and the new one.
+    assert_eq!((second.pull_requests, second.changes), (3, 0));
+    let records = stored(local.store.as_ref()).await;
+    let count = |is: fn(&Record) -> bool| records.values().filter(|record| is(record)).count();
+    assert_eq!(count(|record| matches!(record, Record::Push(_))), 8);
+    assert_eq!(count(|record| matches!(record, Record::PullRequest(_))), 8);
+}
+
+/// Whichever request fails: the pass after it brings all that was still to come.
+#[tokio::test]
+async fn code_that_broke_off_anywhere_is_brought_in_by_the_next_pass() {
+    let ado = told_of_code().await;
+    let code = Order { kind: Kind::Code, ..order(PROJECTS[0], Timelines::None) };
+    let (_whole_folder, path) = folder();
+    let whole = Local::open(&path).await;
+    run(&ado, &whole.store, &code).await.unwrap();
+    let expected = stored(whole.store.as_ref()).await;
+    for sound in 0.. {
+        let (_folder, path) = folder();
+        let local = Local::open(&path).await;
+        let before = (0..sound).map(|_| Trouble::Late(Duration::ZERO));
+        ado.state().troubles = before.chain([Trouble::Status(400, None)]).collect();
+        let broke = run(&ado, &local.store, &code).await.is_err();
+        ado.state().troubles.clear();
+        if !broke {
+            assert!(sound > 12, "{sound}");
+            return;
+        }
+        run(&ado, &local.store, &code).await.unwrap();
+        assert_same(&stored(local.store.as_ref()).await, &expected);
+        assert_told(local.store.as_ref(), &expected).await;
+    }
+}

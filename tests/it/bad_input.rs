@@ -1,6 +1,7 @@
 //! What a body that is not as it should be gets: row by row, and by brute force.
 
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -58,6 +59,9 @@ const BUILD: &str = "build_completed.json";
 const PUSH: &str = "git_push.json";
 const PULL_REQUEST: &str = "pull_request_created.json";
 const WORK_ITEM: &str = "work_item_created.json";
+const RELEASE: &str = "release_created.json";
+const DEPLOYMENT: &str = "deployment_completed.json";
+const RELEASE_APPROVAL: &str = "deployment_approval_pending.json";
 
 #[test]
 #[expect(clippy::too_many_lines, reason = "one row a case")]
@@ -205,6 +209,24 @@ fn each_row_of_the_table() {
             "no_work_item_id",
             Some("resource.id"),
         ),
+        (
+            "no id of the release",
+            with(RELEASE, "/resource", Some(json!({"url": "https://vsrm.dev.azure.com/fabrikam/x"}))),
+            "no_release_id",
+            Some("resource.release.id"),
+        ),
+        (
+            "no environment of a deployment",
+            without(DEPLOYMENT, "/resource/environment/name"),
+            "no_state",
+            Some("resource.environment.name"),
+        ),
+        (
+            "no approval in an event of one",
+            without(RELEASE_APPROVAL, "/resource/approval"),
+            "no_state",
+            Some("resource.approval"),
+        ),
         ("no revision", without(WORK_ITEM, "/resource/rev"), "no_state", Some("resource.rev")),
         (
             "a field of another type",
@@ -227,6 +249,23 @@ fn each_row_of_the_table() {
     }
     seen.retain(|code| code != "facts" && code != "ignored");
     assert_eq!(seen, codes_of_the_readme());
+    assert_eq!(seen, codes_of_the_decoders());
+}
+
+/// Every code that a decoder can give, by its source: one that no row above has cannot be told by running.
+fn codes_of_the_decoders() -> BTreeSet<String> {
+    fn sources(folder: &Path) -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+    }
+    let of = |path: PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        let made = ["DecodeError::new(", "DecodeError::no_id(", "Self::new("];
+        let after = made.iter().flat_map(|made| text.split(made).skip(1));
+        let code = |after: &str| Some(after.trim_start().strip_prefix('"')?.split('"').next()?.to_owned());
+        after.filter_map(code).collect::<Vec<_>>()
+    };
+    sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ado")).into_iter().flat_map(of).collect()
 }
 
 /// The codes in the last column of the README's table.

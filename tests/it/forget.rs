@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::azurite::Azurite;
+use crate::fake_ado::{Build, FakeAdo, PullRequest, Push, Repository, TOKEN, WorkItem, tell};
 use crate::shell::Shell;
+use crate::support::{bodies as history, time};
 
 const PERSON: &str = "Ana Lindqvist";
 /// What may not be found, in small letters: of her names, that which stands in each, also where a letter is escaped.
@@ -38,9 +40,11 @@ fn bodies(shell: &Shell) -> String {
     let mut item = read("work_item_created.json");
     item["resource"]["id"] = 4999.into();
     item["resource"]["fields"]["System.Title"] = format!("Welcome {PERSON}").into();
+    let mut release = read("deployment_approval_pending.json");
+    release["resource"]["release"]["id"] = 1031.into();
     let path = shell.path().join("more.ndjson");
     let escaped = json!({"who": PERSON}).to_string().replace("Lind", "\\u004cind");
-    let known = [event, approval, item].map(|event| event.to_string()).join("\n");
+    let known = [event, approval, item, release].map(|event| event.to_string()).join("\n");
     let lines = [known, STANDARD.encode(&escaped), escaped, "Jon Abebe".to_owned()];
     fs::write(&path, lines.join("\n")).unwrap();
     path.display().to_string()
@@ -53,6 +57,34 @@ fn fill(shell: &Shell) {
     assert!(code == Some(0) && said.contains("poisoned 3"), "{said}");
     // What was read is no place where the program keeps anything.
     fs::remove_file(&more).unwrap();
+}
+
+/// Azure DevOps tells why a run failed, and names the person there.
+async fn explain(shell: &Shell) {
+    let ado = FakeAdo::start().await;
+    {
+        let mut state = ado.state();
+        tell(&mut state, &history(3_000));
+        let failed = |build: &&Build| {
+            let has_issues = |record: &Value| record["issues"].is_array();
+            build.result.as_deref() == Some("failed") && state.timelines[&build.id].records.iter().any(has_issues)
+        };
+        let id = state.builds.values().find(failed).unwrap().id;
+        state.builds.retain(|known, _| *known == id);
+        state.by_finish.retain(|(_, known)| *known == id);
+        let records = &mut state.timelines.get_mut(&id).unwrap().records;
+        let issues = records.iter_mut().filter_map(|record| record["issues"].as_array_mut());
+        issues.flatten().for_each(|issue| issue["message"] = format!("undo what {PERSON} did").into());
+    }
+    asking(shell, &ado, "backfill --organization fabrikam --all-projects --since 2026-01-01T00:00:00Z --timelines");
+}
+
+/// With Azure DevOps to ask.
+fn asking(shell: &Shell, ado: &FakeAdo, line: &str) {
+    let mut command = shell.command(line);
+    command.envs([("PIPETRAIL_ADO_URL", ado.url().as_str()), ("PIPETRAIL_ADO_TOKEN", TOKEN)]);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{line}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn forget(shell: &Shell, more: &[&str]) -> (Option<i32>, String) {
@@ -91,7 +123,17 @@ fn naming(folder: &Path) -> Vec<String> {
 }
 
 /// The catalog's tables in which the person of the examples stands.
-const EVERYWHERE: [&str; 7] = ["runs", "approvals", "commits", "pushes", "pull_requests", "work_items", "releases"];
+const EVERYWHERE: [&str; 9] = [
+    "runs",
+    "approvals",
+    "commits",
+    "pushes",
+    "pull_requests",
+    "work_items",
+    "releases",
+    "release_approvals",
+    "failures",
+];
 
 /// The tables of a file that name the person in a row.
 fn tables_naming(file: &Path) -> BTreeSet<String> {
@@ -134,10 +176,11 @@ fn the_search_finds_what_is_there() {
     }
 }
 
-#[test]
-fn nothing_is_left_in_the_local_file() {
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_left_in_the_local_file() {
     let shell = Shell::local();
     fill(&shell);
+    explain(&shell).await;
     assert_eq!(requested_for(&shell, 1203), PERSON);
     // Now it is in the file and in the log. Somebody who has the file open and reads nothing is in nobody's way.
     let open = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
@@ -258,6 +301,7 @@ async fn nothing_is_left_on_azure_nor_in_a_replica() {
     let azurite = Azurite::start().await;
     let shell = Shell::azure().await;
     fill(&shell);
+    explain(&shell).await;
     assert_eq!(requested_for(&shell, 1203), PERSON);
     let reader = shell.elsewhere();
     assert_eq!(requested_for(&reader, 1203), PERSON);
@@ -315,6 +359,128 @@ fn names_are_decided_on_before_anything_is_stored() {
     assert_eq!(requested_for(&pseudonyms, 1203), "[forgotten]");
 }
 
+/// Whether pseudonyms are all that is left of a person is for the key to say.
+#[test]
+fn who_has_no_key_is_told_that_pseudonyms_were_not_searched() {
+    let worked = |names: &str| {
+        let shell = Shell::local().with("PIPETRAIL_NAMES_KEY", "a key of some length");
+        shell.run(&format!("enqueue {}", examples()));
+        shell.run(&format!("work --until-empty --names {names}"));
+        shell
+    };
+    let hint = "hint: records hold pseudonyms, and nobody can be looked for among these without their key: \
+                set PIPETRAIL_NAMES_KEY\n";
+    let nowhere = |names: &str| forget(&worked(names).with("PIPETRAIL_NAMES_KEY", ""), &[]);
+    let not_found = "the person was found nowhere\n";
+    assert_eq!(nowhere("pseudonyms"), (Some(0), format!("{not_found}{hint}")));
+    assert_eq!(nowhere("none"), (Some(0), not_found.to_owned()));
+}
+
+/// The votes of a pull request are told apart by the ids of those who gave them. Not every event has the name beside.
+#[test]
+fn a_reviewers_id_goes_with_the_name() {
+    let shell = Shell::local();
+    shell.run(&format!("enqueue {}", examples()));
+    let text = fs::read_to_string(Path::new(&examples()).join("pull_request_updated.vote.json")).unwrap();
+    let mut event: Value = serde_json::from_str(&text).unwrap();
+    event["createdDate"] = "2025-06-12T23:00:00Z".into();
+    event["resource"]["reviewers"][0].as_object_mut().unwrap().remove("displayName");
+    event["resource"]["reviewers"][0].as_object_mut().unwrap().remove("uniqueName");
+    let path = shell.path().join("unnamed.json");
+    fs::write(&path, event.to_string()).unwrap();
+    shell.run(&format!("enqueue {}", path.display()));
+    fs::remove_file(path).unwrap();
+    shell.run("work --until-empty");
+    let has = |id: &str| {
+        let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+        checkpoint(&file);
+        fs::read(shell.path().join("pipetrail.db")).unwrap().windows(id.len()).any(|bytes| bytes == id.as_bytes())
+    };
+    let (reviewer, team) = ("1f6a3c8d-4c2b-4f11-9d7a-2b5e8c0d9e13", "2ea2d095-48f9-4cd6-9966-62f6f574096c");
+    assert!(has(reviewer) && has(team));
+    shell.said("forget --person Abebe --yes");
+    assert_eq!((has(reviewer), has(team)), (false, true));
+    let votes = shell.json("get pr 88")["votes"].clone();
+    assert_eq!(votes.as_array().unwrap().len(), 2, "{votes}");
+    shell.run("refold --check");
+}
+
+/// An organization in which all is done by one person.
+async fn all_by_her() -> FakeAdo {
+    let ado = FakeAdo::start().await;
+    let mut state = ado.state();
+    tell(&mut state, &history(200));
+    state.builds.values_mut().for_each(|build| build.person = PERSON.to_owned());
+    let (project, at) = (state.builds.values().next().unwrap().project.clone(), "2026-03-02T01:00:00Z");
+    let her = json!({"displayName": PERSON, "id": "7d1c2f04-55aa-4a0f-8f6e-0c8e1a3b2d41"});
+    let voted = json!({"displayName": PERSON, "id": "7d1c2f04-55aa-4a0f-8f6e-0c8e1a3b2d41", "vote": 10});
+    let of = json!({"id": "9a0d", "project": {"id": project}});
+    let change = json!({"id": "b".repeat(40), "message": "Round", "type": "TfsGit", "timestamp": at, "author": her});
+    let builds: Vec<u64> = state.builds.keys().copied().collect();
+    state.code.changes = builds.into_iter().map(|id| (id, vec![change.clone()])).collect();
+    let (id, name) = ("9a0d".to_owned(), "app".to_owned());
+    state.code.repositories.push(Repository { project: project.clone(), id: id.clone(), name, is_disabled: false });
+    let commits = [json!({"commitId": "a".repeat(40), "comment": "Round", "author": {"name": PERSON, "date": at}})];
+    let value = json!({"pushId": 3, "date": at, "commits": commits, "repository": of, "pushedBy": her});
+    state.code.pushes.push(Push { repository: id, at: time(at), value });
+    let value = json!({"pullRequestId": 88, "status": "completed", "closedDate": at, "repository": of,
+        "createdBy": her, "reviewers": [voted]});
+    state.code.pull_requests.push(PullRequest { project: project.clone(), closed: Some(time(at)), value });
+    let fields = json!({"System.TeamProject": "Spartan", "System.ChangedDate": at, "System.AssignedTo": her});
+    let revisions = vec![(time(at), json!({"id": 5, "rev": 1, "fields": fields}))];
+    state.code.work_items.insert(5, WorkItem { project: project.clone(), revisions, relations: Vec::new() });
+    state.release_deployments.push((project, json!({
+        "release": {"id": 31, "name": "Release-31", "artifacts": []}, "releaseDefinition": {"id": 5, "name": "web CD"},
+        "releaseEnvironment": {"id": 60, "name": "Prod"}, "attempt": 1, "deploymentStatus": "succeeded",
+        "requestedFor": her, "requestedBy": her, "operationStatus": "Approved", "queuedOn": at, "startedOn": at,
+        "lastModifiedOn": at, "completedOn": at,
+        "preDeployApprovals": [{"id": 7, "status": "approved", "approvalType": "preDeploy", "createdOn": at,
+            "modifiedOn": at, "approver": her, "approvedBy": her}],
+    })));
+    drop(state);
+    ado
+}
+
+/// What the REST API tells goes another way than what the queue brings, and so does what is asked for since a message only
+/// named it.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_decided_on_whoever_tells_them() {
+    let ado = all_by_her().await;
+    let (run, project) = {
+        let state = ado.state();
+        let build = state.builds.values().find(|build| build.status == "completed").unwrap();
+        (build.id, build.project.clone())
+    };
+    let base = "https://dev.azure.com/fabrikam/";
+    let named = json!({"eventType": "build.complete", "resourceVersion": "2.0", "createdDate": "2026-03-02T09:00:00Z",
+        "resource": {"id": run, "url": format!("{base}{project}/_apis/build/Builds/{run}")},
+        "resourceContainers": {"collection": {"id": "x", "baseUrl": base}, "project": {"id": project}}});
+    let all = "backfill --organization fabrikam --all-projects --since 2026-01-01T00:00:00Z \
+               --kinds runs,code,boards,releases,environments";
+    let told = |names: &str, line: &str| {
+        let shell = Shell::local().with("PIPETRAIL_NAMES_KEY", "a key of some length");
+        fs::write(shell.path().join("named.json"), named.to_string()).unwrap();
+        shell.run("enqueue named.json");
+        asking(&shell, &ado, &format!("{line} --names {names}"));
+        (requested_for(&shell, run), naming(shell.path()), shell)
+    };
+    for line in [all, "work --until-empty"] {
+        let (kept, files, shell) = told("keep", line);
+        assert_eq!((kept, files.is_empty()), (PERSON.into(), false), "{line}");
+        if line == all {
+            let tables = tables_naming(&shell.path().join("pipetrail.db"));
+            for table in ["runs", "commits", "pushes", "pull_requests", "work_items", "release_approvals"] {
+                assert!(tables.contains(table), "{table}: {tables:?}");
+            }
+        }
+        let (none, files, _) = told("none", line);
+        assert_eq!((none, files), (Value::Null, Vec::new()), "{line}");
+        let (pseudonym, files, _) = told("pseudonyms", line);
+        assert!(pseudonym.as_str().unwrap().starts_with("person-"), "{line}: {pseudonym}");
+        assert_eq!(files, Vec::<String>::new(), "{line}");
+    }
+}
+
 #[test]
 fn a_reviewer_whose_name_was_not_kept_is_found_by_the_id() {
     let shell = Shell::local();
@@ -362,6 +528,11 @@ fn dead_letters_grow_no_older_than_they_may() {
     shell.run("work --until-empty --dead-letter-age 30d");
     assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 3);
     shell.run("work --until-empty --dead-letter-age 1ms");
+    assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 0);
+    // Also what becomes one while it works.
+    shell.run(&format!("enqueue {}", bodies(&shell)));
+    let (code, said) = shell.said("work --until-empty --dead-letter-age 1ms");
+    assert!(code == Some(0) && said.contains("poisoned 3"), "{said}");
     assert_eq!(shell.json("dead-letter list").as_array().unwrap().len(), 0);
     let (code, said) = shell.said("work --until-empty --dead-letter-age 0s");
     assert!(code == Some(2) && said.contains("--dead-letter-age: `0s` would discard each at once"), "{said}");

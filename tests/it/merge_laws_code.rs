@@ -100,6 +100,151 @@ fn facts(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Fact>> {
     ]
 }
 
+/// More than one record keeps, each part as long as it may be. A fact says as much as one can: it has to fit a row, too.
+fn crowd() -> impl Strategy<Value = Vec<Fact>> {
+    type Make = fn(Time, u64) -> Fact;
+    let several = |make: Make, most: u64, facts: std::ops::Range<usize>| {
+        vec((time(), 0..2 * most), facts).prop_map(move |all| {
+            // Beside what is drawn enough to reach the limit for certain.
+            let whole = (0..most).step_by(100).map(|from| make(Time::from_ticks(105), from));
+            all.into_iter().map(|(said, from)| make(said, from)).chain(whole).collect()
+        })
+    };
+    prop_oneof![
+        several(crowded_push, 300, 3..7),
+        several(crowded_changes, 700, 3..7),
+        several(crowded_pull_request, 1_200, 3..7),
+        several(crowded_work_item, 700, 3..7),
+    ]
+}
+
+fn long(number: u64) -> String {
+    format!("{number:0>256}")
+}
+
+fn crowded_commits(from: u64) -> Vec<(String, Commit)> {
+    let items: Vec<String> = (1..=20).map(|item| format!("AB#{}", u64::MAX / 2 - item)).collect();
+    let message = format!("{}\n{}", long(from), items.join(" "));
+    let commit = Commit::new(Some(Time::from_ticks(i64::MAX)), Some(&long(from)), Some(&message));
+    (from..from + 200).map(|number| (format!("{number:064}"), commit.clone())).collect()
+}
+
+fn crowded_push(said: Time, from: u64) -> Fact {
+    let id = || Some("f".repeat(64));
+    let refs = (from..from + 200).map(|number| RefUpdate { name: long(number), old: id(), new: id() }).collect();
+    let fact = PushFact::new(PushKey::new("fabrikam", "9a0d", 314), said);
+    Fact::Push(PushFact { refs, commits: crowded_commits(from), ..fact })
+}
+
+fn crowded_changes(said: Time, from: u64) -> Fact {
+    let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
+    Fact::Changes(ChangesFact { key, said, labels: Vec::new(), commits: crowded_commits(from) })
+}
+
+fn crowded_pull_request(said: Time, from: u64) -> Fact {
+    let roles = [CommitRole::Source, CommitRole::Merge, CommitRole::Head];
+    let role = |number: u64| roles[usize::try_from(number % 3).unwrap()];
+    let vote = |number| VoteSaid { id: long(number), vote: Vote { vote: -10, name: Some(long(0)), is_team: false } };
+    let says = StatusSaid { said, created: Some(said), closed: Some(said) };
+    Fact::PullRequest(PullRequestFact {
+        status: Some((PullRequestStatus::from(format!("status {from}").as_str()), says)),
+        commits: (from..from + 200).map(|number| (role(number), format!("{number:064}"))).collect(),
+        votes: (from..from + 200).map(vote).collect(),
+        labels: vec![(Label::Title, "x".repeat(1_024)), (Label::Description, "x".repeat(1_024))],
+        ..PullRequestFact::new(key_of_a_pull_request(), said)
+    })
+}
+
+fn crowded_work_item(said: Time, from: u64) -> Fact {
+    let to = |number: u64| Node::foreign_pull_request(&long(0), number);
+    let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 5 };
+    let relations = (from..from + 200).map(|number| Relation { to: to(number), is_there: true }).collect();
+    let fact = WorkItemFact::new(key, said, from + 1);
+    Fact::WorkItem(WorkItemFact { relations, changed: Some(said), state: Some(long(0)), ..fact })
+}
+
+/// What is kept of the parts of which there may be too many.
+fn kept(record: &Record) -> Vec<usize> {
+    match record {
+        Record::Push(push) => vec![push.shown().refs.len(), push.shown().commits.len()],
+        Record::Changes(changes) => vec![changes.shown().commits.len()],
+        Record::PullRequest(pull_request) => vec![pull_request.shown().votes.len()],
+        Record::WorkItem(item) => vec![item.shown().relations.len()],
+        Record::Deployment(_) | Record::Gap(_) | Record::Release(_) | Record::Run(_) => Vec::new(),
+    }
+}
+
+fn most(record: &Record) -> Vec<usize> {
+    match record {
+        Record::Push(_) => vec![200, 200],
+        Record::PullRequest(_) => vec![200],
+        Record::Changes(_) | Record::WorkItem(_) => vec![500],
+        Record::Deployment(_) | Record::Gap(_) | Record::Release(_) | Record::Run(_) => Vec::new(),
+    }
+}
+
+/// Every revision in which the state was said is one.
+#[test]
+fn of_many_revisions_and_statuses_the_greatest_stay_in_any_order() {
+    let item = |revision: u64| {
+        let key = WorkItemKey { organization: "fabrikam".to_owned(), id: 5 };
+        let fact = WorkItemFact::new(key, Time::UNKNOWN, revision);
+        Fact::WorkItem(WorkItemFact { state: Some(format!("{revision}")), ..fact })
+    };
+    let request = |number: u64| {
+        let status = PullRequestStatus::from(format!("s{number:03}").as_str());
+        said(i64::try_from(number).unwrap(), status, None)
+    };
+    let commit = |number: u64| {
+        let commits = vec![(CommitRole::Source, format!("{number:040}"))];
+        Fact::PullRequest(PullRequestFact { commits, ..PullRequestFact::new(key_of_a_pull_request(), Time::UNKNOWN) })
+    };
+    let of = |make: &dyn Fn(u64) -> Fact, count: u64| (1..=count).map(make).collect::<Vec<_>>();
+    let table =
+        [(of(&item, 260), "states", 200), (of(&request, 60), "statuses", 20), (of(&commit, 1_100), "commits", 1_000)];
+    for (facts, part, expected) in table {
+        let (forth, back) = (fold(&facts), fold(facts.iter().rev()));
+        assert_eq!(forth, back);
+        let (one, two) = facts.split_at(facts.len() / 2);
+        let mut halves = fold(two);
+        halves.absorb(fold(one));
+        assert_eq!(forth, halves);
+        let all: serde_json::Value = serde_json::from_str(&forth.encode()).unwrap();
+        let counted = all[part].as_array().map(Vec::len).or_else(|| all[part].as_object().map(serde_json::Map::len));
+        assert_eq!(counted, Some(expected), "{part}");
+    }
+}
+
+/// What a row of a table takes of a stored form in binary: 1 MiB, where base64 is counted, and room for columns.
+const MOST_STORED: usize = 750_000;
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_finds_no_room_breaks_no_law(
+        (facts, shuffled) in crowd().prop_flat_map(|facts| (Just(facts.clone()), Just(facts).prop_shuffle())),
+        again in vec(any::<Index>(), 0..4),
+        at in any::<Index>(),
+    ) {
+        let whole = fold(&facts);
+        prop_assert_eq!(kept(&whole), most(&whole));
+        prop_assert!(whole == fold(shuffled.iter().chain(again.iter().map(|index| index.get(&facts)))));
+        let (one, two) = shuffled.split_at(1 + at.index(shuffled.len() - 1));
+        let (mut left, right) = (fold(one), fold(two));
+        let before = left.clone();
+        let change = left.join(right);
+        prop_assert_eq!(change == Change::Unchanged, left == before);
+        prop_assert!(left == whole);
+        prop_assert_eq!(left.join(whole.clone()), Change::Unchanged);
+        let stored = whole.encode();
+        prop_assert!(stored.len() > 100_000 && stored.len() < MOST_STORED, "{}", stored.len());
+        for fact in facts {
+            prop_assert!(fact.encode().text.len() < MOST_STORED);
+        }
+    }
+}
+
 fn fold<'a>(facts: impl IntoIterator<Item = &'a Fact>) -> Record {
     let joined = facts.into_iter().map(Record::of).reduce(|mut record, part| {
         record.absorb(part);

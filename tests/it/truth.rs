@@ -4,7 +4,8 @@
 //! like a link and is none: run numbers that are used again, pull requests of GitHub with the numbers of others, pipelines
 //! with the ids of runs, runs called manual that were triggered, pull requests that only reconcile, merges that were made to
 //! try them, commits that were pushed away by force, links that were removed again, builds in which a bug was only found,
-//! images with the tags of runs, deployments that failed.
+//! images with the tags of runs, deployments that failed, runs whose branch has the number of a pull request of another
+//! repository.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -135,9 +136,12 @@ impl World {
         &mut self,
         pipeline: u64,
         (commit, branch): (&str, &str),
-        extra: Value,
+        mut extra: Value,
         changes: &[(String, String)],
     ) -> u64 {
+        if extra.get("repository").is_none() {
+            extra["repository"] = json!({"id": REPOSITORIES[0].0, "type": "TfsGit", "name": "app"});
+        }
         self.runs += 1;
         let (id, queued) = (self.runs, self.tick());
         let finished = self.tick();
@@ -246,7 +250,20 @@ impl World {
 
     fn verify(&mut self, pull_request: u64, tried: &str) {
         let extra = json!({"triggerInfo": {"pr.number": pull_request.to_string(), "pr.isFork": "False"}});
-        let run = self.run(CI, (tried, &format!("refs/pull/{pull_request}/merge")), extra, &[]);
+        let branch = format!("refs/pull/{pull_request}/merge");
+        let run = self.run(CI, (tried, &branch), extra, &[]);
+        self.link(thing("pullRequest", pull_request), thing("run", run));
+        // The same number in another repository is nothing that the service made.
+        let (hld, commit) = (json!({"id": REPOSITORIES[1].0, "type": "TfsGit", "name": "hld"}), self.sha());
+        self.run(MANIFEST, (&commit, &branch), json!({"repository": hld}), &[]);
+        // What the trigger says of the repository goes before what the run builds.
+        let (told, commit) = (
+            json!({"pr.number": pull_request.to_string(), "pr.isFork": "True",
+            "pr.triggerRepository": REPOSITORIES[0].0}),
+            self.sha(),
+        );
+        let run =
+            self.run(MANIFEST, (&commit, "refs/heads/main"), json!({"repository": hld, "triggerInfo": told}), &[]);
         self.link(thing("pullRequest", pull_request), thing("run", run));
     }
 

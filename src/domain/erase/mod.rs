@@ -11,6 +11,8 @@ use serde_json::{Map, Value};
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::{canonical_combining_class, is_combining_mark};
 
+use super::Fact;
+
 pub(super) use typed::WORD_AND_TEXT;
 pub use typed::Without;
 
@@ -45,6 +47,20 @@ impl Erasure {
         // The longest first: it may hold a shorter one.
         called.sort_by_key(|called| std::cmp::Reverse(called.len()));
         Ok(Self(called))
+    }
+
+    /// With the ids by which these facts tell the person apart: where the name goes, the id is to go, too. The trap: not
+    /// every fact that has the id has the name.
+    #[must_use]
+    pub fn with_identities(&self, facts: &[Fact]) -> Self {
+        let named = facts.iter().flat_map(Fact::identities).filter(|(_, name)| self.text(name).is_some());
+        // What stands there already is nobody's.
+        let ids = named.map(|(id, _)| id).filter(|id| *id != FORGOTTEN);
+        let mut all = self.clone();
+        all.0.extend(ids.filter_map(|id| Self::new([id]).ok()).flat_map(|id| id.0));
+        all.0.sort_by_key(|called| std::cmp::Reverse(called.len()));
+        all.0.dedup();
+        all
     }
 
     /// The text without the person; `None` where it names nobody.
@@ -100,7 +116,7 @@ impl Erasure {
         found
     }
 
-    /// Whether a message's body names the person: as it came, in base64, or behind the escapes of JSON.
+    /// Whether a message's body names the person: as it came, in UTF-16, in base64, or behind the escapes of JSON.
     #[must_use]
     pub fn is_in(&self, body: &[u8]) -> bool {
         self.is_in_layer(body, MOST_LAYERS)
@@ -113,9 +129,24 @@ impl Erasure {
         {
             return true;
         }
+        if wide(body).iter().any(|text| self.text(text).is_some() || self.json(text).is_some()) {
+            return true;
+        }
         let inner = base64_simd::forgiving_decode_to_vec(body).ok().filter(|inner| layers > 0 && !inner.is_empty());
         inner.is_some_and(|inner| self.is_in_layer(&inner, layers - 1))
     }
+}
+
+/// The text of a body that may be UTF-16, read in either order of its bytes. In UTF-8 no byte is zero, and none is that of
+/// a byte order mark.
+fn wide(body: &[u8]) -> Vec<String> {
+    let is_wide = body.contains(&0) || body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff");
+    let orders: [fn([u8; 2]) -> u16; 2] = [u16::from_le_bytes, u16::from_be_bytes];
+    let read = |order: fn([u8; 2]) -> u16| {
+        let units: Vec<u16> = body.as_chunks().0.iter().copied().map(order).collect();
+        String::from_utf16_lossy(&units).trim_start_matches('\u{feff}').to_owned()
+    };
+    orders.into_iter().filter(|_| is_wide).map(read).collect()
 }
 
 /// A small letter of a text, and where in the text its character stands.
@@ -256,6 +287,18 @@ mod tests {
             assert!(ana().is_in(body.as_bytes()), "{body}");
         }
         assert!(ana().is_in(b"\xff Ana \xff"));
+        for text in [json, "rubbish of Ana", "an\u{e3} \u{2014} Ana"] {
+            let units: Vec<u16> = text.encode_utf16().collect();
+            let little: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+            let big: Vec<u8> = units.iter().flat_map(|unit| unit.to_be_bytes()).collect();
+            for (mark, body) in [(b"\xff\xfe", little), (b"\xfe\xff", big)] {
+                let marked = [mark.as_slice(), &body].concat();
+                let encoded = base64_simd::STANDARD.encode_to_string(&body).into_bytes();
+                for body in [marked, body, encoded] {
+                    assert!(ana().is_in(&body) && !Erasure::new(["Jon"]).unwrap().is_in(&body), "{body:?}");
+                }
+            }
+        }
         assert!(
             !ana().is_in(b"Jon")
                 && !ana().is_in(b"")

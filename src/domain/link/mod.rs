@@ -46,7 +46,8 @@ pub enum When {
         number: Option<String>,
         pipeline: Option<String>,
     },
-    /// The pull request is of the repository with this id or name.
+    /// The pull request is of the repository with this id or name. Where it is known to be of another one, there is no
+    /// link.
     Repository(String),
     /// One of the configured patterns finds the work item in this branch.
     Branch(String),

@@ -105,7 +105,8 @@ fn triggers(origin: &ShownOrigin, this: &Node) -> Vec<Reference> {
         let when = When::called(trigger.version.as_deref(), trigger.pipeline.as_deref());
         Some(Reference::certain(Node::Run(id), this.clone(), Rule::PipelineResource).when(when))
     });
-    let named = origin.trigger.as_ref().and_then(|trigger| {
+    // Not beside an id: another run with that number is the wrong one.
+    let named = origin.trigger.as_ref().filter(|trigger| trigger.id.is_none()).and_then(|trigger| {
         let cause = Node::run_named(Some(trigger.pipeline.as_ref()?), trigger.version.as_ref()?);
         Some(Reference::likely(cause, this.clone(), Rule::PipelineResource))
     });
@@ -114,24 +115,31 @@ fn triggers(origin: &ShownOrigin, this: &Node) -> Vec<Reference> {
     [resource, named, completion].into_iter().flatten().collect()
 }
 
-/// The pull request that a run verified.
+/// The pull request that a run verified. It is certain only where it is known to be of the run's repository: whoever asks
+/// looks at both.
 fn verified(run: &ShownRun, this: &Node) -> Vec<Reference> {
     let origin = &run.origin;
-    let by_trigger = origin.pull_request.map(|number| (number, Rule::PullRequestTrigger));
-    let by_branch = run.branch.as_deref().and_then(pull_request_of).map(|number| (number, Rule::PullRequestBranch));
-    let repository = || origin.repository_id.clone().or_else(|| run.repository.clone());
-    let reference = |(number, rule)| match Host::of(origin.repository_type.as_deref()) {
-        Host::Foreign => {
-            Some(Reference::certain(Node::foreign_pull_request(run.repository.as_deref()?, number), this.clone(), rule))
-        }
-        Host::Azure => Some(Reference::certain(Node::PullRequest(number), this.clone(), rule)),
-        // That of GitHub with the same number is another one.
-        Host::Unknown => {
-            let when = When::Repository(repository()?);
-            Some(Reference::likely(Node::PullRequest(number), this.clone(), rule).when(when))
+    let own = origin.repository_id.as_ref().or(run.repository.as_ref());
+    let told = origin.pull_request_repository.as_ref().or(own);
+    let by_trigger = origin.pull_request.map(|number| (number, Rule::PullRequestTrigger, told));
+    let by_branch = run.branch.as_deref().and_then(pull_request_of);
+    let by_branch = by_branch.map(|number| (number, Rule::PullRequestBranch, own));
+    let host = Host::of(origin.repository_type.as_deref());
+    let reference = |(number, rule, repository): (u64, Rule, Option<&String>)| {
+        let likely = || Reference::likely(Node::PullRequest(number), this.clone(), rule);
+        let inside = repository.map(|repository| likely().when(When::Repository(repository.clone())));
+        match host {
+            Host::Foreign => {
+                let foreign = run.repository.as_deref().map(|name| Node::foreign_pull_request(name, number));
+                [foreign.map(|foreign| Reference::certain(foreign, this.clone(), rule)), None]
+            }
+            // What is called the repository may be the fork: then another one says nothing against it.
+            Host::Azure if origin.is_of_fork || inside.is_none() => [inside, Some(likely())],
+            // That of GitHub with the same number is another one.
+            Host::Azure | Host::Unknown => [inside, None],
         }
     };
-    by_trigger.into_iter().chain(by_branch).filter_map(reference).collect()
+    by_trigger.into_iter().chain(by_branch).flat_map(reference).flatten().collect()
 }
 
 fn pull_request_of(branch: &str) -> Option<u64> {

@@ -42,11 +42,13 @@ fn trigger(run: &mut ShownRun) {
 /// What triggers a run: section "what triggered a run" of the service's triggers.
 #[test]
 fn what_triggered_a_run() {
-    let resource = [
-        "run:479 -> run:500 pipelineResource certain if called 2025.1/ci",
-        "runNamed:2025.1/ci -> run:500 pipelineResource likely",
-    ];
-    assert_eq!(of(trigger), resource);
+    let resource = ["run:479 -> run:500 pipelineResource certain if called 2025.1/ci"];
+    assert_eq!(of(trigger), resource, "another run with that number is the wrong one");
+    let named = |run: &mut ShownRun| {
+        trigger(run);
+        run.origin.trigger.as_mut().unwrap().id = None;
+    };
+    assert_eq!(of(named), ["runNamed:2025.1/ci -> run:500 pipelineResource likely"]);
     let manual = |run: &mut ShownRun| {
         trigger(run);
         run.reason = Some("manual".to_owned());
@@ -127,14 +129,54 @@ fn which_pull_request_a_run_verified() {
             run.origin.repository_type = kind.map(str::to_owned);
         })
     };
-    assert_eq!(of_host(Some("TfsGit"), Some(88), None), ["pullRequest:88 -> run:500 pullRequestTrigger certain"]);
+    let known = "likely if repository fabrikam/app";
+    let by_trigger = format!("pullRequest:88 -> run:500 pullRequestTrigger {known}");
+    assert_eq!(of_host(Some("TfsGit"), Some(88), None), [by_trigger], "certain where it is known to be in there");
     let branch = Some("refs/pull/88/merge");
-    assert_eq!(of_host(Some("azureReposGit"), None, branch), ["pullRequest:88 -> run:500 pullRequestBranch certain"]);
+    let by_branch = format!("pullRequest:88 -> run:500 pullRequestBranch {known}");
+    assert_eq!(of_host(Some("azureReposGit"), None, branch), [by_branch]);
     let foreign = ["foreignPullRequest:fabrikam/app#88 -> run:500 pullRequestBranch certain"];
     assert_eq!(of_host(Some("GitHub"), None, branch), foreign, "that of Azure DevOps with this number is another one");
     let unknown = ["pullRequest:88 -> run:500 pullRequestBranch likely if repository fabrikam/app"];
     assert_eq!(of_host(None, None, branch), unknown);
     assert_eq!(of_host(Some("TfsGit"), None, Some("refs/pull/x/merge")), [] as [&str; 0]);
+}
+
+/// The repository of the pull request is the one that the trigger names; that of a fork may stand in its place.
+#[test]
+fn the_repository_of_a_pull_request_is_that_of_its_trigger() {
+    let of_trigger = |told: Option<&str>, own: Option<&str>, is_of_fork: bool| {
+        of(|run| {
+            run.origin.repository_type = Some("TfsGit".to_owned());
+            run.origin.repository_id = own.map(str::to_owned);
+            run.origin.pull_request = Some(88);
+            run.origin.pull_request_repository = told.map(str::to_owned);
+            run.origin.is_of_fork = is_of_fork;
+        })
+    };
+    let likely = "pullRequest:88 -> run:500 pullRequestTrigger likely".to_owned();
+    let inside = |repository: &str| format!("{likely} if repository {repository}");
+    let table = [
+        ("the run's own", None, Some("9a0d"), false, vec![inside("9a0d")]),
+        ("another one", Some("3f1e"), Some("9a0d"), false, vec![inside("3f1e")]),
+        ("none is known", None, None, false, vec![likely.clone()]),
+        ("a fork", None, Some("9a0d"), true, vec![inside("9a0d"), likely.clone()]),
+        ("a fork of another one", Some("3f1e"), Some("9a0d"), true, vec![inside("3f1e"), likely.clone()]),
+    ];
+    for (name, told, own, is_of_fork, expected) in table {
+        assert_eq!(of_trigger(told, own, is_of_fork), expected, "{name}");
+    }
+    let both = of(|run| {
+        run.branch = Some("refs/pull/88/merge".to_owned());
+        run.origin.repository_type = Some("TfsGit".to_owned());
+        run.origin.repository_id = Some("9a0d".to_owned());
+        run.origin.pull_request_repository = Some("3f1e".to_owned());
+    });
+    assert_eq!(
+        both,
+        ["pullRequest:88 -> run:500 pullRequestBranch likely if repository 9a0d"],
+        "a branch is the run's"
+    );
 }
 
 #[test]
@@ -329,7 +371,7 @@ fn a_run_that_is_not_over_has_its_links_already() {
         trigger(run);
         run.state = Some(State::InProgress);
     });
-    assert_eq!(open.len(), 2);
+    assert_eq!(open.len(), 1);
     let record = RunRecord::of(&RunFact {
         run: Some((State::InProgress, Statement::at(Time::UNKNOWN))),
         ..RunFact::new(RunKey::default(), FactKind::Build, Time::UNKNOWN)

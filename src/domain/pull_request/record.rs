@@ -54,7 +54,8 @@ pub struct ShownPullRequest {
     pub created_by: Option<String>,
     pub url: Option<String>,
     pub created: Option<Time>,
-    /// At the latest; `None` where no event told of it.
+    /// At the latest, and not after the close: an event that tells of a vote anew may be written after it. `None` where
+    /// no event told of it.
     pub first_approved: Option<Time>,
     pub closed: Option<Time>,
     /// On the target branch; only of one that is completed.
@@ -160,6 +161,8 @@ impl PullRequestRecord {
         let status = self.status();
         let is_completed = matches!(status, Some((PullRequestStatus::Completed, _)));
         let merges = self.commits.iter().filter(|((role, _), _)| *role == CommitRole::Merge);
+        let over = status.filter(|(status, _)| **status != PullRequestStatus::Active);
+        let closed = over.and_then(|(_, says)| says.closed);
         let merge = merges.max_by_key(|((_, id), said)| (**said, id.clone())).map(|((_, id), _)| id.clone());
         ShownPullRequest {
             key: self.key.clone(),
@@ -175,10 +178,8 @@ impl PullRequestRecord {
             created_by: label(Label::CreatedBy),
             url: label(Label::Url),
             created: self.statuses.values().filter_map(|says| says.created).min(),
-            first_approved: self.approved.map(|Reverse(at)| at),
-            closed: status
-                .filter(|(status, _)| **status != PullRequestStatus::Active)
-                .and_then(|(_, says)| says.closed),
+            first_approved: self.approved.map(|Reverse(at)| closed.map_or(at, |closed| at.min(closed))),
+            closed,
             merge_commit: merge.filter(|_| is_completed),
             sources: self.sources(),
             votes: self.votes.values().map(|Said(_, vote)| vote.clone()).collect(),
@@ -224,5 +225,28 @@ impl Join for PullRequestRecord {
             .or(join_max(&mut self.approved, other.approved))
             .or(join_max(&mut self.work_items, other.work_items))
             .or(self.unknown.join(other.unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The event of the vote itself was lost: the next that tells of it comes after the close.
+    #[test]
+    fn nobody_approved_after_the_close() {
+        let at = Time::from_ticks;
+        let shown = |status: &str, closed: Option<i64>, approved: i64| {
+            let says = StatusSaid { said: at(50), created: None, closed: closed.map(at) };
+            let fact = PullRequestFact::new(PullRequestKey::new("fabrikam", "9a0d", 88), at(50));
+            let status = Some((PullRequestStatus::from(status), says));
+            let fact = PullRequestFact { status, approved: Some(at(approved)), ..fact };
+            PullRequestRecord::of(&fact).shown().first_approved
+        };
+        assert_eq!(shown("completed", Some(40), 45), Some(at(40)));
+        assert_eq!(shown("abandoned", Some(40), 45), Some(at(40)));
+        assert_eq!(shown("completed", Some(40), 30), Some(at(30)));
+        assert_eq!(shown("completed", None, 45), Some(at(45)));
+        assert_eq!(shown("active", Some(40), 45), Some(at(45)), "it was opened again");
     }
 }

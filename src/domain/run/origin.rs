@@ -49,6 +49,9 @@ pub struct ShownOrigin {
     pub pushed_commit: Option<String>,
     /// The number of the pull request that it verifies.
     pub pull_request: Option<u64>,
+    /// The id or name of the repository that the trigger says the pull request is in: that of the run may be another one.
+    pub pull_request_repository: Option<String>,
+    pub is_of_fork: bool,
     pub consumed: Vec<Consumed>,
     /// The images of containers that it uses.
     pub images: Vec<String>,
@@ -80,6 +83,8 @@ impl RunRecord {
             triggered_by: number(Label::TriggeredBy),
             pushed_commit: label(Label::PushedCommit),
             pull_request: number(Label::PullRequest),
+            pull_request_repository: label(Label::PullRequestRepository),
+            is_of_fork: label(Label::PullRequestFork).is_some(),
             consumed: self.consumed.iter().flat_map(|all| all.shown()).collect(),
             images: self.images.iter().flat_map(|all| all.shown()).map(|used| used.image).collect(),
         }
