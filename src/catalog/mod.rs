@@ -7,6 +7,7 @@
 mod apply;
 mod changes;
 mod code;
+mod dashboard;
 mod deployments;
 mod gaps;
 mod links;
@@ -23,6 +24,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
+pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 pub use rows::{
     Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
     GapFilter, GivenApproval, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineName, PullRequestDetail,

@@ -27,6 +27,10 @@ impl Problem {
             .with(WWW_AUTHENTICATE, challenge)
     }
 
+    pub(crate) fn forbidden(detail: &'static str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, detail)
+    }
+
     /// Closes the connection: the rest of the body may still be on its way.
     pub(crate) fn too_large() -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than 2 MiB.")

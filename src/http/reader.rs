@@ -28,7 +28,6 @@ pub struct Readers {
 }
 
 /// One request's view of it all.
-#[expect(dead_code, reason = "the routes that read the others are being added")]
 pub(crate) struct Reader {
     pub(crate) caller: Caller,
     /// Cut to the caller's projects.
