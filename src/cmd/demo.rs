@@ -9,12 +9,13 @@ use super::parts::Parts;
 use super::serve::{Work, bind, run_all};
 use super::work::worker;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Catalog, Run, RunFilter};
+use crate::ado::{Beside, deployment_records};
+use crate::catalog::{Catalog, Run, RunFilter, Stage};
 use crate::cli;
-use crate::domain::Time;
+use crate::domain::{Fact, Time};
 use crate::history::{Event, Plan};
 use crate::http::Server;
-use crate::ingest::Mode;
+use crate::ingest::{Importer, Mode};
 use crate::sqlite::Missing;
 use crate::view::{self, Columns};
 
@@ -27,6 +28,9 @@ const CHUNK: usize = 500;
 /// Runs of the history that are printed, and those of the examples that always are.
 const NEWEST: u32 = 12;
 const ALWAYS: [u64; 3] = [481, 480, 479];
+/// The stages of the history that deploy, and where to.
+const ENVIRONMENTS: [(&str, &str); 3] =
+    [("deploy-staging", "staging"), ("deploy-production", "production"), ("apply", "shared-infrastructure")];
 
 /// Where the demo keeps its made-up runs, unless told otherwise: a name that no earlier demo had.
 #[must_use]
@@ -40,6 +44,10 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     make_folder(context)?;
     // Before the history: a port in use should not cost a wait.
     let server = if args.once { None } else { Some(bind(context).await?) };
+    if let Some(server) = &server {
+        // First of all: whoever wants to see it may open it while the history is being made.
+        context.output.text(&format!("The dashboard: http://{}/\n\n", server.address()))?;
+    }
     let parts = context.open(Missing::Create).await?;
     let now = context.clock().now();
     let plan = Plan { live_at: now, ..Plan::new(ORGANIZATION, now.minus(PAST), now.plus(FUTURE), args.seed) };
@@ -106,7 +114,39 @@ async fn fill(
     queue.put(chunk).await?;
     let worker = worker(context, parts, false);
     worker.run(Mode::UntilEmpty, stop.clone()).await.map_err(anyhow::Error::from)?;
+    deploy(context, parts, now).await?;
     Ok(next)
+}
+
+/// What the stages of the history brought to environments, as a backfill would read it: there is no event for it.
+async fn deploy(context: &Context, parts: &Parts, now: Time) -> Result<(), Failure> {
+    let filter = RunFilter { since: Some(now.minus(PAST)), ..RunFilter::default() };
+    let runs = parts.catalog(context)?.runs(&filter).await?;
+    let facts: Vec<Fact> =
+        runs.iter().flat_map(|run| run.stages.iter().filter_map(|stage| deployed(run, stage))).collect();
+    Importer::new(parts.store.clone()).import(facts).await.map_err(anyhow::Error::from)?;
+    Ok(())
+}
+
+/// The deployment record of a stage that is over, if it deploys.
+fn deployed(run: &Run, stage: &Stage) -> Option<Fact> {
+    let at = ENVIRONMENTS.iter().position(|(name, _)| *name == stage.name)?;
+    let (_, environment) = ENVIRONMENTS.get(at)?;
+    let record = serde_json::json!({"value": [{
+        "definition": {"id": run.pipeline.id, "name": run.pipeline.name},
+        "owner": {"id": run.run_id, "name": run.name},
+        "stageName": stage.name,
+        "stageAttempt": stage.attempt,
+        "jobName": "deploy",
+        "startTime": stage.started_at?.to_string(),
+        "finishTime": stage.finished_at?.to_string(),
+        "result": stage.result.as_ref()?,
+    }]});
+    let beside =
+        Beside { organization: run.organization.clone(), project_name: run.project.clone(), ..Beside::default() };
+    let id = u64::try_from(at).ok()? + 1;
+    let facts = deployment_records(&beside, (id, environment), record.to_string().as_bytes()).ok()?;
+    facts.into_iter().find_map(Result::ok)
 }
 
 /// The newest runs, and those that the examples tell of.
