@@ -23,6 +23,7 @@ mod bad_input;
 mod cli;
 mod contract;
 mod crash;
+mod dashboard;
 mod examples;
 mod fake_ado;
 mod faults;
