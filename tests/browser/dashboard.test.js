@@ -77,15 +77,16 @@ const post = (body) => fetch(`${base}/hooks/azure-devops`, { method: "POST", bod
 
 // A run that nobody had heard of, as the service would tell of it.
 async function tell(id, name) {
-  const url = `https://dev.azure.com/fabrikam/_apis/pipelines/99/runs/${id}`;
+  const pipeline = id - 80_000;
+  const url = `https://dev.azure.com/fabrikam/_apis/pipelines/${pipeline}/runs/${id}`;
   const body = {
     eventType: "ms.vss-pipelines.run-state-changed-event", publisherId: "pipelines",
     resource: {
       run: {
-        pipeline: { url, id: 99, name }, state: "inProgress", createdDate: new Date().toISOString(), url, id,
+        pipeline: { url, id: pipeline, name }, state: "inProgress", createdDate: new Date().toISOString(), url, id,
         name: "1", _links: { web: { href: url } },
       },
-      pipeline: { url, id: 99, name }, projectId: "8dea9aba-0000-0000-0000-000000000001",
+      pipeline: { url, id: pipeline, name }, projectId: "8dea9aba-0000-0000-0000-000000000001",
     },
     resourceVersion: "5.1-preview.1", createdDate: new Date().toISOString(),
   };
@@ -193,7 +194,7 @@ test("dead letters are read, requeued and discarded after a question", async () 
   await post('{"a": <b>not json</b>}');
   await post("{\"neither\": \"this\"}");
   await page.locator("tbody tr").nth(1).waitFor({ timeout: 15_000 });
-  await page.getByRole("link", { name: "not_json" }).first().click();
+  await page.locator("tbody").getByRole("link", { name: "not_json" }).click();
   await page.getByText("<b>not json</b>").waitFor();
   await page.getByRole("button", { name: "Discard…" }).click();
   await page.getByRole("heading", { name: "Discard this dead letter?" }).waitFor();
