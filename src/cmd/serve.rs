@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
+use axum::Extension;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
@@ -102,7 +103,8 @@ async fn serve(
     };
     let hook = context.config.http.hook.clone();
     let router = http::router(parts.queue.clone(), parts.store.clone(), hook, Limits::default());
-    let render = metrics.clone();
+    let (render, watched) = (metrics.clone(), metrics.clone());
+    let health = http::HookHealth::new(move || watched.hooks());
     let readers = Readers {
         catalog: parts.catalog(context)?,
         store: parts.store.clone(),
@@ -111,7 +113,8 @@ async fn serve(
         owners: context.config.owners.clone(),
         branches: context.config.work_item_branches.clone(),
     };
-    let router = router.merge(http::metrics(move || render.render())).merge(http::readers(readers));
+    let router =
+        router.merge(http::metrics(move || render.render())).merge(http::readers(readers).layer(Extension(health)));
     tokio::select! {
         served = server.serve(router, stop) => {
             served.map_err(|error| Failure::from(anyhow::Error::new(error).context("the server failed")))

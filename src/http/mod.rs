@@ -28,7 +28,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 
 pub use problem::Problem;
-pub use reader::Readers;
+pub use reader::{HookHealth, Readers};
 pub use server::{BindError, Server};
 
 /// The largest body that a hook may have.

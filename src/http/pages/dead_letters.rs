@@ -168,6 +168,7 @@ pub(super) async fn requeue(reader: Reader, Form(Which { id }): Form<Which>) -> 
         return Err(Problem::forbidden(FORBIDDEN));
     }
     reader.queue.requeue(&[id]).await.map_err(|error| failed(&error))?;
+    reader.letters.forget().await;
     Ok(Redirect::to("/dead-letters").into_response())
 }
 
@@ -196,5 +197,6 @@ pub(super) async fn discard(reader: Reader, Form(Which { id }): Form<Which>) -> 
         return Err(Problem::forbidden(FORBIDDEN));
     }
     reader.queue.discard(&[id]).await.map_err(|error| failed(&error))?;
+    reader.letters.forget().await;
     Ok(Redirect::to("/dead-letters").into_response())
 }

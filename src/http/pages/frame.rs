@@ -7,7 +7,7 @@ use crate::catalog::{Gap, GapFilter};
 use crate::domain::{Scope, Time};
 use crate::http::Problem;
 use crate::http::access::Rights;
-use crate::http::reader::Reader;
+use crate::http::reader::{HookHealth, Reader};
 use crate::view::moment;
 
 const PLACES: [(&str, &str); 6] = [
@@ -50,6 +50,8 @@ pub(super) struct Trust {
     /// Open or not read again since; `+` where there are more.
     pub(super) gaps: String,
     pub(super) gaps_bad: bool,
+    /// How many are healthy, and of how many; `None` where nobody in this process watches them.
+    pub(super) hooks: Option<(u64, u64)>,
     /// `None` where the queue did not answer.
     pub(super) letters: Option<u64>,
     pub(super) losing: usize,
@@ -80,7 +82,8 @@ impl Trust {
             gaps: counted(gaps.len()),
             gaps_bad: !gaps.is_empty(),
             losing: gaps.iter().filter(|gap| is_open(gap)).count(),
-            letters: letters(reader).await,
+            hooks: reader.hooks.as_ref().and_then(HookHealth::ask),
+            letters: reader.letters.get(now, letters(reader)).await,
         })
     }
 }

@@ -21,15 +21,15 @@ mod search;
 mod things;
 
 use askama::Template;
-use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
 use self::frame::Frame;
 use super::Problem;
-use super::reader::{Reader, Readers};
+use super::reader::{LetterCount, Reader, Readers};
 
 pub(crate) use html::Hostile;
 
@@ -51,6 +51,7 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/hooks", get(hooks::list))
         .route("/search", get(search::search))
         .route("/assets/{name}", get(assets::asset))
+        .layer(Extension(LetterCount::default()))
         .layer(from_fn(guard::guard))
 }
 
