@@ -7,6 +7,7 @@
 mod apply;
 mod changes;
 mod code;
+mod dashboard;
 mod deployments;
 mod follow;
 mod gaps;
@@ -30,6 +31,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
+pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 pub use known::Named;
 pub use news::News;
 pub use place::{Place, Placed};

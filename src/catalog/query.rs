@@ -15,7 +15,7 @@ use super::{Catalog, CatalogError, deployments};
 use crate::domain::link::{Node, Rule};
 use crate::domain::{BranchPattern, RunKey, Scope, Time};
 
-const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
+pub(super) const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
                       r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
                       r.started, r.finished, r.url, r.folder \
                     FROM runs r \
@@ -122,7 +122,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
-    fn of(filter: &RunFilter) -> Self {
+    pub(super) fn of(filter: &RunFilter) -> Self {
         let mut wanted = Self::default();
         wanted.add_text("r.organization = ?", filter.organization.as_ref().map(|name| name.to_lowercase()));
         wanted.add_project(filter.project.as_deref());
@@ -233,7 +233,7 @@ pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time
     Ok(row.get::<_, Option<i64>>(column)?.map(Time::from_ticks))
 }
 
-fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
+pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     Ok(Run {
         organization: row.get(1)?,
         project: row.get(2)?,
@@ -267,7 +267,7 @@ pub(super) fn run_of(connection: &Connection, scope: &Scope, key: &RunKey) -> ru
     found.into_iter().next().map(|(id, run)| with_stages(connection, id, run)).transpose()
 }
 
-fn with_stages(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<Run> {
+pub(super) fn with_stages(connection: &Connection, id: i64, run: Run) -> rusqlite::Result<Run> {
     let ask = "SELECT name, attempt, state, result, started, finished FROM stages WHERE run = ? \
                ORDER BY started IS NULL, started, name, attempt";
     let stages = collect(connection, ask, vec![Value::Integer(id)], |row| {

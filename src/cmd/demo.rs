@@ -28,7 +28,6 @@ const CHUNK: usize = 500;
 /// Runs of the history that are printed, and those of the examples that always are.
 const NEWEST: u32 = 12;
 const ALWAYS: [u64; 3] = [481, 480, 479];
-
 /// Where the demo keeps its made-up runs, unless told otherwise: a name that no earlier demo had.
 #[must_use]
 pub fn throw_away_file() -> PathBuf {
@@ -41,6 +40,10 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     make_folder(context)?;
     // Before the history: a port in use should not cost a wait.
     let server = if args.once { None } else { Some(bind(context).await?) };
+    if let Some(server) = &server {
+        // First of all: whoever wants to see it may open it while the history is being made.
+        context.output.text(&format!("The dashboard: http://{}/\n\n", server.address()))?;
+    }
     let parts = context.open(Missing::Create).await?;
     let now = context.clock().now();
     let plan =

@@ -14,7 +14,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("azure", &["domain", "telemetry"]),
     ("queue", &["azure", "clock", "domain", "sqlite"]),
     ("store", &["azure", "clock", "domain", "sqlite"]),
-    ("catalog", &["domain", "sqlite", "store"]),
+    // Its tests open a local file, which wants a clock.
+    ("catalog", &["clock", "domain", "sqlite", "store"]),
     ("view", &["catalog", "domain", "subscriptions"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
     ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),

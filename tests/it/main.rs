@@ -25,6 +25,7 @@ mod bad_input;
 mod cli;
 mod contract;
 mod crash;
+mod dashboard;
 mod examples;
 mod fake_ado;
 mod fake_idp;

@@ -4,18 +4,55 @@
 //! of the web.
 
 mod assets;
+mod chart;
+mod dead_letters;
+mod environments;
+mod frame;
+mod guard;
+mod home;
+mod hooks;
+mod html;
+mod links;
+mod overview;
+mod pipelines;
+mod run;
 mod runs;
+mod search;
+mod things;
 
 use askama::Template;
-use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
+use axum::{Extension, Router};
 
+use self::frame::Frame;
 use super::Problem;
-use super::reader::Readers;
+use super::reader::{LetterCount, Reader, Readers};
+
+pub(crate) use html::Hostile;
 
 pub(super) fn routes() -> Router<Readers> {
-    Router::new().route("/runs", get(runs::list)).route("/assets/{name}", get(assets::asset))
+    Router::new()
+        .route("/", get(home::show))
+        .route("/runs", get(runs::list))
+        .route("/runs/{id}", get(run::show))
+        .route("/pipelines", get(pipelines::list))
+        .route("/environments", get(environments::list))
+        .route("/environments/compare", get(environments::compare))
+        .route("/commits/{id}", get(things::commit))
+        .route("/pull-requests/{id}", get(things::pull_request))
+        .route("/work-items/{id}", get(things::work_item))
+        .route("/dead-letters", get(dead_letters::list))
+        .route("/dead-letters/show", get(dead_letters::show))
+        .route("/dead-letters/requeue", post(dead_letters::requeue))
+        .route("/dead-letters/discard", get(dead_letters::confirm).post(dead_letters::discard))
+        .route("/hooks", get(hooks::list))
+        .route("/search", get(search::search))
+        .route("/assets/{name}", get(assets::asset))
+        .layer(Extension(LetterCount::default()))
+        .layer(from_fn(guard::guard))
 }
 
 fn page(template: &impl Template) -> Result<Response, Problem> {
@@ -26,4 +63,34 @@ fn page(template: &impl Template) -> Result<Response, Problem> {
             Err(Problem::unavailable("The page could not be made; see the log."))
         }
     }
+}
+
+/// There is nothing of that name, or it is not for this reader.
+#[derive(Template)]
+#[template(path = "missing.html")]
+struct Missing {
+    frame: Frame,
+    what: String,
+    /// What to type, or where to look.
+    hint: &'static str,
+}
+
+async fn missing(reader: &Reader, what: String, hint: &'static str) -> Result<Response, Problem> {
+    let frame = Frame::of(reader, "").await?;
+    let page = page(&Missing { frame, what, hint })?;
+    Ok((StatusCode::NOT_FOUND, page).into_response())
+}
+
+/// Several organizations have something of that number.
+#[derive(Template)]
+#[template(path = "several.html")]
+struct Several {
+    frame: Frame,
+    what: String,
+    /// Each with its address.
+    which: Vec<(String, String)>,
+}
+
+async fn several(reader: &Reader, what: String, which: Vec<(String, String)>) -> Result<Response, Problem> {
+    page(&Several { frame: Frame::of(reader, "").await?, what, which })
 }

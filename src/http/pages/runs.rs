@@ -1,19 +1,231 @@
-use askama::Template;
-use axum::response::Response;
+use std::time::Duration;
 
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::frame::Frame;
+use super::html::{Badge, Dot, When, branch, named, part, query, said, short, taken, web};
 use super::page;
-use crate::catalog::{Run, RunFilter};
+use crate::catalog::{Run, RunFilter, RunsBefore, Stage};
+use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
+
+const TOP: usize = 50;
+const DAY: u64 = 86_400;
+
+/// The filters, as the address has them.
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(super) struct Asked {
+    organization: Option<String>,
+    project: Option<String>,
+    pipeline: Option<String>,
+    branch: Option<String>,
+    state: Option<String>,
+    result: Option<String>,
+    who: Option<String>,
+    commit: Option<String>,
+    /// Days.
+    days: Option<String>,
+    before: Option<String>,
+}
+
+impl Asked {
+    fn trimmed(self) -> Self {
+        let Self { organization, project, pipeline, branch, state, result, who, commit, days, before } = self;
+        Self {
+            organization: said(organization),
+            project: said(project),
+            pipeline: said(pipeline),
+            branch: said(branch),
+            state: said(state),
+            result: said(result),
+            who: said(who),
+            commit: said(commit),
+            days: said(days),
+            before: said(before),
+        }
+    }
+
+    fn filter(&self, now: Time) -> RunFilter {
+        let days = self.days.as_ref().and_then(|days| days.parse::<u64>().ok());
+        RunFilter {
+            organization: self.organization.clone(),
+            project: self.project.clone(),
+            pipeline: self.pipeline.clone(),
+            branch: self.branch.clone(),
+            state: self.state.clone(),
+            result: self.result.clone(),
+            commit: self.commit.clone(),
+            since: days.map(|days| now.minus(Duration::from_secs(days.saturating_mul(DAY)))),
+            // One more tells whether there is a next page.
+            top: u32::try_from(TOP + 1).ok(),
+            ..RunFilter::default()
+        }
+    }
+
+    fn address(&self, before: Option<&str>) -> String {
+        let asked = [
+            ("organization", self.organization.as_deref()),
+            ("project", self.project.as_deref()),
+            ("pipeline", self.pipeline.as_deref()),
+            ("branch", self.branch.as_deref()),
+            ("state", self.state.as_deref()),
+            ("result", self.result.as_deref()),
+            ("who", self.who.as_deref()),
+            ("commit", self.commit.as_deref()),
+            ("days", self.days.as_deref()),
+            ("before", before),
+        ];
+        query("/runs", &asked)
+    }
+
+    fn is_any(&self) -> bool {
+        self.address(self.before.as_deref()) != "/runs"
+    }
+}
 
 #[derive(Template)]
 #[template(path = "runs.html")]
 struct Runs {
-    runs: Vec<Run>,
+    frame: Frame,
+    fields: Vec<Field>,
+    choices: Vec<Choice>,
+    rows: Vec<RunRow>,
+    next: Option<String>,
+    first: Option<String>,
+    filtered: bool,
+}
+
+/// A text to filter by.
+struct Field {
+    name: &'static str,
+    label: &'static str,
+    value: String,
+}
+
+/// A filter with few values: the word of the service, and that for people.
+struct Choice {
+    name: &'static str,
+    label: &'static str,
+    options: Vec<(&'static str, &'static str, bool)>,
+}
+
+/// A run in a list.
+pub(super) struct RunRow {
+    pub(super) run_id: u64,
+    pub(super) name: String,
+    pub(super) pipeline: String,
+    pub(super) badge: Badge,
+    pub(super) stages: Vec<(String, Dot)>,
+    pub(super) branch: String,
+    pub(super) commit: Option<(String, String)>,
+    pub(super) who: String,
+    pub(super) when: Option<When>,
+    pub(super) taken: String,
+    pub(super) url: Option<String>,
+}
+
+impl RunRow {
+    pub(super) fn of(run: &Run, now: Time) -> Self {
+        let at = run.queued_at.or(run.started_at).or(run.finished_at);
+        Self {
+            run_id: run.run_id,
+            name: run.name.clone().unwrap_or_default(),
+            pipeline: named(run.pipeline.name.as_deref(), run.pipeline.id),
+            badge: Badge::of(run.state.as_deref(), run.result.as_deref()),
+            stages: latest(&run.stages).map(dot).collect(),
+            branch: branch(run.branch.as_deref()),
+            commit: run.commit.as_ref().map(|commit| (part(commit), short(commit))),
+            who: run.requested_for.clone().unwrap_or_default(),
+            when: at.map(|at| When::of(at, now)),
+            taken: taken(run.state.as_deref(), run.started_at, run.finished_at, now),
+            url: web(run.url.as_deref()).map(str::to_owned),
+        }
+    }
+}
+
+fn dot(stage: &Stage) -> (String, Dot) {
+    (stage.name.clone(), Badge::of(stage.state.as_deref(), stage.result.as_deref()).dot())
+}
+
+/// The last attempt of each stage.
+pub(super) fn latest(stages: &[Stage]) -> impl Iterator<Item = &Stage> {
+    let is_last =
+        |stage: &&Stage| !stages.iter().any(|other| other.name == stage.name && other.attempt > stage.attempt);
+    stages.iter().filter(is_last)
 }
 
 /// `GET /runs`
-pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
-    let filter = RunFilter { top: Some(50), ..RunFilter::default() };
-    page(&Runs { runs: reader.catalog.runs(&filter).await? })
+pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let (asked, now) = (asked.trimmed(), reader.clock.now());
+    let before = asked.before.as_deref().and_then(RunsBefore::read);
+    let mut runs = reader.catalog.runs_before(&asked.filter(now), asked.who.as_deref(), before.as_ref()).await?;
+    let more = runs.len() > TOP;
+    runs.truncate(TOP);
+    let last = runs.last().filter(|_| more).map(|run| RunsBefore::from(run).to_string());
+    page(&Runs {
+        frame: Frame::of(&reader, "/runs").await?,
+        fields: fields(&asked),
+        choices: choices(&asked),
+        rows: runs.iter().map(|run| RunRow::of(run, now)).collect(),
+        next: last.map(|last| asked.address(Some(&last))),
+        first: before.map(|_| asked.address(None)),
+        filtered: asked.is_any(),
+    })
+}
+
+fn fields(asked: &Asked) -> Vec<Field> {
+    let field = |name, label, value: &Option<String>| Field { name, label, value: value.clone().unwrap_or_default() };
+    vec![
+        field("pipeline", "Pipeline", &asked.pipeline),
+        field("branch", "Branch", &asked.branch),
+        field("who", "Requested for", &asked.who),
+        field("project", "Project", &asked.project),
+        field("commit", "Commit", &asked.commit),
+    ]
+}
+
+fn choices(asked: &Asked) -> Vec<Choice> {
+    let states = [("", "any"), ("inProgress", "running"), ("notStarted", "not started"), ("completed", "completed")];
+    let results = [
+        ("", "any"),
+        ("failed", "failed"),
+        ("succeeded", "succeeded"),
+        ("partiallySucceeded", "partly succeeded"),
+        ("canceled", "canceled"),
+    ];
+    let days = [("", "any time"), ("1", "last day"), ("7", "last 7 days"), ("30", "last 30 days")];
+    vec![
+        choice("state", "State", asked.state.as_deref(), &states),
+        choice("result", "Result", asked.result.as_deref(), &results),
+        choice("days", "Queued", asked.days.as_deref(), &days),
+    ]
+}
+
+fn choice(
+    name: &'static str,
+    label: &'static str,
+    chosen: Option<&str>,
+    options: &[(&'static str, &'static str)],
+) -> Choice {
+    let option = |(value, word): &(&'static str, &'static str)| (*value, *word, chosen.unwrap_or_default() == *value);
+    Choice { name, label, options: options.iter().map(option).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn filters_are_kept_in_the_address() {
+        let text = |text: &str| Some(text.to_owned());
+        let asked = Asked { branch: text(" a&b "), result: text(""), days: text("7"), ..Asked::default() }.trimmed();
+        assert_eq!(asked.address(Some("7~8~x")), "/runs?branch=a%26b&days=7&before=7%7E8%7Ex");
+        assert!(asked.is_any() && !Asked::default().is_any());
+        let now = Time::from_ticks(0).plus(Duration::from_secs(8 * DAY));
+        assert_eq!(asked.filter(now).since, Some(Time::from_ticks(0).plus(Duration::from_secs(DAY))));
+    }
 }

@@ -1,0 +1,124 @@
+// Keeps what is marked data-live current: at an event, or every few seconds where the stream cannot be had, the page is
+// fetched once more and what is marked is put in place. Without this script the page has a link to reload it.
+(() => {
+  "use strict";
+  const LEAST_MS = 1000;
+  const POLL_MS = 5000;
+  const EVENTS = ["run", "deployment", "approval", "gap", "release", "pullRequest", "push", "workItem", "changes"];
+  const KEY = "pipetrail.paused";
+  const pause = document.getElementById("pause");
+  const reload = document.getElementById("reload");
+  let paused = remembered();
+  let source = null;
+  let poll = 0;
+  let timer = 0;
+  let last = 0;
+  let asking = false;
+  let again = false;
+
+  function remembered() {
+    try { return localStorage.getItem(KEY) === "yes"; } catch { return false; }
+  }
+
+  function remember() {
+    try { localStorage.setItem(KEY, paused ? "yes" : "no"); } catch { /* Only this page knows then. */ }
+  }
+
+  // Somebody types, chooses or has marked something there: it is left alone.
+  function inUse(region) {
+    const at = document.activeElement;
+    const typing = at && region.contains(at) && at.matches("input:not([type=hidden]), select, textarea");
+    const marked = region.contains(getSelection().anchorNode) && !getSelection().isCollapsed;
+    return typing || marked;
+  }
+
+  // Where an element stands among its kind, so that the same one gets the focus back.
+  function pathOf(element, region) {
+    const href = element.getAttribute("href");
+    const like = element.id ? `#${CSS.escape(element.id)}`
+      : href ? `${element.localName}[href="${CSS.escape(href)}"]` : element.localName;
+    return { like, at: Array.from(region.querySelectorAll(like)).indexOf(element) };
+  }
+
+  function put(region, fresh) {
+    if (inUse(region) || region.innerHTML === fresh.innerHTML) return;
+    const focused = region.contains(document.activeElement) && region !== document.activeElement
+      ? pathOf(document.activeElement, region) : null;
+    const open = Array.from(region.querySelectorAll("details[open][id]"), (details) => details.id);
+    const scrolled = Array.from(region.querySelectorAll(".scroll"), (box) => box.scrollLeft);
+    const [x, y] = [scrollX, scrollY];
+    region.replaceChildren(...fresh.childNodes);
+    open.forEach((id) => document.getElementById(id)?.setAttribute("open", ""));
+    region.querySelectorAll(".scroll").forEach((box, at) => { box.scrollLeft = scrolled[at] ?? 0; });
+    if (focused) {
+      const all = region.querySelectorAll(focused.like);
+      (all[focused.at] ?? all[0])?.focus({ preventScroll: true });
+    }
+    scrollTo(x, y);
+  }
+
+  async function refresh() {
+    if (paused || document.hidden) return;
+    if (asking) { again = true; return; }
+    asking = true;
+    last = Date.now();
+    try {
+      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      if (answer.ok && !answer.redirected) {
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        if (!paused) document.querySelectorAll("[data-live]").forEach((region) => {
+          const fresh = page.getElementById(region.id);
+          if (fresh) put(region, fresh);
+        });
+      }
+    } catch { /* The server is away: the next event or look tells. */ }
+    asking = false;
+    if (again) { again = false; soon(); }
+  }
+
+  // At most once a second, however many events there are.
+  function soon() {
+    if (timer || paused) return;
+    timer = setTimeout(() => { timer = 0; refresh(); }, Math.max(0, last + LEAST_MS - Date.now()));
+  }
+
+  function start() {
+    if (source || poll) return;
+    source = new EventSource("/api/v1/stream");
+    source.onmessage = soon;
+    EVENTS.forEach((name) => source.addEventListener(name, soon));
+    source.onerror = () => {
+      if (source?.readyState !== EventSource.CLOSED) return;
+      source = null;
+      poll ||= setInterval(refresh, POLL_MS);
+    };
+  }
+
+  function stop() {
+    source?.close();
+    source = null;
+    clearInterval(poll);
+    poll = 0;
+    clearTimeout(timer);
+    timer = 0;
+  }
+
+  function show() {
+    pause.setAttribute("aria-pressed", String(paused));
+    pause.textContent = paused ? "Updates are paused" : "Pause updates";
+    reload.hidden = !paused;
+  }
+
+  if (!document.querySelector("main[data-live]")) return;
+  pause.hidden = false;
+  pause.addEventListener("click", () => {
+    paused = !paused;
+    remember();
+    show();
+    if (paused) stop(); else { start(); refresh(); }
+  });
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) soon(); });
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", () => { if (!paused) start(); });
+  show();
+})();

@@ -1,0 +1,202 @@
+//! Messages that were set aside. They are bodies of any project, so only who may administer all sees them.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Form, Query};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::frame::{Frame, may_administer};
+use super::html::{When, part, query, said};
+use super::{missing, page};
+use crate::domain::Time;
+use crate::http::Problem;
+use crate::http::reader::Reader;
+use crate::queue::{After, DeadLetter, DeadLetterFilter, QueueError};
+use crate::view::LetterBody;
+
+/// Each may hold a body of 2 MiB.
+const TOP: usize = 25;
+/// So many are counted by their reason.
+const COUNTED: usize = 200;
+/// What of a body a page shows; the command line has it all.
+const MOST_SHOWN: usize = 64 * 1024;
+const FORBIDDEN: &str = "Dead letters are for administrators of all projects.";
+const HINT: &str = "It may have been requeued or discarded.";
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    reason: Option<String>,
+    /// Behind this one: its time and its id.
+    after: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    #[serde(default)]
+    id: String,
+}
+
+#[derive(Template)]
+#[template(path = "dead_letters.html")]
+struct List {
+    frame: Frame,
+    reason: Option<String>,
+    reasons: Vec<(String, usize, String)>,
+    /// Not all were counted.
+    more_reasons: bool,
+    rows: Vec<Row>,
+    next: Option<String>,
+}
+
+struct Row {
+    id: String,
+    href: String,
+    code: String,
+    sentence: String,
+    path: String,
+    tries: u32,
+    dead: When,
+}
+
+impl Row {
+    fn of(letter: &DeadLetter, now: Time) -> Self {
+        Self {
+            id: letter.id.clone(),
+            href: format!("/dead-letters/show?id={}", part(&letter.id)),
+            code: letter.reason.code.clone(),
+            sentence: letter.reason.sentence.clone(),
+            path: letter.reason.path.clone().unwrap_or_default(),
+            tries: letter.tries,
+            dead: When::of(letter.dead, now),
+        }
+    }
+}
+
+/// `GET /dead-letters`
+pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    if !may_administer(&reader) {
+        return Err(Problem::forbidden(FORBIDDEN));
+    }
+    let now = reader.clock.now();
+    let reason = said(asked.reason);
+    let filter = DeadLetterFilter { code: reason.clone(), ..DeadLetterFilter::default() };
+    let after = asked.after.as_deref().and_then(read_after);
+    let mut letters = reader.queue.dead_letters(&filter, after.as_ref(), TOP + 1).await.map_err(|e| failed(&e))?;
+    let more = letters.len() > TOP;
+    letters.truncate(TOP);
+    let next = letters.last().filter(|_| more).map(|last| format!("{}~{}", last.dead.ticks(), last.id));
+    let (reasons, more_reasons) = reasons(&reader).await?;
+    page(&List {
+        frame: Frame::of(&reader, "/dead-letters").await?,
+        next: next.map(|next| query("/dead-letters", &[("reason", reason.as_deref()), ("after", Some(&next))])),
+        reason,
+        reasons: reasons.into_iter().map(|(code, count)| (reason_href(&code), count, code)).collect(),
+        more_reasons,
+        rows: letters.iter().map(|letter| Row::of(letter, now)).collect(),
+    })
+}
+
+fn reason_href(code: &str) -> String {
+    query("/dead-letters", &[("reason", Some(code))])
+}
+
+fn read_after(text: &str) -> Option<After> {
+    let (dead, id) = text.split_once('~')?;
+    Some(After { dead: Time::from_ticks(dead.parse().ok()?), id: id.to_owned() })
+}
+
+/// How many there are of each reason, and whether there are more than were counted.
+pub(super) async fn reasons(reader: &Reader) -> Result<(BTreeMap<String, usize>, bool), Problem> {
+    let (mut reasons, mut after, mut counted) = (BTreeMap::new(), None, 0);
+    while counted < COUNTED {
+        let all = DeadLetterFilter::default();
+        let letters = reader.queue.dead_letters(&all, after.as_ref(), TOP).await.map_err(|e| failed(&e))?;
+        let Some(last) = letters.last() else { return Ok((reasons, false)) };
+        after = Some(After::from(last));
+        counted += letters.len();
+        letters.into_iter().for_each(|letter| *reasons.entry(letter.reason.code).or_default() += 1);
+    }
+    Ok((reasons, true))
+}
+
+fn failed(error: &QueueError) -> Problem {
+    tracing::error!(error = error as &dyn std::error::Error, "page: the queue failed");
+    Problem::unavailable("The queue does not answer; see the log.")
+}
+
+#[derive(Template)]
+#[template(path = "dead_letter.html")]
+struct Show {
+    frame: Frame,
+    row: Row,
+    first_seen: When,
+    body: String,
+    base64: bool,
+    cut: bool,
+}
+
+async fn find(reader: &Reader, id: &str) -> Result<Option<DeadLetter>, Problem> {
+    let filter = DeadLetterFilter { ids: Some(vec![id.to_owned()]), ..DeadLetterFilter::default() };
+    let found = reader.queue.dead_letters(&filter, None, 1).await.map_err(|error| failed(&error))?;
+    Ok(found.into_iter().next())
+}
+
+/// `GET /dead-letters/show?id=`
+pub(super) async fn show(reader: Reader, Query(Which { id }): Query<Which>) -> Result<Response, Problem> {
+    if !may_administer(&reader) {
+        return Err(Problem::forbidden(FORBIDDEN));
+    }
+    let Some(letter) = find(&reader, &id).await? else {
+        return missing(&reader, format!("Dead letter {id}"), HINT).await;
+    };
+    let now = reader.clock.now();
+    let (row, first_seen) = (Row::of(&letter, now), When::of(letter.first_seen, now));
+    let (body, base64) = match LetterBody::new(letter.body) {
+        LetterBody::Text(text) => (text, false),
+        LetterBody::Base64(text) => (text, true),
+    };
+    let cut = body.len() > MOST_SHOWN;
+    let body = if cut { body.chars().take(MOST_SHOWN).collect() } else { body };
+    page(&Show { frame: Frame::of(&reader, "/dead-letters").await?, row, first_seen, body, base64, cut })
+}
+
+/// `POST /dead-letters/requeue`
+pub(super) async fn requeue(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
+    if !may_administer(&reader) {
+        return Err(Problem::forbidden(FORBIDDEN));
+    }
+    reader.queue.requeue(&[id]).await.map_err(|error| failed(&error))?;
+    reader.letters.forget().await;
+    Ok(Redirect::to("/dead-letters").into_response())
+}
+
+#[derive(Template)]
+#[template(path = "discard.html")]
+struct Confirm {
+    frame: Frame,
+    row: Row,
+}
+
+/// `GET /dead-letters/discard?id=`: it cannot be undone, so it is asked for twice.
+pub(super) async fn confirm(reader: Reader, Query(Which { id }): Query<Which>) -> Result<Response, Problem> {
+    if !may_administer(&reader) {
+        return Err(Problem::forbidden(FORBIDDEN));
+    }
+    let Some(letter) = find(&reader, &id).await? else {
+        return missing(&reader, format!("Dead letter {id}"), HINT).await;
+    };
+    let row = Row::of(&letter, reader.clock.now());
+    page(&Confirm { frame: Frame::of(&reader, "/dead-letters").await?, row })
+}
+
+/// `POST /dead-letters/discard`
+pub(super) async fn discard(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
+    if !may_administer(&reader) {
+        return Err(Problem::forbidden(FORBIDDEN));
+    }
+    reader.queue.discard(&[id]).await.map_err(|error| failed(&error))?;
+    reader.letters.forget().await;
+    Ok(Redirect::to("/dead-letters").into_response())
+}

@@ -1,0 +1,318 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::frame::Frame;
+use super::html::{Badge, When, named, part, said, short};
+use super::links::version;
+use super::overview::environment_rank;
+use super::page;
+use crate::catalog::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, Passed};
+use crate::domain::Time;
+use crate::domain::owner::{Owned, Owners};
+use crate::http::Problem;
+use crate::http::reader::Reader;
+
+const TOP: u32 = 200;
+/// Deployments among which failed ones are looked for.
+const RECENT: u32 = 300;
+/// Commits that are listed between two environments.
+const MOST_COMMITS: u32 = 20;
+/// What is older and has something newer elsewhere is stale.
+const STALE: Duration = Duration::from_secs(14 * 86_400);
+
+#[derive(Template)]
+#[template(path = "environments.html")]
+struct Page {
+    frame: Frame,
+    rows: Vec<EnvironmentRow>,
+    names: Vec<String>,
+}
+
+struct EnvironmentRow {
+    name: String,
+    place: String,
+    source: String,
+    there: Vec<There>,
+    last: Option<There>,
+    live: u64,
+    deployments: u64,
+}
+
+/// A version somewhere.
+struct There {
+    pipeline: String,
+    version: String,
+    run_id: Option<u64>,
+    badge: Badge,
+    when: Option<When>,
+    certain: bool,
+}
+
+/// `GET /environments`
+pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
+    let now = reader.clock.now();
+    let mut environments = known(&reader).await?;
+    environments.sort_by_key(|environment| environment_rank(&environment.name));
+    page(&Page {
+        frame: Frame::of(&reader, "/environments").await?,
+        names: names(&environments),
+        rows: environments.iter().map(|environment| row(environment, now)).collect(),
+    })
+}
+
+async fn known(reader: &Reader) -> Result<Vec<Environment>, Problem> {
+    let filter = EnvironmentFilter { top: Some(TOP), ..EnvironmentFilter::default() };
+    Ok(reader.catalog.environments(&filter).await?)
+}
+
+/// Each once, production first.
+fn names(environments: &[Environment]) -> Vec<String> {
+    let mut names: Vec<_> = environments.iter().map(|environment| environment.name.clone()).collect();
+    names.sort_by_cached_key(|name| (environment_rank(name), name.clone()));
+    names.dedup();
+    names
+}
+
+fn row(environment: &Environment, now: Time) -> EnvironmentRow {
+    EnvironmentRow {
+        name: environment.name.clone(),
+        place: format!("{}/{}", environment.organization, environment.project.as_deref().unwrap_or("?")),
+        source: environment.source.clone(),
+        there: environment.current.iter().map(|deployment| there(deployment, now)).collect(),
+        last: environment.last.as_ref().map(|deployment| there(deployment, now)),
+        live: environment.live,
+        deployments: environment.deployments,
+    }
+}
+
+fn there(deployment: &Deployment, now: Time) -> There {
+    There {
+        pipeline: pipeline(deployment),
+        version: version(deployment),
+        run_id: deployment.run_id,
+        badge: Badge::of(deployment.state.as_deref(), deployment.result.as_deref()),
+        when: at(deployment).map(|at| When::of(at, now)),
+        certain: deployment.certainty == "certain",
+    }
+}
+
+fn at(deployment: &Deployment) -> Option<Time> {
+    deployment.finished_at.or(deployment.started_at)
+}
+
+fn pipeline(deployment: &Deployment) -> String {
+    deployment.pipeline.as_ref().map_or_else(|| "?".to_owned(), |name| named(name.name.as_deref(), name.id))
+}
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Two {
+    from: Option<String>,
+    to: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "compare.html")]
+struct Compare {
+    frame: Frame,
+    names: Vec<String>,
+    from: String,
+    to: String,
+    rows: Vec<Difference>,
+}
+
+struct Difference {
+    pipeline: String,
+    from: Option<There>,
+    to: Option<There>,
+    badge: Badge,
+    commits: Vec<(String, String, String)>,
+}
+
+/// `GET /environments/compare`: what is in one that is not in the other.
+pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>) -> Result<Response, Problem> {
+    let now = reader.clock.now();
+    let environments = known(&reader).await?;
+    let names = names(&environments);
+    // Without a wish: what would come to production next.
+    let from = said(from).or_else(|| names.get(1).cloned()).unwrap_or_default();
+    let to = said(to).or_else(|| names.first().cloned()).unwrap_or_default();
+    let mut rows = Vec::new();
+    for (pipeline, (left, right)) in pairs(&environments, &from, &to) {
+        let commits = between(&reader, left, right).await?;
+        rows.push(Difference {
+            pipeline,
+            badge: difference(left, right),
+            from: left.map(|left| there(left, now)),
+            to: right.map(|right| there(right, now)),
+            commits: commits.into_iter().map(commit).collect(),
+        });
+    }
+    page(&Compare { frame: Frame::of(&reader, "/environments").await?, names, from, to, rows })
+}
+
+fn commit(passed: Passed) -> (String, String, String) {
+    (format!("/commits/{}", part(&passed.commit)), short(&passed.commit), passed.message.unwrap_or_default())
+}
+
+type Pair<'e> = (Option<&'e Deployment>, Option<&'e Deployment>);
+
+/// What each pipeline brought to the one and to the other.
+fn pairs<'e>(environments: &'e [Environment], from: &str, to: &str) -> BTreeMap<String, Pair<'e>> {
+    let mut pairs: BTreeMap<String, Pair<'e>> = BTreeMap::new();
+    for environment in environments {
+        for deployment in &environment.current {
+            if environment.name == from {
+                pairs.entry(pipeline(deployment)).or_default().0 = Some(deployment);
+            }
+            if environment.name == to {
+                pairs.entry(pipeline(deployment)).or_default().1 = Some(deployment);
+            }
+        }
+    }
+    pairs
+}
+
+fn difference(left: Option<&Deployment>, right: Option<&Deployment>) -> Badge {
+    let badge = |kind, icon, word: &str| Badge { kind, icon, word: word.to_owned() };
+    match (left, right) {
+        (Some(left), Some(right)) if left.run_id.is_some() && left.run_id == right.run_id => badge("good", "=", "same"),
+        (Some(left), Some(right)) if version(left) == version(right) => badge("good", "=", "same"),
+        (Some(_), Some(_)) => badge("wait", "≠", "different"),
+        (Some(_), None) => badge("fair", "+", "only in the first"),
+        (None, Some(_)) => badge("fair", "−", "only in the second"),
+        (None, None) => badge("unknown", "?", "not known"),
+    }
+}
+
+/// The commits that the one has and the other does not have yet, as the pipeline's runs tell.
+async fn between(
+    reader: &Reader,
+    left: Option<&Deployment>,
+    right: Option<&Deployment>,
+) -> Result<Vec<Passed>, Problem> {
+    let (Some(left), Some(right)) = (left, right) else { return Ok(Vec::new()) };
+    let (Some(pipeline), Some(newer), Some(older)) = (&left.pipeline, left.run_id, right.run_id) else {
+        return Ok(Vec::new());
+    };
+    if newer <= older || left.source != "pipeline" {
+        return Ok(Vec::new());
+    }
+    Ok(reader.catalog.passed((&left.organization, pipeline.id), older, newer, MOST_COMMITS).await?)
+}
+
+/// Which version of a service is where.
+pub(super) struct Matrix {
+    pub(super) environments: Vec<String>,
+    pub(super) rows: Vec<MatrixRow>,
+    /// There are more services, or more environments, than are shown.
+    pub(super) more: bool,
+}
+
+pub(super) struct MatrixRow {
+    pub(super) service: String,
+    pub(super) cells: Vec<Option<Cell>>,
+}
+
+pub(super) struct Cell {
+    pub(super) version: String,
+    pub(super) run_id: Option<u64>,
+    pub(super) age: Option<When>,
+    /// Newer versions that are elsewhere.
+    pub(super) behind: usize,
+    pub(super) stale: bool,
+    /// The last thing that came here failed: its run.
+    pub(super) failed: Option<Badge>,
+    pub(super) failed_run: Option<u64>,
+    pub(super) likely: bool,
+    at: Option<Time>,
+}
+
+const MOST_SERVICES: usize = 20;
+const MOST_COLUMNS: usize = 6;
+
+/// Service by environment, production first.
+pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix, Problem> {
+    let (environments, now) = (known(reader).await?, reader.clock.now());
+    let recent = DeploymentFilter { top: Some(RECENT), ..DeploymentFilter::default() };
+    let recent = reader.catalog.deployments(&recent).await?;
+    let mut columns = names(&environments);
+    let mut rows: BTreeMap<(String, String), MatrixRow> = BTreeMap::new();
+    let mut more = columns.len() > MOST_COLUMNS;
+    columns.truncate(MOST_COLUMNS);
+    for deployment in environments.iter().flat_map(|environment| &environment.current) {
+        let Some(column) = columns.iter().position(|name| *name == deployment.environment) else { continue };
+        let (service, of) = service(&reader.owners, deployment);
+        if team.is_some() && of.as_deref() != team {
+            continue;
+        }
+        let key = (service.clone(), pipeline(deployment));
+        let row =
+            rows.entry(key).or_insert_with(|| MatrixRow { service, cells: columns.iter().map(|_| None).collect() });
+        if let Some(cell) = row.cells.get_mut(column) {
+            *cell = Some(self::cell(deployment, &recent, now));
+        }
+    }
+    rows.values_mut().for_each(|row| compare_cells(row, now));
+    let mut rows: Vec<_> = rows.into_values().collect();
+    // Red rows first, then those that are behind.
+    rows.sort_by_key(|row| {
+        let cells = || row.cells.iter().flatten();
+        (!cells().any(|cell| cell.failed.is_some()), !cells().any(|cell| cell.stale))
+    });
+    more |= rows.len() > MOST_SERVICES;
+    rows.truncate(MOST_SERVICES);
+    Ok(Matrix { environments: columns, rows, more })
+}
+
+/// The configured service and its team, else the pipeline.
+fn service(owners: &Owners, deployment: &Deployment) -> (String, Option<String>) {
+    let owned = Owned {
+        pipeline: deployment.pipeline.as_ref().map_or(0, |pipeline| pipeline.id),
+        name: deployment.pipeline.as_ref().and_then(|pipeline| pipeline.name.as_deref()),
+        folder: None,
+        repository: deployment.repository.as_deref(),
+    };
+    match owners.of(&owned) {
+        Some(owner) => (owner.service, owner.team),
+        None => (pipeline(deployment), None),
+    }
+}
+
+fn cell(deployment: &Deployment, recent: &[Deployment], now: Time) -> Cell {
+    let same = |other: &&Deployment| {
+        other.environment == deployment.environment
+            && other.organization == deployment.organization
+            && other.pipeline.as_ref().map(|pipeline| pipeline.id)
+                == deployment.pipeline.as_ref().map(|pipeline| pipeline.id)
+    };
+    let last = recent.iter().find(same).filter(|last| last.started_at > deployment.started_at);
+    let failed = last.map(|last| (last, Badge::of(last.state.as_deref(), last.result.as_deref())));
+    let failed = failed.filter(|(_, badge)| badge.is_bad());
+    Cell {
+        version: version(deployment),
+        run_id: deployment.run_id,
+        age: at(deployment).map(|at| When::of(at, now)),
+        behind: 0,
+        stale: false,
+        failed_run: failed.as_ref().and_then(|(last, _)| last.run_id),
+        failed: failed.map(|(_, badge)| badge),
+        likely: deployment.certainty != "certain",
+        at: at(deployment),
+    }
+}
+
+/// A cell is behind by the newer versions in the other cells of its row.
+fn compare_cells(row: &mut MatrixRow, now: Time) {
+    let mut runs: Vec<_> = row.cells.iter().flatten().filter_map(|cell| cell.run_id).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    for cell in row.cells.iter_mut().flatten() {
+        cell.behind = runs.iter().filter(|run| cell.run_id.is_some_and(|here| **run > here)).count();
+        cell.stale = cell.behind > 0 && cell.at.is_some_and(|at| now.since(at) > STALE);
+    }
+}

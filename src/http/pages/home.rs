@@ -1,0 +1,366 @@
+//! `/`: what somebody has to know in five seconds. Exceptions first, each list short, with the way to all of it.
+
+use std::time::Duration;
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::environments::{Matrix, matrix};
+use super::frame::{Frame, may_administer};
+use super::html::{Badge, When, branch, named, part, query, said, short, web};
+use super::overview::{self, Broken, Whose};
+use super::runs::latest;
+use super::{dead_letters, page};
+use crate::catalog::{ApprovalFilter, GivenApproval, Recent, Run, RunsBefore};
+use crate::domain::Time;
+use crate::http::Problem;
+use crate::http::reader::Reader;
+use crate::view::duration;
+
+/// The newest runs, among which is looked.
+const WINDOW: u32 = 2_000;
+const FEW: usize = 6;
+/// Runs that tell how long a pipeline usually takes.
+const USUAL: u32 = 20;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Asked {
+    scope: Option<String>,
+    who: Option<String>,
+    team: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct Home {
+    frame: Frame,
+    scopes: Vec<ScopeLink>,
+    /// Somebody wants to see what is theirs, and has to say who they are.
+    ask_who: bool,
+    ask_team: bool,
+    who: String,
+    names: Vec<String>,
+    /// Each with its address.
+    teams: Vec<(String, String)>,
+    is_empty: bool,
+    window: u32,
+    broken: List<BrokenRow>,
+    failures: List<BrokenRow>,
+    live: List<LiveRow>,
+    approvals: List<WaitingRow>,
+    commits: Vec<CommitRow>,
+    matrix: Matrix,
+    shared: Vec<SharedRow>,
+    poison: Vec<(String, usize, String)>,
+}
+
+struct ScopeLink {
+    word: &'static str,
+    href: String,
+    here: bool,
+}
+
+/// The first few, and how many there are.
+struct List<T> {
+    rows: Vec<T>,
+    total: usize,
+    /// Where all of them are.
+    all: String,
+}
+
+impl<T> List<T> {
+    fn of(all: impl Iterator<Item = T>, href: String) -> Self {
+        let mut rows: Vec<T> = all.collect();
+        let total = rows.len();
+        rows.truncate(FEW);
+        Self { rows, total, all: href }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.total > self.rows.len()
+    }
+}
+
+struct BrokenRow {
+    run_id: u64,
+    pipeline: String,
+    branch: String,
+    production: bool,
+    failed_in: String,
+    error: String,
+    failures: usize,
+    since: Option<When>,
+    since_known: bool,
+    by: Option<(String, String)>,
+    who: String,
+    url: Option<String>,
+}
+
+struct LiveRow {
+    run_id: u64,
+    pipeline: String,
+    branch: String,
+    badge: Badge,
+    who: String,
+    started: Option<When>,
+    /// `ends in 3m 10s`, or how much longer than usual it takes.
+    expected: String,
+    late: bool,
+    /// In percent of the usual time.
+    done: Option<u64>,
+    url: Option<String>,
+}
+
+struct WaitingRow {
+    run_id: Option<u64>,
+    what: String,
+    stage: String,
+    production: bool,
+    approvers: String,
+    since: Option<When>,
+}
+
+struct CommitRow {
+    commit: String,
+    short: String,
+    branch: String,
+    who: String,
+    when: Option<When>,
+    pipelines: Vec<CommitPipeline>,
+}
+
+struct CommitPipeline {
+    run_id: u64,
+    name: String,
+    chips: Vec<(String, Badge)>,
+}
+
+struct SharedRow {
+    message: String,
+    runs: usize,
+    pipelines: Vec<(u64, String)>,
+}
+
+/// `GET /`
+pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
+    let now = reader.clock.now();
+    let asked = Asked { scope: said(asked.scope), who: said(asked.who), team: said(asked.team) };
+    let whose = whose(&reader, &asked);
+    let all = reader.catalog.recent(WINDOW).await?;
+    let recent: Vec<Recent> = all.iter().filter(|one| whose.has(one, &reader.owners)).cloned().collect();
+    let broken = overview::broken(&recent);
+    let (main, other): (Vec<_>, Vec<_>) =
+        broken.iter().partition(|broken| overview::is_default(broken.last.run.branch.as_deref()));
+    let all_failed = match &whose {
+        Whose::Mine(name) => query("/runs", &[("result", Some("failed")), ("who", Some(name))]),
+        Whose::All | Whose::Team(_) => "/runs?result=failed".to_owned(),
+    };
+    let wants_team = asked.scope.as_deref() == Some("team");
+    let team = match &whose {
+        Whose::Team(team) => Some(team.as_str()),
+        Whose::All | Whose::Mine(_) => None,
+    };
+    page(&Home {
+        frame: Frame::of(&reader, "/").await?,
+        scopes: scopes(&asked, &whose),
+        ask_who: asked.scope.as_deref() == Some("mine") && whose == Whose::All,
+        ask_team: wants_team,
+        who: asked.who.clone().unwrap_or_default(),
+        names: names(&all),
+        teams: teams(&reader),
+        is_empty: all.is_empty(),
+        window: WINDOW,
+        broken: List::of(main.into_iter().map(|broken| broken_row(broken, now)), all_failed.clone()),
+        failures: List::of(other.into_iter().map(|broken| broken_row(broken, now)), all_failed),
+        live: live(&reader, &recent, now).await?,
+        approvals: approvals(&reader, &whose, now).await?,
+        commits: commits(&reader, &recent, &whose, now).await?,
+        matrix: matrix(&reader, team).await?,
+        shared: overview::shared(&recent).iter().take(FEW).map(shared_row).collect(),
+        poison: poison(&reader).await?,
+    })
+}
+
+fn whose(reader: &Reader, asked: &Asked) -> Whose {
+    let name = asked.who.clone().or_else(|| reader.caller.name.clone());
+    match (asked.scope.as_deref(), name, asked.team.clone()) {
+        (Some("mine"), Some(name), _) => Whose::Mine(name),
+        (Some("team"), _, Some(team)) => Whose::Team(team),
+        (_, _, _) => Whose::All,
+    }
+}
+
+/// The names are kept, so that one can go back and forth.
+fn scopes(asked: &Asked, whose: &Whose) -> Vec<ScopeLink> {
+    let kept = [("who", asked.who.as_deref()), ("team", asked.team.as_deref())];
+    let link = |word, scope: &str, here| {
+        let href = query("/", &[[("scope", Some(scope))].as_slice(), &kept].concat());
+        ScopeLink { word, href, here }
+    };
+    let scope = asked.scope.as_deref();
+    vec![
+        link("Mine", "mine", scope == Some("mine")),
+        link("Team", "team", scope == Some("team")),
+        link("All", "all", *whose == Whose::All && !matches!(scope, Some("mine" | "team"))),
+    ]
+}
+
+/// Who asked for runs lately.
+fn names(recent: &[Recent]) -> Vec<String> {
+    let mut names: Vec<_> = recent.iter().filter_map(|one| one.run.requested_for.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    names.truncate(200);
+    names
+}
+
+fn teams(reader: &Reader) -> Vec<(String, String)> {
+    let mut teams: Vec<_> = reader.owners.0.iter().filter_map(|rule| rule.team.clone()).collect();
+    teams.sort_unstable();
+    teams.dedup();
+    let href = |team: &String| query("/", &[("scope", Some("team")), ("team", Some(team.as_str()))]);
+    teams.into_iter().map(|team| (team.clone(), href(&team))).collect()
+}
+
+fn broken_row(broken: &Broken<'_>, now: Time) -> BrokenRow {
+    let (last, first) = (broken.last, broken.first);
+    let failed_in = last.failed_in.clone().unwrap_or_default();
+    BrokenRow {
+        run_id: last.run.run_id,
+        pipeline: pipeline(&last.run),
+        branch: branch(last.run.branch.as_deref()),
+        production: overview::is_production(&failed_in),
+        failed_in,
+        error: last.error.clone().unwrap_or_default(),
+        failures: broken.failures,
+        since: first.run.finished_at.or(first.run.queued_at).map(|at| When::of(at, now)),
+        since_known: broken.since_known,
+        by: first.run.commit.as_ref().map(|commit| (format!("/commits/{}", part(commit)), short(commit))),
+        who: first.run.requested_for.clone().unwrap_or_default(),
+        url: web(last.run.url.as_deref()).map(str::to_owned),
+    }
+}
+
+fn pipeline(run: &Run) -> String {
+    named(run.pipeline.name.as_deref(), run.pipeline.id)
+}
+
+async fn live(reader: &Reader, recent: &[Recent], now: Time) -> Result<List<LiveRow>, Problem> {
+    let is_live = |one: &&Recent| one.run.state.as_deref().is_some_and(|state| state != "completed");
+    let runs: Vec<&Recent> = recent.iter().filter(is_live).collect();
+    let pipeline = |one: &&Recent| (one.run.organization.clone(), one.run.pipeline.id);
+    let shown: Vec<_> = runs.iter().take(FEW).map(pipeline).collect();
+    let finished = reader.catalog.last_finished(&shown, USUAL).await?;
+    let usual = finished.iter().map(|finished| overview::median(finished)).chain(std::iter::repeat(None));
+    let rows = runs.iter().zip(usual).map(|(one, usual)| live_row(one, usual, now));
+    Ok(List::of(rows, "/runs?state=inProgress".to_owned()))
+}
+
+fn live_row(one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
+    let (run, so_far) = (&one.run, one.began.map(|at| now.since(at)));
+    let (expected, late) = match (so_far, usual) {
+        (Some(so_far), Some(usual)) if so_far <= usual => {
+            (format!("ends in {}", duration(usual.saturating_sub(so_far))), false)
+        }
+        (Some(so_far), Some(usual)) => (format!("{} longer than usual", duration(so_far.saturating_sub(usual))), true),
+        (Some(_), None) => ("nothing to compare with".to_owned(), false),
+        (None, _) => ("has not started".to_owned(), false),
+    };
+    let percent = |(so_far, usual): (Duration, Duration)| {
+        let whole = usual.as_secs().max(1);
+        so_far.as_secs().min(whole) * 100 / whole
+    };
+    LiveRow {
+        run_id: run.run_id,
+        pipeline: pipeline(run),
+        branch: branch(run.branch.as_deref()),
+        badge: Badge::of(run.state.as_deref(), run.result.as_deref()),
+        who: run.requested_for.clone().unwrap_or_default(),
+        started: one.began.map(|at| When::of(at, now)),
+        expected,
+        late,
+        done: so_far.zip(usual).map(percent),
+        url: web(run.url.as_deref()).map(str::to_owned),
+    }
+}
+
+/// Production first, then who waits longest.
+async fn approvals(reader: &Reader, whose: &Whose, now: Time) -> Result<List<WaitingRow>, Problem> {
+    let filter = ApprovalFilter { status: Some("pending".to_owned()), top: Some(200), ..ApprovalFilter::default() };
+    let mut waiting = reader.catalog.approvals(&filter).await?;
+    if let Whose::Mine(name) = whose {
+        waiting.retain(|approval| approval.approvers.iter().any(|who| who.to_lowercase() == name.to_lowercase()));
+    }
+    waiting.sort_by_key(|approval| {
+        (!approval.stage.as_deref().is_some_and(overview::is_production), approval.requested_at)
+    });
+    Ok(List::of(waiting.iter().map(|approval| waiting_row(approval, now)), "/runs?state=inProgress".to_owned()))
+}
+
+fn waiting_row(approval: &GivenApproval, now: Time) -> WaitingRow {
+    let pipeline = approval.pipeline.as_ref().map(|name| named(name.name.as_deref(), name.id)).unwrap_or_default();
+    let name = approval.release_name.as_deref().or(approval.run_name.as_deref()).unwrap_or_default();
+    WaitingRow {
+        run_id: approval.run_id,
+        what: format!("{pipeline} {name}"),
+        production: approval.stage.as_deref().is_some_and(overview::is_production),
+        stage: approval.stage.clone().unwrap_or_default(),
+        approvers: approval.approvers.join(", "),
+        since: approval.requested_at.map(|at| When::of(at, now)),
+    }
+}
+
+/// The last commits of the default branch, or all of one's own, each with how far it came.
+async fn commits(reader: &Reader, recent: &[Recent], whose: &Whose, now: Time) -> Result<Vec<CommitRow>, Problem> {
+    let own = matches!(whose, Whose::Mine(_));
+    let wanted = recent.iter().filter(|one| own || overview::is_default(one.run.branch.as_deref()));
+    let found = overview::commits(wanted, FEW);
+    let places: Vec<_> = found.iter().flat_map(|(_, runs)| runs.iter().map(|run| RunsBefore::from(*run))).collect();
+    let mut stages = reader.catalog.stages_of(&places).await?.into_iter();
+    let mut rows = Vec::with_capacity(found.len());
+    for (commit, runs) in &found {
+        let of = |run: &&Run| CommitPipeline {
+            run_id: run.run_id,
+            name: pipeline(run),
+            chips: latest(&stages.next().unwrap_or_default())
+                .map(|stage| (stage.name.clone(), Badge::of(stage.state.as_deref(), stage.result.as_deref())))
+                .collect(),
+        };
+        let pipelines = runs.iter().map(of).collect();
+        let Some(first) = runs.first() else { continue };
+        rows.push(CommitRow {
+            commit: part(commit),
+            short: short(commit),
+            branch: branch(first.branch.as_deref()),
+            who: first.requested_for.clone().unwrap_or_default(),
+            when: first.queued_at.or(first.started_at).map(|at| When::of(at, now)),
+            pipelines,
+        });
+    }
+    Ok(rows)
+}
+
+fn shared_row(shared: &overview::Shared<'_>) -> SharedRow {
+    SharedRow {
+        message: shared.message.to_owned(),
+        runs: shared.runs,
+        pipelines: shared.pipelines.iter().map(|run| (run.run_id, pipeline(run))).collect(),
+    }
+}
+
+/// Dead letters by reason, the most first, for who may see them.
+async fn poison(reader: &Reader) -> Result<Vec<(String, usize, String)>, Problem> {
+    if !may_administer(reader) {
+        return Ok(Vec::new());
+    }
+    let (reasons, _) = dead_letters::reasons(reader).await?;
+    let mut all: Vec<_> = reasons
+        .into_iter()
+        .map(|(code, count)| (query("/dead-letters", &[("reason", Some(code.as_str()))]), count, code))
+        .collect();
+    all.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    all.truncate(FEW);
+    Ok(all)
+}

@@ -1,0 +1,289 @@
+//! What is worth a look, out of the newest runs: exceptions first, never a list of everything. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use crate::catalog::{Finished, Recent, Run};
+use crate::domain::owner::{Owned, Owners};
+
+/// Whose runs a page is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Whose {
+    All,
+    /// The person that runs are asked for by.
+    Mine(String),
+    Team(String),
+}
+
+impl Whose {
+    pub(super) fn has(&self, recent: &Recent, owners: &Owners) -> bool {
+        match self {
+            Self::All => true,
+            Self::Mine(name) => {
+                recent.run.requested_for.as_ref().is_some_and(|asked| asked.to_lowercase() == name.to_lowercase())
+            }
+            Self::Team(team) => owner_of(recent, owners).is_some_and(|(_, of)| of.as_ref() == Some(team)),
+        }
+    }
+}
+
+/// Service and team.
+pub(super) fn owner_of(recent: &Recent, owners: &Owners) -> Option<(String, Option<String>)> {
+    let owned = Owned {
+        pipeline: recent.run.pipeline.id,
+        name: recent.run.pipeline.name.as_deref(),
+        folder: recent.folder.as_deref(),
+        repository: recent.run.repository.as_deref(),
+    };
+    owners.of(&owned).map(|owner| (owner.service, owner.team))
+}
+
+/// The branch that counts. The service's events do not tell which it is, so it goes by the usual names.
+pub(super) fn is_default(branch: Option<&str>) -> bool {
+    matches!(branch, Some("refs/heads/main" | "refs/heads/master" | "refs/heads/trunk"))
+}
+
+/// Whether people would call this production.
+pub(super) fn is_production(name: &str) -> bool {
+    environment_rank(name) == 0
+}
+
+/// Where an environment stands: production first, development last.
+pub(super) fn environment_rank(name: &str) -> u8 {
+    let name = name.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    match () {
+        () if has(&["preprod", "pre-prod", "stag", "uat", "accept"]) => 1,
+        () if has(&["prod", "live", "prd"]) => 0,
+        () if has(&["test", "qa", "int"]) => 2,
+        () if has(&["dev", "sandbox"]) => 4,
+        () => 3,
+    }
+}
+
+/// A pipeline that fails on a branch, and nothing good came after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Broken<'r> {
+    pub(super) last: &'r Recent,
+    /// The first failure in a row.
+    pub(super) first: &'r Recent,
+    pub(super) failures: usize,
+    /// A good run before the first is known, so it is the one that broke it.
+    pub(super) since_known: bool,
+}
+
+/// What is broken: production before the rest, the default branch before others, then the newest. `recent` is in the
+/// order of the catalog.
+pub(super) fn broken(recent: &[Recent]) -> Vec<Broken<'_>> {
+    let mut rows: BTreeMap<_, Row<'_>> = BTreeMap::new();
+    for one in recent {
+        let run = &one.run;
+        let place = (run.organization.as_str(), run.pipeline.id, run.branch.as_deref());
+        rows.entry(place).or_default().add(one);
+    }
+    let mut broken: Vec<_> = rows.into_values().filter_map(|row| row.broken).collect();
+    broken.sort_by_key(|broken| {
+        let in_production = broken.last.failed_in.as_deref().is_some_and(is_production);
+        let run = &broken.last.run;
+        (!in_production, !is_default(run.branch.as_deref()), std::cmp::Reverse(run.run_id))
+    });
+    broken
+}
+
+/// The runs of one pipeline on one branch, from the newest on.
+#[derive(Debug, Default)]
+struct Row<'r> {
+    broken: Option<Broken<'r>>,
+    over: bool,
+}
+
+impl<'r> Row<'r> {
+    fn add(&mut self, one: &'r Recent) {
+        match (self.over, one.run.result.as_deref(), &mut self.broken) {
+            (false, Some("failed"), None) => {
+                self.broken = Some(Broken { last: one, first: one, failures: 1, since_known: false });
+            }
+            (false, Some("failed"), Some(broken)) => {
+                broken.first = one;
+                broken.failures += 1;
+            }
+            (false, Some("succeeded" | "partiallySucceeded"), broken) => {
+                self.over = true;
+                broken.iter_mut().for_each(|broken| broken.since_known = true);
+            }
+            // Live, canceled, unknown: nothing is known to be better or worse.
+            (_, _, _) => {}
+        }
+    }
+}
+
+/// One error in several pipelines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shared<'r> {
+    pub(super) message: &'r str,
+    pub(super) runs: usize,
+    pub(super) pipelines: Vec<&'r Run>,
+}
+
+/// The same error in more than one pipeline, the most frequent first.
+pub(super) fn shared(recent: &[Recent]) -> Vec<Shared<'_>> {
+    let mut by: BTreeMap<&str, Vec<&Recent>> = BTreeMap::new();
+    for one in recent {
+        if let Some(signature) = &one.signature {
+            by.entry(signature).or_default().push(one);
+        }
+    }
+    let mut shared: Vec<_> = by.into_values().filter_map(|runs| same_error(&runs)).collect();
+    shared.sort_by_key(|shared| std::cmp::Reverse(shared.runs));
+    shared
+}
+
+fn same_error<'r>(runs: &[&'r Recent]) -> Option<Shared<'r>> {
+    let mut seen = BTreeSet::new();
+    let first_of = |one: &&&'r Recent| seen.insert((one.run.organization.as_str(), one.run.pipeline.id));
+    let pipelines: Vec<&Run> = runs.iter().filter(first_of).map(|one| &one.run).collect();
+    let message = runs.iter().find_map(|one| one.error.as_deref())?;
+    (pipelines.len() > 1).then_some(Shared { message, runs: runs.len(), pipelines })
+}
+
+/// The newest commits with their runs, the newest first in both.
+pub(super) fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) -> Vec<(&'r str, Vec<&'r Run>)> {
+    let mut found: Vec<(&str, Vec<&Run>)> = Vec::new();
+    for Recent { run, .. } in recent {
+        let Some(commit) = run.commit.as_deref() else { continue };
+        let room = found.len() < top;
+        match found.iter_mut().find(|(known, _)| *known == commit) {
+            // Of a pipeline that ran twice the newer one is told.
+            Some((_, runs)) if runs.iter().any(|known| known.pipeline.id == run.pipeline.id) => {}
+            Some((_, runs)) => runs.push(run),
+            None if room => found.push((commit, vec![run])),
+            None => {}
+        }
+    }
+    found
+}
+
+/// How long a pipeline usually takes.
+pub(super) fn median(finished: &[Finished]) -> Option<Duration> {
+    let good = finished.iter().filter(|run| run.result.as_deref() != Some("canceled"));
+    let mut taken: Vec<_> =
+        good.filter_map(|run| run.started_at.zip(run.finished_at)).map(|(from, to)| to.since(from)).collect();
+    taken.sort_unstable();
+    taken.get(taken.len() / 2).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::PipelineName;
+    use crate::domain::Time;
+
+    fn recent(run_id: u64, pipeline: u64, branch: &str, result: &str, failed_in: Option<&str>) -> Recent {
+        Recent {
+            run: Run {
+                organization: "fabrikam".to_owned(),
+                project: None,
+                pipeline: PipelineName { id: pipeline, name: None },
+                run_id,
+                name: None,
+                state: Some(if result.is_empty() { "inProgress" } else { "completed" }.to_owned()),
+                result: Some(result.to_owned()).filter(|result| !result.is_empty()),
+                reason: None,
+                branch: Some(format!("refs/heads/{branch}")),
+                commit: Some(format!("c{}", run_id / 10)),
+                repository: None,
+                requested_for: Some("Ada Quill".to_owned()),
+                queued_at: None,
+                started_at: None,
+                finished_at: None,
+                url: None,
+                stages: Vec::new(),
+            },
+            folder: None,
+            failed_in: failed_in.map(str::to_owned),
+            error: None,
+            signature: None,
+            began: None,
+        }
+    }
+
+    #[test]
+    fn what_is_mended_is_not_broken_and_production_comes_first() {
+        let runs = [
+            recent(90, 3, "topic", "failed", Some("test")),
+            recent(80, 1, "main", "", None),
+            recent(70, 1, "main", "failed", Some("test")),
+            recent(60, 2, "main", "succeeded", None),
+            recent(50, 2, "main", "failed", Some("test")),
+            recent(45, 1, "main", "canceled", None),
+            recent(40, 1, "main", "failed", Some("build")),
+            recent(30, 4, "topic", "failed", Some("deploy-production")),
+            recent(20, 1, "main", "succeeded", None),
+            recent(10, 1, "main", "failed", None),
+        ];
+        let found = broken(&runs);
+        let told: Vec<_> = found
+            .iter()
+            .map(|one| (one.last.run.run_id, one.first.run.run_id, one.failures, one.since_known))
+            .collect();
+        assert_eq!(told, [(30, 30, 1, false), (70, 40, 2, true), (90, 90, 1, false)]);
+    }
+
+    #[test]
+    fn one_error_in_several_pipelines() {
+        let failing = |run_id, pipeline, signature: &str| Recent {
+            error: Some(format!("{signature} in {run_id}")),
+            signature: Some(signature.to_owned()),
+            ..recent(run_id, pipeline, "main", "failed", None)
+        };
+        let runs = [failing(5, 1, "disk"), failing(4, 1, "disk"), failing(3, 1, "oom"), failing(2, 2, "oom")];
+        let found = shared(&runs);
+        let told: Vec<_> = found.iter().map(|one| (one.message, one.runs, one.pipelines.len())).collect();
+        assert_eq!(told, [("oom in 3", 2, 2)]);
+    }
+
+    #[test]
+    fn environments_stand_in_their_order() {
+        let mut names = ["dev", "production", "QA", "staging", "eu-west", "Preprod", "prod-eu"];
+        names.sort_by_key(|name| environment_rank(name));
+        assert_eq!(names, ["production", "prod-eu", "staging", "Preprod", "QA", "eu-west", "dev"]);
+    }
+
+    #[test]
+    fn commits_have_the_newest_run_of_each_pipeline() {
+        let runs = [
+            recent(29, 1, "main", "failed", None),
+            recent(28, 2, "main", "", None),
+            recent(27, 1, "main", "succeeded", None),
+            recent(19, 1, "main", "succeeded", None),
+            recent(9, 1, "main", "succeeded", None),
+        ];
+        let found = commits(runs.iter(), 2);
+        let told: Vec<_> =
+            found.iter().map(|(commit, runs)| (*commit, runs.iter().map(|run| run.run_id).collect())).collect();
+        assert_eq!(told, [("c2", vec![29, 28]), ("c1", vec![19])]);
+    }
+
+    #[test]
+    fn the_usual_time_leaves_out_what_was_canceled() {
+        let run = |seconds: u64, result: &str| Finished {
+            run_id: 1,
+            name: None,
+            result: Some(result.to_owned()),
+            started_at: Some(Time::from_ticks(0)),
+            finished_at: Some(Time::from_ticks(0).plus(Duration::from_secs(seconds))),
+        };
+        let runs = [run(10, "succeeded"), run(1, "canceled"), run(30, "failed"), run(20, "succeeded")];
+        assert_eq!(median(&runs), Some(Duration::from_secs(20)));
+        assert_eq!(median(&[]), None);
+    }
+
+    #[test]
+    fn whose_it_is() {
+        let one = recent(1, 7, "main", "failed", None);
+        let mine = |name: &str| Whose::Mine(name.to_owned()).has(&one, &Owners::default());
+        assert!(Whose::All.has(&one, &Owners::default()));
+        assert!(mine("ada quill") && !mine("ada"));
+        assert!(!Whose::Team("payments".to_owned()).has(&one, &Owners::default()));
+    }
+}

@@ -1,0 +1,262 @@
+use askama::Template;
+use axum::extract::{Path, Query};
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::chart::{Chart, chart};
+use super::frame::Frame;
+use super::html::{Badge, When, branch, named, part, query, short, taken, web};
+use super::links::{LinkRow, split, version};
+use super::{missing, page, several};
+use crate::catalog::{Approval, Deployment, Failure, Job, Run, RunDetail, Stage};
+use crate::domain::owner::Owned;
+use crate::domain::{Key, Outcome, RunKey, Time};
+use crate::http::Problem;
+use crate::http::reader::Reader;
+use crate::view::{self, TimelineEntry};
+
+const HINT: &str = "Nothing told of it yet. `pipetrail get runs` lists the runs that are known.";
+/// Facts that a page shows; the command line has all.
+const MOST_FACTS: usize = 300;
+
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct Which {
+    pub(super) organization: Option<String>,
+}
+
+#[derive(Template)]
+#[template(path = "run.html")]
+struct Page {
+    frame: Frame,
+    run_id: u64,
+    name: String,
+    pipeline: String,
+    pipeline_id: u64,
+    badge: Badge,
+    url: Option<String>,
+    facts_of: Vec<(&'static str, Said)>,
+    failure: Option<Failure>,
+    log: Option<String>,
+    chart: Option<Chart>,
+    stages: Vec<StageRow>,
+    jobs: Vec<JobRow>,
+    approvals: Vec<ApprovalRow>,
+    deployments: Vec<DeploymentRow>,
+    triggered_by: Vec<LinkRow>,
+    triggered: Vec<LinkRow>,
+    before: Vec<LinkRow>,
+    after: Vec<LinkRow>,
+    truncated: bool,
+    facts: Vec<FactRow>,
+    more_facts: bool,
+}
+
+/// A text, and where it leads.
+#[derive(Debug, PartialEq)]
+pub(super) struct Said {
+    pub(super) text: String,
+    pub(super) href: Option<String>,
+}
+
+struct StageRow {
+    name: String,
+    attempt: u32,
+    badge: Badge,
+    started: Option<When>,
+    taken: String,
+}
+
+struct JobRow {
+    stage: String,
+    name: String,
+    attempt: u32,
+    badge: Badge,
+    started: Option<When>,
+    taken: String,
+}
+
+struct ApprovalRow {
+    stage: String,
+    badge: Badge,
+    approvers: String,
+    requested: Option<When>,
+    decided: Option<When>,
+}
+
+struct DeploymentRow {
+    environment: String,
+    stage: String,
+    release: String,
+    badge: Badge,
+    started: Option<When>,
+    rule: String,
+    certain: bool,
+}
+
+struct FactRow {
+    said: When,
+    kind: String,
+    subject: String,
+    badge: Badge,
+}
+
+/// `GET /runs/{id}`
+pub(super) async fn show(
+    reader: Reader,
+    Path(id): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Response, Problem> {
+    let what = format!("Run {id}");
+    let Ok(run_id) = id.parse::<u64>() else { return missing(&reader, what, HINT).await };
+    let mut found = reader.catalog.run(run_id, which.organization.as_deref(), &reader.branches).await?;
+    match found.pop() {
+        None => missing(&reader, what, HINT).await,
+        Some(detail) if found.is_empty() => one(reader, detail).await,
+        Some(last) => {
+            let all = found.iter().chain([&last]).map(|detail| &detail.run);
+            let place = |run: &Run| (run.organization.clone(), query(&format!("/runs/{id}"), &in_organization(run)));
+            several(&reader, what, all.map(place).collect()).await
+        }
+    }
+}
+
+fn in_organization(run: &Run) -> [(&'static str, Option<&str>); 1] {
+    [("organization", Some(run.organization.as_str()))]
+}
+
+async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
+    let now = reader.clock.now();
+    let run = &detail.run;
+    let key = RunKey { organization: run.organization.clone(), pipeline: run.pipeline.id, run: run.run_id };
+    // The page stands without its timeline, too.
+    let facts = reader.store.facts(&Key::Run(key)).await.unwrap_or_default();
+    let mut entries = view::timeline(&facts);
+    let more_facts = entries.len() > MOST_FACTS;
+    entries.drain(..entries.len().saturating_sub(MOST_FACTS));
+    let (before, after) = split(&detail.links);
+    page(&Page {
+        frame: Frame::of(&reader, "/runs").await?,
+        run_id: run.run_id,
+        name: run.name.clone().unwrap_or_default(),
+        pipeline: named(run.pipeline.name.as_deref(), run.pipeline.id),
+        pipeline_id: run.pipeline.id,
+        badge: Badge::of(run.state.as_deref(), run.result.as_deref()),
+        url: web(run.url.as_deref()).map(str::to_owned),
+        facts_of: head(&reader, &detail, now),
+        log: detail.failure.as_ref().and_then(|failure| web(failure.log.as_deref())).map(str::to_owned),
+        failure: detail.failure.clone(),
+        chart: chart(&run.stages, now),
+        stages: run.stages.iter().map(|stage| stage_row(stage, now)).collect(),
+        jobs: detail.jobs.iter().map(|job| job_row(job, now)).collect(),
+        approvals: detail.approvals.iter().map(|approval| approval_row(approval, now)).collect(),
+        deployments: detail.deployments.iter().map(|deployment| deployment_row(deployment, now)).collect(),
+        triggered_by: detail.triggered_by.iter().map(LinkRow::of).collect(),
+        triggered: detail.triggered.iter().map(LinkRow::of).collect(),
+        before,
+        after,
+        truncated: detail.links_truncated,
+        facts: entries.iter().map(fact_row).collect(),
+        more_facts,
+    })
+}
+
+fn head(reader: &Reader, detail: &RunDetail, now: Time) -> Vec<(&'static str, Said)> {
+    let run = &detail.run;
+    let plain = |text: String| Said { text, href: None };
+    let time = |at: Option<Time>| at.map(|at| plain(view::moment(at)));
+    let taken = taken(run.state.as_deref(), run.started_at, run.finished_at, now);
+    let rows = [
+        ("Project", Some(plain(format!("{}/{}", run.organization, run.project.as_deref().unwrap_or("?"))))),
+        (
+            "Branch",
+            run.branch.as_deref().map(|full| Said { text: branch(Some(full)), href: Some(of_branch(run, full)) }),
+        ),
+        ("Commit", run.commit.as_deref().map(of_commit)),
+        ("Repository", run.repository.clone().map(plain)),
+        ("Owner", owner(reader, detail).map(plain)),
+        ("Reason", run.reason.clone().map(plain)),
+        ("Requested for", run.requested_for.as_deref().map(of_person)),
+        ("Queued", time(run.queued_at)),
+        ("Started", time(run.started_at)),
+        ("Finished", time(run.finished_at)),
+        ("Took", Some(plain(taken)).filter(|taken| !taken.text.is_empty())),
+    ];
+    rows.into_iter().filter_map(|(label, said)| Some((label, said?))).collect()
+}
+
+fn of_branch(run: &Run, full: &str) -> String {
+    query("/runs", &[("pipeline", Some(run.pipeline.id.to_string().as_str())), ("branch", Some(full))])
+}
+
+fn of_commit(commit: &str) -> Said {
+    Said { text: short(commit), href: Some(format!("/commits/{}", part(commit))) }
+}
+
+fn of_person(name: &str) -> Said {
+    Said { text: name.to_owned(), href: Some(query("/runs", &[("who", Some(name))])) }
+}
+
+fn owner(reader: &Reader, detail: &RunDetail) -> Option<String> {
+    let owned = Owned {
+        pipeline: detail.run.pipeline.id,
+        name: detail.run.pipeline.name.as_deref(),
+        folder: detail.folder.as_deref(),
+        repository: detail.run.repository.as_deref(),
+    };
+    let owner = reader.owners.of(&owned)?;
+    let team = owner.team.map(|team| format!(" ({team})")).unwrap_or_default();
+    Some(format!("{}{team}, by {}", owner.service, owner.by))
+}
+
+fn stage_row(stage: &Stage, now: Time) -> StageRow {
+    StageRow {
+        name: stage.name.clone(),
+        attempt: stage.attempt,
+        badge: Badge::of(stage.state.as_deref(), stage.result.as_deref()),
+        started: stage.started_at.map(When::exact),
+        taken: taken(stage.state.as_deref(), stage.started_at, stage.finished_at, now),
+    }
+}
+
+fn job_row(job: &Job, now: Time) -> JobRow {
+    let attempt = job.stage_attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(" #{attempt}"));
+    JobRow {
+        stage: format!("{}{}", job.stage, attempt.unwrap_or_default()),
+        name: job.name.clone(),
+        attempt: job.attempt,
+        badge: Badge::of(job.state.as_deref(), job.result.as_deref()),
+        started: job.started_at.map(When::exact),
+        taken: taken(job.state.as_deref(), job.started_at, job.finished_at, now),
+    }
+}
+
+fn approval_row(approval: &Approval, now: Time) -> ApprovalRow {
+    ApprovalRow {
+        stage: approval.stage.clone().unwrap_or_default(),
+        badge: Badge::of(Some(&approval.status), None),
+        approvers: approval.approvers.join(", "),
+        requested: approval.requested_at.map(|at| When::of(at, now)),
+        decided: approval.decided_at.map(|at| When::of(at, now)),
+    }
+}
+
+fn deployment_row(deployment: &Deployment, now: Time) -> DeploymentRow {
+    DeploymentRow {
+        environment: deployment.environment.clone(),
+        stage: deployment.stage.clone(),
+        release: deployment.release_id.map(|_| version(deployment)).unwrap_or_default(),
+        badge: Badge::of(deployment.state.as_deref(), deployment.result.as_deref()),
+        started: deployment.started_at.map(|at| When::of(at, now)),
+        rule: deployment.rule.clone(),
+        certain: deployment.certainty == "certain",
+    }
+}
+
+fn fact_row(entry: &TimelineEntry) -> FactRow {
+    FactRow {
+        said: When::exact(entry.said_at),
+        kind: entry.kind.to_string(),
+        subject: entry.subject.clone(),
+        badge: Badge::of(Some(&entry.state), entry.result.as_ref().map(Outcome::as_str)),
+    }
+}

@@ -1,0 +1,248 @@
+// The dashboard as people use it: in a real browser, over the program's own demo.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { createInterface } from "node:readline";
+import AxeBuilder from "@axe-core/playwright";
+import { chromium } from "playwright-core";
+
+const program = process.env.PIPETRAIL ?? "target/debug/pipetrail";
+const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+
+let demo;
+let folder;
+let base;
+let browser;
+
+// Starts the demo and reads its address, which it prints first, and waits until it is ready.
+async function start() {
+  folder = await mkdtemp(join(tmpdir(), "pipetrail-browser-"));
+  const args = ["demo", "--listen", "127.0.0.1:0", "--data", join(folder, "demo.db"), "--seed", "7"];
+  demo = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
+  const said = [];
+  demo.stderr.on("data", (text) => said.push(String(text)));
+  const lines = createInterface({ input: demo.stdout });
+  return new Promise((resolve, reject) => {
+    demo.once("exit", (code) => reject(new Error(`the demo ended with ${code}: ${said.join("")}`)));
+    lines.on("line", (line) => {
+      base ??= /^The dashboard: (http:\S+?)\/?$/.exec(line)?.[1];
+      if (line.startsWith("Events go on")) resolve();
+    });
+  });
+}
+
+before(async () => {
+  const from = Date.now();
+  await start();
+  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  const page = await open("/");
+  await page.getByRole("heading", { name: "Running now" }).waitFor();
+  assert.ok(Date.now() - from < 20_000, "a newcomer sees something within seconds");
+  await page.context().close();
+});
+
+after(async () => {
+  await browser?.close();
+  if (demo && demo.exitCode === null) {
+    demo.removeAllListeners("exit");
+    const ended = new Promise((resolve) => demo.once("exit", resolve));
+    demo.kill("SIGINT");
+    await ended;
+  }
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+// A page of its own. What its console says against the page's policy is a failure.
+async function open(path, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+  const page = await context.newPage();
+  page.faults = [];
+  page.on("pageerror", (error) => page.faults.push(error.message));
+  page.on("console", (message) => {
+    if (/Content.Security.Policy|Refused/i.test(message.text())) page.faults.push(message.text());
+  });
+  await page.goto(base + path);
+  return page;
+}
+
+async function close(page) {
+  assert.deepEqual(page.faults, []);
+  await page.context().close();
+}
+
+const post = (body) => fetch(`${base}/hooks/azure-devops`, { method: "POST", body });
+
+// A run that nobody had heard of, as the service would tell of it.
+async function tell(id, name) {
+  const pipeline = id - 80_000;
+  const url = `https://dev.azure.com/fabrikam/_apis/pipelines/${pipeline}/runs/${id}`;
+  const body = {
+    eventType: "ms.vss-pipelines.run-state-changed-event", publisherId: "pipelines",
+    resource: {
+      run: {
+        pipeline: { url, id: pipeline, name }, state: "inProgress", createdDate: new Date().toISOString(), url, id,
+        name: "1", _links: { web: { href: url } },
+      },
+      pipeline: { url, id: pipeline, name }, projectId: "8dea9aba-0000-0000-0000-000000000001",
+    },
+    resourceVersion: "5.1-preview.1", createdDate: new Date().toISOString(),
+  };
+  assert.equal((await post(JSON.stringify(body))).status, 202);
+}
+
+const PLACES = [
+  ["/", "Overview"], ["/?scope=mine", "Overview"], ["/?scope=team", "Overview"], ["/runs", "Runs"],
+  ["/runs/480", /20191002\.3 run 480/], ["/pipelines", "Pipelines"], ["/environments", "Environments"],
+  ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
+  ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
+];
+
+// What axe finds that keeps somebody out.
+async function barriers(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const bad = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+  return bad.map(({ id, nodes }) => [id, nodes[0].html]);
+}
+
+for (const [path, heading] of PLACES) {
+  test(`${path} is for everyone, light and dark, wide and narrow, without a script, too`, async () => {
+    const page = await open(path);
+    await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+    assert.deepEqual(await barriers(page), []);
+    await page.emulateMedia({ colorScheme: "dark" });
+    await page.setViewportSize({ width: 360, height: 740 });
+    assert.deepEqual(await barriers(page), []);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 360, `${wide} px`);
+    await close(page);
+    const plain = await open(path, { javaScriptEnabled: false });
+    await plain.getByRole("heading", { level: 1, name: heading }).waitFor();
+    assert.ok(await plain.getByRole("link", { name: "Reload" }).isVisible());
+    await close(plain);
+  });
+}
+
+test("a run with deployments and approvals is for everyone", async () => {
+  const page = await open("/runs?pipeline=spartan-app-deploy&result=succeeded");
+  await page.locator("tbody th a").first().click();
+  await page.getByRole("heading", { name: "Deployments" }).waitFor();
+  await page.getByText("What was said about it").click();
+  assert.ok(await page.getByRole("img", { name: /stages in time/ }).isVisible());
+  assert.deepEqual(await barriers(page), []);
+  await close(page);
+});
+
+test("filters are in the address, and pages follow each other", async () => {
+  const page = await open("/runs");
+  await page.getByLabel("Pipeline").fill("spartan-api-ci");
+  await page.getByLabel("Result").selectOption("succeeded");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.waitForURL(/pipeline=spartan-api-ci.*result=succeeded/);
+  const rows = page.locator("tbody tr");
+  assert.equal(await rows.count(), 50);
+  for (const text of await rows.allInnerTexts()) assert.match(text, /spartan-api-ci[^]*succeeded/);
+  const first = await rows.first().innerText();
+  await page.getByRole("link", { name: "Next page" }).click();
+  await page.waitForURL(/before=/);
+  assert.notEqual(await rows.first().innerText(), first);
+  assert.equal(await page.getByLabel("Pipeline").inputValue(), "spartan-api-ci");
+  await page.getByRole("link", { name: "Newest runs" }).click();
+  await page.waitForURL((url) => !url.search.includes("before"));
+  await close(page);
+});
+
+test("what happens is shown without a reload, and focus and scroll stay", async () => {
+  const page = await open("/runs");
+  await page.evaluate(() => { window.untouched = true; });
+  const link = page.locator("tbody th a").nth(20);
+  const name = await link.innerText();
+  await link.focus();
+  await page.evaluate(() => scrollTo(0, 300));
+  await tell(90_001, "live-pipeline");
+  await page.getByRole("link", { name: "live-pipeline 1" }).waitFor({ timeout: 15_000 });
+  assert.equal(await page.evaluate(() => window.untouched), true);
+  assert.equal(await page.evaluate(() => document.activeElement.innerText), name);
+  assert.equal(await page.evaluate(() => scrollY), 300);
+  await close(page);
+});
+
+test("updates can be paused, which is remembered", async () => {
+  const page = await open("/runs");
+  const pause = page.getByRole("button", { name: /updates/i });
+  assert.equal(await pause.getAttribute("aria-pressed"), "false");
+  await pause.click();
+  assert.equal(await pause.getAttribute("aria-pressed"), "true");
+  await page.goto(`${base}/runs?state=inProgress`);
+  assert.equal(await pause.getAttribute("aria-pressed"), "true");
+  // Another page sees it, this one does not.
+  const other = await open("/runs?state=inProgress");
+  await tell(90_002, "paused-pipeline");
+  await other.getByRole("link", { name: "paused-pipeline 1" }).waitFor({ timeout: 15_000 });
+  assert.equal(await page.getByRole("link", { name: "paused-pipeline 1" }).count(), 0);
+  assert.ok(await page.getByRole("link", { name: "Reload" }).isVisible());
+  await pause.click();
+  await page.getByRole("link", { name: "paused-pipeline 1" }).waitFor({ timeout: 15_000 });
+  await close(other);
+  await close(page);
+});
+
+test("dead letters are read, requeued and discarded after a question", async () => {
+  const page = await open("/dead-letters");
+  await post('{"a": <b>not json</b>}');
+  await post("{\"neither\": \"this\"}");
+  await page.locator("tbody tr").nth(1).waitFor({ timeout: 15_000 });
+  await page.locator("tbody").getByRole("link", { name: "not_json" }).click();
+  await page.getByText("<b>not json</b>").waitFor();
+  await page.getByRole("button", { name: "Discard…" }).click();
+  await page.getByRole("heading", { name: "Discard this dead letter?" }).waitFor();
+  assert.deepEqual(await barriers(page), []);
+  await page.getByRole("button", { name: "Discard it for good" }).click();
+  await page.waitForURL(`${base}/dead-letters`);
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  // What is requeued is tried once more, and is as bad as before.
+  await page.getByRole("button", { name: /Requeue/ }).click();
+  await page.waitForURL(`${base}/dead-letters`);
+  await page.locator("tbody tr").first().waitFor({ timeout: 15_000 });
+  await close(page);
+});
+
+test("the overview is kept in the address", async () => {
+  const page = await open("/");
+  await page.getByRole("link", { name: "Mine" }).click();
+  await page.getByLabel(/Your name/).fill("Ada Quill");
+  await page.getByRole("button", { name: "Show mine" }).click();
+  await page.waitForURL(/scope=mine&who=Ada/);
+  const commits = page.getByRole("region", { name: "Last commits" });
+  for (const text of await commits.locator("li").allInnerTexts()) assert.match(text, /Ada Quill/);
+  await page.getByRole("link", { name: "All", exact: true }).click();
+  await page.waitForURL(/scope=all&who=Ada/);
+  assert.ok(await page.getByRole("columnheader", { name: "production" }).isVisible());
+  await close(page);
+});
+
+test("the search leads there", async () => {
+  const page = await open("/");
+  await page.getByRole("searchbox", { name: "Search" }).fill("480");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`${base}/runs/480`);
+  await close(page);
+});
+
+test("the keyboard reaches everything, and is seen to", async () => {
+  const page = await open("/");
+  await page.keyboard.press("Tab");
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Skip to the content");
+  assert.ok((await page.locator(".skip").boundingBox()).y >= 0);
+  await page.keyboard.press("Enter");
+  assert.equal(await page.evaluate(() => document.activeElement.id), "main");
+  await page.keyboard.press("Tab");
+  const seen = await page.evaluate(() => {
+    const style = getComputedStyle(document.activeElement);
+    return [document.activeElement.closest("main") !== null, style.outlineStyle];
+  });
+  assert.deepEqual(seen, [true, "solid"]);
+  await close(page);
+});

@@ -1,0 +1,376 @@
+//! The pages of the dashboard over a real listener: what they show, to whom, and that no text of an event gets out of
+//! its place.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Extension;
+use insta::assert_snapshot;
+use pipetrail::ado::{Beside, deployment_records};
+use pipetrail::catalog::{Run, RunFilter, Stage};
+use pipetrail::clock::ManualClock;
+use pipetrail::domain::owner::{OwnerRule, Owners};
+use pipetrail::domain::{Fact, Pattern, ProjectName, Scope};
+use pipetrail::history::Plan;
+use pipetrail::http::access::{Caller, Rights};
+use pipetrail::http::{Limits, Readers, Server, readers};
+use pipetrail::ingest::Importer;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use serde_json::{Value, json};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::support::{Local, folder, time};
+
+/// Markup that runs, an end of an attribute, and a mark that turns the line around.
+const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}";
+
+struct Dashboard {
+    address: SocketAddr,
+    client: Client,
+    local: Local,
+    _stop: DropGuard,
+    _folder: tempfile::TempDir,
+}
+
+impl Dashboard {
+    /// Pages over what these bodies amount to, at noon of a working day.
+    async fn over(bodies: Vec<Vec<u8>>, caller: Caller) -> Self {
+        let (folder, path) = folder();
+        let clock = Arc::new(ManualClock::at(time("2026-03-04T12:00:00Z")));
+        let local = Local::open_with(&path, clock.clone()).await;
+        local.queue.put(bodies).await.unwrap();
+        local.drain().await;
+        deploy(&local).await;
+        let readers = readers(Readers {
+            catalog: local.catalog.clone(),
+            store: local.store.clone(),
+            queue: local.queue.clone(),
+            clock,
+            owners: owners(),
+            branches: Vec::new(),
+        });
+        let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+        let (address, stop) = (server.address(), CancellationToken::new());
+        TaskTracker::new().spawn(server.serve(readers.layer(Extension(caller)), Limits::default(), stop.clone()));
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        Self { address, client, local, _stop: stop.drop_guard(), _folder: folder }
+    }
+
+    async fn everything() -> Self {
+        let mut bodies = examples();
+        bodies.extend(history());
+        bodies.push(b"not json".to_vec());
+        Self::over(bodies, Caller::on_loopback()).await
+    }
+
+    async fn get(&self, path: &str) -> Response {
+        self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
+    }
+
+    async fn page(&self, path: &str) -> String {
+        self.get(path).await.text().await.unwrap()
+    }
+
+    async fn post(&self, path: &str, id: &str, origin: &str) -> u16 {
+        let body = format!("id={id}");
+        let post = self.client.post(format!("http://{}{path}", self.address)).body(body).header("origin", origin);
+        post.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap().status().as_u16()
+    }
+
+    async fn letters(&self) -> u64 {
+        self.local.queue.survey().await.unwrap().dead_letters
+    }
+
+    /// Every page that some page leads to.
+    async fn crawl(&self, most: usize) -> Vec<(String, String)> {
+        let start = ["/", "/hooks", "/environments/compare", "/runs?result=failed", "/?scope=mine", "/?scope=team"];
+        let mut open: VecDeque<String> = start.map(str::to_owned).into();
+        let mut seen: BTreeSet<String> = open.iter().cloned().collect();
+        let mut pages = Vec::new();
+        while let Some(path) = open.pop_front().filter(|_| pages.len() < most) {
+            let page = self.page(&path).await;
+            for href in hrefs(&page).filter(|href| href.starts_with('/') && !href.starts_with("/assets/")) {
+                if seen.insert(href.clone()) {
+                    open.push_back(href);
+                }
+            }
+            pages.push((path, page));
+        }
+        pages
+    }
+}
+
+fn hrefs(page: &str) -> impl Iterator<Item = String> {
+    page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(|href| href.replace("&#38;", "&"))
+}
+
+fn owners() -> Owners {
+    let rule = OwnerRule {
+        service: "shop".to_owned(),
+        team: Some("payments & more".to_owned()),
+        pipelines: vec![Pattern::new("spartan-api-*")],
+        ..OwnerRule::default()
+    };
+    Owners(vec![rule])
+}
+
+/// Every event that the repository shows, in the order of the names.
+fn examples() -> Vec<Vec<u8>> {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() { folders.push(entry) } else { files.push(entry) }
+        }
+    }
+    files.retain(|file| file.extension().is_some_and(|extension| extension == "json"));
+    files.sort();
+    files.iter().map(|file| std::fs::read(file).unwrap()).collect()
+}
+
+/// Three days with a few runs, some of them live at their end.
+fn history() -> Vec<Vec<u8>> {
+    let (from, until) = (time("2026-03-02T00:00:00Z"), time("2026-03-04T12:00:00Z"));
+    let plan = Plan { runs_per_day: 8, ..Plan::new("fabrikam", from, until, 7) };
+    plan.events().map(|event| event.body).collect()
+}
+
+/// What the stages brought to environments, as the REST API would tell.
+async fn deploy(local: &Local) {
+    let runs = local.catalog.runs(&RunFilter::default()).await.unwrap();
+    let facts = runs.iter().flat_map(|run| run.stages.iter().filter_map(|stage| deployed(run, stage))).collect();
+    Importer::new(local.store.clone()).import(facts).await.unwrap();
+}
+
+fn deployed(run: &Run, stage: &Stage) -> Option<Fact> {
+    let place = stage.name.strip_prefix("deploy-")?;
+    let id = if place.starts_with("production") { 1 } else { 2 };
+    let record = json!({"value": [{
+        "definition": {"id": run.pipeline.id}, "owner": {"id": run.run_id}, "stageName": stage.name, "stageAttempt": 1,
+        "startTime": stage.started_at?.to_string(), "finishTime": stage.finished_at?.to_string(), "result": stage.result,
+    }]});
+    let beside =
+        Beside { organization: run.organization.clone(), project_name: run.project.clone(), ..Beside::default() };
+    deployment_records(&beside, (id, place), record.to_string().as_bytes()).unwrap().pop()?.ok()
+}
+
+#[tokio::test]
+async fn every_page_looks_as_it_did() {
+    let dashboard = Dashboard::everything().await;
+    let runs = dashboard.local.catalog.runs(&RunFilter::default()).await.unwrap();
+    let deploying = runs.iter().find(|run| run.stages.len() > 3 && run.result.as_deref() == Some("succeeded")).unwrap();
+    let commit = deploying.commit.clone().unwrap();
+    let pages = [
+        ("overview", "/".to_owned()),
+        ("overview_mine", "/?scope=mine&who=Ada%20Quill".to_owned()),
+        ("overview_team", "/?scope=team&team=payments%20%26%20more".to_owned()),
+        ("runs_filtered", "/runs?result=failed&days=30".to_owned()),
+        ("run", format!("/runs/{}", deploying.run_id)),
+        ("pipelines", "/pipelines?name=spartan".to_owned()),
+        ("environments", "/environments".to_owned()),
+        ("compare", "/environments/compare?from=staging&to=production".to_owned()),
+        ("commit", format!("/commits/{commit}")),
+        ("hooks", "/hooks".to_owned()),
+        ("missing", "/runs/1".to_owned()),
+        ("dead_letters", "/dead-letters".to_owned()),
+    ];
+    for (name, path) in pages {
+        assert_snapshot!(name, dashboard.page(&path).await);
+    }
+}
+
+#[tokio::test]
+async fn a_newcomer_is_told_what_to_type() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    let table = [
+        ("/", "pipetrail demo"),
+        ("/runs", "pipetrail subscriptions apply"),
+        ("/pipelines", "pipetrail demo"),
+        ("/environments", "pipetrail backfill --kinds environments"),
+        ("/environments/compare", "pipetrail backfill --kinds environments"),
+        ("/hooks", "pipetrail subscriptions doctor"),
+        ("/dead-letters", "There is none."),
+        ("/?scope=mine", "Your name"),
+        ("/commits/abcdef12", "pipetrail backfill"),
+    ];
+    for (path, words) in table {
+        let page = dashboard.page(path).await;
+        assert!(page.contains(words), "{path}: {page}");
+        assert!(page.contains("Data to <b>nothing yet</b>"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_tell_the_browser_what_they_may_do() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    for path in ["/", "/runs", "/runs/7", "/search?q=zzz", "/assets/live.js", "/assets/nothing"] {
+        let response = dashboard.get(path).await;
+        let policy = response.headers()["content-security-policy"].to_str().unwrap();
+        assert_eq!(
+            policy,
+            "default-src 'self'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+        );
+        assert_eq!(response.headers()["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(response.headers()["referrer-policy"], "same-origin", "{path}");
+    }
+    assert_eq!(dashboard.get("/runs/7").await.status(), 404);
+}
+
+#[tokio::test]
+async fn pages_of_runs_lead_on_to_the_last_one() {
+    let (from, until) = (time("2026-03-02T00:00:00Z"), time("2026-03-04T12:00:00Z"));
+    let plan = Plan { runs_per_day: 80, ..Plan::new("fabrikam", from, until, 7) };
+    let dashboard = Dashboard::over(plan.events().map(|event| event.body).collect(), Caller::on_loopback()).await;
+    let all = dashboard.local.catalog.runs(&RunFilter::default()).await.unwrap().len();
+    let (mut shown, mut path) = (0, Some("/runs".to_owned()));
+    while let Some(now) = path {
+        let page = dashboard.page(&now).await;
+        shown += page.matches("<th scope=\"row\">").count();
+        let next = page.split("rel=\"next\" href=\"").nth(1);
+        path = next.and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    }
+    assert!(all > 100);
+    assert_eq!(shown, all);
+}
+
+#[tokio::test]
+async fn the_search_leads_to_what_is_meant() {
+    let dashboard = Dashboard::everything().await;
+    let table = [
+        ("480", "/runs/480"),
+        ("PR%2088", "/pull-requests/88"),
+        ("AB%23123", "/work-items/123"),
+        ("deadbeef", "/commits/deadbeef"),
+        ("1234567", "/commits/1234567"),
+        ("nightly", "/runs?pipeline=nightly%2De2e"),
+        ("spartan-", "/pipelines?name=spartan%2D"),
+    ];
+    for (text, place) in table {
+        let response = dashboard.get(&format!("/search?q={text}")).await;
+        assert_eq!(response.status(), 303);
+        assert_eq!(response.headers()["location"], place);
+    }
+    assert_eq!(dashboard.get("/search?q=").await.status(), 404);
+    assert_eq!(dashboard.get("/search?q=nothing+of+that+name").await.status(), 404);
+}
+
+#[tokio::test]
+async fn dead_letters_are_requeued_and_discarded_from_this_server_only() {
+    let dashboard = Dashboard::over(vec![b"not json".to_vec(), b"[]".to_vec()], Caller::on_loopback()).await;
+    let ours = format!("http://{}", dashboard.address);
+    let page = dashboard.page("/dead-letters").await;
+    let ids: BTreeSet<_> =
+        page.split("name=\"id\" value=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    let [first, second] = ids.into_iter().collect::<Vec<_>>()[..] else { panic!("{page}") };
+    for origin in ["https://evil.example", "null"] {
+        assert_eq!(dashboard.post("/dead-letters/discard", first, origin).await, 403);
+    }
+    assert_eq!(dashboard.letters().await, 2);
+    assert!(dashboard.page(&format!("/dead-letters/discard?id={first}")).await.contains("nothing brings it back"));
+    assert_eq!(dashboard.letters().await, 2, "to ask discards nothing");
+    assert_eq!(dashboard.post("/dead-letters/discard", first, &ours).await, 303);
+    assert_eq!(dashboard.letters().await, 1);
+    assert_eq!(dashboard.post("/dead-letters/requeue", second, &ours).await, 303);
+    assert_eq!(dashboard.letters().await, 0);
+    assert_eq!(dashboard.local.queue.depth().await.unwrap().visible, 1);
+}
+
+#[tokio::test]
+async fn only_who_administers_all_sees_dead_letters() {
+    let spartan = vec!["spartan".parse::<ProjectName>().unwrap()];
+    let callers = [
+        Caller { rights: Rights::Read, scope: Scope::All, name: None },
+        Caller { rights: Rights::Admin, scope: Scope::Only(spartan), name: None },
+    ];
+    for caller in callers {
+        let dashboard = Dashboard::over(vec![b"a secret body".to_vec()], caller).await;
+        let ours = format!("http://{}", dashboard.address);
+        for path in ["/dead-letters", "/dead-letters/show?id=1", "/dead-letters/discard?id=1"] {
+            let response = dashboard.get(path).await;
+            assert_eq!(response.status(), 403, "{path}");
+        }
+        for path in ["/dead-letters/requeue", "/dead-letters/discard"] {
+            assert_eq!(dashboard.post(path, "1", &ours).await, 403, "{path}");
+        }
+        let page = dashboard.page("/").await;
+        assert!(page.contains("1 dead letter") && !page.contains("href=\"/dead-letters"), "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_reader_of_one_project_sees_nothing_of_another() {
+    let scope = Scope::Only(vec!["fabrikam/Spartan".parse().unwrap()]);
+    let caller = Caller { rights: Rights::Read, scope, name: None };
+    let dashboard = Dashboard::over(history(), caller).await;
+    let pages = dashboard.crawl(400).await;
+    assert!(pages.len() > 50);
+    for (path, page) in pages {
+        for other in ["Platform", "infra", "nightly-e2e"] {
+            assert!(!page.contains(other), "{other} on {path}: {page}");
+        }
+    }
+}
+
+/// What must not be changed for the event to be what it is.
+fn is_needed(key: &str, text: &str, states: bool) -> bool {
+    let word = ["eventType", "publisherId", "resourceVersion", "definitionType", "type"].contains(&key);
+    let state = ["state", "status", "result", "reason"].contains(&key);
+    let value = text.len() > 18 && text.as_bytes()[4] == b'-' && text.contains('T');
+    let id = key == "id" || key.ends_with("Id") || text.contains("://");
+    word || value || id || (state && !states)
+}
+
+/// Every text of the event with the hostile one behind it; in addresses, a scheme that runs.
+fn poisoned(value: &Value, key: &str, states: bool) -> Value {
+    match value {
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), poisoned(value, key, states))).collect(),
+        Value::Array(all) => all.iter().map(|value| poisoned(value, key, states)).collect(),
+        Value::String(text) if ["href", "webUrl", "remoteUrl"].contains(&key) && states => {
+            Value::String(format!("javascript:alert(1)//{text}"))
+        }
+        Value::String(text) if !is_needed(key, text, states) => Value::String(format!("{text}{HOSTILE}")),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
+    }
+}
+
+async fn assert_harmless(states: bool) {
+    let poison = |body: &Vec<u8>| {
+        let value: Value = serde_json::from_slice(body).ok()?;
+        Some(poisoned(&value, "", states).to_string().into_bytes())
+    };
+    let all = examples().into_iter().chain(history());
+    let mut bodies: Vec<_> = all.filter_map(|body| poison(&body)).collect();
+    bodies.push(format!("{{\"eventType\": \"{}\"", HOSTILE.replace('"', "")).into_bytes());
+    let dashboard = Dashboard::over(bodies, Caller::on_loopback()).await;
+    let pages = dashboard.crawl(500).await;
+    assert!(pages.len() > 100, "{}", pages.len());
+    for (path, page) in &pages {
+        assert!(!page.contains("<img"), "{path}: {page}");
+        assert!(!page.contains('\u{202e}'), "{path}");
+        assert!(
+            hrefs(page)
+                .all(|href| ["/", "#", "http://", "https://"].iter().any(|good| href.starts_with(good))
+                    || href.is_empty())
+        );
+        assert!(!page.contains("style=\"") && !page.to_lowercase().contains("javascript:alert(1)//http\""), "{path}");
+        assert_eq!(page.matches("<script").count(), 1, "{path}");
+    }
+    // The texts do get to the pages.
+    let shown =
+        pages.iter().filter(|(_, page)| page.contains("&#60;img src=x onerror=alert(1)&#62;&#34;&#39;&#38;\\u{202e}"));
+    assert!(shown.count() > pages.len() / 2);
+}
+
+#[tokio::test]
+async fn hostile_names_in_every_text_stay_text() {
+    assert_harmless(false).await;
+}
+
+#[tokio::test]
+async fn hostile_states_and_addresses_stay_text() {
+    assert_harmless(true).await;
+}
