@@ -13,6 +13,7 @@
 //! | module | its part |
 //! |---|---|
 //! | [`http`] | takes in what Azure DevOps posts; the API and the dashboard for readers |
+//! | [`http`] | takes in what Azure DevOps posts, and answers readers |
 //! | [`queue`] | keeps messages and dead letters |
 //! | [`ado`] | reads the service's JSON into facts: the room for a new event |
 //! | [`domain`] | what is said about a run, joined; what follows from it. Pure |

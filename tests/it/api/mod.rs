@@ -210,6 +210,26 @@ async fn several_runs_with_one_number_are_listed() {
     assert_eq!(bench.json("/api/v1/runs/110110?organization=contoso").await["organization"], "contoso");
 }
 
+/// With the real `curl`, and each against a server that has the examples.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_examples_of_the_readme_work() {
+    let readme = include_str!("../../../README.md");
+    let section = readme.split("## The HTTP API").nth(1).unwrap().split("\n## ").next().unwrap();
+    let lines: Vec<&str> = section.lines().filter(|line| line.starts_with("curl ")).collect();
+    assert!(lines.len() > 5);
+    let bench = Bench::empty().await;
+    bench.local.queue.put(crate::examples::bodies().into_iter().map(|(_, body)| body).collect()).await.unwrap();
+    bench.local.drain().await;
+    for line in lines {
+        let line = line.replace("http://127.0.0.1:8080", &bench.all);
+        let ran = tokio::process::Command::new("sh").args(["-c", &line]).output().await.unwrap();
+        assert!(ran.status.success(), "{line}");
+        let json: Value = serde_json::from_slice(&ran.stdout).unwrap();
+        let is_list = line.contains("/runs?") || line.contains("/pipelines");
+        assert!(!is_list || !json["items"].as_array().unwrap().is_empty(), "{line}: {json}");
+    }
+}
+
 /// All pages of a list, and what came in between.
 async fn pages(bench: &Bench, path: &str, mut between: impl AsyncFnMut()) -> Vec<Value> {
     let (mut items, mut cursor) = (Vec::new(), String::new());
