@@ -1,10 +1,12 @@
-// Keeps what is marked data-live current: at an event, or every few seconds where the stream cannot be had, the page is
-// fetched once more and what is marked is put in place. Without this script the page has a link to reload it.
+// Keeps what is marked data-live current: at an event, and now and then (more often where the stream cannot be had), the
+// page is fetched once more and what is marked is put in place. Of dead letters and of time passing no event tells.
+// Without this script the page has a link to reload it.
 (() => {
   "use strict";
   const LEAST_MS = 1000;
   const POLL_MS = 5000;
-  const EVENTS = ["run", "deployment", "approval", "gap", "release", "pullRequest", "push", "workItem", "changes"];
+  const POLL_BESIDE_STREAM_MS = 10000;
+  const EVENTS = ["run", "deployment", "approval", "gap", "release", "pullRequest", "push", "workItem", "changes", "reset"];
   const KEY = "pipetrail.paused";
   const pause = document.getElementById("pause");
   const reload = document.getElementById("reload");
@@ -82,6 +84,11 @@
     timer = setTimeout(() => { timer = 0; refresh(); }, Math.max(0, last + LEAST_MS - Date.now()));
   }
 
+  function every(ms) {
+    clearInterval(poll);
+    poll = setInterval(refresh, ms);
+  }
+
   function start() {
     if (source || poll) return;
     source = new EventSource("/api/v1/stream");
@@ -90,8 +97,9 @@
     source.onerror = () => {
       if (source?.readyState !== EventSource.CLOSED) return;
       source = null;
-      poll ||= setInterval(refresh, POLL_MS);
+      every(POLL_MS);
     };
+    every(POLL_BESIDE_STREAM_MS);
   }
 
   function stop() {
