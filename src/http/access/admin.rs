@@ -16,8 +16,7 @@ impl<S: Sync> FromRequestParts<S> for Admin {
 
     fn from_request_parts(parts: &mut Parts, _: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
         ready(match parts.extensions.get::<Caller>() {
-            Some(caller) if caller.is_admin_of_all() => Ok(Self(caller.clone())),
-            Some(_) => Err(Problem::forbidden("This is for administrators of all projects.")),
+            Some(caller) => caller.as_admin_of_all().map(|()| Self(caller.clone())),
             None => Err(Problem::sign_in()),
         })
     }
@@ -28,6 +27,12 @@ impl Caller {
     #[must_use]
     pub fn is_admin_of_all(&self) -> bool {
         self.rights == Rights::Admin && self.scope == Scope::All
+    }
+
+    /// Lets only those go on.
+    pub(crate) fn as_admin_of_all(&self) -> Result<(), Problem> {
+        let refused = || Problem::forbidden("Dead letters are for administrators of all projects.");
+        if self.is_admin_of_all() { Ok(()) } else { Err(refused()) }
     }
 }
 

@@ -7,13 +7,13 @@ use axum::extract::{Form, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::frame::{Frame, may_administer};
+use super::frame::Frame;
 use super::html::{When, part, query, said};
 use super::{missing, page};
 use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
-use crate::queue::{After, DeadLetter, DeadLetterFilter, QueueError};
+use crate::queue::{After, DeadLetter, DeadLetterFilter};
 use crate::view::LetterBody;
 
 /// Each may hold a body of 2 MiB.
@@ -22,7 +22,6 @@ const TOP: usize = 25;
 const COUNTED: usize = 200;
 /// What of a body a page shows; the command line has it all.
 const MOST_SHOWN: usize = 64 * 1024;
-const FORBIDDEN: &str = "Dead letters are for administrators of all projects.";
 const HINT: &str = "It may have been requeued or discarded.";
 
 #[derive(Debug, Default, Deserialize)]
@@ -76,14 +75,12 @@ impl Row {
 
 /// `GET /dead-letters`
 pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
-    if !may_administer(&reader) {
-        return Err(Problem::forbidden(FORBIDDEN));
-    }
+    reader.caller.as_admin_of_all()?;
     let now = reader.clock.now();
     let reason = said(asked.reason);
     let filter = DeadLetterFilter { code: reason.clone(), ..DeadLetterFilter::default() };
     let after = asked.after.as_deref().and_then(read_after);
-    let mut letters = reader.queue.dead_letters(&filter, after.as_ref(), TOP + 1).await.map_err(|e| failed(&e))?;
+    let mut letters = reader.queue.dead_letters(&filter, after.as_ref(), TOP + 1).await?;
     let more = letters.len() > TOP;
     letters.truncate(TOP);
     let next = letters.last().filter(|_| more).map(|last| format!("{}~{}", last.dead.ticks(), last.id));
@@ -112,18 +109,13 @@ pub(super) async fn reasons(reader: &Reader) -> Result<(BTreeMap<String, usize>,
     let (mut reasons, mut after, mut counted) = (BTreeMap::new(), None, 0);
     while counted < COUNTED {
         let all = DeadLetterFilter::default();
-        let letters = reader.queue.dead_letters(&all, after.as_ref(), TOP).await.map_err(|e| failed(&e))?;
+        let letters = reader.queue.dead_letters(&all, after.as_ref(), TOP).await?;
         let Some(last) = letters.last() else { return Ok((reasons, false)) };
         after = Some(After::from(last));
         counted += letters.len();
         letters.into_iter().for_each(|letter| *reasons.entry(letter.reason.code).or_default() += 1);
     }
     Ok((reasons, true))
-}
-
-fn failed(error: &QueueError) -> Problem {
-    tracing::error!(error = error as &dyn std::error::Error, "page: the queue failed");
-    Problem::unavailable("The queue does not answer; see the log.")
 }
 
 #[derive(Template)]
@@ -139,15 +131,13 @@ struct Show {
 
 async fn find(reader: &Reader, id: &str) -> Result<Option<DeadLetter>, Problem> {
     let filter = DeadLetterFilter { ids: Some(vec![id.to_owned()]), ..DeadLetterFilter::default() };
-    let found = reader.queue.dead_letters(&filter, None, 1).await.map_err(|error| failed(&error))?;
+    let found = reader.queue.dead_letters(&filter, None, 1).await?;
     Ok(found.into_iter().next())
 }
 
 /// `GET /dead-letters/show?id=`
 pub(super) async fn show(reader: Reader, Query(Which { id }): Query<Which>) -> Result<Response, Problem> {
-    if !may_administer(&reader) {
-        return Err(Problem::forbidden(FORBIDDEN));
-    }
+    reader.caller.as_admin_of_all()?;
     let Some(letter) = find(&reader, &id).await? else {
         return missing(&reader, format!("Dead letter {id}"), HINT).await;
     };
@@ -164,10 +154,8 @@ pub(super) async fn show(reader: Reader, Query(Which { id }): Query<Which>) -> R
 
 /// `POST /dead-letters/requeue`
 pub(super) async fn requeue(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
-    if !may_administer(&reader) {
-        return Err(Problem::forbidden(FORBIDDEN));
-    }
-    reader.queue.requeue(&[id]).await.map_err(|error| failed(&error))?;
+    reader.caller.as_admin_of_all()?;
+    reader.queue.requeue(&[id]).await?;
     reader.letters.forget().await;
     Ok(Redirect::to("/dead-letters").into_response())
 }
@@ -181,9 +169,7 @@ struct Confirm {
 
 /// `GET /dead-letters/discard?id=`: it cannot be undone, so it is asked for twice.
 pub(super) async fn confirm(reader: Reader, Query(Which { id }): Query<Which>) -> Result<Response, Problem> {
-    if !may_administer(&reader) {
-        return Err(Problem::forbidden(FORBIDDEN));
-    }
+    reader.caller.as_admin_of_all()?;
     let Some(letter) = find(&reader, &id).await? else {
         return missing(&reader, format!("Dead letter {id}"), HINT).await;
     };
@@ -193,10 +179,8 @@ pub(super) async fn confirm(reader: Reader, Query(Which { id }): Query<Which>) -
 
 /// `POST /dead-letters/discard`
 pub(super) async fn discard(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
-    if !may_administer(&reader) {
-        return Err(Problem::forbidden(FORBIDDEN));
-    }
-    reader.queue.discard(&[id]).await.map_err(|error| failed(&error))?;
+    reader.caller.as_admin_of_all()?;
+    reader.queue.discard(&[id]).await?;
     reader.letters.forget().await;
     Ok(Redirect::to("/dead-letters").into_response())
 }

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use super::html::When;
 use crate::catalog::{Gap, GapFilter};
-use crate::domain::{Scope, Time};
+use crate::domain::Time;
 use crate::http::Problem;
-use crate::http::access::Rights;
 use crate::http::reader::{HookHealth, Reader};
 use crate::view::moment;
 
@@ -60,7 +59,7 @@ pub(super) struct Trust {
 impl Frame {
     /// `here` is the page's place among [`PLACES`], or another.
     pub(super) async fn of(reader: &Reader, here: &str) -> Result<Self, Problem> {
-        let admin = may_administer(reader);
+        let admin = reader.caller.is_admin_of_all();
         let places = PLACES.iter().filter(|(href, _)| admin || *href != "/dead-letters");
         Ok(Self {
             places: places.map(|(href, word)| Place { href, word, here: *href == here }).collect(),
@@ -108,11 +107,6 @@ fn clock(time: Time) -> String {
 async fn letters(reader: &Reader) -> Option<u64> {
     let survey = tokio::time::timeout(PATIENCE, reader.queue.survey()).await.ok()?;
     survey.ok().map(|survey| survey.dead_letters)
-}
-
-/// Dead letters are bodies of any project.
-pub(super) fn may_administer(reader: &Reader) -> bool {
-    reader.caller.rights == Rights::Admin && reader.caller.scope == Scope::All
 }
 
 #[cfg(test)]
