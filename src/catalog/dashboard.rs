@@ -8,8 +8,8 @@ use std::fmt;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::query::{Conditions, RUNS, collect, run, time, with_stages};
-use super::rows::{Run, RunFilter, Stage};
+use super::query::{Conditions, collect, run, time};
+use super::rows::{Run, Stage};
 use super::{Catalog, CatalogError};
 use crate::domain::Time;
 
@@ -110,34 +110,6 @@ impl Catalog {
         wanted.add_scope(&self.scope, "r");
         let ask = format!("{RECENT}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
         Ok(self.file.read(move |c| collect(c, &ask, wanted.values, recent)).await?)
-    }
-
-    /// Runs by run id descending, behind `before`; also only those that somebody asked for.
-    ///
-    /// # Errors
-    /// When the catalog's file fails.
-    pub async fn runs_before(
-        &self,
-        filter: &RunFilter,
-        who: Option<&str>,
-        before: Option<&RunsBefore>,
-    ) -> Result<Vec<Run>, CatalogError> {
-        let mut wanted = Conditions::of(filter);
-        wanted.add_text("r.requested_for = ? COLLATE NOCASE", who.map(str::to_owned));
-        if let Some(RunsBefore { run_id, organization, pipeline }) = before {
-            let clause = "r.run <= ? AND (r.run < ? OR (r.organization, r.pipeline) > (?, ?))";
-            let run = Value::Integer(number(*run_id));
-            wanted
-                .add(clause, [run.clone(), run, Value::Text(organization.clone()), Value::Integer(number(*pipeline))]);
-        }
-        wanted.add_scope(&self.scope, "r");
-        let top = filter.top.map_or(-1, i64::from);
-        let ask = format!("{RUNS}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
-        let read = move |c: &Connection| {
-            let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
-            found.into_iter().map(|(id, run)| with_stages(c, id, run)).collect()
-        };
-        Ok(self.file.read(read).await?)
     }
 
     /// The stages of these runs, which the same catalog gave.
@@ -274,6 +246,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::catalog::{Place, RunFilter};
     use crate::clock::SystemClock;
     use crate::domain::{ProjectName, Scope};
     use crate::sqlite::{Durability, LocalFile, Missing};
@@ -327,16 +300,22 @@ mod tests {
     #[tokio::test]
     async fn pages_of_runs_follow_each_other_without_a_hole() {
         let (_folder, catalog) = catalog().await;
-        let filter = RunFilter { result: Some("failed".to_owned()), top: Some(4), ..RunFilter::default() };
+        let of = |who: &str, after: Option<RunsBefore>| RunFilter {
+            result: Some("failed".to_owned()),
+            requested_for: Some(who.to_owned()),
+            top: Some(4),
+            after: after.map(Place::from),
+            ..RunFilter::default()
+        };
         let (mut all, mut before) = (Vec::new(), None);
         loop {
-            let page = catalog.runs_before(&filter, Some("ada"), before.as_ref()).await.unwrap();
+            let page = catalog.runs(&of("ada", before)).await.unwrap();
             let Some(last) = page.last() else { break };
             before = RunsBefore::read(&RunsBefore::from(last).to_string());
             all.extend(page.iter().map(|run| run.run_id));
         }
         assert_eq!(all, [30, 27, 24, 21, 18, 15, 12, 9, 6, 3]);
-        assert_eq!(catalog.runs_before(&filter, Some("Bea"), None).await.unwrap(), []);
+        assert_eq!(catalog.runs(&of("Bea", None)).await.unwrap(), []);
         assert_eq!(["", "7", "7~x~y", "7~8"].map(RunsBefore::read), [const { None }; 4]);
     }
 

@@ -1,6 +1,7 @@
 use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
+use super::dashboard::RunsBefore;
 use super::rows::{Deployment, Environment, Gap, GivenApproval, Pipeline, PipelineName, Run};
 use crate::domain::Time;
 
@@ -64,6 +65,15 @@ impl Placed for Run {
 
     fn place(&self) -> Place {
         Place(vec![id(Some(self.run_id)), text(Some(&self.organization)), id(Some(self.pipeline.id))])
+    }
+}
+
+impl From<RunsBefore> for Place {
+    fn from(run: RunsBefore) -> Self {
+        let RunsBefore { run_id, organization, pipeline } = run;
+        // An address may hold any number: behind the greatest all runs follow.
+        let number = |id| Part::Number(i64::try_from(id).unwrap_or(i64::MAX));
+        Self(vec![number(run_id), text(Some(&organization)), number(pipeline)])
     }
 }
 

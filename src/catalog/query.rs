@@ -143,6 +143,7 @@ impl Conditions {
         if let Some(since) = filter.since {
             wanted.add("coalesce(r.queued, r.started, r.finished) >= ?", [Value::Integer(since.ticks())]);
         }
+        wanted.add_text("r.requested_for = ? COLLATE NOCASE", filter.requested_for.clone());
         wanted.add_runs_after(filter);
         wanted
     }

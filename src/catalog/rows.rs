@@ -556,6 +556,8 @@ pub struct RunFilter {
     pub commit: Option<String>,
     /// Queued at or after; where that is not known, started or finished.
     pub since: Option<Time>,
+    /// Whom it was asked for by, as the service shows them.
+    pub requested_for: Option<String>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
     /// Only what follows this one in the order of the list.

@@ -88,6 +88,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         top: Some(limit.and_one()),
         after: after::<Run>(sort.list(), wanted.cursor.as_deref())?,
         oldest_first: sort == Sort::Oldest,
+        requested_for: None,
     };
     Ok(Json(Page::of(sort.list(), reader.catalog.runs(&filter).await?, limit)))
 }

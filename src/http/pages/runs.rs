@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::html::{Badge, Dot, When, branch, named, part, query, said, short, taken, web};
 use super::page;
-use crate::catalog::{Run, RunFilter, RunsBefore, Stage};
+use crate::catalog::{Place, Run, RunFilter, RunsBefore, Stage};
 use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
@@ -60,10 +60,17 @@ impl Asked {
             result: self.result.clone(),
             commit: self.commit.clone(),
             since: days.map(|days| now.minus(Duration::from_secs(days.saturating_mul(DAY)))),
+            requested_for: self.who.clone(),
+            after: self.place().map(Place::from),
             // One more tells whether there is a next page.
             top: u32::try_from(TOP + 1).ok(),
             ..RunFilter::default()
         }
+    }
+
+    /// `None` on the first page, and where the address holds no place.
+    fn place(&self) -> Option<RunsBefore> {
+        self.before.as_deref().and_then(RunsBefore::read)
     }
 
     fn address(&self, before: Option<&str>) -> String {
@@ -161,8 +168,7 @@ pub(super) fn latest(stages: &[Stage]) -> impl Iterator<Item = &Stage> {
 /// `GET /runs`
 pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let (asked, now) = (asked.trimmed(), reader.clock.now());
-    let before = asked.before.as_deref().and_then(RunsBefore::read);
-    let mut runs = reader.catalog.runs_before(&asked.filter(now), asked.who.as_deref(), before.as_ref()).await?;
+    let mut runs = reader.catalog.runs(&asked.filter(now)).await?;
     let more = runs.len() > TOP;
     runs.truncate(TOP);
     let last = runs.last().filter(|_| more).map(|run| RunsBefore::from(run).to_string());
@@ -172,7 +178,7 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         choices: choices(&asked),
         rows: runs.iter().map(|run| RunRow::of(run, now)).collect(),
         next: last.map(|last| asked.address(Some(&last))),
-        first: before.map(|_| asked.address(None)),
+        first: asked.place().map(|_| asked.address(None)),
         filtered: asked.is_any(),
     })
 }
