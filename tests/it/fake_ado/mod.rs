@@ -26,6 +26,7 @@ use reqwest::Url;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use builds::{Build, Timeline};
 pub(crate) use code::{PullRequest, Push, Repository, WorkItem};
@@ -52,6 +53,8 @@ pub(crate) enum Trouble {
     NotJson,
     /// A good answer after so long.
     Late(Duration),
+    /// A good answer once this is called.
+    Held(CancellationToken),
 }
 
 /// What the service knows, and how it behaves.
@@ -300,8 +303,10 @@ async fn handle(Shared(state): Shared<Arc<Mutex<State>>>, request: HttpRequest) 
         let next = state.troubles.pop_front();
         next.or_else(|| state.trouble.clone())
     };
-    if let Some(Trouble::Late(time)) = &trouble {
-        tokio::time::sleep(*time).await;
+    match &trouble {
+        Some(Trouble::Late(time)) => tokio::time::sleep(*time).await,
+        Some(Trouble::Held(released)) => released.cancelled().await,
+        _ => {}
     }
     let mut state = state.lock().unwrap();
     state.at_once -= 1;
@@ -328,7 +333,7 @@ fn troubled(trouble: Option<&Trouble>, sound: impl FnOnce() -> Reply) -> Reply {
                    'Concurrency' in namespace 'User'. For more information on why your request was blocked, see the topic \
                    \"Rate limits\" on the Microsoft Web site.";
     match trouble {
-        None | Some(Trouble::Late(_)) => sound(),
+        None | Some(Trouble::Late(_) | Trouble::Held(_)) => sound(),
         Some(Trouble::Status(status, wait)) => {
             let reply = Reply::refusal(*status, if *status == 429 { limited } else { "VS403: trouble of the service" });
             wait.iter().fold(reply, |reply, seconds| reply.with("retry-after", seconds.to_string()))
