@@ -3,7 +3,7 @@ use rusqlite::Connection;
 use super::query::run_of;
 use super::rows::Run;
 use super::seen::Seen;
-use super::{Catalog, CatalogError, Kept};
+use super::{Catalog, CatalogError};
 use crate::domain::Key;
 
 /// A record that changed and may be shown.
@@ -42,11 +42,5 @@ impl Catalog {
             Ok(news)
         };
         Ok(self.file.read(act).await?)
-    }
-
-    /// Whether it has to follow a store, and is not kept by it.
-    #[must_use]
-    pub fn follows(&self) -> bool {
-        self.kept == Kept::ByFollowing
     }
 }

@@ -60,7 +60,7 @@ pub(super) async fn run_all(
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let catalog = if readers { Some(parts.catalog(context)?) } else { None };
-    let following = stopping(stop.clone(), follow(context, catalog.as_ref(), parts, stop.clone()));
+    let following = stopping(stop.clone(), follow(catalog.as_ref(), parts, stop.clone()));
     let routes = routes(context, parts, catalog.clone(), metrics.clone())?;
     let serving = stopping(stop.clone(), serve(server, routes, metrics, stop.clone()));
     let working = stopping(stop.clone(), work(context, parts, mode, asking.as_ref(), stop.clone()));
@@ -86,12 +86,12 @@ pub(super) async fn run_all(
         }
     };
     let all = async {
-        let ((), followed, worked, ()) = tokio::join!(serving, following, working, besides);
+        let ((), (), worked, ()) = tokio::join!(serving, following, working, besides);
         parts.empty_log(context).await;
-        (followed, worked)
+        worked
     };
     tokio::select! {
-        (followed, worked) = all => ended(context, followed, worked),
+        worked = all => ended(context, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }
@@ -123,22 +123,11 @@ async fn work(
 }
 
 /// Without readers there is nothing to keep up to date.
-async fn follow(
-    context: &Context,
-    catalog: Option<&Catalog>,
-    parts: &Parts,
-    stop: CancellationToken,
-) -> Result<(), Failure> {
-    let Some(catalog) = catalog else {
-        stop.cancelled().await;
-        return Ok(());
-    };
-    let Err(error) = catalog.follow(parts.store.as_ref(), &stop).await else { return Ok(()) };
-    let failure = Failure::from(error);
-    if failure.is_damage() && parts.catalog_anew(context)?.is_some() {
-        return Err(failure.hint("the catalog is made anew: start again"));
+async fn follow(catalog: Option<&Catalog>, parts: &Parts, stop: CancellationToken) {
+    match catalog {
+        Some(catalog) => catalog.follow(parts.store.as_ref(), &stop).await,
+        None => stop.cancelled().await,
     }
-    Err(failure)
 }
 
 fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: Metrics) -> Result<Router, Failure> {
@@ -188,14 +177,8 @@ async fn stopping<T>(stop: CancellationToken, part: impl Future<Output = T>) -> 
     ended
 }
 
-fn ended(
-    context: &Context,
-    followed: Result<(), Failure>,
-    worked: Result<Option<Tally>, Failure>,
-) -> Result<Exit, Failure> {
-    let tally = worked?;
-    followed?;
-    if let Some(tally) = tally {
+fn ended(context: &Context, worked: Result<Option<Tally>, Failure>) -> Result<Exit, Failure> {
+    if let Some(tally) = worked? {
         context.report(&summary(&tally));
     }
     Ok(Exit::Done)

@@ -46,7 +46,7 @@ pub(super) fn routes() -> Router<Readers> {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .route("/api", any(problem::not_found))
         .route("/api/{*rest}", any(problem::not_found))
-        .layer(Extension(stream::Hub::default()))
+        .layer(Extension(stream::Room::default()))
         .layer(middleware::from_fn(fresh::validated))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::after_panic))

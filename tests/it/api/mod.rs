@@ -17,6 +17,7 @@ use pipetrail::domain::{Fact, Scope};
 use pipetrail::http::access::{Caller, Rights};
 use pipetrail::http::{Limits, Readers, Server, readers};
 use pipetrail::ingest::Importer;
+use pipetrail::store::Store;
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -48,6 +49,7 @@ impl Bench {
         let local = Local::open(&path).await;
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let mut bench = Self { local, client: Client::new(), all: String::new(), stop, tracker, folder };
+        bench.follow(&bench.local.catalog, &bench.local.store);
         bench.all = bench.serve(Caller::on_loopback()).await;
         bench
     }
@@ -61,10 +63,20 @@ impl Bench {
         self.serve_from(self.local.catalog.clone(), caller).await
     }
 
+    /// Keeps it up to date, as a process does.
+    pub(crate) fn follow(&self, catalog: &Catalog, store: &Arc<dyn Store>) {
+        let (catalog, store, stop) = (catalog.clone(), store.clone(), self.stop.clone());
+        self.tracker.spawn(async move { catalog.follow(store.as_ref(), &stop).await });
+    }
+
     pub(crate) async fn serve_from(&self, catalog: Catalog, caller: Caller) -> String {
+        self.serve_by(self.local.store.clone(), catalog, caller).await
+    }
+
+    pub(crate) async fn serve_by(&self, store: Arc<dyn Store>, catalog: Catalog, caller: Caller) -> String {
         let readers = readers(Readers {
             catalog,
-            store: self.local.store.clone(),
+            store,
             queue: self.local.queue.clone(),
             clock: Arc::new(ManualClock::at(time("2026-03-02T12:00:00Z"))),
             owners: Owners::default(),
