@@ -15,7 +15,7 @@ use pipetrail::domain::owner::{OwnerRule, Owners};
 use pipetrail::domain::{Fact, Pattern, ProjectName, Scope};
 use pipetrail::history::Plan;
 use pipetrail::http::access::{Caller, Rights};
-use pipetrail::http::{Limits, Readers, Server, readers};
+use pipetrail::http::{Limits, Readers, Server, behind_gate, readers};
 use pipetrail::ingest::Importer;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::support::{Local, folder, time};
+use crate::support::{Local, folder, open_access, time};
 
 /// Markup that runs, an end of an attribute, and a mark that turns the line around.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}";
@@ -55,7 +55,8 @@ impl Dashboard {
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
-        TaskTracker::new().spawn(server.serve(readers.layer(Extension(caller)), Limits::default(), stop.clone()));
+        let routes = behind_gate(readers.layer(Extension(caller)), &open_access(address));
+        TaskTracker::new().spawn(server.serve(routes, Limits::default(), stop.clone()));
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { address, client, local, _stop: stop.drop_guard(), _folder: folder }
     }
@@ -69,6 +70,12 @@ impl Dashboard {
 
     async fn get(&self, path: &str) -> Response {
         self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
+    }
+
+    /// As a browser does.
+    async fn browse(&self, path: &str) -> Response {
+        let ask = self.client.get(format!("http://{}{path}", self.address));
+        ask.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().await.unwrap()
     }
 
     async fn page(&self, path: &str) -> String {
@@ -220,6 +227,35 @@ async fn pages_tell_the_browser_what_they_may_do() {
     assert_eq!(dashboard.get("/runs/7").await.status(), 404);
 }
 
+/// Programs get it as JSON.
+#[tokio::test]
+async fn what_goes_wrong_is_told_people_as_a_page() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    for (path, status) in [("/runs/x", 400), ("/runs?state=a&state=b", 400), ("/no/such/page", 404), ("/environments/x", 404)] {
+        let response = dashboard.browse(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{path}");
+        assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
+        let page = response.text().await.unwrap();
+        assert!(page.contains("<h1>") && page.contains("To the overview"), "{path}: {page}");
+    }
+    let json = dashboard.browse("/api/v1/runs/x").await;
+    assert_eq!(json.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_catalog_that_fails_is_a_page_that_looks_again() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    let damage = "DROP TABLE runs; CREATE VIEW runs AS SELECT * FROM no_such_table";
+    rusqlite::Connection::open(dashboard.local.file.path()).unwrap().execute_batch(damage).unwrap();
+    let response = dashboard.browse("/").await;
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let page = response.text().await.unwrap();
+    assert!(page.contains("The catalog does not answer") && page.contains("http-equiv=\"refresh\""), "{page}");
+    let told = dashboard.get("/").await;
+    assert_eq!(told.headers()["content-type"], "application/problem+json", "a program asks");
+}
+
 #[tokio::test]
 async fn pages_of_runs_lead_on_to_the_last_one() {
     let (from, until) = (time("2026-03-02T00:00:00Z"), time("2026-03-04T12:00:00Z"));
@@ -269,6 +305,9 @@ async fn dead_letters_are_requeued_and_discarded_from_this_server_only() {
     for origin in ["https://evil.example", "null"] {
         assert_eq!(dashboard.post("/dead-letters/discard", first, origin).await, 403);
     }
+    let silent = dashboard.client.post(format!("{ours}/dead-letters/discard")).body(format!("id={first}"));
+    let silent = silent.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+    assert_eq!(silent.status(), 403, "whoever does not say where it comes from");
     assert_eq!(dashboard.letters().await, 2);
     assert!(dashboard.page(&format!("/dead-letters/discard?id={first}")).await.contains("nothing brings it back"));
     assert_eq!(dashboard.letters().await, 2, "to ask discards nothing");
