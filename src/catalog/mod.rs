@@ -23,6 +23,7 @@ mod query;
 mod references;
 mod releases;
 mod rows;
+mod samples;
 mod seen;
 
 use std::path::Path;
@@ -46,6 +47,7 @@ pub use rows::{
     PipelineName, PullRequestDetail, Push, Run, RunDetail, RunFilter, RunResult, Stage, Vote, WorkItemDetail,
     WorkItemState,
 };
+pub use samples::{Sample, Sampled};
 
 /// A log that starts over so often while it is being read is not one.
 const MOST_RESETS: u32 = 3;
@@ -133,6 +135,12 @@ impl Catalog {
     #[must_use]
     pub fn seen_by(&self, scope: Scope) -> Self {
         Self { scope, ..self.clone() }
+    }
+
+    /// Whether nothing is cut off.
+    #[must_use]
+    pub fn shows_all(&self) -> bool {
+        self.scope == Scope::All
     }
 
     #[must_use]

@@ -15,6 +15,7 @@ mod get;
 mod output;
 mod parts;
 mod purge;
+mod query;
 mod refold;
 mod serve;
 mod subscriptions;
@@ -43,6 +44,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Get(args) => get::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
+        Command::Query(args) => query::run(context, &args).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Forget(args) => forget::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,

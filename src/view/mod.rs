@@ -4,6 +4,7 @@
 //! terminal's window, or a bidirectional override that turns a line around. Tables escape such
 //! characters; JSON writes them as `\u` escapes, which mean the same to a program.
 
+mod answer;
 mod csv;
 mod dead_letter;
 mod deployments;
@@ -12,6 +13,7 @@ mod gaps;
 mod json;
 mod links;
 mod near;
+pub mod overview;
 mod run;
 mod runs;
 mod subscriptions;
@@ -19,6 +21,7 @@ mod table;
 mod time;
 mod timeline;
 
+pub use answer::{cells_csv, cells_table};
 pub use csv::{
     approvals_csv, deployments_csv, environments_csv, gaps_csv, links_csv, pipelines_csv, run_csv, runs_csv, stages_csv,
 };

@@ -15,6 +15,7 @@ mod openapi;
 mod owned;
 mod page;
 mod pipelines;
+mod query;
 mod runs;
 mod stream;
 
@@ -71,5 +72,7 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::requeue))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(query::list))
+        .routes(routes!(query::ask))
         .routes(routes!(stream::listen))
 }

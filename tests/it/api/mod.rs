@@ -1,6 +1,7 @@
 //! The HTTP API over a real listener: what it answers, to whom, and that its document says so.
 
 mod document;
+mod questions;
 mod scope;
 mod seed;
 mod stream;
