@@ -12,17 +12,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast};
 
-use super::{Catalog, CatalogError, Kept, apply};
-use crate::domain::Key;
+use super::{Catalog, CatalogError, Kept, News, apply};
+use crate::domain::{Key, Scope};
 use crate::store::{Changes, Cursor, Store};
 
-/// So many portions of changes a slow listener may be behind.
-const MOST_BEHIND: usize = 64;
+/// So many portions of changes a slow listener may be behind: each is kept with what it shows.
+const MOST_BEHIND: usize = 16;
 /// Keys that one portion has at the most, about.
 pub(super) const PORTION: usize = 500;
 
 /// A portion of the change log, which the catalog has.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Told {
     /// Each once, in their order.
     pub keys: Vec<Key>,
@@ -30,6 +30,8 @@ pub struct Told {
     pub reached: Cursor,
     /// What changed before is not told: read all anew.
     pub reset: bool,
+    /// What it shows to whom: made once for all who may see the same, since many listen.
+    shown: tokio::sync::Mutex<Vec<(Scope, Arc<[News]>)>>,
 }
 
 impl Told {
@@ -37,7 +39,7 @@ impl Told {
         let Changes { mut keys, cursor, reset, .. } = changes;
         keys.sort_unstable();
         keys.dedup();
-        Self { keys, reached: cursor, reset }
+        Self { keys, reached: cursor, reset, shown: tokio::sync::Mutex::default() }
     }
 }
 
@@ -102,7 +104,7 @@ impl Listeners {
         let mut reached = self.0.reached.lock().unwrap_or_else(PoisonError::into_inner);
         if reached.is_some() {
             *reached = Some(to.clone());
-            self.send(Told { keys: Vec::new(), reached: to.clone(), reset: true });
+            self.send(Told::of(Changes { keys: Vec::new(), cursor: to.clone(), more: false, reset: true }));
         }
     }
 
@@ -134,6 +136,20 @@ impl Catalog {
             Kept::ByStore => Ok(store.changes(&Cursor::default(), 1).await?.cursor),
             Kept::ByFollowing => Ok(self.file.read(apply::cursor).await?),
         }
+    }
+
+    /// What of it is there and may be shown.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn shown(&self, told: &Told) -> Result<Arc<[News]>, CatalogError> {
+        let mut shown = told.shown.lock().await;
+        if let Some((_, news)) = shown.iter().find(|(scope, _)| *scope == self.scope) {
+            return Ok(news.clone());
+        }
+        let news: Arc<[News]> = self.news(told.keys.clone()).await?.into();
+        shown.push((self.scope.clone(), news.clone()));
+        Ok(news)
     }
 
     /// What changed after `from`, a portion of it. The catalog has it once this answers.

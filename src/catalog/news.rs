@@ -19,7 +19,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When the catalog's file fails.
-    pub async fn news(&self, keys: Vec<Key>) -> Result<Vec<News>, CatalogError> {
+    pub(super) async fn news(&self, keys: Vec<Key>) -> Result<Vec<News>, CatalogError> {
         let scope = self.scope.clone();
         let act = move |connection: &Connection| {
             let seen = Seen { connection, scope: &scope };

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::{Extension, Router};
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
@@ -13,7 +13,7 @@ use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::catalog::Catalog;
-use crate::http::{self, Access, HookHealth, Limits, Readers, Server};
+use crate::http::{self, Access, Limits, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::sqlite::Missing;
@@ -133,14 +133,12 @@ async fn follow(catalog: Option<&Catalog>, parts: &Parts, stop: CancellationToke
 fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: Metrics) -> Result<Router, Failure> {
     let access = Access::new(&context.config.http, context.clock()).context("no client for [oidc] can be made")?;
     let router = http::router(parts.queue.clone(), parts.store.clone(), access.clone(), Limits::default());
-    let watched = metrics.clone();
     let mut router = router.merge(http::metrics(move || metrics.render()));
     if let Some(catalog) = catalog {
         if access.is_closed() {
             tracing::warn!("nobody can read here: set PIPETRAIL_READ_TOKEN, or [oidc] or [proxy] in the file");
         }
-        let readers = http::readers(readers(context, parts, catalog));
-        router = router.merge(readers.layer(Extension(HookHealth::new(move || watched.hooks()))));
+        router = router.merge(http::readers(readers(context, parts, catalog)));
     }
     Ok(http::behind_gate(router, &access))
 }

@@ -12,7 +12,7 @@ use pipetrail::ado::{Beside, deployment_records};
 use pipetrail::catalog::{Run, RunFilter, Stage};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::{OwnerRule, Owners};
-use pipetrail::domain::{Fact, Pattern, ProjectName, Scope};
+use pipetrail::domain::{Fact, HookLook, Pattern, ProjectName, Scope, SeenHook};
 use pipetrail::history::Plan;
 use pipetrail::http::access::{Caller, Rights};
 use pipetrail::http::{Limits, Readers, Server, behind_gate, readers};
@@ -88,6 +88,10 @@ impl Dashboard {
         post.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap().status().as_u16()
     }
 
+    async fn look(&self, look: &HookLook) {
+        self.local.store.put_note(&look.note().unwrap(), &look.encode()).await.unwrap();
+    }
+
     async fn letters(&self) -> u64 {
         self.local.queue.survey().await.unwrap().dead_letters
     }
@@ -113,6 +117,45 @@ impl Dashboard {
 
 fn hrefs(page: &str) -> impl Iterator<Item = String> {
     page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(|href| href.replace("&#38;", "&"))
+}
+
+/// Five minutes before noon.
+fn look(project: &str, finding: Option<&str>) -> HookLook {
+    let hook = |event: &str, finding: Option<&str>| SeenHook {
+        event_type: event.to_owned(),
+        pipeline: None,
+        subscription_id: None,
+        finding: finding.map(str::to_owned),
+        says: finding.map(|_| format!("{project} says {HOSTILE}")),
+        since: None,
+    };
+    HookLook {
+        organization: "fabrikam".to_owned(),
+        project: project.to_owned(),
+        project_id: project.len().to_string(),
+        at: time("2026-03-04T11:55:00Z"),
+        every: 600,
+        hooks: vec![hook("git.push", None), hook("build.complete", finding)],
+    }
+}
+
+#[tokio::test]
+async fn every_page_says_how_hooks_are_and_as_of_when() {
+    let dashboard = Dashboard::over(history(), Caller::on_loopback()).await;
+    dashboard.look(&look("Spartan", None)).await;
+    dashboard.look(&look("Platform", Some("onProbation"))).await;
+    for path in ["/", "/runs", "/hooks"] {
+        let page = dashboard.page(path).await;
+        assert!(page.contains("hooks: 3 of 4 healthy</a> as of <time"), "{path}: {page}");
+    }
+    let page = dashboard.page("/hooks").await;
+    let ill = page.find("onProbation").unwrap();
+    assert!(ill < page.find("> healthy</span>").unwrap(), "what is wrong stands first: {page}");
+    let dashboard = Dashboard::over(history(), Caller::on_loopback()).await;
+    dashboard.look(&HookLook { at: time("2026-03-04T11:00:00Z"), ..look("Spartan", None) }).await;
+    let page = dashboard.page("/hooks").await;
+    assert!(page.contains("hooks: 2 of 2 healthy") && page.contains("not looked at since"), "{page}");
+    assert!(page.contains("was healthy"), "{page}");
 }
 
 fn owners() -> Owners {
@@ -231,13 +274,23 @@ async fn pages_tell_the_browser_what_they_may_do() {
 #[tokio::test]
 async fn what_goes_wrong_is_told_people_as_a_page() {
     let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
-    for (path, status) in [("/runs/x", 400), ("/runs?state=a&state=b", 400), ("/no/such/page", 404), ("/environments/x", 404)] {
+    for (path, status) in [("/runs?state=a&state=b", 400), ("/no/such/page", 404), ("/environments/x", 404)] {
         let response = dashboard.browse(path).await;
         assert_eq!(response.status(), status, "{path}");
         assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{path}");
         assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
         let page = response.text().await.unwrap();
         assert!(page.contains("<h1>") && page.contains("To the overview"), "{path}: {page}");
+    }
+    for (path, words) in [
+        ("/runs?since=7d", "unknown field `since`"),
+        ("/runs?days=many", "`days` is a number"),
+        ("/runs?%3Cimg%20src=x", "unknown field `&#60;img src`"),
+    ] {
+        let response = dashboard.browse(path).await;
+        assert_eq!(response.status(), 400, "{path}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains(words) && !page.contains("<img"), "{path}: {page}");
     }
     let json = dashboard.browse("/api/v1/runs/x").await;
     assert_eq!(json.headers()["content-type"], "application/problem+json");
@@ -345,8 +398,12 @@ async fn a_reader_of_one_project_sees_nothing_of_another() {
     let scope = Scope::Only(vec!["fabrikam/Spartan".parse().unwrap()]);
     let caller = Caller { rights: Rights::Read, scope, name: None };
     let dashboard = Dashboard::over(history(), caller).await;
+    for project in ["Spartan", "Platform"] {
+        dashboard.look(&look(project, Some("missing"))).await;
+    }
     let pages = dashboard.crawl(400).await;
     assert!(pages.len() > 50);
+    assert!(dashboard.page("/hooks").await.contains("hooks: 1 of 2 healthy"));
     for (path, page) in pages {
         for other in ["Platform", "infra", "nightly-e2e"] {
             assert!(!page.contains(other), "{other} on {path}: {page}");
@@ -385,6 +442,7 @@ async fn assert_harmless(states: bool) {
     let mut bodies: Vec<_> = all.filter_map(|body| poison(&body)).collect();
     bodies.push(format!("{{\"eventType\": \"{}\"", HOSTILE.replace('"', "")).into_bytes());
     let dashboard = Dashboard::over(bodies, Caller::on_loopback()).await;
+    dashboard.look(&look(&format!("Fiber{HOSTILE}"), Some(HOSTILE))).await;
     let pages = dashboard.crawl(500).await;
     assert!(pages.len() > 100, "{}", pages.len());
     for (path, page) in &pages {

@@ -4,6 +4,7 @@
 //! which may be what went wrong.
 
 use askama::Template;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -13,6 +14,9 @@ use axum::response::Response;
 use super::gate::Place;
 use super::page::page;
 use crate::http::Problem;
+
+/// Of a line that is shown, in bytes.
+const LONGEST: usize = 4_096;
 
 #[derive(Template)]
 #[template(path = "trouble.html")]
@@ -34,26 +38,37 @@ pub(super) async fn as_page(request: Request, next: Next) -> Response {
     if !is_person || is_html(response.headers()) || !is_error(response.status()) {
         return response;
     }
-    told(&response, reads)
+    told(response, reads).await
 }
 
-fn told(response: &Response, reads: bool) -> Response {
-    let status = response.status();
-    let known = response.extensions().get::<Problem>();
+async fn told(response: Response, reads: bool) -> Response {
+    let (head, body) = response.into_parts();
+    let status = head.status;
+    let says = match head.extensions.get::<Problem>() {
+        Some(problem) => problem.detail().to_owned(),
+        None => rejected(body).await,
+    };
     let trouble = Trouble {
         status: status.as_u16(),
         what: what(status),
-        says: known.map_or("The address, or the form, says something that is not understood.", Problem::detail),
+        says: &says,
         passes: status == StatusCode::SERVICE_UNAVAILABLE && reads,
         sign_in: matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
     };
     let mut told = page(status, &trouble);
-    let others = response.headers().iter().filter(|(name, _)| **name != CONTENT_TYPE && **name != CONTENT_LENGTH);
+    let others = head.headers.iter().filter(|(name, _)| **name != CONTENT_TYPE && **name != CONTENT_LENGTH);
     let others: Vec<_> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
     for (name, value) in others {
         told.headers_mut().entry(name).or_insert(value);
     }
     told
+}
+
+/// What takes an address or a form apart says in a line of text what it does not understand.
+async fn rejected(body: Body) -> String {
+    let text = to_bytes(body, LONGEST).await.unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    format!("The address, or the form, says something that is not understood. {text}").trim_end().to_owned()
 }
 
 fn what(status: StatusCode) -> &'static str {

@@ -181,7 +181,7 @@ impl Listener {
         if told.reset {
             return self.reset(Some(&told.reached));
         }
-        match self.catalog.news(told.keys.clone()).await {
+        match self.catalog.shown(&told).await {
             Ok(news) => self.ready = events(&news, &told.reached),
             Err(error) => self.give_up(&error),
         }
