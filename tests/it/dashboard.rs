@@ -231,7 +231,9 @@ async fn pages_tell_the_browser_what_they_may_do() {
 #[tokio::test]
 async fn what_goes_wrong_is_told_people_as_a_page() {
     let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
-    for (path, status) in [("/runs/x", 400), ("/runs?state=a&state=b", 400), ("/no/such/page", 404), ("/environments/x", 404)] {
+    for (path, status) in
+        [("/runs/x", 400), ("/runs?state=a&state=b", 400), ("/no/such/page", 404), ("/environments/x", 404)]
+    {
         let response = dashboard.browse(path).await;
         assert_eq!(response.status(), status, "{path}");
         assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{path}");
