@@ -7,8 +7,11 @@
 //! Scope comes with the catalog, which is already cut to what the caller may see; no argument of a tool can widen it.
 //! Time words such as `last week` are resolved here, in the caller's time zone, and told back.
 
+mod answer;
+mod planner;
 mod tools;
 mod when;
 
+pub use answer::{Answer, AnswerQuery, AnswerStatus, AnswerTable};
 pub use tools::{Citation, Desk, Found, Tool, ToolError};
 pub use when::{Window, WindowError};

@@ -75,6 +75,8 @@ pub enum Command {
     /// Look at runs, pipelines, environments, and what runs are about
     #[command(subcommand)]
     Get(Get),
+    /// Ask a question in words; without a model a small grammar reads it
+    Ask(Ask),
     /// Ask one of the tools that answer questions; without one, list them
     Query(Query),
     /// Look after messages that were set aside
@@ -553,6 +555,19 @@ pub struct Which {
     /// Those with this reason, such as no_run_id
     #[arg(long, value_name = "CODE")]
     pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ask {
+    /// Such as: which pipelines failed most last week
+    #[arg(value_name = "QUESTION", required = true)]
+    pub question: Vec<String>,
+    /// The time zone of days and weeks, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
+    pub time_zone: Tz,
+    /// What to print
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = QueryFormat::Table)]
+    pub output: QueryFormat,
 }
 
 #[derive(Debug, Args)]

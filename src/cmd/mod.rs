@@ -1,5 +1,6 @@
 //! One file a subcommand: build the parts, call one function, print.
 
+mod ask;
 mod asking;
 mod backfill;
 mod backup;
@@ -44,6 +45,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Get(args) => get::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
+        Command::Ask(args) => ask::run(context, &args).await,
         Command::Query(args) => query::run(context, &args).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Forget(args) => forget::run(context, &args).await,

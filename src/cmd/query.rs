@@ -1,5 +1,6 @@
 use std::io::{self, Read};
 
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::parts::Parts;
@@ -17,22 +18,26 @@ pub(super) async fn run(context: &Context, args: &cli::Query) -> Result<Exit, Fa
         return Ok(Exit::Done);
     };
     let arguments = arguments(args)?;
-    let parts = Parts::open_to_look(context).await?;
-    let catalog = parts.catalog(context)?;
-    catalog.refresh(parts.store.as_ref()).await?;
-    let desk = Desk {
-        catalog,
-        owners: context.config.owners.clone(),
-        branches: context.config.work_item_branches.clone(),
-        now: context.clock().now(),
-        zone: args.time_zone,
-    };
-    let found = desk.call(tool, arguments).await.map_err(failure)?;
+    let found = desk(context, args.time_zone).await?.call(tool, arguments).await.map_err(failure)?;
     context.output.text(&shown(&found, args.output)?)?;
     if args.output == QueryFormat::Table {
         notes(context, &found);
     }
     Ok(Exit::Done)
+}
+
+/// Whoever asks here sees all.
+pub(super) async fn desk(context: &Context, zone: Tz) -> Result<Desk, Failure> {
+    let parts = Parts::open_to_look(context).await?;
+    let catalog = parts.catalog(context)?;
+    catalog.refresh(parts.store.as_ref()).await?;
+    Ok(Desk {
+        catalog,
+        owners: context.config.owners.clone(),
+        branches: context.config.work_item_branches.clone(),
+        now: context.clock().now(),
+        zone,
+    })
 }
 
 fn arguments(args: &cli::Query) -> Result<Value, Failure> {

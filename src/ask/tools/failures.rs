@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::found::moment;
 use super::runs::{OneRun, pipeline_name};
-use super::{Citation, Desk, Found, ToolError, rows};
-use crate::catalog::{Recent, RunFilter, Sampled};
+use super::{Citation, Desk, Found, Tool, ToolError, rows};
+use crate::catalog::{Recent, RunDetail, RunFilter, Sampled};
 use crate::domain::Time;
 use crate::view::overview::{self, Broken};
 
@@ -15,9 +15,49 @@ const FAILURE: [&str; 10] =
 /// Who else has an error is looked for so far back.
 const LOOK_BACK: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 60 * 60);
 
+/// Which run: by its number, or the last of a pipeline that failed.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct GetFailure {
+    run_id: Option<u64>,
+    /// A pipeline's name or id, instead of a run's number: its last run that failed.
+    pipeline: Option<String>,
+    /// Of that pipeline, only on this branch, with or without refs/heads/.
+    branch: Option<String>,
+    organization: Option<String>,
+}
+
+impl GetFailure {
+    async fn run(self, desk: &Desk) -> Result<RunDetail, ToolError> {
+        let Self { run_id, pipeline, branch, organization } = self;
+        let (run_id, organization) = match (run_id, pipeline) {
+            (Some(run_id), None) => (run_id, organization),
+            (None, Some(pipeline)) => {
+                let filter = RunFilter {
+                    organization,
+                    pipeline: Some(pipeline.clone()),
+                    branch,
+                    result: Some("failed".to_owned()),
+                    top: Some(1),
+                    ..RunFilter::default()
+                };
+                let last = desk.catalog.runs(&filter).await?.pop();
+                let what = || ToolError::NotFound { what: format!("a failed run of {pipeline}") };
+                let last = last.ok_or_else(what)?;
+                (last.run_id, Some(last.organization))
+            }
+            (_, _) => {
+                let why = "say one of runId and pipeline".to_owned();
+                return Err(ToolError::Arguments { tool: Tool::GetFailure, why });
+            }
+        };
+        desk.run(&OneRun { run_id, organization }).await
+    }
+}
+
 /// The run that was asked for first, then the others with its error, the newest first.
-pub(super) async fn one(desk: &Desk, asked: OneRun) -> Result<Found, ToolError> {
-    let detail = desk.run(&asked).await?;
+pub(super) async fn one(desk: &Desk, asked: GetFailure) -> Result<Found, ToolError> {
+    let detail = asked.run(desk).await?;
     let run = &detail.run;
     let failure = detail.failure.as_ref();
     let this = vec![

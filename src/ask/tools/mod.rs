@@ -113,8 +113,8 @@ tools! {
     QueryRuns = "query_runs", runs::QueryRuns => runs::query;
     /// One run: its state, and its stages attempt by attempt.
     GetRun = "get_run", runs::OneRun => runs::one;
-    /// Why a run failed: its first error, and the other runs that failed with the same one.
-    GetFailure = "get_failure", runs::OneRun => failures::one;
+    /// Why a run failed, or the last failed run of a pipeline: its first error, and the other runs with the same one.
+    GetFailure = "get_failure", failures::GetFailure => failures::one;
     /// Which pipelines are broken now: the last run that came to a result failed; since which run and commit.
     BrokenNow = "broken_now", failures::BrokenNow => failures::broken;
     /// Approvals: what waits for whom since when, or how long it took.

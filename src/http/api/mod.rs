@@ -74,5 +74,6 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(dead_letters::discard))
         .routes(routes!(query::list))
         .routes(routes!(query::ask))
+        .routes(routes!(query::words))
         .routes(routes!(stream::listen))
 }

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::answers::{OfList, OfOne};
 use super::asked::{Asked, Id, short};
-use crate::ask::{Desk, Found, Tool, ToolError};
+use crate::ask::{Answer, Desk, Found, Tool, ToolError};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 
@@ -68,16 +68,47 @@ pub(super) async fn ask(
     Asked(Lives { time_zone }): Asked<Lives>,
     body: Bytes,
 ) -> Result<Json<Found>, Problem> {
-    let zone = time_zone.as_deref().unwrap_or("UTC");
-    let zone = zone
-        .parse()
-        .map_err(|_| Problem::bad_request(format!("`{}` is no time zone such as Europe/Berlin.", short(zone))))?;
     let arguments = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body) };
     let arguments = arguments.map_err(|error| Problem::bad_request(format!("The body is not JSON: {error}.")))?;
+    Ok(Json(desk(reader, time_zone.as_deref())?.call(&tool, arguments).await?))
+}
+
+/// A question in words.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct Question {
+    /// Such as `which pipelines failed most last week`, at most 500 characters.
+    question: String,
+    /// The time zone of days and weeks, such as `Europe/Berlin`; UTC by default.
+    time_zone: Option<String>,
+}
+
+/// Answers a question in words, or says what of it was not understood: then `status` is `refused`.
+#[utoipa::path(
+    post,
+    path = "/api/v1/ask",
+    operation_id = "ask",
+    tag = "questions",
+    request_body(content = Question),
+    responses((status = 200, body = Answer), OfList)
+)]
+pub(super) async fn words(
+    reader: Reader,
+    Asked(Nothing {}): Asked<Nothing>,
+    body: Bytes,
+) -> Result<Json<Answer>, Problem> {
+    let asked: Question = serde_json::from_slice(&body)
+        .map_err(|error| Problem::bad_request(format!("The body is not understood: {}.", short(&error.to_string()))))?;
+    Ok(Json(desk(reader, asked.time_zone.as_deref())?.answer(&asked.question).await?))
+}
+
+fn desk(reader: Reader, time_zone: Option<&str>) -> Result<Desk, Problem> {
+    let zone = time_zone.unwrap_or("UTC");
+    let wrong = |_| Problem::bad_request(format!("`{}` is no time zone such as Europe/Berlin.", short(zone)));
+    let zone = zone.parse().map_err(wrong)?;
     let now = reader.clock.now();
     let Reader { catalog, owners, branches, .. } = reader;
-    let desk = Desk { catalog, owners, branches, now, zone };
-    Ok(Json(desk.call(&tool, arguments).await?))
+    Ok(Desk { catalog, owners, branches, now, zone })
 }
 
 impl From<ToolError> for Problem {

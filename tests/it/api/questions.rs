@@ -191,3 +191,57 @@ async fn an_answer_has_its_limit_and_says_how_much_there_is() {
     );
     assert_eq!(found["citations"].as_array().unwrap().len(), 1);
 }
+
+async fn answer(bench: &Bench, address: &str, question: &str) -> Value {
+    let body = json!({"question": question}).to_string();
+    let response = bench.client.post(format!("{address}/api/v1/ask")).body(body).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{question}");
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn words_are_answered_without_a_model() {
+    let bench = Bench::seeded().await;
+    let told = answer(&bench, &bench.all, "Which pipelines failed most today?").await;
+    assert_eq!((&told["status"], &told["model"]), (&json!("ok"), &Value::Null));
+    assert_eq!(
+        told["answer"].as_str().unwrap().lines().next(),
+        Some("amber pipeline has the most: failed 1. 2 pipelines in all.")
+    );
+    assert_eq!(told["tables"][0]["rows"], json!([["amber pipeline", 1, 2], ["violet pipeline", 1, 2]]));
+    assert_eq!(told["queries"][0]["tool"], "aggregate");
+    assert!(
+        told["interpretation"]
+            .as_str()
+            .unwrap()
+            .ends_with("2026-03-02 00:00 to 2026-03-03 00:00 (UTC); no model took part")
+    );
+    let told = answer(&bench, &bench.all, "why did violet pipeline fail").await;
+    assert!(told["answer"].as_str().unwrap().starts_with("Its first error: violet broke."), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_refused_with_what_is_near() {
+    let bench = Bench::seeded().await;
+    let told = answer(&bench, &bench.all, "which pipelines failed most in the windows pool").await;
+    assert_eq!((&told["status"], &told["tables"]), (&json!("refused"), &json!([])));
+    assert_eq!(told["answer"], "not understood: `windows`, `pool`");
+    assert_eq!(told["examples"].as_array().unwrap().len(), 3);
+    let told = answer(&bench, &bench.all, "where is work item 5").await;
+    assert_eq!((&told["status"], &told["answer"]), (&json!("refused"), &json!("work item 5 is not known here")));
+    for body in ["", "{}", r#"{"question": "x", "scope": "all"}"#, r#"{"question": 5}"#] {
+        let asked = bench.client.post(format!("{}/api/v1/ask", bench.all)).body(body).send().await.unwrap();
+        assert_eq!(problem(asked).await.0, 400, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_another_project_are_words_like_any_other() {
+    let bench = Bench::seeded().await;
+    let address = bench.serve(only(&["amber project"])).await;
+    let told = answer(&bench, &address, "why did violet pipeline fail").await;
+    let says = told["answer"].as_str().unwrap();
+    assert!(told["status"] == "refused" && says.contains("`violet`"), "{told}");
+    let told = answer(&bench, &address, "which pipelines failed most today").await;
+    assert!(!tells(&told.to_string(), VIOLET), "{told}");
+}
