@@ -7,6 +7,7 @@
 mod access;
 mod ado;
 mod azure;
+mod chains;
 mod connection_string;
 mod credentials;
 mod entry;
@@ -26,6 +27,7 @@ use crate::ado::rest::Access;
 use crate::azure::Account;
 use secrecy::SecretString;
 
+use crate::domain::chain::Chains;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Names};
 
@@ -63,6 +65,8 @@ pub struct Config {
     pub names_key: Option<SecretString>,
     /// Whose pipelines are whose.
     pub owners: Owners,
+    /// Which repositories make a deployment chain.
+    pub chains: Chains,
     /// How branches name work items.
     pub work_item_branches: Vec<BranchPattern>,
 }
