@@ -12,6 +12,7 @@ use super::Problem;
 use super::access::Caller;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::domain::chain::Chains;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Time};
 use crate::queue::Queue;
@@ -28,6 +29,8 @@ pub struct Readers {
     pub owners: Owners,
     /// How branches name work items.
     pub branches: Vec<BranchPattern>,
+    /// Which repositories make a deployment chain.
+    pub chains: Chains,
 }
 
 /// Asks whoever watches the service hooks in this process how they are: how many are healthy, and of how many; `None`
@@ -90,6 +93,7 @@ pub(crate) struct Reader {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) owners: Owners,
     pub(crate) branches: Vec<BranchPattern>,
+    pub(crate) chains: Chains,
     pub(crate) hooks: Option<HookHealth>,
     pub(crate) letters: LetterCount,
 }
@@ -102,7 +106,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Readers { catalog, store, queue, clock, owners, branches } = Readers::from_ref(state);
+        let Readers { catalog, store, queue, clock, owners, branches, chains } = Readers::from_ref(state);
         let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::sign_in)?;
         if !catalog.is_whole().await? {
             return Err(Problem::unavailable("The catalog is being built from the store; try again."));
@@ -110,7 +114,7 @@ where
         let catalog = catalog.seen_by(caller.scope.clone());
         let hooks = parts.extensions.get().cloned();
         let letters = parts.extensions.get().cloned().unwrap_or_default();
-        Ok(Self { caller, catalog, store, queue, clock, owners, branches, hooks, letters })
+        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, hooks, letters })
     }
 }
 

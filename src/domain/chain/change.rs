@@ -57,7 +57,7 @@ pub(super) fn changes(parts: &Parts) -> Vec<Change<'_>> {
     let mut all: Vec<_> = by_pull_request.collect();
     let of_pull_requests = of_pull_requests(parts);
     all.extend(parts.hld_commits.iter().filter(|commit| !of_pull_requests.has(commit)).map(of_commit));
-    all.sort_by(|one, other| (one.at, one.name()).cmp(&(other.at, other.name())));
+    all.sort_by_key(|one| (one.at, one.name()));
     all
 }
 

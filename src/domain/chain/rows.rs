@@ -207,7 +207,7 @@ impl<'p> Joining<'p> {
             stages: Vec::new(),
             ..run.clone()
         };
-        row.updated = stage.updated().or(run.updated());
+        row.updated = stage.updated().or_else(|| run.updated());
         row.second = Some(Second::Stage(stage));
         if let Some(rule) = Rule::of(&arrival.rule) {
             row.links.push(ChainLink { to: Step::Environment, rule, certainty: arrival.certainty });

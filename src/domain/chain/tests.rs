@@ -78,7 +78,7 @@ fn pull_request(id: u64, title: &str, source: &str, minute: i64, merge: Option<&
 }
 
 /// As Bedrock's second step opens it.
-fn deploy(id: u64, run: u64, service: &str, tag: &str, minute: i64, merge: Option<&str>) -> PullRequest {
+fn deploy((id, run): (u64, u64), (service, tag): (&str, &str), minute: i64, merge: Option<&str>) -> PullRequest {
     let number = tag.rsplit('-').next().map(str::to_owned);
     let opened = Opened { run, number, pipeline: text(service), certainty: Certain };
     let title = format!("Updating {service} image tag to {tag}.");
@@ -113,7 +113,7 @@ fn whole() -> Parts {
     Parts {
         organization: "fabrikam".to_owned(),
         runs: vec![run(1, WEB, "2025.1", 0), fabrikate(50, "b1", 10)],
-        pull_requests: vec![deploy(5, 1, "web", "main-2025.1", 6, Some("b1"))],
+        pull_requests: vec![deploy((5, 1), ("web", "main-2025.1"), 6, Some("b1"))],
         hld_commits: vec![hld("b1", merged, 8)],
         manifest_commits: vec![manifest("c1", merged, 12)],
         ..Parts::default()
@@ -179,7 +179,7 @@ fn a_row_keeps_its_id_on_its_way() {
     let row = rows(&named, &first).remove(0);
     assert_eq!((row.id, row.status), (id.clone(), Status::Incomplete), "only its image is there");
     assert_eq!(row.image_tag.as_deref(), Some("shop-web:main-2025.1"));
-    let waiting = Parts { pull_requests: vec![deploy(5, 1, "web", "main-2025.1", 6, None)], ..first };
+    let waiting = Parts { pull_requests: vec![deploy((5, 1), ("web", "main-2025.1"), 6, None)], ..first };
     let row = one(&waiting);
     assert_eq!((row.id.clone(), row.is_waiting(), row.hld_commit), (id, true, None));
 }
@@ -223,7 +223,7 @@ fn a_run_that_verifies_a_pull_request_makes_no_manifest() {
 fn a_run_without_difference_keeps_the_commit_before() {
     let mut parts = whole();
     parts.runs.extend([run(2, WEB, "2025.2", 20), fabrikate(52, "b2", 30)]);
-    parts.pull_requests.push(deploy(6, 2, "web", "main-2025.2", 26, Some("b2")));
+    parts.pull_requests.push(deploy((6, 2), ("web", "main-2025.2"), 26, Some("b2")));
     let rows = joined(&parts);
     let row = of_pull_request(&rows, 6);
     assert_eq!((row.manifest_commit.clone(), row.status), (Some(sha("c1")), Status::Complete));
@@ -247,8 +247,8 @@ fn two_services_at_once_are_told_apart_by_what_the_commits_say() {
             fabrikate(51, "b2", 11),
         ],
         pull_requests: vec![
-            deploy(5, 1, "web", "main-2025.1", 6, Some("b1")),
-            deploy(6, 2, "api", "main-2025.1", 6, Some("b2")),
+            deploy((5, 1), ("web", "main-2025.1"), 6, Some("b1")),
+            deploy((6, 2), ("api", "main-2025.1"), 6, Some("b2")),
         ],
         hld_commits: vec![hld("b1", &web, 8), hld("b2", &api, 9)],
         manifest_commits: vec![manifest("c2", &api, 13), manifest("c1", &web, 14)],
@@ -269,7 +269,7 @@ fn two_services_at_once_are_told_apart_by_what_the_commits_say() {
 fn one_run_may_make_the_manifests_of_two_changes() {
     let mut parts = whole();
     parts.runs.push(run(2, API, "2025.7", 1));
-    parts.pull_requests.push(deploy(6, 2, "api", "main-2025.7", 5, Some("b0")));
+    parts.pull_requests.push(deploy((6, 2), ("api", "main-2025.7"), 5, Some("b0")));
     parts.hld_commits.push(hld("b0", "Merged PR 6: Updating api image tag to main-2025.7.", 7));
     parts.built = vec![(sha("b0"), 50), (sha("b1"), 50)];
     let rows = joined(&parts);
@@ -381,7 +381,7 @@ fn a_long_message_is_cut_on_its_way() {
     let title = format!("Updating web image tag to main-2025.1. {}", "x".repeat(300));
     let mut parts = whole();
     parts.hld_commits[0].message = Some(title.clone());
-    parts.manifest_commits[0] = manifest("c1", &title[..200], 12);
+    parts.manifest_commits[0] = manifest("c1", title.get(..200).unwrap(), 12);
     assert_eq!(link(&one(&parts), Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)));
 }
 
@@ -439,7 +439,7 @@ fn of_two_releases_under_way_the_one_that_is_named_made_the_commit() {
 fn a_release_and_a_stage_without_a_high_level_definition_are_rows_too() {
     let shipped = Run { pipeline_name: text("shipping"), ..run(7, 77, "2025.7", 0) };
     let arrival = Arrival {
-        run: shipped.clone(),
+        run: shipped,
         environment: "production".to_owned(),
         stage: "deploy 1".to_owned(),
         attempt: 1,
@@ -518,7 +518,7 @@ fn rings_and_services_are_called_as_configured() {
 fn the_order_in_which_things_are_held_does_not_matter() {
     let mut parts = whole();
     parts.runs.extend([run(2, WEB, "2025.2", 20), fabrikate(52, "b2", 30)]);
-    parts.pull_requests.push(deploy(6, 2, "web", "main-2025.2", 26, Some("b2")));
+    parts.pull_requests.push(deploy((6, 2), ("web", "main-2025.2"), 26, Some("b2")));
     let expected = joined(&parts);
     parts.runs.reverse();
     parts.pull_requests.reverse();

@@ -1,4 +1,4 @@
-//! Whether the clusters have a commit of the manifests: what Flux, Argo CD by the connector of Microsoft's GitOps
+//! Whether the clusters have a commit of the manifests: what Flux, Argo CD by the connector of Microsoft's
 //! extension, or a tag that Flux moves said of it.
 //!
 //! One record holds what was said of one commit: of each cluster the latest word. A cluster that goes on to a later commit

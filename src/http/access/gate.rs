@@ -53,7 +53,12 @@ enum Place {
 impl Place {
     fn of(path: &str) -> Self {
         match path {
-            "/hooks/azure-devops" | "/hooks/azure-devops/" | "/healthz" | "/readyz" => Self::Outside,
+            "/hooks/azure-devops"
+            | "/hooks/azure-devops/"
+            | "/hooks/flux"
+            | "/hooks/flux/"
+            | "/healthz"
+            | "/readyz" => Self::Outside,
             "/login" | "/login/oidc" | "/login/callback" | "/logout" | "/openapi.json" => Self::Open,
             "/metrics" | "/mcp" => Self::Program,
             path if path.starts_with("/assets/") => Self::Open,
