@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::Scope;
 use super::error::{DecodeError, parse};
 use super::wire::{Text, When, text, time};
+use super::{Beside, Scope};
 use crate::domain::cluster::ClusterFact;
 use crate::domain::text::{MOST_NAME, MOST_TEXT, MOST_WORD, cut};
-use crate::domain::{ClusterKey, Fact, commit_id};
+use crate::domain::{ClusterKey, Fact, Time, commit_id};
 
 /// The event type of the envelope.
 pub const CLUSTER_SYNC: &str = "pipetrail.cluster-sync";
@@ -106,6 +106,106 @@ fn metadata<'t>(told: &'t Told<'_>, name: &str) -> Option<&'t str> {
     all.iter().find(|(key, _)| is_it(key)).and_then(|(_, value)| text(value.as_ref())).filter(|value| !value.is_empty())
 }
 
+/// A list of the service.
+#[derive(Deserialize)]
+struct Listed<T> {
+    #[serde(default = "Vec::new")]
+    value: Vec<T>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Tag {
+    name: Option<String>,
+    /// Of a tag that is an object of its own.
+    peeled_object_id: Option<String>,
+    object_id: Option<String>,
+}
+
+/// Where tags say that clusters are: Flux 1 moves an annotated tag, by default `flux-sync`, to what it applied. A tag tells
+/// no time, so `seen` is by the clock of who asked.
+///
+/// # Errors
+/// When the answer is not JSON of that shape.
+pub fn cluster_tags(beside: &Beside, seen: Time, answer: &[u8]) -> Result<Vec<ClusterFact>, DecodeError> {
+    let organization = beside.organization()?;
+    let body = super::body::text(answer)?;
+    let tags: Listed<Tag> = parse(&body, "")?;
+    let fact = |tag: Tag| {
+        let cluster = tag.name?.strip_prefix("refs/tags/flux-")?.to_uppercase();
+        let commit = commit_id(&tag.peeled_object_id.or(tag.object_id)?)?;
+        Some(ClusterFact {
+            key: ClusterKey::new(&organization, &commit),
+            said: seen,
+            cluster: cut(&cluster, MOST_NAME).into_owned(),
+            state: "tagged".to_owned(),
+            succeeded: true,
+            message: None,
+        })
+    };
+    Ok(tags.value.into_iter().filter_map(fact).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Named {
+    commit_id: Option<String>,
+}
+
+/// The commits in an answer of Commits - Get Commits.
+///
+/// # Errors
+/// When the answer is not JSON of that shape.
+pub fn commit_ids(answer: &[u8]) -> Result<Vec<String>, DecodeError> {
+    let body = super::body::text(answer)?;
+    let commits: Listed<Named> = parse(&body, "")?;
+    Ok(commits.value.into_iter().filter_map(|commit| commit_id(&commit.commit_id?)).collect())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    context: Option<Context>,
+    state: Option<String>,
+    description: Option<String>,
+    creation_date: Option<When>,
+    updated_date: Option<When>,
+}
+
+#[derive(Deserialize)]
+struct Context {
+    name: Option<String>,
+    genre: Option<String>,
+}
+
+/// What Flux 2 says of a commit: statuses of the genre `fluxcd`, or `fluxcd:{summary}`, called
+/// `kustomization/{name}/{the beginning of its id}`.
+///
+/// # Errors
+/// When the answer is not JSON of that shape.
+pub fn cluster_statuses(beside: &Beside, commit: &str, answer: &[u8]) -> Result<Vec<ClusterFact>, DecodeError> {
+    let key = ClusterKey::new(&beside.organization()?, commit);
+    let body = super::body::text(answer)?;
+    let statuses: Listed<Status> = parse(&body, "")?;
+    let fact = |status: Status| {
+        let context = status.context?;
+        let summary = context.genre?.strip_prefix("fluxcd")?.trim_start_matches(':').to_owned();
+        let name = context.name.unwrap_or_default();
+        let name = name.strip_prefix("kustomization/").unwrap_or(&name);
+        let cluster = if summary.is_empty() { name } else { &summary };
+        let state = status.state.filter(|state| !state.is_empty() && !cluster.is_empty())?;
+        Some(ClusterFact {
+            key: key.clone(),
+            said: time(status.updated_date.as_ref()).or_else(|| time(status.creation_date.as_ref()))?,
+            cluster: cut(cluster, MOST_NAME).into_owned(),
+            succeeded: state == "succeeded",
+            state: cut(&state, MOST_WORD).into_owned(),
+            message: status.description.map(|text| cut(&text, MOST_TEXT).into_owned()),
+        })
+    };
+    Ok(statuses.value.into_iter().filter_map(fact).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
@@ -174,5 +274,38 @@ mod tests {
         {
             assert_eq!(facts(&none), [], "{none}");
         }
+    }
+
+    fn beside() -> Beside {
+        Beside { organization: "Fabrikam".to_owned(), ..Beside::default() }
+    }
+
+    #[test]
+    fn tags_that_flux_moves() {
+        let seen = Time::from_ticks(7);
+        let answer = json!({"count": 3, "value": [
+            {"name": "refs/tags/flux-sync", "objectId": "0".repeat(40), "peeledObjectId": COMMIT.to_uppercase()},
+            {"name": "refs/tags/flux-west", "objectId": COMMIT},
+            {"name": "refs/tags/v1", "objectId": COMMIT},
+            {"name": "refs/tags/flux-none"},
+        ]});
+        let facts = cluster_tags(&beside(), seen, answer.to_string().as_bytes()).unwrap();
+        let told: Vec<_> = facts.iter().map(|fact| (fact.cluster.as_str(), fact.key.commit.as_str())).collect();
+        assert_eq!(told, [("SYNC", COMMIT), ("WEST", COMMIT)]);
+        assert!(facts.iter().all(|fact| fact.succeeded && fact.said == seen && fact.key.organization == "fabrikam"));
+    }
+
+    #[test]
+    fn statuses_that_flux_gives() {
+        let status = |genre: &str, name: &str, state: &str| json!({"context": {"genre": genre, "name": name}, "state": state, "creationDate": "2025-06-12T10:00:00Z"});
+        let answer = json!({"value": [
+            status("fluxcd:east", "kustomization/apps/0c9a1b2f", "succeeded"),
+            status("fluxcd", "kustomization/apps/0c9a1b2f", "error"),
+            status("continuous-integration", "build", "succeeded"),
+            {"state": "succeeded"},
+        ]});
+        let facts = cluster_statuses(&beside(), COMMIT, answer.to_string().as_bytes()).unwrap();
+        let told: Vec<_> = facts.iter().map(|fact| (fact.cluster.as_str(), fact.succeeded)).collect();
+        assert_eq!(told, [("east", true), ("apps/0c9a1b2f", false)]);
     }
 }

@@ -288,8 +288,8 @@ impl Gather<'_> {
         wanted.add("p.organization = ? AND p.repository = ?", [self.text(), Value::Text(repository.to_owned())]);
         wanted.add_scope(self.scope, "p");
         let ask = format!(
-            "SELECT c.id, p.repository, c.author, c.message, c.at, p.pushed, p.refs FROM ( \
-               SELECT p.source, p.repository, p.pushed, p.refs FROM pushes p \
+            "SELECT c.id, p.repository, c.author, c.message, c.at, p.pushed, p.refs, p.push FROM ( \
+               SELECT p.source, p.repository, p.pushed, p.refs, p.push FROM pushes p \
                LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization \
                  AND project.id = p.project_id{} ORDER BY p.pushed DESC LIMIT {MOST}) p \
              JOIN commits c ON c.source = p.source",
@@ -502,6 +502,7 @@ fn commit(row: &Row<'_>) -> rusqlite::Result<Commit> {
         author: row.get(2)?,
         message: row.get(3)?,
         at: time(row, 4)?,
+        push: row.get(7)?,
         pushed: time(row, 5)?,
         refs: serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default(),
     })

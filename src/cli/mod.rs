@@ -205,7 +205,7 @@ pub struct Backfill {
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
     pub timelines: Timelines,
     /// What to ask for, with commas between: runs; code (pushes, pull requests, the commits of runs); releases (classic
-    /// ones); environments (what they got); boards (work items)
+    /// ones); environments (what they got); boards (work items); clusters (what Flux says of manifests)
     #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "runs")]
     pub kinds: Vec<Kind>,
     /// Begin at --since, also where an earlier backfill was there
@@ -224,6 +224,7 @@ pub enum Kind {
     Releases,
     Environments,
     Boards,
+    Clusters,
 }
 
 /// Whose timelines to ask for.

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::Event;
 use super::cast::PEOPLE;
@@ -108,7 +109,7 @@ enum Made {
 
 /// The same for the same text.
 fn sha(of: &str) -> String {
-    format!("{:032x}{:08x}", Guid::of(of).0, of.len())
+    Sha256::digest(of.as_bytes()).iter().take(20).map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn person(index: usize) -> &'static str {

@@ -36,6 +36,7 @@ mod forget_store;
 mod http;
 mod local;
 mod merge_laws;
+mod merge_laws_cluster;
 mod merge_laws_code;
 mod merge_laws_gap;
 mod merge_laws_release;

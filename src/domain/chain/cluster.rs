@@ -8,15 +8,15 @@ use super::row::Cluster;
 /// What the clusters told, and in which order the commits of each repository follow each other.
 pub(super) struct Clusters<'p> {
     by_cluster: BTreeMap<&'p str, Vec<&'p Sync>>,
-    /// Repository and position.
-    places: BTreeMap<&'p str, (Option<&'p str>, usize)>,
+    /// By their ids, each with its position.
+    places: BTreeMap<&'p str, (&'p Commit, usize)>,
 }
 
 impl<'p> Clusters<'p> {
     pub(super) fn new(parts: &'p Parts) -> Self {
         let mut commits: Vec<&Commit> = parts.manifest_commits.iter().collect();
-        commits.sort_by_key(|commit| (commit.came(), &commit.id));
-        let place = |(at, commit): (usize, &&'p Commit)| (commit.id.as_str(), (commit.repository.as_deref(), at));
+        commits.sort_by(|one, other| one.place().cmp(&other.place()));
+        let place = |(at, commit): (usize, &&'p Commit)| (commit.id.as_str(), (*commit, at));
         let places = commits.iter().enumerate().map(place).collect();
         let mut by_cluster: BTreeMap<&str, Vec<&Sync>> = BTreeMap::new();
         for sync in &parts.syncs {
@@ -26,7 +26,7 @@ impl<'p> Clusters<'p> {
         Self { by_cluster, places }
     }
 
-    /// A cluster that has a later commit of the repository has this one, too.
+    /// A cluster that has a later commit of the same branch has this one, too.
     pub(super) fn of(&self, commit: &str) -> Vec<Cluster> {
         let told = |(name, syncs): (&&str, &Vec<&'p Sync>)| {
             let synced = syncs.iter().find(|sync| sync.succeeded && self.has(&sync.commit, commit));
@@ -40,8 +40,16 @@ impl<'p> Clusters<'p> {
 
     fn has(&self, synced: &str, commit: &str) -> bool {
         let place = |id: &str| self.places.get(id);
-        let is_later =
-            place(synced).zip(place(commit)).is_some_and(|((of, at), (other, before))| of == other && at >= before);
-        synced == commit || is_later
+        let is_later = || {
+            let both = place(synced).zip(place(commit));
+            both.is_some_and(|((one, at), (other, before))| is_of_one_branch(one, other) && at >= before)
+        };
+        synced == commit || is_later()
     }
+}
+
+/// Where nobody says the branch, it may be the same.
+fn is_of_one_branch(one: &Commit, other: &Commit) -> bool {
+    let shared = one.refs.is_empty() || other.refs.is_empty() || one.refs.iter().any(|name| other.refs.contains(name));
+    one.repository == other.repository && shared
 }

@@ -25,7 +25,7 @@ pub(super) struct Made<'p> {
 /// By the runs that make manifests, each with the message of the commit that it is of.
 pub(super) fn made<'p>(parts: &'p Parts, runs: &[(&'p Run, Option<String>)]) -> BTreeMap<u64, Made<'p>> {
     let mut commits: Vec<&Commit> = parts.manifest_commits.iter().collect();
-    commits.sort_by_key(|commit| (commit.came(), &commit.id));
+    commits.sort_by(|one, other| one.place().cmp(&other.place()));
     let mut claims: BTreeMap<&str, Vec<(&Run, Made<'p>)>> = BTreeMap::new();
     for (run, message) in runs {
         if let Some(made) = claim(run, message.as_deref(), &commits) {

@@ -111,6 +111,8 @@ pub struct Commit {
     /// The first line.
     pub message: Option<String>,
     pub at: Option<Time>,
+    /// With which push: their numbers are a sequence, which tells the order within a second.
+    pub push: u64,
     /// When it was pushed, and to which refs.
     pub pushed: Option<Time>,
     pub refs: Vec<String>,
@@ -119,6 +121,11 @@ pub struct Commit {
 impl Commit {
     pub(super) fn came(&self) -> Option<Time> {
         self.at.or(self.pushed)
+    }
+
+    /// Its place among the others of its repository.
+    pub(super) fn place(&self) -> (Option<Time>, u64, &str) {
+        (self.came(), self.push, &self.id)
     }
 }
 

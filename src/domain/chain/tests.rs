@@ -93,6 +93,7 @@ fn commit(id: &str, repository: &str, author: &str, message: &str, minute: i64) 
         author: text(author),
         message: text(message),
         at: Some(at(minute)),
+        push: 0,
         pushed: Some(at(minute)),
         refs: vec![MAIN.to_owned()],
     }
@@ -497,6 +498,10 @@ fn a_cluster_that_has_a_later_commit_has_those_before() {
     parts.syncs = vec![sync("west", "c2", true), sync("east", "c1", false), sync("north", "c9", true)];
     let told: Vec<_> = one(&parts).clusters.into_iter().map(|one| (one.name, one.synced)).collect();
     assert_eq!(told, [("east".to_owned(), false), ("west".to_owned(), true)], "one told of a commit that nobody knows");
+    parts.manifest_commits[1].refs = vec!["refs/heads/staging".to_owned()];
+    let told: Vec<_> = one(&parts).clusters.into_iter().map(|one| one.name).collect();
+    assert_eq!(told, ["east"], "another branch");
+    parts.manifest_commits[1].refs = vec![MAIN.to_owned()];
     parts.manifest_commits[1].at = Some(at(2));
     let told: Vec<_> = one(&parts).clusters.into_iter().map(|one| one.name).collect();
     assert_eq!(told, ["east"], "the other one was before");
