@@ -22,6 +22,7 @@
 //! | [`catalog`] | the read model: every reader asks here |
 //! | [`view`] | from the catalog's rows to what people read. Pure |
 //! | [`ask`] | questions with typed arguments, answered from the catalog |
+//! | [`publish`] | what other programs read: Spektate's table |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
 //!
 //! Beside the flow: [`subscriptions`] makes the service's hooks and looks after them.
@@ -42,6 +43,7 @@ pub mod domain;
 pub mod history;
 pub mod http;
 pub mod ingest;
+pub mod publish;
 pub mod queue;
 pub mod shutdown;
 pub mod sqlite;

@@ -53,6 +53,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Enqueue(_)
         | Command::Backfill(_)
         | Command::Get(_)
+        | Command::Publish(_)
         | Command::DeadLetter(_)
         | Command::Ask(_)
         | Command::Query(_)

@@ -21,6 +21,7 @@
 mod boards;
 mod body;
 mod build;
+mod cluster;
 mod code;
 mod environments;
 mod error;
@@ -39,6 +40,7 @@ use std::collections::BTreeMap;
 
 pub use boards::{work_item_list, work_item_revisions};
 pub use build::{build_facts, build_list};
+pub use cluster::{CLUSTER_SYNC, cluster_statuses, cluster_tags, commit_ids};
 pub use code::{ChangesPage, changes_fact, pull_request_list, push_list};
 pub use environments::deployment_records;
 pub use error::DecodeError;
@@ -127,6 +129,8 @@ enum EventType {
     PullRequest,
     WorkItemCreated,
     WorkItemUpdated,
+    /// Not of the service: what a cluster told, in an envelope of ours.
+    ClusterSync,
 }
 
 impl EventType {
@@ -148,6 +152,7 @@ impl EventType {
             "git.pullrequest.created" | "git.pullrequest.updated" | "git.pullrequest.merged" => Some(Self::PullRequest),
             "workitem.created" => Some(Self::WorkItemCreated),
             "workitem.updated" => Some(Self::WorkItemUpdated),
+            CLUSTER_SYNC => Some(Self::ClusterSync),
             _ => None,
         }
     }
@@ -244,6 +249,7 @@ fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Nam
         | EventType::DeploymentApprovalPending
         | EventType::DeploymentApprovalCompleted => None,
         EventType::Push | EventType::PullRequest | EventType::WorkItemCreated | EventType::WorkItemUpdated => None,
+        EventType::ClusterSync => None,
     }?;
     let Place { organization, project_id, project_name } = place;
     Some(Named { organization, project: project_id.or(project_name), run, said: scope.said })
@@ -275,6 +281,7 @@ fn told(
         EventType::PullRequest => code::pull_request_event(scope, resource).map(|fact| vec![fact]),
         EventType::WorkItemCreated => boards::created(scope, resource).map(|fact| vec![fact]),
         EventType::WorkItemUpdated => boards::updated(scope, resource).map(|fact| vec![fact]),
+        EventType::ClusterSync => cluster::facts(scope, resource),
     }
 }
 

@@ -88,9 +88,9 @@ impl Backfill {
             (Kind::Runs, Timelines::All) => BY_BUILDS.into_iter().chain(BY_TIMELINES).collect(),
             (Kind::Code, _) => BY_CODE.into(),
             (Kind::Releases, _) => BY_RELEASES.into(),
-            // There are no events of what environments got.
-            (Kind::Environments, _) => Vec::new(),
             (Kind::Boards, _) => BY_BOARDS.into(),
+            // There are no events of what environments got, nor of the service about clusters.
+            (Kind::Environments | Kind::Clusters, _) => Vec::new(),
         };
         let keys: Vec<Key> =
             events.into_iter().map(|event| Key::Gap(GapKey::new(&order.canonical, &project, event))).collect();

@@ -15,6 +15,7 @@
 
 mod asked;
 mod boards;
+mod clusters;
 mod code;
 mod gaps;
 mod reconcile;
@@ -31,8 +32,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ado::rest::{AdoError, Answer, Client, Finished, Scope};
 use crate::ado::{Beside, build_list};
+use crate::domain::chain::{Chain, Chains};
 use crate::domain::run::RunFact;
-use crate::domain::{Fact, Names, State, Time};
+use crate::domain::{Fact, Names, Pattern, State, Time};
 use crate::ingest::{Imported, Importer};
 use crate::store::{Store, StoreError};
 
@@ -78,6 +80,8 @@ pub enum Kind {
     Environments,
     /// Work items.
     Boards,
+    /// What clusters say of manifests.
+    Clusters,
 }
 
 impl Kind {
@@ -88,6 +92,7 @@ impl Kind {
             Self::Releases => "releases",
             Self::Environments => "environments",
             Self::Boards => "boards",
+            Self::Clusters => "clusters",
         }
     }
 }
@@ -122,6 +127,8 @@ pub struct Tally {
     /// Runs of which the commits were told.
     pub changes: u64,
     pub work_items: u64,
+    /// What clusters said.
+    pub syncs: u64,
     pub imported: Imported,
 }
 
@@ -137,6 +144,7 @@ impl AddAssign for Tally {
         self.pull_requests += other.pull_requests;
         self.changes += other.changes;
         self.work_items += other.work_items;
+        self.syncs += other.syncs;
         self.imported += other.imported;
     }
 }
@@ -166,6 +174,10 @@ pub struct Backfill {
     importer: Importer,
     /// Of projects that are asked for by their names, as far as builds told.
     project_ids: BTreeMap<(String, String), String>,
+    /// The repositories with manifests.
+    manifests: Vec<Pattern>,
+    /// Whether clusters are asked for on a schedule, too.
+    looks_at_clusters: bool,
 }
 
 impl fmt::Debug for Backfill {
@@ -177,13 +189,22 @@ impl fmt::Debug for Backfill {
 impl Backfill {
     #[must_use]
     pub fn new(client: Arc<Client>, store: Arc<dyn Store>) -> Self {
-        Self { client, importer: Importer::new(store.clone()), store, project_ids: BTreeMap::new() }
+        let importer = Importer::new(store.clone());
+        let manifests = Chain::usual().manifest;
+        Self { client, importer, store, project_ids: BTreeMap::new(), manifests, looks_at_clusters: false }
     }
 
     /// The same, which gives people these names.
     #[must_use]
     pub fn naming(self, names: Names) -> Self {
         Self { importer: self.importer.naming(names), ..self }
+    }
+
+    /// The same, for these deployment chains: their manifests are what clusters are asked about.
+    #[must_use]
+    pub fn following(self, chains: &Chains) -> Self {
+        let manifests = chains.all.iter().flat_map(|chain| chain.manifest.clone()).collect();
+        Self { manifests, looks_at_clusters: chains.are_configured, ..self }
     }
 
     /// Does what is ordered, or as much of it as is done when `stop` comes: then the page in hand is dropped, to be asked
@@ -204,6 +225,7 @@ impl Backfill {
             Kind::Releases => self.releases(order, tally, stop).await,
             Kind::Environments => self.environments(order, tally, stop).await,
             Kind::Boards => self.boards(order, tally, progress, stop).await,
+            Kind::Clusters => self.clusters(order, tally, stop).await,
         }
     }
 

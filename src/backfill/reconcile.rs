@@ -91,6 +91,10 @@ impl Reconcile {
         if !stop.is_cancelled() {
             self.backfill.cover(&order, tally).await?;
         }
+        if self.backfill.looks_at_clusters {
+            let order = Order { kind: Kind::Clusters, ..order };
+            self.backfill.run(&order, tally, &|_| {}, stop).await?;
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::references::{self, Source};
 use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
-use super::{code, parts};
+use super::{chain, code, parts};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::link::{self, Reference};
 use crate::domain::run::{ShownFailure, ShownJob, ShownRun};
@@ -12,9 +12,9 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 18] = [
     "runs",
     "stages",
     "jobs",
@@ -32,6 +32,7 @@ const TABLES: [&str; 17] = [
     "pull_requests",
     "work_items",
     "refs",
+    "cluster_syncs",
 ];
 
 /// The catalog's tables.
@@ -66,6 +67,10 @@ impl Projection for Tables {
                 with_references(source, link::of_changes(&shown), move |c, source| {
                     code::write_changes(c, source, &shown)
                 })
+            }
+            Record::Cluster(record) => {
+                let record = record.clone();
+                Box::new(move |connection| chain::write_syncs(connection, &source, &record))
             }
             Record::Deployment(record) => {
                 let shown = record.shown();
@@ -108,6 +113,7 @@ impl Projection for Tables {
         Box::new(move |connection| {
             references::write(connection, &source, &[])?;
             match &key {
+                Key::Cluster(_) => chain::remove_syncs(connection, &source),
                 Key::Deployment(key) => remove_deployment(connection, key),
                 Key::Gap(key) => remove_gaps(connection, key),
                 Key::Release(key) => remove_release(connection, key),

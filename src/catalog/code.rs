@@ -65,8 +65,8 @@ pub(super) fn write_pull_request(
     let votes: Vec<_> = shown.votes.iter().map(vote).collect();
     let insert = "INSERT OR REPLACE INTO pull_requests (source, organization, id, repository_id, project_id, \
                     project_name, repository, title, status, merge_status, source_branch, target_branch, created_by, \
-                    url, created, first_approved, closed, merge_commit, votes) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
+                    url, created, first_approved, closed, merge_commit, votes, merged_by) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20)";
     connection.prepare_cached(insert)?.execute(params![
         source.key,
         shown.key.organization,
@@ -87,6 +87,7 @@ pub(super) fn write_pull_request(
         shown.closed.map(Time::ticks),
         shown.merge_commit,
         serde_json::json!(votes).to_string(),
+        shown.merged_by,
     ])?;
     Ok(())
 }

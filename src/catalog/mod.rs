@@ -5,6 +5,7 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod chain;
 mod changes;
 mod code;
 mod dashboard;
@@ -34,6 +35,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
+pub use chain::ChainFilter;
 pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 use file::CatalogFile;
 pub use known::Named;

@@ -28,6 +28,7 @@ impl Catalog {
                 let run = match &key {
                     Key::Run(key) => run_of(connection, &scope, key)?,
                     Key::Changes(_)
+                    | Key::Cluster(_)
                     | Key::Deployment(_)
                     | Key::Gap(_)
                     | Key::PullRequest(_)

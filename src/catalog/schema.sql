@@ -204,6 +204,7 @@ CREATE TABLE pull_requests (
     source_branch TEXT,
     target_branch TEXT,
     created_by TEXT,
+    merged_by TEXT,
     url TEXT,
     created INTEGER,
     first_approved INTEGER,
@@ -249,3 +250,22 @@ CREATE TABLE refs (
 ) WITHOUT ROWID;
 CREATE INDEX refs_by_cause ON refs (cause, cause_kind, organization);
 CREATE INDEX refs_by_effect ON refs (effect, effect_kind, organization);
+
+-- What the deployment chain is gathered by.
+CREATE INDEX runs_by_repository ON runs (organization, repository, run);
+CREATE INDEX pushes_by_repository ON pushes (organization, repository, pushed);
+CREATE INDEX pull_requests_by_repository ON pull_requests (organization, repository, id);
+
+-- What clusters told of commits of manifests.
+CREATE TABLE cluster_syncs (
+    source TEXT NOT NULL, -- the key of the record
+    cluster TEXT NOT NULL,
+    organization TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    succeeded INTEGER NOT NULL,
+    message TEXT,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (source, cluster)
+) WITHOUT ROWID;
+CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);

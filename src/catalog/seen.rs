@@ -22,6 +22,10 @@ const WORK_ITEMS: &str = "(SELECT w.source, w.organization, w.project AS project
     coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = w.organization \
       AND n.name = w.project COLLATE NOCASE LIMIT 1), w.project) AS project_id FROM work_items w) x";
 
+/// What clusters tell of a commit is of the projects that it was pushed in.
+const SYNCS: &str = "(SELECT s.source, s.organization, p.project_id, p.project_name FROM cluster_syncs s \
+    JOIN commits m ON m.id = s.commit_id AND m.organization = s.organization JOIN pushes p ON p.source = m.source) x";
+
 /// Links name an environment's project by its name, or by its id.
 const ENVIRONMENT: &str = "(SELECT ? AS organization, ? AS project_name, \
     coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = ? \
@@ -175,6 +179,7 @@ fn place(key: &Key) -> (&'static str, Conditions) {
             wanted.add("x.organization = ? AND x.project_id = ? AND x.events = ?", values);
             "gaps x"
         }
+        Key::Cluster(_) => by_source(key, &mut wanted, SYNCS),
         Key::PullRequest(_) => by_source(key, &mut wanted, "pull_requests x"),
         Key::Push(_) => by_source(key, &mut wanted, "pushes x"),
         Key::WorkItem(_) => by_source(key, &mut wanted, WORK_ITEMS),

@@ -72,6 +72,9 @@ pub enum Command {
     Enqueue(Enqueue),
     /// Ask Azure DevOps for runs whose events were lost, or came before there was a hook
     Backfill(Backfill),
+    /// Write what is known where other programs read it
+    #[command(subcommand)]
+    Publish(Publish),
     /// Look at runs, pipelines, environments, and what runs are about
     #[command(subcommand)]
     Get(Get),
@@ -207,7 +210,7 @@ pub struct Backfill {
     #[arg(long, value_enum, value_name = "WHICH", num_args = 0..=1, require_equals = true, default_value_t = Timelines::None, default_missing_value = "failed")]
     pub timelines: Timelines,
     /// What to ask for, with commas between: runs; code (pushes, pull requests, the commits of runs); releases (classic
-    /// ones); environments (what they got); boards (work items)
+    /// ones); environments (what they got); boards (work items); clusters (what Flux says of manifests)
     #[arg(long, value_enum, value_name = "KIND", value_delimiter = ',', default_value = "runs")]
     pub kinds: Vec<Kind>,
     /// Begin at --since, also where an earlier backfill was there
@@ -226,6 +229,7 @@ pub enum Kind {
     Releases,
     Environments,
     Boards,
+    Clusters,
 }
 
 /// Whose timelines to ask for.
@@ -234,6 +238,12 @@ pub enum Timelines {
     None,
     Failed,
     All,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Publish {
+    /// Write the deployment chains into the table that Spektate reads, once
+    Spektate,
 }
 
 #[derive(Debug, Subcommand)]
@@ -254,7 +264,7 @@ pub enum Get {
     WorkItem(GetWorkItem),
     /// List environments with what is there
     Environments(GetEnvironments),
-    /// List what came to environments: what is where, since when, from which run
+    /// List what came to environments; or the deployment chains, from the commit to the cluster
     Deployments(GetDeployments),
     /// List approvals: who is asked, and how long it took
     Approvals(GetApprovals),
@@ -377,7 +387,12 @@ pub struct GetEnvironments {
     pub show: Show,
 }
 
+const CHAIN_HELP: &str = "\
+The options of `bedrock deployment get`, any of them, list the deployment chains instead; so does [[chains]] in the
+configuration file, where nothing asks for environments.";
+
 #[derive(Debug, Args)]
+#[command(after_help = CHAIN_HELP)]
 pub struct GetDeployments {
     /// Only this environment
     #[arg(long, value_name = "ID|NAME")]
@@ -397,11 +412,87 @@ pub struct GetDeployments {
     /// Only those that started since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
     #[arg(long, value_name = "WHEN", value_parser = since)]
     pub since: Option<Since>,
-    /// At most so many; 0 = all
-    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
-    pub top: u32,
     #[command(flatten)]
-    pub show: Show,
+    pub chain: ChainOptions,
+    /// At most so many; 0 = all
+    #[arg(short, long, value_name = "N", value_parser = top, default_value_t = 50)]
+    pub top: u32,
+    /// What to print; wide is the table with all columns, normal the one of the deployment chains
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = DeploymentsFormat::Table)]
+    pub output: DeploymentsFormat,
+    /// Look again every 2 seconds and print what changed, until Ctrl-C
+    #[arg(short, long)]
+    pub watch: bool,
+}
+
+impl GetDeployments {
+    /// How to show it.
+    #[must_use]
+    pub fn show(&self) -> Show {
+        let output = match self.output {
+            DeploymentsFormat::Table | DeploymentsFormat::Normal => Format::Table,
+            DeploymentsFormat::Wide => Format::Wide,
+            DeploymentsFormat::Json => Format::Json,
+            DeploymentsFormat::Csv => Format::Csv,
+        };
+        Show { output, watch: self.watch }
+    }
+
+    /// Whether something asks for the deployment chains.
+    #[must_use]
+    pub fn asks_for_chains(&self) -> bool {
+        self.output == DeploymentsFormat::Normal || self.chain.is_any()
+    }
+
+    /// Whether something asks for environments.
+    #[must_use]
+    pub fn asks_for_environments(&self) -> bool {
+        let texts = [&self.environment, &self.project, &self.pipeline];
+        self.current || self.since.is_some() || texts.into_iter().any(Option::is_some)
+    }
+}
+
+/// Which deployments of the chains, as `bedrock deployment get` takes it.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Deployment chains")]
+pub struct ChainOptions {
+    /// Only those of the run that made the image
+    #[arg(short, long, value_name = "ID", conflicts_with_all = FOR_ENVIRONMENTS)]
+    pub build_id: Option<u64>,
+    /// Only those of this source commit, or of those that begin so
+    #[arg(short, long, value_name = "SHA", value_parser = sha, conflicts_with_all = FOR_ENVIRONMENTS)]
+    pub commit_id: Option<String>,
+    /// Only this one
+    #[arg(short, long, value_name = "ID", conflicts_with_all = FOR_ENVIRONMENTS)]
+    pub deployment_id: Option<String>,
+    /// Only those of this image and tag, or of either
+    #[arg(short, long, value_name = "TAG", conflicts_with_all = FOR_ENVIRONMENTS)]
+    pub image_tag: Option<String>,
+    /// Only those that go to this ring
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = FOR_ENVIRONMENTS)]
+    pub ring: Option<String>,
+    /// Only those of this service
+    #[arg(short, long, value_name = "NAME", conflicts_with_all = FOR_ENVIRONMENTS)]
+    pub service: Option<String>,
+}
+
+/// What only environments have.
+const FOR_ENVIRONMENTS: [&str; 5] = ["environment", "current", "project", "pipeline", "since"];
+
+impl ChainOptions {
+    fn is_any(&self) -> bool {
+        let texts = [&self.commit_id, &self.deployment_id, &self.image_tag, &self.ring, &self.service];
+        self.build_id.is_some() || texts.into_iter().any(Option::is_some)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum DeploymentsFormat {
+    Table,
+    Normal,
+    Wide,
+    Json,
+    Csv,
 }
 
 #[derive(Debug, Args)]

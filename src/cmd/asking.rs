@@ -35,7 +35,8 @@ impl Asking {
     }
 
     fn backfill(&self, context: &Context, parts: &Parts) -> Backfill {
-        Backfill::new(self.client.clone(), parts.store.clone()).naming(context.config.names.clone())
+        let backfill = Backfill::new(self.client.clone(), parts.store.clone());
+        backfill.naming(context.config.names.clone()).following(&context.config.chains)
     }
 
     /// Until the stop.

@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit,
         let projects = projects(context, &client, &organization, args).await?;
         let parts = context.open(Missing::Create).await?;
         let backfill = Backfill::new(client.clone(), parts.store.clone());
-        let mut backfill = backfill.naming(context.config.names.clone());
+        let mut backfill = backfill.naming(context.config.names.clone()).following(&context.config.chains);
         all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
     };
     tokio::select! {
@@ -168,6 +168,7 @@ fn kind(said: cli::Kind) -> Kind {
         cli::Kind::Releases => Kind::Releases,
         cli::Kind::Environments => Kind::Environments,
         cli::Kind::Boards => Kind::Boards,
+        cli::Kind::Clusters => Kind::Clusters,
     }
 }
 
@@ -188,9 +189,9 @@ fn is_of_the_project(error: &BackfillError) -> bool {
 
 fn summary(tally: &Tally, projects: usize) -> String {
     let imported = &tally.imported;
-    let others =
-        [tally.pushes, tally.pull_requests, tally.changes, tally.work_items, tally.releases, tally.deployments];
-    let only_runs = others.iter().all(|count| *count == 0);
+    let code = [tally.pushes, tally.pull_requests, tally.changes, tally.work_items];
+    let others = [tally.releases, tally.deployments, tally.syncs];
+    let only_runs = code.iter().chain(&others).all(|count| *count == 0);
     let (with, without) =
         if only_runs { ("runs with news", "runs without news") } else { ("with news", "without news") };
     let parts = [
@@ -200,6 +201,7 @@ fn summary(tally: &Tally, projects: usize) -> String {
         ("pull requests", tally.pull_requests),
         ("runs with commits", tally.changes),
         ("work items", tally.work_items),
+        ("what clusters said", tally.syncs),
         (with, imported.applied),
         ("that looked different", imported.missed),
         (without, imported.unchanged),

@@ -13,7 +13,7 @@ use crate::catalog::{Catalog, Run, RunFilter};
 use crate::cli;
 use crate::domain::deployment::DeploymentFact;
 use crate::domain::{Fact, Time};
-use crate::history::{Event, Plan};
+use crate::history::{Event, Plan, bedrock};
 use crate::http::Server;
 use crate::ingest::{Importer, Mode};
 use crate::sqlite::Missing;
@@ -48,7 +48,10 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     let now = context.clock().now();
     let plan =
         Plan { live_at: now, about: true, ..Plan::new(ORGANIZATION, now.minus(PAST), now.plus(FUTURE), args.seed) };
+    // What goes the way of Bedrock beside the rest; all of it is past.
+    let (chain, _) = bedrock(ORGANIZATION, now);
     let mut events = plan.events();
+    parts.queue.put(chain.into_iter().map(|event| event.body).collect()).await?;
     let mut future = Box::pin(fill(context, &parts, &mut events, now, &shutdown.stop));
     let next = tokio::select! {
         filled = &mut future => filled?,
@@ -147,6 +150,7 @@ fn next_steps(context: &Context, merged: Option<(u64, u64)>, server: Option<&Ser
          {program} get pipelines --data {data} -o wide\n  \
          {program} get runs --data {data} -o json\n  \
          {program} get environments --data {data}\n  \
+         {program} get deployments --data {data} -o normal\n  \
          {program} get approvals --data {data} --status pending\n"
     );
     if let Some((pull_request, item)) = merged {

@@ -3,10 +3,12 @@ use std::time::Duration;
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::catalog::{
-    ApprovalFilter, Catalog, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Gap,
-    GapFilter, GivenApproval, Named, Pipeline, PullRequestDetail, Run, RunDetail, RunFilter, Stage, WorkItemDetail,
+    ApprovalFilter, Catalog, ChainFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter,
+    Gap, GapFilter, GivenApproval, Named, Pipeline, PullRequestDetail, Run, RunDetail, RunFilter, Stage,
+    WorkItemDetail,
 };
 use crate::cli::{self, Format, Get};
+use crate::domain::chain;
 use crate::domain::owner::{Owned, Owner};
 use crate::domain::{BranchPattern, Key, RunKey, Time};
 use crate::view::{self, Columns, RunJson};
@@ -19,7 +21,7 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Run(args) | Get::Stages(args) => args.show,
         Get::Pipelines(args) => args.show,
         Get::Environments(args) => args.show,
-        Get::Deployments(args) => args.show,
+        Get::Deployments(args) => args.show(),
         Get::Approvals(args) => args.show,
         Get::Commit(args) => args.show,
         Get::Pr(args) => args.show,
@@ -127,6 +129,7 @@ enum Rows {
     Stages(Vec<Stage>),
     Environments(Vec<Environment>),
     Deployments(Vec<Deployment>),
+    Chain(Vec<chain::Row>),
     Approvals(Vec<GivenApproval>),
     Commit(Box<CommitDetail>),
     PullRequest(Box<PullRequestDetail>),
@@ -179,6 +182,9 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
                 .map(|found| Rows::WorkItem(Box::new(found)))
         }
         Get::Environments(args) => Ok(Rows::Environments(catalog.environments(&environments(args)).await?)),
+        Get::Deployments(args) if lists_chains(context, args) => {
+            Ok(Rows::Chain(catalog.chain_rows(&context.config.chains.all, &chain_filter(args)).await?))
+        }
         Get::Deployments(args) => {
             let filter = deployments(args, context.clock().now());
             Ok(Rows::Deployments(catalog.deployments(&filter).await?))
@@ -214,6 +220,7 @@ async fn gaps_behind(catalog: &Catalog, get: &Get, rows: &Rows, now: Time) -> Re
             | Rows::Stages(_)
             | Rows::Environments(_)
             | Rows::Deployments(_)
+            | Rows::Chain(_)
             | Rows::Approvals(_)
             | Rows::Commit(_)
             | Rows::PullRequest(_)
@@ -270,6 +277,26 @@ fn deployments(args: &cli::GetDeployments, now: Time) -> DeploymentFilter {
         current: args.current,
         top: (args.top > 0).then_some(args.top),
         ..DeploymentFilter::default()
+    }
+}
+
+/// Where chains are configured they are what deployments are, unless something asks for environments.
+fn lists_chains(context: &Context, args: &cli::GetDeployments) -> bool {
+    args.asks_for_chains() || (context.config.chains.are_configured && !args.asks_for_environments())
+}
+
+fn chain_filter(args: &cli::GetDeployments) -> ChainFilter {
+    let said = args.chain.clone();
+    ChainFilter {
+        organization: args.organization.clone(),
+        build: said.build_id,
+        commit: said.commit_id,
+        deployment: said.deployment_id,
+        image_tag: said.image_tag,
+        rings: said.ring.into_iter().collect(),
+        services: said.service.into_iter().collect(),
+        top: (args.top > 0).then_some(args.top),
+        ..ChainFilter::default()
     }
 }
 
@@ -355,6 +382,7 @@ impl Rows {
             Self::Stages(stages) => stages.is_empty(),
             Self::Environments(environments) => environments.is_empty(),
             Self::Deployments(deployments) => deployments.is_empty(),
+            Self::Chain(rows) => rows.is_empty(),
             Self::Approvals(approvals) => approvals.is_empty(),
             Self::Gaps(gaps) => gaps.is_empty(),
         }
@@ -371,6 +399,7 @@ impl Rows {
                 Self::Stages(stages) => view::json(stages)?,
                 Self::Environments(environments) => view::json(environments)?,
                 Self::Deployments(deployments) => view::json(deployments)?,
+                Self::Chain(rows) => view::json(&view::deployments_json(rows, now))?,
                 Self::Approvals(approvals) => view::json(approvals)?,
                 Self::Commit(commit) => view::json(commit)?,
                 Self::PullRequest(pull_request) => view::json(pull_request)?,
@@ -384,6 +413,7 @@ impl Rows {
                 Self::Stages(stages) => view::stages_csv(stages)?,
                 Self::Environments(environments) => view::environments_csv(environments)?,
                 Self::Deployments(deployments) => view::deployments_csv(deployments)?,
+                Self::Chain(rows) => view::chain_csv(rows)?,
                 Self::Approvals(approvals) => view::approvals_csv(approvals)?,
                 Self::Commit(commit) => view::links_csv(&commit.links)?,
                 Self::PullRequest(pull_request) => view::links_csv(&pull_request.links)?,
@@ -401,6 +431,7 @@ impl Rows {
             Self::Stages(stages) => view::stages_table(stages, now),
             Self::Environments(environments) => view::environments_table(environments, columns),
             Self::Deployments(deployments) => view::deployments_table(deployments, columns, now),
+            Self::Chain(rows) => view::chain_table(rows, columns, now),
             Self::Approvals(approvals) => view::approvals_table(approvals, columns, now),
             Self::Commit(commit) => view::commit_text(commit, columns),
             Self::PullRequest(pull_request) => view::pull_request_text(pull_request, columns),

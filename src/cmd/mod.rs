@@ -15,6 +15,7 @@ mod forget;
 mod get;
 mod output;
 mod parts;
+mod publish;
 mod purge;
 mod query;
 mod refold;
@@ -43,6 +44,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Enqueue(args) => enqueue::run(context, &args).await,
         Command::Backfill(args) => backfill::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,
+        Command::Publish(args) => publish::run(context, &args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Ask(args) => ask::run(context, &args).await,

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
 use super::parts::Parts;
+use super::publish::keep_published;
 use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
@@ -79,6 +80,7 @@ pub(super) async fn run_all(
     };
     let ageing = keep_letters_young(context, parts.queue.as_ref(), stop.clone());
     let emptying = parts.keep_bodies_out_of_the_log(context, stop.clone());
+    let published = keep_published(context, catalog.as_ref(), stop.clone());
     let besides = async {
         // Who only reads leaves all this to those who work.
         if mode.is_some() {
@@ -86,7 +88,7 @@ pub(super) async fn run_all(
         }
     };
     let all = async {
-        let ((), (), worked, ()) = tokio::join!(serving, following, working, besides);
+        let ((), (), worked, (), ()) = tokio::join!(serving, following, working, besides, published);
         parts.empty_log(context).await;
         worked
     };
@@ -165,6 +167,7 @@ fn readers(context: &Context, parts: &Parts, catalog: Catalog) -> Readers {
         clock: context.clock(),
         owners: context.config.owners.clone(),
         branches: context.config.work_item_branches.clone(),
+        chains: context.config.chains.clone(),
     }
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::connection_string::ConnectionString;
 use super::sources::{Sourced, Sources};
-use super::{AzureConfig, Environment, ReplicaFile};
+use super::{AzureConfig, Environment, ReplicaFile, SpektateConfig, Storage};
 use crate::azure::{Account, Credential, is_loopback};
 use crate::domain::Time;
 
@@ -54,6 +54,35 @@ pub(super) fn azure(
             .map(|folder| ReplicaFile { path: folder.join(catalog_name(&account, &table)), named: false }),
     };
     Some(AzureConfig { account, queue, table, catalog, poison_copy })
+}
+
+/// The table that Spektate reads: in an account of its own, else in that of the storage.
+pub(super) fn spektate(sources: &mut Sources<'_>, storage: &Storage) -> Option<SpektateConfig> {
+    let said = sources.text(None, "PIPETRAIL_SPEKTATE_CONNECTION_STRING", "spektate_connection_string");
+    let table = sources.text(None, "PIPETRAIL_SPEKTATE_TABLE", "spektate_table");
+    let is_named = said.is_some() || table.is_some();
+    let table_named_by = table.as_ref().map(|table| table.source_name.clone());
+    let table = sources.parse(table, "deployments".to_owned(), parse_table);
+    let account = match (said, storage) {
+        (Some(said), _) => own_account(sources, &said)?,
+        (None, Storage::Azure(azure)) => azure.account.clone(),
+        (None, Storage::Local) => {
+            if let Some(source_name) = table_named_by {
+                sources.fault(source_name, "is in no account: set PIPETRAIL_SPEKTATE_CONNECTION_STRING beside it");
+            }
+            return None;
+        }
+    };
+    Some(SpektateConfig { account, table, is_named })
+}
+
+fn own_account(sources: &mut Sources<'_>, said: &Sourced) -> Option<Account> {
+    let draft = by_connection_string(sources, said)?;
+    let public = draft.credential.as_ref().is_some_and(is_public);
+    let queue_endpoint = endpoint(sources, "queue", draft.queue, public);
+    let table_endpoint = endpoint(sources, "table", draft.table, public);
+    let (name, credential) = (draft.name?, draft.credential?);
+    Some(Account { name, credential, queue_endpoint: queue_endpoint?, table_endpoint: table_endpoint? })
 }
 
 /// Who asks for an account where hooks are to put their events.

@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::access::{OIDC, PROXY, TOKENS};
+use super::chains::{CHAINS, chains};
 use super::owners::{OWNERS, owners};
 use super::{Fault, SETTINGS};
+use crate::domain::chain::Chains;
 use crate::domain::owner::Owners;
 
 /// What the file says: text by key, and its tables.
@@ -17,6 +19,7 @@ pub(super) struct File {
     pub(super) values: BTreeMap<String, String>,
     pub(super) organizations: BTreeMap<String, String>,
     pub(super) owners: Owners,
+    pub(super) chains: Chains,
     /// Those of the ways in, as they stand there: they may name variables.
     pub(super) tables: BTreeMap<&'static str, Value>,
 }
@@ -58,6 +61,11 @@ impl File {
         if key == OWNERS {
             let (owners, wrong) = owners(value);
             self.owners = owners;
+            return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
+        }
+        if key == CHAINS {
+            let (chains, wrong) = chains(value);
+            self.chains = chains;
             return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
         }
         if let Some(table) = [TOKENS, OIDC, PROXY].into_iter().find(|table| *table == key) {
@@ -105,5 +113,5 @@ impl File {
 
 fn known_keys() -> String {
     let keys = SETTINGS.iter().filter_map(|setting| setting.key);
-    keys.chain([ORGANIZATIONS, OWNERS, TOKENS, OIDC, PROXY]).collect::<Vec<_>>().join(", ")
+    keys.chain([ORGANIZATIONS, OWNERS, CHAINS, TOKENS, OIDC, PROXY]).collect::<Vec<_>>().join(", ")
 }

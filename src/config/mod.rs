@@ -7,6 +7,7 @@
 mod access;
 mod ado;
 mod azure;
+mod chains;
 mod connection_string;
 mod credentials;
 mod entry;
@@ -26,6 +27,7 @@ use crate::ado::rest::Access;
 use crate::azure::Account;
 use secrecy::SecretString;
 
+use crate::domain::chain::Chains;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Names};
 
@@ -63,6 +65,10 @@ pub struct Config {
     pub names_key: Option<SecretString>,
     /// Whose pipelines are whose.
     pub owners: Owners,
+    /// Which repositories make a deployment chain.
+    pub chains: Chains,
+    /// The table that Spektate reads; `None` where no account is known for it.
+    pub spektate: Option<SpektateConfig>,
     /// How branches name work items.
     pub work_item_branches: Vec<BranchPattern>,
 }
@@ -99,6 +105,15 @@ pub struct AzureConfig {
     pub poison_copy: bool,
 }
 
+/// The table that Spektate reads.
+#[derive(Debug, Clone)]
+pub struct SpektateConfig {
+    pub account: Account,
+    pub table: String,
+    /// Somebody named it: then it is kept up to date by those who serve.
+    pub is_named: bool,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplicaFile {
     pub path: PathBuf,
@@ -112,8 +127,19 @@ pub struct HttpConfig {
     /// What incoming hooks have to show. `None` only where `listen` is loopback, or there is a token for events.
     pub hook: Option<HookCredentials>,
     pub access: AccessConfig,
+    /// What clusters have to show.
+    pub flux: FluxConfig,
     /// The address that browsers and Azure DevOps use; without a slash at its end.
     pub public_url: Option<String>,
+}
+
+/// How clusters are let in that tell what they have.
+#[derive(Debug, Clone, Default)]
+pub struct FluxConfig {
+    /// With which they sign what they post.
+    pub secret: Option<SecretString>,
+    /// Whose commits they tell of, where the address does not say.
+    pub organization: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -382,6 +408,28 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: Some("{id}-*, {id}_*, */{id}, */{id}-*, */{id}_*"),
         meaning: "How branches name work items, with commas between: `{id}` is the number, `*` anything",
+    },
+    Setting {
+        variable: "PIPETRAIL_FLUX_SECRET",
+        key: Some("flux_secret"),
+        flag: None,
+        default: None,
+        meaning: "The secret that clusters sign their posts to /hooks/flux with, 16 characters or more",
+    },
+    Setting {
+        variable: "PIPETRAIL_SPEKTATE_CONNECTION_STRING",
+        key: Some("spektate_connection_string"),
+        flag: None,
+        default: None,
+        meaning: "The storage account that Spektate reads; by default the one of Azure storage. Those who serve keep its table \
+                  up to date where this or the next one is set",
+    },
+    Setting {
+        variable: "PIPETRAIL_SPEKTATE_TABLE",
+        key: Some("spektate_table"),
+        flag: None,
+        default: Some("deployments"),
+        meaning: "The table that Spektate reads",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

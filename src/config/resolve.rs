@@ -7,14 +7,14 @@ use secrecy::SecretString;
 
 use super::access::{access, beyond_this_machine};
 use super::ado::ado;
-use super::azure::{FOR_HOOKS, azure, names_an_account};
+use super::azure::{FOR_HOOKS, azure, names_an_account, spektate};
 use super::file::File;
 use super::names::names;
 use super::owners;
 use super::sources::Sources;
 use super::{
-    BATCH_DEADLINE, Config, Environment, Fault, Faults, HookCredentials, HttpConfig, LogConfig, LogFormat, Storage,
-    WorkConfig,
+    BATCH_DEADLINE, Config, Environment, Fault, Faults, FluxConfig, HookCredentials, HttpConfig, LogConfig, LogFormat,
+    Storage, WorkConfig,
 };
 use crate::azure::is_loopback;
 use crate::domain::{BranchPattern, Time};
@@ -112,13 +112,11 @@ pub fn resolve(
         Storage::Local => None,
         Storage::Azure(azure) => Some(azure.clone()),
     };
+    let spektate = spektate(&mut sources, &storage);
     let ado = ado(&mut sources, flags.ado_url);
     let http = http(&mut sources, flags.listen, flags.public_url);
-    let format = flags.log_format.map(|value| ("--log-format", value));
-    let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
-    let format = sources.parse(format, LogFormat::Text, parse_log_format);
-    let filter = sources.variable("RUST_LOG");
-    let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
+    let http = HttpConfig { flux: flux(&mut sources, ado.organization.clone()), ..http };
+    let log = log(&mut sources, flags.log_format);
     let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
     let age = flags.dead_letter_age.map(|value| ("--dead-letter-age", value));
     let age = sources.text(age, "PIPETRAIL_DEAD_LETTER_AGE", "dead_letter_age");
@@ -128,11 +126,11 @@ pub fn resolve(
     let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
     let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
-    let log = LogConfig { format, filter };
     if sources.faults.is_empty() {
         let organizations = file.organizations.clone();
         let account_is_named = names_an_account(&sources);
         let owners = file.owners.clone();
+        let chains = file.chains.clone();
         Ok(Config {
             data,
             storage,
@@ -147,11 +145,22 @@ pub fn resolve(
             names,
             names_key,
             owners,
+            chains,
+            spektate,
             work_item_branches,
         })
     } else {
         Err(Faults(sources.faults))
     }
+}
+
+fn log(sources: &mut Sources<'_>, flag: Option<String>) -> LogConfig {
+    let format = flag.map(|value| ("--log-format", value));
+    let format = sources.text(format, "PIPETRAIL_LOG_FORMAT", "log_format");
+    let format = sources.parse(format, LogFormat::Text, parse_log_format);
+    let filter = sources.variable("RUST_LOG");
+    let filter = sources.parse(filter, DEFAULT_LOG_FILTER.to_owned(), parse_filter);
+    LogConfig { format, filter }
 }
 
 /// Which storage was asked for, and where.
@@ -221,7 +230,23 @@ fn http(sources: &mut Sources<'_>, flag: Option<String>, public_url: Option<Stri
     let public_url = sources.text(public_url, "PIPETRAIL_PUBLIC_URL", "public_url");
     let public_url = sources.parse(public_url, None, parse_public_url);
     let access = access(sources, public_url.as_deref());
-    HttpConfig { listen, hook, access, public_url }
+    HttpConfig { listen, hook, access, flux: FluxConfig::default(), public_url }
+}
+
+/// What clusters sign with, and whose commits they tell of.
+fn flux(sources: &mut Sources<'_>, organization: Option<String>) -> FluxConfig {
+    let said = sources.text(None, "PIPETRAIL_FLUX_SECRET", "flux_secret");
+    let secret = sources.parse(said, None, parse_flux_secret).map(SecretString::from);
+    FluxConfig { secret, organization }
+}
+
+/// What is wrong is said without the value.
+fn parse_flux_secret(text: &str) -> Result<Option<String>, String> {
+    if text.len() < 16 {
+        Err("is too short: at least 16 characters are needed".to_owned())
+    } else {
+        Ok(Some(text.to_owned()))
+    }
 }
 
 /// The user is a fault to leave out, too: a password that nobody asks for would be a lock without a door.
@@ -441,7 +466,7 @@ mod tests {
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
                  read_token, admin_token, events_token, session_key, ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
-                 work_item_branches, log_format, organizations, owners, tokens, oidc, proxy",
+                 work_item_branches, flux_secret, spektate_connection_string, spektate_table, log_format, organizations, owners, chains, tokens, oidc, proxy",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

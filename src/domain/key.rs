@@ -106,6 +106,23 @@ impl ReleaseKey {
     }
 }
 
+/// Names a commit of manifests that clusters tell of.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClusterKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// Its full hash, in small letters.
+    pub commit: String,
+}
+
+impl ClusterKey {
+    /// See `plain` for what is left of the commit.
+    #[must_use]
+    pub fn new(organization: &str, commit: &str) -> Self {
+        Self { organization: organization.to_lowercase(), commit: plain(commit) }
+    }
+}
+
 /// Names what one run brought to one environment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct DeploymentKey {
@@ -136,6 +153,8 @@ fn plain(text: &str) -> String {
 pub enum Key {
     /// The commits of a run.
     Changes(RunKey),
+    /// What clusters say of a commit.
+    Cluster(ClusterKey),
     Deployment(DeploymentKey),
     Gap(GapKey),
     PullRequest(PullRequestKey),
@@ -153,12 +172,14 @@ pub struct ParseKeyError(String);
 impl Key {
     /// What the partitions of each kind begin with, before a `|`; in their order. A store asks for these kinds and so
     /// leaves out those that only a newer program knows.
-    pub const KINDS: [&str; 8] = ["changes", "deployment", "gap", "pr", "push", "release", "run", "workitem"];
+    pub const KINDS: [&str; 9] =
+        ["changes", "cluster", "deployment", "gap", "pr", "push", "release", "run", "workitem"];
 
     /// Whose record it is.
     #[must_use]
     pub fn organization(&self) -> &str {
         match self {
+            Self::Cluster(key) => &key.organization,
             Self::Deployment(key) => &key.organization,
             Self::Gap(key) => &key.organization,
             Self::Release(key) => &key.organization,
@@ -174,6 +195,7 @@ impl Key {
     pub const fn nouns(&self) -> (&'static str, &'static str) {
         match self {
             Self::Changes(_) => ("list of a run's commits", "lists of runs' commits"),
+            Self::Cluster(_) => ("state of a commit in clusters", "states of commits in clusters"),
             Self::Deployment(_) => ("deployment", "deployments"),
             Self::Gap(_) => ("gap", "gaps"),
             Self::PullRequest(_) => ("pull request", "pull requests"),
@@ -189,6 +211,7 @@ impl Key {
     pub fn in_words(&self) -> String {
         let what = match self {
             Self::Changes(key) => format!("the commits of run {}", key.run),
+            Self::Cluster(key) => format!("commit {} in the clusters", key.commit),
             Self::Deployment(key) => format!("the deployment of run {} to environment {}", key.run, key.environment),
             Self::Gap(key) => format!("the gap in {}", key.events),
             Self::PullRequest(key) => format!("pull request {}", key.id),
@@ -204,6 +227,7 @@ impl Key {
             Self::Release(_)
             | Self::Gap(_)
             | Self::Changes(_)
+            | Self::Cluster(_)
             | Self::Deployment(_)
             | Self::PullRequest(_)
             | Self::Push(_)
@@ -221,18 +245,19 @@ impl Key {
             Self::Release(key) => Some(&key.project),
             Self::PullRequest(key) => Some(&key.repository),
             Self::Push(key) => Some(&key.repository),
-            Self::Changes(_) | Self::Run(_) | Self::WorkItem(_) => None,
+            Self::Changes(_) | Self::Cluster(_) | Self::Run(_) | Self::WorkItem(_) => None,
         };
         std::iter::once(self.organization()).chain(place.map(String::as_str))
     }
 
     /// The records that are written in one transaction on Azure Table Storage: `{kind}|{organization}|{what they have in
     /// common}`, which is a run's pipeline, the project of a gap or a release, a push's repository, a deployment's project and
-    /// environment.
+    /// environment, a constant for commits in clusters.
     #[must_use]
     pub fn partition(&self) -> String {
         match self {
             Self::Changes(key) => format!("changes|{}|{}", key.organization, key.pipeline),
+            Self::Cluster(key) => format!("cluster|{}|commits", key.organization),
             Self::Deployment(key) => format!("deployment|{}|{}|{}", key.organization, key.project, key.environment),
             Self::Gap(key) => format!("gap|{}|{}", key.organization, key.project),
             Self::PullRequest(key) => format!("pr|{}|{}", key.organization, key.repository),
@@ -244,10 +269,11 @@ impl Key {
     }
 
     /// The record inside its partition: what has a number as `{i64::MAX - number, 19 digits}`, newest first; of gaps the
-    /// event type.
+    /// event type, of what clusters say the commit.
     #[must_use]
     pub fn row(&self) -> String {
         match self {
+            Self::Cluster(key) => key.commit.clone(),
             Self::Deployment(key) => inverted(key.run),
             Self::Gap(key) => key.events.clone(),
             Self::Release(key) => inverted(key.release),
@@ -281,6 +307,7 @@ fn parse(partition: &str, row: &str) -> Option<Key> {
     let run = |organization| Some(RunKey { organization, pipeline: last.parse().ok()?, run: number()? });
     match kind {
         "changes" => run(organization).map(Key::Changes),
+        "cluster" => Some(Key::Cluster(ClusterKey { organization, commit: row.to_owned() })),
         "gap" => Some(Key::Gap(GapKey { organization, project: last.to_owned(), events: row.to_owned() })),
         "deployment" => {
             let (organization, project) = organization.rsplit_once('|')?;
@@ -352,6 +379,7 @@ mod tests {
         let organization = || "srv/col|x".to_owned();
         let keys = [
             Key::Changes(RunKey { organization: organization(), pipeline: 7, run: 479 }),
+            Key::Cluster(ClusterKey::new("Srv/Col|x", "B71F")),
             Key::PullRequest(PullRequestKey::new("Fabrikam", "9A0D5C1E/|-2b7f", 88)),
             Key::Push(PushKey::new("fabrikam", "", 314)),
             Key::WorkItem(WorkItemKey { organization: organization(), id: 4_711 }),
@@ -366,6 +394,7 @@ mod tests {
     fn the_kinds_are_all_there_and_in_order() {
         let all = [
             Key::Changes(RunKey::default()),
+            Key::Cluster(ClusterKey::default()),
             Key::Deployment(DeploymentKey::default()),
             Key::Gap(GapKey::default()),
             Key::PullRequest(PullRequestKey::default()),

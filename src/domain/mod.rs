@@ -7,7 +7,9 @@
 //! than a run, a record of its own beside [`run`] and [`gap`]: a line in the list of kinds (`record`), a variant of
 //! [`Key`]. The worker and the store handle [`Record`], [`Fact`] and [`Key`] and nothing inside them.
 
+pub mod chain;
 pub mod changes;
+pub mod cluster;
 mod columns;
 mod commit;
 pub mod deployment;
@@ -38,7 +40,9 @@ pub use commit::{Commit, ShownCommit, commit_id};
 pub use erase::Erasure;
 pub use hooks::{HookLook, SeenHook};
 pub use join::{Change, Join, Said};
-pub use key::{DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, RunKey, WorkItemKey};
+pub use key::{
+    ClusterKey, DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, RunKey, WorkItemKey,
+};
 pub use names::{Names, has_pseudonym};
 pub use pattern::{BranchPattern, Pattern};
 pub use record::{DecodeRecordError, EncodedFact, Fact, Record};

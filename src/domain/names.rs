@@ -24,7 +24,7 @@ pub enum Names {
 }
 
 /// Labels that name somebody.
-const PEOPLE: [Label; 4] = [Label::RequestedFor, Label::PushedBy, Label::CreatedBy, Label::AssignedTo];
+const PEOPLE: [Label; 5] = [Label::RequestedFor, Label::PushedBy, Label::CreatedBy, Label::ClosedBy, Label::AssignedTo];
 
 /// So many bytes of the hash make a pseudonym.
 const HASHED: usize = 8;

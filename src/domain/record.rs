@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 use super::changes::{ChangesFact, ChangesRecord};
+use super::cluster::{ClusterFact, ClusterRecord};
 use super::deployment::{DeploymentFact, DeploymentRecord};
 use super::gap::{GapFact, GapRecord};
 use super::pull_request::{PullRequestFact, PullRequestRecord};
@@ -176,6 +177,8 @@ macro_rules! kinds {
 kinds! {
     /// The commits of a run.
     Changes(ChangesFact, ChangesRecord),
+    /// What clusters say of a commit.
+    Cluster(ClusterFact, ClusterRecord),
     Deployment(DeploymentFact, DeploymentRecord),
     Gap(GapFact, GapRecord),
     PullRequest(PullRequestFact, PullRequestRecord),

@@ -259,6 +259,8 @@ words! {
         PullRequestFork = "pullRequestFork",
         PushedBy = "pushedBy",
         CreatedBy = "createdBy",
+        /// Who completed or abandoned it.
+        ClosedBy = "closedBy",
         Title = "title",
         Description = "description",
         SourceBranch = "sourceBranch",

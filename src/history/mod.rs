@@ -10,6 +10,7 @@
 //! taken, so a history of millions of events needs no more memory than the runs that are under way at once.
 
 mod about;
+mod bedrock;
 mod cast;
 mod deployed;
 mod script;
@@ -25,6 +26,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use self::about::About;
+pub use self::bedrock::{Told, bedrock};
 use self::cast::Cast;
 use self::script::{Moment, Pace, Run};
 use crate::domain::Time;

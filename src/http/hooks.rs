@@ -4,6 +4,7 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode};
+use tokio::sync::SemaphorePermit;
 use tokio::time::timeout;
 
 use super::body::{self, BodyError};
@@ -25,19 +26,23 @@ pub(crate) async fn azure_devops(
         tracing::warn!(from, "hook: refused, its user name or password is wrong, or it comes from a web page");
         return Err(Problem::unauthorized());
     }
-    // Held until the body is handed on: this bounds the memory that bodies take.
-    let _room = match timeout(app.limits.admission, app.room.acquire()).await {
-        Ok(Ok(room)) => room,
-        Ok(Err(_)) | Err(_) => {
-            tracing::warn!(bodies = app.limits.bodies, "hook: no room, too many bodies in flight");
-            return Err(Problem::unavailable("Too many events at once; try again."));
-        }
-    };
+    let _room = room(&app).await?;
     let body = read(&app, body).await?;
     put(&app, body).await
 }
 
-async fn read(app: &App, body: Body) -> Result<Vec<u8>, Problem> {
+/// Held until the body is handed on: this bounds the memory that bodies take.
+pub(super) async fn room(app: &App) -> Result<SemaphorePermit<'_>, Problem> {
+    match timeout(app.limits.admission, app.room.acquire()).await {
+        Ok(Ok(room)) => Ok(room),
+        Ok(Err(_)) | Err(_) => {
+            tracing::warn!(bodies = app.limits.bodies, "hook: no room, too many bodies in flight");
+            Err(Problem::unavailable("Too many events at once; try again."))
+        }
+    }
+}
+
+pub(super) async fn read(app: &App, body: Body) -> Result<Vec<u8>, Problem> {
     match timeout(app.limits.body, body::read(body, MAX_BODY)).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(BodyError::TooLarge(limit))) => {
@@ -57,7 +62,7 @@ async fn read(app: &App, body: Body) -> Result<Vec<u8>, Problem> {
 }
 
 /// A put that ran out of time may still have worked: then the event comes twice, which changes nothing.
-async fn put(app: &App, body: Vec<u8>) -> Result<StatusCode, Problem> {
+pub(super) async fn put(app: &App, body: Vec<u8>) -> Result<StatusCode, Problem> {
     let bytes = body.len();
     match timeout(app.limits.backend, app.queue.put(vec![body])).await {
         Ok(Ok(())) => {

@@ -8,6 +8,7 @@ pub mod access;
 mod api;
 mod body;
 mod counted;
+mod flux;
 mod health;
 mod hooks;
 mod pages;
@@ -102,6 +103,8 @@ pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, access: Access, limi
         .route("/hooks/azure-devops", post(hooks::azure_devops))
         // An address typed with a slash at its end must not cost a subscription its events.
         .route("/hooks/azure-devops/", post(hooks::azure_devops))
+        .route("/hooks/flux", post(flux::told))
+        .route("/hooks/flux/", post(flux::told))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -11,6 +11,7 @@ use super::Problem;
 use super::access::Caller;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::domain::chain::Chains;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, HookLook, Time};
 use crate::queue::Queue;
@@ -27,6 +28,8 @@ pub struct Readers {
     pub owners: Owners,
     /// How branches name work items.
     pub branches: Vec<BranchPattern>,
+    /// Which repositories make a deployment chain.
+    pub chains: Chains,
 }
 
 /// An answer is given again for so long: on Azure each costs requests.
@@ -85,6 +88,7 @@ pub(crate) struct Reader {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) owners: Owners,
     pub(crate) branches: Vec<BranchPattern>,
+    pub(crate) chains: Chains,
     pub(crate) looks: HookLooks,
     pub(crate) letters: LetterCount,
 }
@@ -97,7 +101,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
-        let Readers { catalog, store, queue, clock, owners, branches } = Readers::from_ref(state);
+        let Readers { catalog, store, queue, clock, owners, branches, chains } = Readers::from_ref(state);
         let caller = parts.extensions.get::<Caller>().cloned().ok_or_else(Problem::sign_in)?;
         if !catalog.is_whole().await? {
             return Err(Problem::unavailable("The catalog is being built from the store; try again."));
@@ -105,7 +109,7 @@ where
         let catalog = catalog.seen_by(caller.scope.clone());
         let looks = parts.extensions.get().cloned().unwrap_or_default();
         let letters = parts.extensions.get().cloned().unwrap_or_default();
-        Ok(Self { caller, catalog, store, queue, clock, owners, branches, looks, letters })
+        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, looks, letters })
     }
 }
 

@@ -2,8 +2,10 @@
 
 use csv::{IntoInnerError, Writer};
 
+use super::chain;
 use crate::catalog::{Deployment, Environment, Gap, GivenApproval, Link, LinkKind, Pipeline, PipelineName, Run, Stage};
 use crate::domain::Time;
+use crate::domain::chain::{Row, Second};
 
 const RUN: [&str; 17] = [
     "organization",
@@ -202,6 +204,69 @@ fn deployment_cells(deployment: &Deployment) -> Vec<String> {
         deployment.rule.clone(),
         deployment.certainty.clone(),
         deployment.current.to_string(),
+    ]
+}
+
+/// Rows of chains.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn chain_csv(rows: &[Row]) -> Result<String, csv::Error> {
+    let header = [
+        "organization",
+        "chain",
+        "deploymentId",
+        "kind",
+        "status",
+        "service",
+        "ring",
+        "author",
+        "imageTag",
+        "runId",
+        "commit",
+        "releaseId",
+        "pullRequestId",
+        "mergedBy",
+        "hldCommit",
+        "manifestRunId",
+        "manifestCommit",
+        "clusters",
+        "likely",
+        "startedAt",
+        "updatedAt",
+    ];
+    write(&header, rows.iter().map(chain_cells))
+}
+
+fn chain_cells(row: &Row) -> Vec<String> {
+    let release = match &row.second {
+        Some(Second::Release(stage)) => Some(stage.release),
+        Some(Second::Stage(_)) | None => None,
+    };
+    let source = row.source.as_ref();
+    let pull_request = row.pull_request.as_ref();
+    vec![
+        row.organization.clone(),
+        row.chain.clone(),
+        row.id.clone(),
+        row.kind.as_str().to_owned(),
+        chain::status(row).to_owned(),
+        text(&row.service),
+        text(&row.ring),
+        text(&row.author),
+        text(&row.image_tag),
+        number(source.map(|run| run.id)),
+        source.and_then(|run| run.commit.clone()).unwrap_or_default(),
+        number(release),
+        number(pull_request.map(|one| one.id)),
+        pull_request.and_then(|one| one.merged_by.clone()).unwrap_or_default(),
+        text(&row.hld_commit),
+        number(row.manifest_run.as_ref().map(|run| run.id)),
+        text(&row.manifest_commit),
+        chain::synced(row).map(|one| one.name.as_str()).collect::<Vec<_>>().join(" "),
+        chain::likely(row).join(" "),
+        time(row.started),
+        time(row.updated),
     ]
 }
 

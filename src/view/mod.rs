@@ -5,6 +5,7 @@
 //! characters; JSON writes them as `\u` escapes, which mean the same to a program.
 
 mod answer;
+mod chain;
 mod csv;
 mod dead_letter;
 mod deployments;
@@ -16,14 +17,20 @@ mod near;
 pub mod overview;
 mod run;
 mod runs;
+mod spektate;
 mod subscriptions;
 mod table;
 mod time;
 mod timeline;
 
 pub use answer::{cells_csv, cells_table};
+pub use chain::{
+    ClusterSyncJson, DeploymentJson, chain_table, cluster_sync_json, commit_url, deployments_json, short, status,
+    synced,
+};
 pub use csv::{
-    approvals_csv, deployments_csv, environments_csv, gaps_csv, links_csv, pipelines_csv, run_csv, runs_csv, stages_csv,
+    approvals_csv, chain_csv, deployments_csv, environments_csv, gaps_csv, links_csv, pipelines_csv, run_csv, runs_csv,
+    stages_csv,
 };
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
 pub use deployments::{approvals_table, deployments_table, environments_table};
@@ -34,6 +41,7 @@ pub use links::{commit_text, pull_request_text, work_item_text};
 pub use near::unknown_note;
 pub use run::{RunJson, run_text};
 pub use runs::{pipelines_table, runs_table, stages_table};
+pub use spektate::{SpektateRow, WRITER, spektate_rows};
 pub use subscriptions::{
     ListedFinding, ListedSubscription, ailments_markdown, findings_text, listed_findings, plan_table,
     subscriptions_table,

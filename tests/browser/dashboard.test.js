@@ -95,7 +95,7 @@ async function tell(id, name) {
 
 const PLACES = [
   ["/", "Overview"], ["/?scope=mine", "Overview"], ["/?scope=team", "Overview"], ["/runs", "Runs"],
-  ["/runs/480", /20191002\.3 run 480/], ["/pipelines", "Pipelines"], ["/environments", "Environments"],
+  ["/runs/480", /20191002\.3 run 480/], ["/pipelines", "Pipelines"], ["/environments", "Environments"], ["/deployments", "Deployments"],
   ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
   ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
 ];
@@ -131,6 +131,29 @@ test("a run with deployments and approvals is for everyone", async () => {
   await page.getByRole("heading", { name: "Deployments" }).waitFor();
   await page.getByText("What was said about it").click();
   assert.ok(await page.getByRole("img", { name: /stages in time/ }).isVisible());
+  assert.deepEqual(await barriers(page), []);
+  await close(page);
+});
+
+test("a change is followed from its commit to the cluster, and what is only likely says so", async () => {
+  const page = await open("/deployments");
+  const row = (text) => page.locator("tbody tr").filter({ hasText: text });
+  await row("5102").getByText("Complete").waitFor();
+  assert.match(await row("5102").innerText(), /storefront[^]*main[^]*Greta Naylor[^]*east, west/);
+  assert.match(await row("5110").innerText(), /Waiting/);
+  assert.equal(await row("5102").getByText("likely").count(), 0);
+  assert.ok((await row("5107").getByText("likely").count()) > 0);
+  await page.getByLabel("Service").selectOption("orders");
+  await page.getByLabel("Ring").selectOption("staging");
+  await page.getByRole("button", { name: "Filter" }).click();
+  await page.waitForURL(/service=orders.*env=staging/);
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  assert.match(await page.locator("tbody tr").innerText(), /Failed/);
+  await page.goto(`${base}/deployments?keyword=5109&type=Bedrock+Deployments`);
+  assert.equal(await page.locator("tbody tr").count(), 1);
+  await page.locator("tbody a.mono").last().click();
+  await page.getByRole("heading", { name: "On its way to the clusters" }).waitFor();
+  assert.equal(await page.getByRole("region", { name: "Deployments" }).locator("tbody tr").count(), 1);
   assert.deepEqual(await barriers(page), []);
   await close(page);
 });

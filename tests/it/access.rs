@@ -72,6 +72,7 @@ impl Bench {
             clock: clock.clone(),
             owners: config.owners,
             branches: config.work_item_branches,
+            chains: config.chains,
         };
         let admin = get(|_: Admin| async { "for administrators" }).post(|_: Admin| async { "done" });
         let router = http::router(local.queue, local.store, access.clone(), Limits::default())

@@ -24,6 +24,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // credential, one place that can print it wrongly. A signature that has ended is a fault. Patterns, owners and what
     // becomes of names are the domain's.
     ("config", &["ado", "azure", "domain"]),
+    ("publish", &["azure", "view"]),
     ("telemetry", &["config"]),
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),

@@ -705,3 +705,35 @@ fn a_broken_pipe_is_success() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
 }
+
+/// An organization in the manner of Bedrock, in the working directory's file.
+fn with_chains() -> Shell {
+    let shell = Shell::new();
+    let (events, _) = pipetrail::history::bedrock("fabrikam", at("2025-06-13T08:00:00Z"));
+    let lines: Vec<_> = events.iter().map(|event| String::from_utf8(event.body.clone()).unwrap()).collect();
+    fs::write(shell.path().join("events.ndjson"), lines.join("\n")).unwrap();
+    fs::write(shell.path().join("shop.toml"), "[[chains]]\nhld = ['shop-hld']\nmanifest = ['shop-manifests']\n")
+        .unwrap();
+    for line in ["enqueue events.ndjson", "work --until-empty"] {
+        assert!(shell.command(line).output().unwrap().status.success(), "{line}");
+    }
+    shell
+}
+
+#[test]
+fn get_deployments_of_chains() {
+    let lines = [
+        "get deployments -o normal",
+        "get deployments -r staging -o wide",
+        "get deployments -b 2003 -o json",
+        "get deployments -s orders -t 2 -o csv",
+        "get deployments -i main-20250611.2 -r MAIN",
+        "get deployments -d 000000000000",
+        "get deployments -c zzz",
+        "get deployments -s orders --environment production",
+        "get deployments --config shop.toml -t 1",
+        "get deployments --config shop.toml --current",
+        "publish spektate",
+    ];
+    assert_snapshot!(session(&with_chains(), &lines));
+}

@@ -52,6 +52,7 @@ impl Dashboard {
             clock,
             owners: owners(),
             branches: Vec::new(),
+            chains: pipetrail::domain::chain::Chains::default(),
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());

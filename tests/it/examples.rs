@@ -59,9 +59,12 @@ fn told(decoded: &Decoded) -> String {
                 Fact::Run(fact) => told_fact(fact),
                 Fact::Release(fact) => told_release(fact),
                 Fact::Deployment(fact) => told_deployment(fact),
-                Fact::Changes(_) | Fact::Gap(_) | Fact::PullRequest(_) | Fact::Push(_) | Fact::WorkItem(_) => {
-                    told_other(fact)
-                }
+                Fact::Changes(_)
+                | Fact::Cluster(_)
+                | Fact::Gap(_)
+                | Fact::PullRequest(_)
+                | Fact::Push(_)
+                | Fact::WorkItem(_) => told_other(fact),
             };
             facts.iter().map(told).collect()
         }

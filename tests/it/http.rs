@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use pipetrail::catalog;
 use pipetrail::clock::SystemClock;
-use pipetrail::config::{AccessConfig, HookCredentials, HttpConfig};
+use pipetrail::config::{AccessConfig, FluxConfig, HookCredentials, HttpConfig};
 use pipetrail::http::{Access, Limits, MAX_BODY, Server, router};
 use pipetrail::queue::{
     After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Queue, QueueError, SettleError, Settlement,
@@ -139,7 +139,8 @@ impl Bench {
         let store: Arc<dyn Store> = Arc::new(SqliteStore::open(file, catalog::projection()).await.unwrap());
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop, tracker) = (server.address(), CancellationToken::new(), TaskTracker::new());
-        let http = HttpConfig { listen: address, hook, access: AccessConfig::default(), public_url: None };
+        let access = AccessConfig::default();
+        let http = HttpConfig { listen: address, hook, access, flux: FluxConfig::default(), public_url: None };
         let access = Access::new(&http, Arc::new(SystemClock)).unwrap();
         let router = router(queue.clone(), store, access, limits);
         tracker.spawn(server.serve(router, limits, stop.clone()));

@@ -10,7 +10,7 @@ use std::time::Duration;
 use pipetrail::ado::{Decoded, Decoder};
 use pipetrail::catalog::{self, Catalog};
 use pipetrail::clock::{Clock, SystemClock};
-use pipetrail::config::{AccessConfig, HttpConfig};
+use pipetrail::config::{AccessConfig, FluxConfig, HttpConfig};
 use pipetrail::domain::{Join, Key, Record, Time};
 use pipetrail::history::Plan;
 use pipetrail::http::Access;
@@ -72,7 +72,8 @@ pub(crate) fn worker(queue: Arc<dyn Queue>, store: Arc<dyn Store>) -> Worker {
 
 /// A server where nothing is configured.
 pub(crate) fn open_access(listen: SocketAddr) -> Access {
-    let http = HttpConfig { listen, hook: None, access: AccessConfig::default(), public_url: None };
+    let access = AccessConfig::default();
+    let http = HttpConfig { listen, hook: None, access, flux: FluxConfig::default(), public_url: None };
     Access::new(&http, Arc::new(SystemClock)).unwrap()
 }
 

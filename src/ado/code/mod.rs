@@ -239,6 +239,7 @@ fn pull_request_labels(said_of: &PullRequest<'_>, place: &Place) -> Labels {
     labels.put(Label::TargetBranch, text(said_of.target_ref_name.as_ref()));
     labels.put(Label::MergeStatus, text(said_of.merge_status.as_ref()));
     labels.put(Label::CreatedBy, name(said_of.created_by.as_ref()).map(short).as_deref());
+    labels.put(Label::ClosedBy, name(said_of.closed_by.as_ref()).map(short).as_deref());
     labels.put_url(said_of.links.as_ref().and_then(|links| href(links.web.as_ref())));
     labels
 }

@@ -82,6 +82,8 @@ pub(super) struct PullRequest<'a> {
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) created_by: Option<Person<'a>>,
+    #[serde(borrow)]
+    pub(super) closed_by: Option<Person<'a>>,
     pub(super) creation_date: Option<When>,
     pub(super) closed_date: Option<When>,
     #[serde(borrow)]

@@ -160,6 +160,50 @@ impl Client {
         })
     }
 
+    /// The tags of a repository whose names begin with `flux-`, each with the commit that it points at in the end.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn flux_tags(
+        &self,
+        organization: &str,
+        project: &str,
+        repository: &str,
+    ) -> Result<Option<Answer>, AdoError> {
+        let place = of_repository(organization, project, repository, "refs");
+        if_there(self.get(&place.with("filter", "tags/flux-").with("peelTags", "true")).await)
+    }
+
+    /// The latest commits of a repository's default branch.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn latest_commits(
+        &self,
+        organization: &str,
+        project: &str,
+        repository: &str,
+        most: usize,
+    ) -> Result<Option<Answer>, AdoError> {
+        let place = of_repository(organization, project, repository, "commits");
+        if_there(self.get(&place.with("searchCriteria.$top", most.to_string())).await)
+    }
+
+    /// What was said of a commit last, by each who says something of it.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn commit_statuses(
+        &self,
+        organization: &str,
+        project: &str,
+        (repository, commit): (&str, &str),
+    ) -> Result<Option<Answer>, AdoError> {
+        let part = format!("commits/{}/statuses", Place::escaped(commit));
+        let place = of_repository(organization, project, repository, &part);
+        if_there(self.get(&place.with("latestOnly", "true")).await)
+    }
+
     /// The commits of a build, wherever its repository is.
     #[must_use]
     pub fn build_changes(&self, organization: &str, project: &str, run: u64) -> Pages<'_> {
@@ -202,6 +246,10 @@ impl Client {
             .with("errorPolicy", "omit");
         self.get(&place).await
     }
+}
+
+fn of_repository(organization: &str, project: &str, repository: &str, part: &str) -> Place {
+    Place::new(organization, format!("git/repositories/{}/{part}", Place::escaped(repository))).project(project)
 }
 
 fn if_there(answer: Result<Answer, AdoError>) -> Result<Option<Answer>, AdoError> {

@@ -8,14 +8,14 @@ const USUAL_DATE: usize = 8;
 
 /// What a description says of the run that opened the pull request.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct OpenedBy<'t> {
-    pub(super) pipeline: &'t str,
-    pub(super) id: u64,
-    pub(super) number: &'t str,
+pub(in crate::domain) struct OpenedBy<'t> {
+    pub(in crate::domain) pipeline: &'t str,
+    pub(in crate::domain) id: u64,
+    pub(in crate::domain) number: &'t str,
 }
 
 /// Of `PR created by: {pipeline} with buildId: {id} and buildNumber: {number}`. Anybody can write that.
-pub(super) fn opened_by(description: &str) -> Option<OpenedBy<'_>> {
+pub(in crate::domain) fn opened_by(description: &str) -> Option<OpenedBy<'_>> {
     let (_, rest) = description.split_once("PR created by: ")?;
     let line = rest.lines().next()?;
     let (pipeline, rest) = line.rsplit_once(" with buildId: ")?;
@@ -26,7 +26,7 @@ pub(super) fn opened_by(description: &str) -> Option<OpenedBy<'_>> {
 }
 
 /// Whether its title or its source branch is one that Bedrock's pipelines give.
-pub(super) fn is_deployment(source: Option<&str>, title: Option<&str>) -> bool {
+pub(in crate::domain) fn is_deployment(source: Option<&str>, title: Option<&str>) -> bool {
     branch(source).is_some_and(|branch| branch.starts_with("DEPLOY/")) || title.and_then(image_tag).is_some()
 }
 
@@ -35,21 +35,41 @@ fn branch(source: Option<&str>) -> Option<&str> {
 }
 
 /// The image tag in a title: `Updating {service} image tag to {tag}.`
-pub(super) fn image_tag(title: &str) -> Option<&str> {
+pub(in crate::domain) fn image_tag(title: &str) -> Option<&str> {
     let (_, rest) = title.strip_prefix("Updating ")?.split_once(" image tag to ")?;
     let tag = rest.trim().trim_end_matches('.');
     (!tag.is_empty() && !tag.contains(char::is_whitespace)).then_some(tag)
 }
 
+/// The service in such a title. It is written in small letters.
+pub(in crate::domain) fn service(title: &str) -> Option<&str> {
+    let (service, _) = title.strip_prefix("Updating ")?.split_once(" image tag to ")?;
+    (!service.is_empty() && !service.contains(char::is_whitespace)).then_some(service)
+}
+
+/// The image in the branch of a pull request that brings `tag`: `DEPLOY/{image}-{tag}`.
+pub(in crate::domain) fn image<'s>(source: &'s str, tag: &str) -> Option<&'s str> {
+    let image = branch(Some(source))?.strip_prefix("DEPLOY/")?.strip_suffix(tag)?.strip_suffix('-')?;
+    (!image.is_empty()).then_some(image)
+}
+
+/// The message of the commit of the high-level definition, in that of the commit of its manifests.
+pub(in crate::domain) fn post_commit(message: &str) -> Option<&str> {
+    message.strip_prefix("Updated k8s manifest files post commit: ").map(str::trim)
+}
+
+/// Who writes the manifests, whoever's token pushes them.
+pub(in crate::domain) const AUTHOR: &str = "Automated Account";
+
 /// The number of a run in `{branch}-{number}`: a number has no dash.
-pub(super) fn number_of_tag(tag: &str) -> Option<&str> {
+pub(in crate::domain) fn number_of_tag(tag: &str) -> Option<&str> {
     let (branch, number) = tag.rsplit_once('-')?;
     (!branch.is_empty() && !number.is_empty()).then_some(number)
 }
 
 /// The number of the run that built an image, `registry/name:{branch}-{number}` or `registry/name:{number}`. Images of others
 /// have versions as tags, so only what has the shape of a usual run's number counts: digits, a dot, digits.
-pub(super) fn number_of_image(image: &str) -> Option<&str> {
+pub(in crate::domain) fn number_of_image(image: &str) -> Option<&str> {
     let (name, _) = image.split_once('@').unwrap_or((image, ""));
     let (_, tag) = name.rsplit('/').next()?.split_once(':')?;
     let number = number_of_tag(tag).unwrap_or(tag);
@@ -59,7 +79,7 @@ pub(super) fn number_of_image(image: &str) -> Option<&str> {
 }
 
 /// Whether it only brings the high-level definition in step with a repository: no deployment.
-pub(super) fn is_reconcile(source: Option<&str>, title: Option<&str>) -> bool {
+pub(in crate::domain) fn is_reconcile(source: Option<&str>, title: Option<&str>) -> bool {
     branch(source).is_some_and(|branch| branch.starts_with("RECONCILE/"))
         || title.is_some_and(|title| title.starts_with("Reconciling HLD with "))
 }
@@ -75,6 +95,18 @@ mod tests {
         assert_eq!(opened_by(text), Some(OpenedBy { pipeline: "web", id: 1203, number: "20250612.4" }));
         for none in ["", "PR created by: web", "PR created by: web with buildId: x and buildNumber: 1"] {
             assert_eq!(opened_by(none), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn what_is_deployed() {
+        let title = "Updating web image tag to release-2-4-20250612.4.";
+        assert_eq!(service(title), Some("web"));
+        assert_eq!(service("Updating the docs image tag to x"), None);
+        let branch = "refs/heads/DEPLOY/shop-web-release-2-4-20250612.4";
+        assert_eq!(image(branch, "release-2-4-20250612.4"), Some("shop-web"));
+        for none in ["refs/heads/DEPLOY/shop-web-main-1", "refs/heads/topic", "DEPLOY/-release-2-4-20250612.4"] {
+            assert_eq!(image(none, "release-2-4-20250612.4"), None, "{none}");
         }
     }
 

@@ -12,7 +12,7 @@
 
 use std::borrow::Cow;
 
-mod bedrock;
+pub(in crate::domain) mod bedrock;
 mod node;
 mod record;
 mod rule;

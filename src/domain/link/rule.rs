@@ -91,6 +91,15 @@ rules! {
     StageName = "stageName",
     /// The pull request's title names an image tag that ends with a run's number, as Bedrock's pipelines do.
     ImageTag = "imageTag",
+    /// The message of a commit of the manifests repeats that of the commit of the high-level definition, and it was made
+    /// while that one's run was under way.
+    ManifestMessage = "manifestMessage",
+    /// It was pushed while the step that makes such commits was under way, and nothing else was.
+    PushWindow = "pushWindow",
+    /// The run made no commit since nothing was different: what was there before stays.
+    NoDifference = "noDifference",
+    /// The next run on the branch, which takes the commits of several pushes together.
+    NextRun = "nextRun",
 }
 
 impl Rule {

@@ -52,6 +52,8 @@ pub struct ShownPullRequest {
     pub source: Option<String>,
     pub target: Option<String>,
     pub created_by: Option<String>,
+    /// Who completed it; `None` of one that is not.
+    pub merged_by: Option<String>,
     pub url: Option<String>,
     pub created: Option<Time>,
     /// At the latest, and not after the close: an event that tells of a vote anew may be written after it. `None` where
@@ -176,6 +178,7 @@ impl PullRequestRecord {
             source: label(Label::SourceBranch),
             target: label(Label::TargetBranch),
             created_by: label(Label::CreatedBy),
+            merged_by: label(Label::ClosedBy).filter(|_| is_completed),
             url: label(Label::Url),
             created: self.statuses.values().filter_map(|says| says.created).min(),
             first_approved: self.approved.map(|Reverse(at)| closed.map_or(at, |closed| at.min(closed))),

@@ -55,7 +55,12 @@ pub(super) enum Place {
 impl Place {
     pub(super) fn of(path: &str) -> Self {
         match path {
-            "/hooks/azure-devops" | "/hooks/azure-devops/" | "/healthz" | "/readyz" => Self::Outside,
+            "/hooks/azure-devops"
+            | "/hooks/azure-devops/"
+            | "/hooks/flux"
+            | "/hooks/flux/"
+            | "/healthz"
+            | "/readyz" => Self::Outside,
             "/login" | "/login/oidc" | "/login/callback" | "/logout" => Self::Door,
             "/openapi.json" => Self::Open,
             "/metrics" | "/mcp" => Self::Program,

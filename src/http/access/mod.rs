@@ -28,12 +28,14 @@ use axum::Router;
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, ORIGIN};
 use base64_simd::STANDARD;
-use secrecy::ExposeSecret;
+use hmac::{Hmac, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::clock::Clock;
-use crate::config::{AccessConfig, HookCredentials, HttpConfig, Opens, Token, equal_digests};
-use crate::domain::{Grant, Scope};
+use crate::config::{AccessConfig, FluxConfig, HookCredentials, HttpConfig, Opens, Token, equal_digests};
+use crate::domain::{Grant, Scope, Time};
 
 use super::problem;
 use oidc::Provider;
@@ -72,12 +74,40 @@ pub struct Access(Arc<Inner>);
 struct Inner {
     config: AccessConfig,
     hook: Option<HookCredentials>,
+    flux: FluxConfig,
     site: Site,
     is_open: bool,
     seal: Seal,
     provider: Option<Provider>,
     tries: Tries,
     clock: Arc<dyn Clock>,
+}
+
+impl Inner {
+    /// Whether who posts events has to show something.
+    fn is_locked(&self) -> bool {
+        self.hook.is_some() || self.config.tokens.iter().any(|token| token.opens == Opens::Events)
+    }
+}
+
+/// Where Flux's provider `generic-hmac` puts its signature: `sha256={hexadecimal}`.
+/// <https://fluxcd.io/flux/components/notification/providers/#generic-webhook-with-hmac>
+const SIGNATURE: &str = "x-signature";
+
+/// In constant time.
+fn is_signed(secret: &SecretString, signature: &[u8], body: &[u8]) -> bool {
+    let shown = signature.strip_prefix(b"sha256=").and_then(base16);
+    let mac = Hmac::<Sha256>::new_from_slice(secret.expose_secret().as_bytes());
+    let (Some(shown), Ok(mac)) = (shown, mac) else { return false };
+    mac.chain_update(body).verify_slice(&shown).is_ok()
+}
+
+fn base16(text: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(text).ok()?;
+    let pairs = text.as_bytes().chunks(2).map(|pair| std::str::from_utf8(pair).ok());
+    pairs
+        .map(|pair| u8::from_str_radix(pair.filter(|pair| pair.len() == 2 && !pair.starts_with('+'))?, 16).ok())
+        .collect()
 }
 
 impl fmt::Debug for Access {
@@ -97,6 +127,7 @@ impl Access {
             is_open: access.is_empty() && site.is_this_machine_only(),
             seal: Seal::new(access.session_key.clone()),
             hook: config.hook.clone(),
+            flux: config.flux.clone(),
             config: access,
             site,
             provider,
@@ -121,6 +152,26 @@ impl Access {
         let by_password = self.0.hook.as_ref().map(|credentials| is_admitted(credentials, headers));
         let is_locked = by_password.is_some() || self.0.config.tokens.iter().any(posts);
         by_token || by_password.unwrap_or(false) || (!is_locked && !headers.contains_key(ORIGIN))
+    }
+
+    /// Whether what a cluster posts is taken in: it is signed, or it shows what events show.
+    pub(super) fn admits_sync(&self, headers: &HeaderMap, body: &[u8]) -> bool {
+        let signature = headers.get(SIGNATURE);
+        match (&self.0.flux.secret, signature) {
+            (Some(secret), Some(signature)) => is_signed(secret, signature.as_bytes(), body),
+            // Who has a secret does not leave the door open beside it.
+            (Some(_), None) => self.0.is_locked() && self.admits_event(headers),
+            (None, _) => self.admits_event(headers),
+        }
+    }
+
+    /// Whose commits clusters tell of, where they do not say.
+    pub(super) fn organization(&self) -> Option<&str> {
+        self.0.flux.organization.as_deref()
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.0.clock.now()
     }
 
     /// The token with this secret. All are compared, whichever it is.

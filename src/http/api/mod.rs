@@ -17,6 +17,7 @@ mod page;
 mod pipelines;
 mod query;
 mod runs;
+mod spektate;
 mod stream;
 
 use axum::routing::{any, get};
@@ -43,6 +44,9 @@ pub(super) fn routes() -> Router<Readers> {
     let (router, document) = documented().split_for_parts();
     let document = Json(document);
     router
+        .route("/api/deployments", get(spektate::deployments))
+        .route("/api/health", get(spektate::health))
+        .route("/api/version", get(spektate::version))
         .route("/openapi.json", get(move || async move { document }))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .route("/api", any(problem::not_found))

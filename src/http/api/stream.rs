@@ -244,6 +244,7 @@ fn told(news: &News) -> Told<'_> {
     match &news.key {
         Key::Run(key) => plain("run", key.run),
         Key::Changes(key) => plain("changes", key.run),
+        Key::Cluster(_) => Told { id: None, ..plain("cluster", 0) },
         Key::PullRequest(key) => plain("pullRequest", key.id),
         Key::Push(key) => plain("push", key.push),
         Key::WorkItem(key) => plain("workItem", key.id),

@@ -7,10 +7,11 @@ use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::moment;
 
-const PLACES: [(&str, &str); 6] = [
+const PLACES: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/runs", "Runs"),
     ("/pipelines", "Pipelines"),
+    ("/deployments", "Deployments"),
     ("/environments", "Environments"),
     ("/hooks", "Hooks"),
     ("/dead-letters", "Dead letters"),

@@ -6,6 +6,7 @@
 mod assets;
 mod chart;
 mod dead_letters;
+mod deployments;
 mod environments;
 mod frame;
 mod guard;
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/runs", get(runs::list))
         .route("/runs/{id}", get(run::show))
         .route("/pipelines", get(pipelines::list))
+        .route("/deployments", get(deployments::list))
         .route("/environments", get(environments::list))
         .route("/environments/compare", get(environments::compare))
         .route("/commits/{id}", get(things::commit))

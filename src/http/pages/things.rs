@@ -4,16 +4,18 @@ use askama::Template;
 use axum::extract::{Path, Query};
 use axum::response::Response;
 
+use super::deployments::{ChainRow, chain_row};
 use super::frame::Frame;
 use super::html::{Badge, branch, part, query, web};
 use super::links::{LinkRow, split};
 use super::run::{Said, Which};
 use super::{missing, page, several};
-use crate::catalog::{CommitDetail, Link, PullRequestDetail, Vote, WorkItemDetail};
+use crate::catalog::{ChainFilter, CommitDetail, Link, PullRequestDetail, Vote, WorkItemDetail};
 use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 
+const COMMIT: &str = "Commit";
 const HINT: &str = "Nothing told of it yet. `pipetrail backfill --kinds runs,code,boards` asks Azure DevOps.";
 
 #[derive(Template)]
@@ -30,6 +32,8 @@ struct Page {
     before: Vec<LinkRow>,
     after: Vec<LinkRow>,
     truncated: bool,
+    /// Of a commit: its place in the deployment chains.
+    deployments: Vec<ChainRow>,
 }
 
 /// What all three have.
@@ -55,7 +59,7 @@ pub(super) async fn commit(
         4..=64 => reader.catalog.commits(&id, which.organization.as_deref(), &reader.branches).await?,
         _ => Vec::new(),
     };
-    show(reader, "Commit", "commits", &id, found.into_iter().map(of_commit).collect()).await
+    show(reader, COMMIT, "commits", &id, found.into_iter().map(of_commit).collect()).await
 }
 
 /// `GET /pull-requests/{id}`
@@ -107,6 +111,7 @@ async fn show(
 }
 
 async fn one(reader: &Reader, thing: Thing) -> Result<Response, Problem> {
+    let deployments = chains(reader, &thing).await?;
     let (before, after) = split(&thing.links);
     let said = |(label, text): (&'static str, Option<String>)| Some((label, Said { text: text?, href: None }));
     page(&Page {
@@ -120,7 +125,23 @@ async fn one(reader: &Reader, thing: Thing) -> Result<Response, Problem> {
         before,
         after,
         truncated: thing.truncated,
+        deployments,
     })
+}
+
+/// The rows that a commit stands in, wherever in them.
+async fn chains(reader: &Reader, thing: &Thing) -> Result<Vec<ChainRow>, Problem> {
+    if thing.kind != COMMIT {
+        return Ok(Vec::new());
+    }
+    let filter = ChainFilter {
+        organization: Some(thing.organization.clone()),
+        any_commit: Some(thing.id.clone()),
+        ..ChainFilter::default()
+    };
+    let rows = reader.catalog.chain_rows(&reader.chains.all, &filter).await?;
+    let now = reader.clock.now();
+    Ok(rows.iter().map(|row| chain_row(row, now)).collect())
 }
 
 fn time(at: Option<Time>) -> Option<String> {
@@ -131,7 +152,7 @@ fn of_commit(commit: CommitDetail) -> Thing {
     let push = commit.pushes.first();
     let refs: Vec<_> = commit.pushes.iter().flat_map(|push| &push.refs).map(|name| branch(Some(name))).collect();
     Thing {
-        kind: "Commit",
+        kind: COMMIT,
         rows: vec![
             ("Commit", Some(commit.commit.clone())),
             ("Organization", Some(commit.organization.clone())),

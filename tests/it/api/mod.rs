@@ -89,6 +89,7 @@ impl Bench {
             clock: Arc::new(ManualClock::at(time("2026-03-02T12:00:00Z"))),
             owners: Owners::default(),
             branches: Vec::new(),
+            chains: pipetrail::domain::chain::Chains::default(),
         });
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = format!("http://{}", server.address());

@@ -16,6 +16,10 @@ pub(crate) struct Code {
     /// The commits of builds.
     pub(crate) changes: BTreeMap<u64, Vec<Value>>,
     pub(crate) work_items: BTreeMap<u64, WorkItem>,
+    /// Of each repository by its id, tags with the commits that they point at.
+    pub(crate) tags: Vec<(String, &'static str, String)>,
+    /// By commit.
+    pub(crate) statuses: BTreeMap<String, Vec<Value>>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,6 +88,23 @@ pub(super) fn git(state: &mut State, request: &Request, project: Option<&str>) -
                     ),
                 ),
             }
+        }
+        ["git", "repositories", id, "refs"] => {
+            let of = |(repository, ..): &&(String, &str, String)| repository == id;
+            let tags: Vec<_> = state.code.tags.iter().filter(of).map(|(_, name, commit)| {
+                json!({"name": format!("refs/tags/{name}"), "objectId": "7".repeat(40), "peeledObjectId": commit})
+            }).collect();
+            let asked = request.query("filter").unwrap_or_default();
+            let wanted = |tag: &&Value| tag["name"].as_str().unwrap().starts_with(&format!("refs/{asked}"));
+            Reply::json(&json!({"value": tags.iter().filter(wanted).collect::<Vec<_>>()}))
+        }
+        ["git", "repositories", id, "commits"] => {
+            let of = state.code.pushes.iter().filter(|push| push.repository == *id);
+            let commits: Vec<_> = of.flat_map(|push| push.value["commits"].as_array().unwrap()).collect();
+            Reply::json(&json!({"value": commits}))
+        }
+        ["git", "repositories", _, "commits", commit, "statuses"] => {
+            Reply::json(&json!({"value": state.code.statuses.get(*commit).cloned().unwrap_or_default()}))
         }
         ["git", "pullrequests"] => pull_requests(state, request, project),
         _ => Reply::refusal(404, "The controller for that path was not found."),

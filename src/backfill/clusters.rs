@@ -1,0 +1,104 @@
+//! What clusters say of the manifests where nothing posts it: tags that Flux 1 moves, and commit statuses of Flux 2.
+//!
+//! Asked for of the repositories with manifests alone: a request for the tags, one for the latest commits, and one for each
+//! of these that no cluster is known to have. A move of a tag is told once: what is known already says nothing new.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Backfill, BackfillError, Order, Tally};
+use crate::ado::rest::{Answer, Repository};
+use crate::ado::{DecodeError, cluster_statuses, cluster_tags, commit_ids};
+use crate::domain::cluster::{ClusterFact, ShownSync};
+use crate::domain::{ClusterKey, Fact, Key, Record};
+
+/// So many of the latest commits are asked for.
+const LATEST: usize = 20;
+
+impl Backfill {
+    pub(super) async fn clusters(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let (client, manifests) = (self.client.clone(), self.manifests.clone());
+        let all = client.repositories(&order.organization, &order.project).await?;
+        for repository in all.iter().filter(|known| manifests.iter().any(|one| one.matches(&known.name))) {
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+            self.tags(order, repository, tally).await?;
+            self.statuses(order, repository, tally).await?;
+        }
+        Ok(())
+    }
+
+    async fn tags(&mut self, order: &Order, repository: &Repository, tally: &mut Tally) -> Result<(), BackfillError> {
+        let answer = self.client.flux_tags(&order.organization, &order.project, &repository.id).await?;
+        let Some(answer) = answer else { return Ok(()) };
+        let told = read(&answer, tally, |body| cluster_tags(&order.beside(), order.asked, body));
+        let mut news = Vec::new();
+        for fact in told {
+            let known = self.known(&fact.key).await?;
+            if !known.iter().any(|sync| sync.succeeded && sync.cluster == fact.cluster) {
+                news.push(fact);
+            }
+        }
+        self.bring(news, tally).await
+    }
+
+    async fn statuses(
+        &mut self,
+        order: &Order,
+        repository: &Repository,
+        tally: &mut Tally,
+    ) -> Result<(), BackfillError> {
+        let (organization, project) = (&order.organization, &order.project);
+        let answer = self.client.latest_commits(organization, project, &repository.id, LATEST).await?;
+        let Some(answer) = answer else { return Ok(()) };
+        for commit in read(&answer, tally, commit_ids).into_iter().take(LATEST) {
+            let known = self.known(&ClusterKey::new(&order.canonical, &commit)).await?;
+            if known.iter().any(|sync| sync.succeeded) {
+                continue;
+            }
+            let answer = self.client.commit_statuses(organization, project, (&repository.id, &commit)).await?;
+            let Some(answer) = answer else { continue };
+            let told = read(&answer, tally, |body| cluster_statuses(&order.beside(), &commit, body));
+            self.bring(told, tally).await?;
+        }
+        Ok(())
+    }
+
+    async fn bring(&mut self, facts: Vec<ClusterFact>, tally: &mut Tally) -> Result<(), BackfillError> {
+        tally.syncs += u64::try_from(facts.len()).unwrap_or_default();
+        tally.imported += self.importer.import(facts.into_iter().map(Fact::Cluster).collect()).await?;
+        Ok(())
+    }
+
+    /// What the clusters are known to have said of a commit.
+    async fn known(&self, key: &ClusterKey) -> Result<Vec<ShownSync>, BackfillError> {
+        let stored = self.store.load(&[Key::Cluster(key.clone())]).await?;
+        let records = stored.into_iter().flatten().filter_map(|stored| stored.record.ok());
+        let shown = records.filter_map(|record| match record {
+            Record::Cluster(record) => Some(record.shown().collect::<Vec<_>>()),
+            Record::Changes(_)
+            | Record::Deployment(_)
+            | Record::Gap(_)
+            | Record::PullRequest(_)
+            | Record::Push(_)
+            | Record::Release(_)
+            | Record::Run(_)
+            | Record::WorkItem(_) => None,
+        });
+        Ok(shown.flatten().collect())
+    }
+}
+
+/// Nothing of an answer that cannot be read, which is counted.
+fn read<T>(answer: &Answer, tally: &mut Tally, read: impl FnOnce(&[u8]) -> Result<Vec<T>, DecodeError>) -> Vec<T> {
+    read(&answer.body).unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "what clusters have: an answer cannot be read");
+        tally.unreadable += 1;
+        Vec::new()
+    })
+}

@@ -1,0 +1,72 @@
+//! `publish spektate`, and the same again and again for those who serve.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::parts::Parts;
+use super::{Context, Exit, Failure};
+use crate::azure::Services;
+use crate::catalog::{Catalog, ChainFilter};
+use crate::cli;
+use crate::config::SpektateConfig;
+use crate::publish::{Published, Publisher};
+use crate::view;
+
+/// Spektate's own dashboard looks as often.
+const EVERY: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(context: &Context, args: &cli::Publish) -> Result<Exit, Failure> {
+    match args {
+        cli::Publish::Spektate => {}
+    }
+    let Some(config) = &context.config.spektate else {
+        let failure = Failure::usage("no account of Azure Storage is known for Spektate's table");
+        return Err(failure.hint("set PIPETRAIL_SPEKTATE_CONNECTION_STRING"));
+    };
+    let parts = Parts::open_to_look(context).await?;
+    let catalog = parts.catalog(context)?;
+    catalog.refresh(parts.store.as_ref()).await?;
+    let published = publish(context, &publisher(config)?, &catalog).await?;
+    let Published { written, deleted, unchanged, foreign } = published;
+    let others = if foreign > 0 { format!(", {foreign} of somebody else left alone") } else { String::new() };
+    context.output.say(&format!(
+        "table {}: {written} rows written, {deleted} deleted, {unchanged} as they were{others}",
+        config.table
+    ));
+    Ok(Exit::Done)
+}
+
+fn publisher(config: &SpektateConfig) -> Result<Publisher, Failure> {
+    Ok(Publisher::new(&Services::new(&config.account)?, &config.table))
+}
+
+async fn publish(context: &Context, publisher: &Publisher, catalog: &Catalog) -> Result<Published, Failure> {
+    let chains = &context.config.chains.all;
+    let rows = catalog.chain_rows(chains, &ChainFilter::default()).await?;
+    let partitions: Vec<_> = chains.iter().map(|chain| chain.name.clone()).collect();
+    let published = publisher.publish(&partitions, &view::spektate_rows(&rows)).await;
+    published.map_err(|error| Failure::from(anyhow::Error::from(error)).context("Spektate's table was not written"))
+}
+
+/// Keeps the table up to date until the stop, where somebody named it.
+pub(super) async fn keep_published(context: &Context, catalog: Option<&Catalog>, stop: CancellationToken) {
+    let config = context.config.spektate.as_ref().filter(|config| config.is_named);
+    let (Some(config), Some(catalog)) = (config, catalog) else { return };
+    let publisher = match publisher(config) {
+        Ok(publisher) => publisher,
+        Err(failure) => return tracing::error!(why = failure.in_words().0, "spektate: no rows are published"),
+    };
+    while !stop.is_cancelled() {
+        match stop.run_until_cancelled(publish(context, &publisher, catalog)).await {
+            Some(Ok(Published { written, deleted, .. })) if written + deleted > 0 => {
+                tracing::info!(written, deleted, table = config.table, "spektate: rows published");
+            }
+            // What was not written now is written the next time.
+            Some(Err(failure)) => tracing::warn!(why = failure.in_words().0, "spektate: rows not published"),
+            Some(Ok(_)) | None => {}
+        }
+        // Both ends are the same: the loop looks at the stop.
+        drop(tokio::time::timeout(EVERY, stop.cancelled()).await);
+    }
+}

@@ -1,0 +1,234 @@
+//! Changes of the high-level definition: by a pull request, or pushed as they are; and the run whose image they bring.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::parts::{Commit, Parts, PullRequest, Run};
+use super::rules::{Chain, last_part};
+use super::tag::plain;
+use crate::domain::Time;
+use crate::domain::link::bedrock::{image, image_tag, is_reconcile, service};
+use crate::domain::link::{Certainty, Rule, merged_pull_request};
+
+/// A change of the high-level definition.
+#[derive(Clone, Debug)]
+pub(super) struct Change<'p> {
+    pub(super) pull_request: Option<&'p PullRequest>,
+    /// On the branch that the manifests are made of.
+    pub(super) commit: Option<&'p str>,
+    pub(super) pushed: Option<&'p Commit>,
+    pub(super) repository: Option<&'p str>,
+    pub(super) at: Option<Time>,
+    pub(super) service: Option<&'p str>,
+    pub(super) tag: Option<&'p str>,
+    pub(super) image: Option<&'p str>,
+}
+
+impl Change<'_> {
+    /// Whether it says which image it brings.
+    pub(super) fn is_deployment(&self) -> bool {
+        self.tag.is_some() || self.pull_request.is_some_and(|pull_request| pull_request.opened.is_some())
+    }
+
+    /// What the commit says, where it was told: a pull request says it with its number before.
+    pub(super) fn message(&self) -> Option<String> {
+        let told = self.pushed.and_then(|commit| commit.message.clone());
+        let merged = |pull_request: &PullRequest| {
+            Some(format!("Merged PR {}: {}", pull_request.id, pull_request.title.as_ref()?))
+        };
+        told.or_else(|| self.pull_request.and_then(merged))
+    }
+
+    /// What tells it from the others.
+    pub(super) fn name(&self) -> String {
+        match (self.pull_request, self.commit) {
+            (Some(pull_request), _) => format!("pr|{}", pull_request.id),
+            (None, Some(commit)) => format!("commit|{commit}"),
+            (None, None) => String::new(),
+        }
+    }
+}
+
+/// All changes that deploy or edit, those that reconcile left out, the oldest first.
+pub(super) fn changes(parts: &Parts) -> Vec<Change<'_>> {
+    let commits: BTreeMap<&str, &Commit> =
+        parts.hld_commits.iter().map(|commit| (commit.id.as_str(), commit)).collect();
+    let reconciles = |one: &PullRequest| is_reconcile(one.source.as_deref(), one.title.as_deref());
+    let by_pull_request = parts.pull_requests.iter().filter(|one| !reconciles(one)).map(|one| of(one, &commits));
+    let mut all: Vec<_> = by_pull_request.collect();
+    let of_pull_requests = of_pull_requests(parts);
+    all.extend(parts.hld_commits.iter().filter(|commit| !of_pull_requests.has(commit)).map(of_commit));
+    all.sort_by_key(|one| (one.at, one.name()));
+    all
+}
+
+fn of<'p>(pull_request: &'p PullRequest, commits: &BTreeMap<&str, &'p Commit>) -> Change<'p> {
+    let title = pull_request.title.as_deref().unwrap_or_default();
+    let tag = image_tag(title);
+    let source = pull_request.source.as_deref().unwrap_or_default();
+    let commit = pull_request.merge_commit.as_deref();
+    Change {
+        pull_request: Some(pull_request),
+        commit,
+        pushed: commit.and_then(|id| commits.get(id).copied()),
+        repository: pull_request.repository.as_deref(),
+        at: pull_request.created.or(pull_request.closed),
+        service: service(title),
+        tag,
+        image: tag.and_then(|tag| image(source, tag)),
+    }
+}
+
+/// A commit that was pushed. What a merge's message says of its pull request is what follows the number.
+fn of_commit(commit: &Commit) -> Change<'_> {
+    let message = commit.message.as_deref().unwrap_or_default();
+    let title = match merged_pull_request(message) {
+        Some(_) => message.split_once(": ").map_or("", |(_, title)| title),
+        None => message,
+    };
+    Change {
+        pull_request: None,
+        commit: Some(&commit.id),
+        pushed: Some(commit),
+        repository: commit.repository.as_deref(),
+        at: commit.came(),
+        service: service(title),
+        tag: image_tag(title),
+        image: None,
+    }
+}
+
+/// What of the pushed commits is a pull request's, and so no change by itself.
+struct OfPullRequests<'p> {
+    merges: BTreeSet<&'p str>,
+    sources: BTreeSet<&'p str>,
+    numbers: BTreeSet<u64>,
+}
+
+fn of_pull_requests(parts: &Parts) -> OfPullRequests<'_> {
+    let all = || parts.pull_requests.iter();
+    OfPullRequests {
+        merges: all().filter_map(|one| one.merge_commit.as_deref()).collect(),
+        sources: all().flat_map(|one| one.sources.iter().map(String::as_str)).collect(),
+        numbers: all().map(|one| one.id).collect(),
+    }
+}
+
+impl OfPullRequests<'_> {
+    fn has(&self, commit: &Commit) -> bool {
+        let message = commit.message.as_deref().unwrap_or_default();
+        self.merges.contains(commit.id.as_str())
+            || self.sources.contains(commit.id.as_str())
+            || merged_pull_request(message).is_some_and(|number| self.numbers.contains(&number))
+            || message_reconciles(message)
+            || is_aside(commit)
+    }
+}
+
+fn message_reconciles(message: &str) -> bool {
+    is_reconcile(None, Some(message))
+        || merged_pull_request(message)
+            .and_then(|_| message.split_once(": "))
+            .is_some_and(|(_, title)| is_reconcile(None, Some(title)))
+}
+
+/// Pushed only to branches that pull requests are made of.
+fn is_aside(commit: &Commit) -> bool {
+    let aside = |name: &String| {
+        let branch = name.strip_prefix("refs/heads/").unwrap_or(name);
+        branch.starts_with("DEPLOY/") || branch.starts_with("RECONCILE/")
+    };
+    !commit.refs.is_empty() && commit.refs.iter().all(aside)
+}
+
+/// The tags that changes and releases name.
+#[must_use]
+pub fn tags(parts: &Parts) -> BTreeSet<&str> {
+    let released = parts.releases.iter().flat_map(|stage| stage.tags.iter().map(String::as_str));
+    changes(parts).into_iter().filter_map(|change| change.tag).chain(released).collect()
+}
+
+/// Finds the run that made the image of a change.
+pub(super) struct Sources<'p> {
+    chain: &'p Chain,
+    runs: BTreeMap<u64, &'p Run>,
+    by_number: BTreeMap<&'p str, Vec<&'p Run>>,
+}
+
+impl<'p> Sources<'p> {
+    pub(super) fn new(chain: &'p Chain, parts: &'p Parts) -> Self {
+        let could =
+            |run: &&Run| !run.only_verifies() && !run.repository.as_deref().is_some_and(|one| chain.is_hld(one));
+        let runs: BTreeMap<u64, &Run> = parts.runs.iter().filter(could).map(|run| (run.id, run)).collect();
+        let mut by_number: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+        for run in runs.values() {
+            if let Some(number) = &run.number {
+                by_number.entry(number).or_default().push(run);
+            }
+        }
+        Self { chain, runs, by_number }
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = &'p Run> {
+        self.runs.values().copied()
+    }
+
+    /// By the description of its pull request, else by its tag.
+    pub(super) fn of(&self, change: &Change<'_>) -> Option<(&'p Run, Rule, Certainty)> {
+        self.described(change).or_else(|| {
+            let run = self.tagged(change.tag?, change.service)?;
+            Some((run, Rule::ImageTag, Certainty::Likely))
+        })
+    }
+
+    /// Another number than that of the run with this id: then it is not the one.
+    fn described(&self, change: &Change<'_>) -> Option<(&'p Run, Rule, Certainty)> {
+        let opened = change.pull_request?.opened.as_ref()?;
+        let run = *self.runs.get(&opened.run)?;
+        let differs = |said: Option<&String>, known: Option<&String>| {
+            said.zip(known).is_some_and(|(said, known)| said.to_lowercase() != known.to_lowercase())
+        };
+        if differs(opened.number.as_ref(), run.number.as_ref()) {
+            return None;
+        }
+        let renamed = differs(opened.pipeline.as_ref(), run.pipeline_name.as_ref());
+        let certainty = if renamed { Certainty::Likely } else { opened.certainty };
+        Some((run, Rule::DescribedBuild, certainty))
+    }
+
+    /// The one run that fits; none where several do.
+    pub(super) fn tagged(&self, tag: &str, service: Option<&str>) -> Option<&'p Run> {
+        let read = self.chain.tag.read(tag)?;
+        let service = service.or(read.service.as_deref());
+        let mut fitting: Vec<&Run> = match (&read.id, &read.number) {
+            (Some(id), _) => self.runs.get(id).copied().into_iter().collect(),
+            (None, Some(number)) => self.by_number.get(number.as_str()).cloned().unwrap_or_default(),
+            (None, None) => Vec::new(),
+        };
+        fitting.retain(|run| is_of_branch(run, read.branch.as_deref()));
+        if fitting.len() > 1 {
+            fitting.retain(|run| service.is_some_and(|service| self.is_of_service(run, service)));
+        }
+        match fitting.as_slice() {
+            [run] => Some(run),
+            [] | [_, _, ..] => None,
+        }
+    }
+
+    fn is_of_service(&self, run: &Run, service: &str) -> bool {
+        let configured = self.chain.service_of(run.pipeline, run.pipeline_name.as_deref());
+        let names = [run.pipeline_name.as_deref(), run.repository.as_deref()];
+        let called = |name: &str| name.to_lowercase().split(['-', '_', '.', '/', ' ']).any(|part| part == service);
+        match configured {
+            Some(configured) => configured.to_lowercase() == service,
+            None => names.into_iter().flatten().any(|name| name.to_lowercase() == service || called(name)),
+        }
+    }
+}
+
+/// The first step writes the last part of the branch in a plain form, the second as it is.
+fn is_of_branch(run: &Run, branch: Option<&str>) -> bool {
+    let Some((branch, known)) = branch.zip(run.branch.as_deref()) else { return true };
+    let short = known.strip_prefix("refs/heads/").unwrap_or(known);
+    let last = last_part(short);
+    [last, short].into_iter().any(|one| one == branch || plain(one) == branch)
+}

@@ -1,0 +1,400 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::change::{Change, Sources, changes};
+use super::cluster::Clusters;
+use super::manifest::{Made, made};
+use super::parts::{Arrival, Parts, ReleaseStage, Run};
+use super::row::{ChainLink, Kind, Row, Second, Status, Step};
+use super::rules::Chain;
+use crate::domain::link::{Certainty, Rule};
+use crate::domain::{Outcome, State, Time};
+
+/// A release's script pushes while its stage is under way; this is for differing clocks.
+const SLACK: Duration = Duration::from_secs(60);
+
+/// The rows of a chain, those that changed last first.
+#[must_use]
+pub fn rows(chain: &Chain, parts: &Parts) -> Vec<Row> {
+    let join = Joining::new(chain, parts);
+    let mut rows = join.rows();
+    rows.sort_by(|one, other| (other.updated, &other.id).cmp(&(one.updated, &one.id)));
+    rows
+}
+
+/// What one change came from, and by which rule that is known.
+#[derive(Clone)]
+struct Origin<'p> {
+    run: &'p Run,
+    rule: Rule,
+    certainty: Certainty,
+    release: Option<&'p ReleaseStage>,
+}
+
+struct Joining<'p> {
+    chain: &'p Chain,
+    parts: &'p Parts,
+    sources: Sources<'p>,
+    changes: Vec<Change<'p>>,
+    clusters: Clusters<'p>,
+    /// By their ids.
+    manifest_runs: BTreeMap<u64, &'p Run>,
+    made: BTreeMap<u64, Made<'p>>,
+}
+
+impl<'p> Joining<'p> {
+    fn new(chain: &'p Chain, parts: &'p Parts) -> Self {
+        let is_its =
+            |run: &&Run| !run.only_verifies() && run.repository.as_deref().is_some_and(|one| chain.is_hld(one));
+        let manifest_runs: BTreeMap<u64, &Run> = parts.runs.iter().filter(is_its).map(|run| (run.id, run)).collect();
+        let changes = changes(parts);
+        let messages = messages(parts, &changes);
+        let message = |run: &Run| messages.get(run.commit.as_deref()?).cloned();
+        let told: Vec<_> = manifest_runs.values().map(|run| (*run, message(run))).collect();
+        let made = made(parts, &told);
+        let (sources, clusters) = (Sources::new(chain, parts), Clusters::new(parts));
+        Self { chain, parts, sources, changes, clusters, manifest_runs, made }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let origins: Vec<_> = self.changes.iter().map(|change| self.origin(change)).collect();
+        let mut rows = Vec::new();
+        let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
+        let mut released = BTreeSet::new();
+        for (change, origin) in self.changes.iter().zip(&origins) {
+            if let Some(origin) = origin {
+                let times = seen.entry(origin.run.id).or_default();
+                rows.push(self.deployed(change, origin, *times == 0));
+                *times += 1;
+                released.extend(origin.release.map(place));
+            } else {
+                rows.extend(self.edited(change));
+            }
+        }
+        for stage in self.parts.releases.iter().filter(|stage| !released.contains(&place(stage))) {
+            rows.push(self.released(stage, &mut seen));
+        }
+        let sourced: BTreeSet<u64> = seen.keys().copied().collect();
+        rows.extend(self.not_yet(&origins, &sourced));
+        let arrivals = self.parts.environments.iter().filter(|arrival| !sourced.contains(&arrival.run.id));
+        rows.extend(arrivals.map(|arrival| self.arrived(arrival)));
+        rows
+    }
+
+    /// The run whose image a change brings, and the release that made it, if one did.
+    fn origin(&self, change: &Change<'_>) -> Option<Origin<'p>> {
+        let by_release = || self.in_a_release(change);
+        let Some((run, rule, certainty)) = self.sources.of(change) else { return by_release() };
+        let release = by_release().filter(|origin| origin.run.id == run.id).and_then(|origin| origin.release);
+        Some(Origin { run, rule, certainty, release })
+    }
+
+    /// What a release's script pushes says whatever its author likes. It is of the one release that was under way then.
+    fn in_a_release(&self, change: &Change<'_>) -> Option<Origin<'p>> {
+        let at = change.pushed.filter(|_| change.pull_request.is_none())?.came()?;
+        let under_way = |stage: &&ReleaseStage| {
+            let from = stage.started.map(|at| at.minus(SLACK));
+            let to = stage.finished.map_or(Time::from_ticks(i64::MAX), |at| at.plus(SLACK));
+            from.is_some_and(|from| from <= at) && at <= to
+        };
+        let of = |stage: &'p ReleaseStage| Some((stage, self.released_run(stage)?.0));
+        let all: Vec<_> = self.parts.releases.iter().filter(under_way).filter_map(of).collect();
+        let says = |stage: &ReleaseStage| {
+            let message = change.pushed.and_then(|commit| commit.message.as_deref()).unwrap_or_default();
+            stage.tags.iter().any(|tag| message.contains(tag.as_str()))
+        };
+        let named: Vec<_> = all.iter().filter(|(stage, _)| says(stage)).collect();
+        let (stage, run) = match (named.as_slice(), all.as_slice()) {
+            ([one], _) => **one,
+            ([], [one]) => *one,
+            (_, _) => return None,
+        };
+        Some(Origin { run, rule: Rule::PushWindow, certainty: Certainty::Likely, release: Some(stage) })
+    }
+
+    /// By the build that is its artifact, else by the tag of its image.
+    fn released_run(&self, stage: &ReleaseStage) -> Option<(&'p Run, Rule, Certainty)> {
+        let by_id = |id: &u64| self.sources.all().find(|run| run.id == *id);
+        let built = stage.runs.iter().find_map(by_id).map(|run| (run, Rule::ReleaseArtifact, Certainty::Certain));
+        built.or_else(|| {
+            let run = stage.tags.iter().find_map(|tag| self.sources.tagged(tag, None))?;
+            Some((run, Rule::ImageTag, Certainty::Likely))
+        })
+    }
+
+    fn deployed(&self, change: &Change<'p>, origin: &Origin<'p>, is_first: bool) -> Row {
+        let name = if is_first { String::new() } else { change.name() };
+        let mut row = self.sourced(origin.run, &name);
+        row.links.push(ChainLink { to: Step::Hld, rule: origin.rule, certainty: origin.certainty });
+        self.set_image(&mut row, origin.run, change);
+        match origin.release {
+            Some(stage) => self.set_release(&mut row, stage),
+            None => row.second = Some(Second::Stage(origin.run.clone())),
+        }
+        self.set_change(&mut row, change);
+        finished(row)
+    }
+
+    /// A row of a run that no release and no change is known of. Only of pipelines whose other runs are in the chain.
+    fn not_yet(&self, origins: &[Option<Origin<'p>>], sourced: &BTreeSet<u64>) -> Vec<Row> {
+        let pipelines: BTreeSet<u64> = origins.iter().flatten().map(|origin| origin.run.pipeline).collect();
+        let is_source = |run: &&Run| {
+            let is_named = self.chain.service_of(run.pipeline, run.pipeline_name.as_deref()).is_some();
+            (is_named || pipelines.contains(&run.pipeline)) && !sourced.contains(&run.id)
+        };
+        let row = |run| {
+            let mut row = self.sourced(run, "");
+            self.set_own_image(&mut row, run);
+            finished(row)
+        };
+        self.sources.all().filter(is_source).map(row).collect()
+    }
+
+    /// Of a change whose image nobody made who is known; by hand it counts once manifests are made of it.
+    fn edited(&self, change: &Change<'p>) -> Option<Row> {
+        let run = self.manifest_run(change).map(|(run, ..)| run);
+        if run.is_none() && !change.is_deployment() {
+            return None;
+        }
+        let mut row = self.empty(Kind::ManualEdit, &format!("edit|{}", change.commit.unwrap_or_default()));
+        row.author = change.pushed.and_then(|commit| commit.author.clone());
+        let created_by = || change.pull_request.and_then(|one| one.created_by.clone());
+        row.author = row.author.or_else(created_by).or_else(|| run.and_then(|run| run.author.clone()));
+        // What could not be traced to its run is still a deployment.
+        if change.is_deployment() {
+            row.kind = Kind::Deployment;
+            row.service = change.service.map(str::to_owned);
+            row.image_tag = change.tag.map(str::to_owned);
+        }
+        self.set_change(&mut row, change);
+        Some(finished(row))
+    }
+
+    /// What a release brought to an environment with no high-level definition.
+    fn released(&self, stage: &ReleaseStage, seen: &mut BTreeMap<u64, usize>) -> Row {
+        let name = format!("release|{}/{}|{}", stage.project, stage.release, stage.environment);
+        let mut row = match self.released_run(stage) {
+            Some((run, ..)) => {
+                let times = seen.entry(run.id).or_default();
+                let mut row = self.sourced(run, if *times == 0 { "" } else { &name });
+                *times += 1;
+                self.set_own_image(&mut row, run);
+                row
+            }
+            None => self.empty(Kind::Environment, &name),
+        };
+        row.kind = Kind::Environment;
+        row.image_tag = row.image_tag.or_else(|| stage.tags.first().cloned());
+        row.service = row.service.or_else(|| stage.definition_name.clone());
+        row.author = row.author.or_else(|| stage.by.clone());
+        self.set_release(&mut row, stage);
+        finished(row)
+    }
+
+    fn arrived(&self, arrival: &Arrival) -> Row {
+        let run = &arrival.run;
+        let mut row = self.sourced(run, &format!("environment|{}|{}", arrival.environment, arrival.stage));
+        row.kind = Kind::Environment;
+        row.service = row.service.or_else(|| run.pipeline_name.clone());
+        row.ring = Some(arrival.environment.clone());
+        let stage = Run {
+            state: arrival.state.clone(),
+            result: arrival.result.clone(),
+            started: arrival.started,
+            finished: arrival.finished,
+            stages: Vec::new(),
+            ..run.clone()
+        };
+        row.updated = stage.updated().or_else(|| run.updated());
+        row.second = Some(Second::Stage(stage));
+        if let Some(rule) = Rule::of(&arrival.rule) {
+            row.links.push(ChainLink { to: Step::Environment, rule, certainty: arrival.certainty });
+        }
+        finished(row)
+    }
+
+    fn empty(&self, kind: Kind, name: &str) -> Row {
+        Row {
+            id: id(&self.parts.organization, &self.chain.name, name),
+            chain: self.chain.name.clone(),
+            organization: self.parts.organization.clone(),
+            kind,
+            status: Status::Incomplete,
+            service: None,
+            ring: None,
+            author: None,
+            source: None,
+            image_tag: None,
+            second: None,
+            pull_request: None,
+            hld_commit: None,
+            hld_repository: None,
+            manifest_run: None,
+            manifest_commit: None,
+            manifest_repository: None,
+            clusters: Vec::new(),
+            started: None,
+            updated: None,
+            links: Vec::new(),
+        }
+    }
+
+    fn sourced(&self, run: &Run, name: &str) -> Row {
+        Row {
+            service: self.chain.service_of(run.pipeline, run.pipeline_name.as_deref()).map(str::to_owned),
+            ring: run.branch.as_deref().map(|branch| self.chain.ring_of(branch)),
+            author: run.author.clone(),
+            started: run.started.or(run.queued),
+            updated: run.updated(),
+            source: Some(run.clone()),
+            ..self.empty(Kind::Deployment, &format!("run|{}|{name}", run.id))
+        }
+    }
+
+    fn set_image(&self, row: &mut Row, run: &Run, change: &Change<'_>) {
+        let of_image = change.image.and_then(|image| self.chain.service_of_image(image)).map(str::to_owned);
+        let service = row.service.take().or(of_image).or_else(|| change.service.map(str::to_owned));
+        row.service = service;
+        match change.tag {
+            Some(tag) => {
+                let image = change.image.map(str::to_owned).or_else(|| image_of(run, row.service.as_deref()));
+                row.image_tag = Some(image.map_or_else(|| tag.to_owned(), |image| format!("{image}:{tag}")));
+            }
+            None => self.set_own_image(row, run),
+        }
+    }
+
+    /// What the run's image is called by the template.
+    fn set_own_image(&self, row: &mut Row, run: &Run) {
+        let (Some(branch), Some(number)) = (run.branch.as_deref(), run.number.as_deref()) else { return };
+        let service = row.service.clone().unwrap_or_default();
+        let tag = self.chain.tag.write(super::rules::last_part(branch), &service, number, run.id);
+        let image = image_of(run, row.service.as_deref());
+        row.image_tag = Some(image.map_or_else(|| tag.clone(), |image| format!("{image}:{tag}")));
+    }
+
+    fn set_release(&self, row: &mut Row, stage: &ReleaseStage) {
+        if let Some((_, rule, certainty)) = self.released_run(stage) {
+            row.links.push(ChainLink { to: Step::Release, rule, certainty });
+        }
+        row.ring = Some(stage.environment.clone());
+        row.updated = stage.finished.or(stage.started).or(row.updated);
+        row.second = Some(Second::Release(stage.clone()));
+    }
+
+    fn set_change(&self, row: &mut Row, change: &Change<'p>) {
+        row.pull_request = change.pull_request.cloned();
+        row.hld_commit = change.commit.map(str::to_owned);
+        row.hld_repository = change.repository.map(str::to_owned);
+        let closed = change.pull_request.and_then(|one| one.closed.or(one.created));
+        row.updated = closed.or(change.at).max(row.updated);
+        let Some((run, rule, certainty)) = self.manifest_run(change) else { return };
+        row.links.push(ChainLink { to: Step::ManifestRun, rule, certainty });
+        row.updated = run.updated().or(row.updated);
+        row.started = row.started.or(run.started);
+        row.manifest_run = Some(run.clone());
+        let Some(made) = self.made.get(&run.id) else { return };
+        let certainty = made.certainty.min(certainty);
+        row.links.push(ChainLink { to: Step::ManifestCommit, rule: made.rule, certainty });
+        row.manifest_commit = Some(made.commit.id.clone());
+        row.manifest_repository = made.commit.repository.clone();
+        row.clusters = self.clusters.of(&made.commit.id);
+    }
+
+    /// The run of the change's commit; else one that the service says has it; else the next on the branch, which takes
+    /// several pushes together.
+    fn manifest_run(&self, change: &Change<'_>) -> Option<(&'p Run, Rule, Certainty)> {
+        let commit = change.commit?;
+        let runs = || self.manifest_runs.values().copied();
+        let own = runs().filter(|run| run.commit.as_deref() == Some(commit)).max_by_key(|run| run.id);
+        if let Some(run) = own {
+            return Some((run, Rule::Built, Certainty::Certain));
+        }
+        let built = self.parts.built.iter().filter(|(id, _)| id == commit);
+        if let Some(run) = built.filter_map(|(_, run)| self.manifest_runs.get(run)).min_by_key(|run| run.id) {
+            return Some((run, Rule::BuildChange, Certainty::Certain));
+        }
+        let at =
+            change.pushed.and_then(|commit| commit.pushed.or(commit.at)).or_else(|| change.pull_request?.closed)?;
+        let target = change.pull_request.and_then(|one| one.target.as_deref());
+        let next = runs()
+            .filter(|run| run.reason.as_deref() == Some("batchedCI") && run.queued.is_some_and(|queued| queued >= at));
+        let next = next.filter(|run| target.is_none() || run.branch.as_deref() == target);
+        next.min_by_key(|run| run.id).map(|run| (run, Rule::NextRun, Certainty::Likely))
+    }
+}
+
+/// What the commits of the high-level definition say.
+fn messages(parts: &Parts, changes: &[Change<'_>]) -> BTreeMap<String, String> {
+    let pushed = parts.hld_commits.iter();
+    let pushed = pushed.filter_map(|commit| Some((commit.id.clone(), commit.message.clone()?)));
+    let merged = changes.iter().filter_map(|change| Some((change.commit?.to_owned(), change.message()?)));
+    // What was pushed is the commit's own word.
+    merged.chain(pushed).collect()
+}
+
+fn place(stage: &ReleaseStage) -> (&str, u64, &str) {
+    (&stage.project, stage.release, &stage.environment)
+}
+
+fn image_of(run: &Run, service: Option<&str>) -> Option<String> {
+    Some(format!("{}-{}", run.repository.as_deref()?, service?).to_lowercase())
+}
+
+/// 48 bits: of a million rows two are the same once in five hundred times.
+fn id(organization: &str, chain: &str, name: &str) -> String {
+    let digest = Sha256::digest(format!("{organization}\n{chain}\n{name}"));
+    digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// With the status that follows from its steps, as Spektate weighs them.
+fn finished(row: Row) -> Row {
+    let mut steps = first_steps(&row);
+    steps.extend(row.manifest_run.as_ref().map(|run| (run.state.as_ref(), run.result.as_ref())));
+    let any_result = |wanted: &Outcome| steps.iter().any(|(_, result)| *result == Some(wanted));
+    let is_live =
+        |(state, _): &(Option<&State>, Option<&Outcome>)| matches!(state, Some(State::InProgress | State::Running));
+    let arrived = row.kind == Kind::Environment
+        && steps
+            .last()
+            .is_some_and(|(state, result)| *state == Some(&State::Completed) && *result == Some(&Outcome::Succeeded));
+    let status = if arrived || row.manifest_run.as_ref().is_some_and(Run::succeeded) {
+        Status::Complete
+    } else if steps.iter().any(is_live) {
+        Status::InProgress
+    } else if any_result(&Outcome::Failed) || any_result(&Outcome::Rejected) {
+        Status::Failed
+    } else if any_result(&Outcome::Canceled) {
+        Status::Canceled
+    } else {
+        Status::Incomplete
+    };
+    Row { status, ..row }
+}
+
+/// Where the second step is a stage of the run, the run's own result says less than its first two stages, unless it
+/// succeeded.
+fn first_steps(row: &Row) -> Vec<(Option<&State>, Option<&Outcome>)> {
+    let Some(run) = &row.source else { return second_step(row).into_iter().collect() };
+    let whole = (run.state.as_ref(), run.result.as_ref());
+    let stage = |at: usize| run.stages.get(at).map(|(state, result)| (state.as_ref(), result.as_ref()));
+    if row.kind == Kind::Environment {
+        return second_step(row).into_iter().collect();
+    }
+    match &row.second {
+        Some(Second::Stage(_)) if run.result != Some(Outcome::Succeeded) => {
+            vec![stage(0).unwrap_or(whole), stage(1).unwrap_or(whole)]
+        }
+        Some(Second::Stage(_)) | None => vec![whole],
+        Some(Second::Release(_)) => [whole].into_iter().chain(second_step(row)).collect(),
+    }
+}
+
+fn second_step(row: &Row) -> Option<(Option<&State>, Option<&Outcome>)> {
+    match row.second.as_ref()? {
+        Second::Stage(run) => Some((run.state.as_ref(), run.result.as_ref())),
+        Second::Release(stage) => Some((stage.state.as_ref(), stage.result.as_ref())),
+    }
+}

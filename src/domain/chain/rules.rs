@@ -1,0 +1,122 @@
+use super::TagTemplate;
+use super::tag::plain;
+use crate::domain::Pattern;
+
+/// The chains that are configured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chains {
+    pub all: Vec<Chain>,
+    /// Somebody said which, and they are not [`Chain::usual`] alone.
+    pub are_configured: bool,
+}
+
+impl Default for Chains {
+    fn default() -> Self {
+        Self { all: vec![Chain::usual()], are_configured: false }
+    }
+}
+
+/// Which repositories make one chain, and how the rest of it is named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chain {
+    /// What it is called; also the partition of its rows for Spektate.
+    pub name: String,
+    /// Only of this organization, lower case; `None` means of any.
+    pub organization: Option<String>,
+    /// Names of the repositories with the high-level definition.
+    pub hld: Vec<Pattern>,
+    /// Names of the repositories with the manifests.
+    pub manifest: Vec<Pattern>,
+    pub tag: TagTemplate,
+    pub services: Vec<Service>,
+    pub rings: Vec<Ring>,
+}
+
+/// What a service is called, and how to know what is its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Service {
+    pub name: String,
+    /// Names or ids of the pipelines that build its images.
+    pub pipelines: Vec<Pattern>,
+    /// Names of its images.
+    pub images: Vec<Pattern>,
+}
+
+/// What a ring is called, and the branches that go there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ring {
+    pub name: String,
+    pub branches: Vec<Pattern>,
+}
+
+impl Chain {
+    /// Where nothing is configured: the names that Bedrock's own guides give to the repositories.
+    #[must_use]
+    pub fn usual() -> Self {
+        let patterns = |all: &[&str]| all.iter().map(|text| Pattern::new(text)).collect();
+        Self {
+            hld: patterns(&["*-hld"]),
+            manifest: patterns(&["*-manifest", "*-manifests", "*-materialized"]),
+            ..Self::named("bedrock")
+        }
+    }
+
+    #[must_use]
+    pub fn named(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            organization: None,
+            hld: Vec::new(),
+            manifest: Vec::new(),
+            tag: TagTemplate::default(),
+            services: Vec::new(),
+            rings: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn is_hld(&self, repository: &str) -> bool {
+        is_any(&self.hld, repository)
+    }
+
+    #[must_use]
+    pub fn is_manifest(&self, repository: &str) -> bool {
+        is_any(&self.manifest, repository)
+    }
+
+    /// The service of a pipeline, by its name or id.
+    #[must_use]
+    pub fn service_of(&self, pipeline: u64, name: Option<&str>) -> Option<&str> {
+        let id = pipeline.to_string();
+        let has = |service: &&Service| {
+            is_any(&service.pipelines, &id) || name.is_some_and(|name| is_any(&service.pipelines, name))
+        };
+        self.services.iter().find(has).map(|service| service.name.as_str())
+    }
+
+    /// The service of an image.
+    pub(super) fn service_of_image(&self, image: &str) -> Option<&str> {
+        let found = self.services.iter().find(|service| is_any(&service.images, image));
+        found.map(|service| service.name.as_str())
+    }
+
+    /// The ring that a branch goes to: as configured, else what the branch is called itself, as Bedrock's second step
+    /// writes it.
+    pub(super) fn ring_of(&self, branch: &str) -> String {
+        let short = branch.strip_prefix("refs/heads/").unwrap_or(branch);
+        let configured = self.rings.iter().find(|ring| {
+            let is_its = |pattern: &Pattern| pattern.matches(short) || pattern.matches(&plain(short));
+            ring.branches.iter().any(is_its)
+        });
+        configured.map_or_else(|| last_part(short).to_owned(), |ring| ring.name.clone())
+    }
+}
+
+fn is_any(patterns: &[Pattern], text: &str) -> bool {
+    patterns.iter().any(|pattern| pattern.matches(text))
+}
+
+/// What the service calls `Build.SourceBranchName`.
+pub(super) fn last_part(branch: &str) -> &str {
+    branch.rsplit('/').next().unwrap_or(branch)
+}

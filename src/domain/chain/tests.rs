@@ -1,0 +1,532 @@
+//! A case for each thing that Bedrock's pipelines do, and for each trap.
+
+use super::*;
+use crate::domain::link::Certainty::{Certain, Likely};
+use crate::domain::link::Rule;
+use crate::domain::{Outcome, State, Time};
+
+const MAIN: &str = "refs/heads/main";
+const WEB: u64 = 21;
+const API: u64 = 22;
+const FABRIKATE: u64 = 90;
+
+fn at(minutes: i64) -> Time {
+    Time::from_ticks(1_000_000_000_000 + minutes * 600_000_000)
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// A commit's id.
+fn sha(of: &str) -> String {
+    format!("{of:x>40}").replace(|c: char| !c.is_ascii_hexdigit(), "0")
+}
+
+fn chain() -> Chain {
+    let patterns = |name: &str| vec![crate::domain::Pattern::new(name)];
+    Chain { hld: patterns("shop-hld"), manifest: patterns("shop-manifests"), ..Chain::named("shop") }
+}
+
+/// A run that succeeded, from that minute on for 5.
+fn run(id: u64, pipeline: u64, number: &str, minute: i64) -> Run {
+    let name = if pipeline == WEB { "web" } else { "api" };
+    Run {
+        id,
+        pipeline,
+        pipeline_name: text(name),
+        number: text(number),
+        state: Some(State::Completed),
+        result: Some(Outcome::Succeeded),
+        reason: text("individualCI"),
+        branch: text(MAIN),
+        commit: Some(sha(&format!("a{id}"))),
+        repository: text("Shop"),
+        author: text("Ada Quill"),
+        queued: Some(at(minute)),
+        started: Some(at(minute)),
+        finished: Some(at(minute + 5)),
+        url: None,
+        stages: Vec::new(),
+    }
+}
+
+fn fabrikate(id: u64, commit: &str, minute: i64) -> Run {
+    Run {
+        pipeline_name: text("hld-to-manifest"),
+        commit: Some(sha(commit)),
+        repository: text("shop-hld"),
+        ..run(id, FABRIKATE, &format!("2025.{id}"), minute)
+    }
+}
+
+fn pull_request(id: u64, title: &str, source: &str, minute: i64, merge: Option<&str>) -> PullRequest {
+    PullRequest {
+        id,
+        repository: text("shop-hld"),
+        title: text(title),
+        status: text(if merge.is_some() { "completed" } else { "active" }),
+        source: text(source),
+        target: text(MAIN),
+        created_by: text("Project Collection Build Service"),
+        merged_by: merge.and_then(|_| text("Esra Holm")),
+        created: Some(at(minute)),
+        closed: merge.map(|_| at(minute + 2)),
+        merge_commit: merge.map(sha),
+        ..PullRequest::default()
+    }
+}
+
+/// As Bedrock's second step opens it.
+fn deploy((id, run): (u64, u64), (service, tag): (&str, &str), minute: i64, merge: Option<&str>) -> PullRequest {
+    let number = tag.rsplit('-').next().map(str::to_owned);
+    let opened = Opened { run, number, pipeline: text(service), certainty: Certain };
+    let title = format!("Updating {service} image tag to {tag}.");
+    let source = format!("refs/heads/DEPLOY/shop-{service}-{tag}");
+    PullRequest { opened: Some(opened), ..pull_request(id, &title, &source, minute, merge) }
+}
+
+fn commit(id: &str, repository: &str, author: &str, message: &str, minute: i64) -> Commit {
+    Commit {
+        id: sha(id),
+        repository: text(repository),
+        author: text(author),
+        message: text(message),
+        at: Some(at(minute)),
+        push: 0,
+        pushed: Some(at(minute)),
+        refs: vec![MAIN.to_owned()],
+    }
+}
+
+fn hld(id: &str, message: &str, minute: i64) -> Commit {
+    commit(id, "shop-hld", "Esra Holm", message, minute)
+}
+
+fn manifest(id: &str, message: &str, minute: i64) -> Commit {
+    let message = format!("Updated k8s manifest files post commit: {message}");
+    commit(id, "shop-manifests", "Automated Account", &message, minute)
+}
+
+/// One change by a pull request from end to end.
+fn whole() -> Parts {
+    let merged = "Merged PR 5: Updating web image tag to main-2025.1.";
+    Parts {
+        organization: "fabrikam".to_owned(),
+        runs: vec![run(1, WEB, "2025.1", 0), fabrikate(50, "b1", 10)],
+        pull_requests: vec![deploy((5, 1), ("web", "main-2025.1"), 6, Some("b1"))],
+        hld_commits: vec![hld("b1", merged, 8)],
+        manifest_commits: vec![manifest("c1", merged, 12)],
+        ..Parts::default()
+    }
+}
+
+fn joined(parts: &Parts) -> Vec<Row> {
+    rows(&chain(), parts)
+}
+
+fn one(parts: &Parts) -> Row {
+    let mut all = joined(parts);
+    assert_eq!(all.len(), 1, "{all:#?}");
+    all.remove(0)
+}
+
+fn link(row: &Row, to: Step) -> Option<(Rule, crate::domain::link::Certainty)> {
+    row.link(to).map(|link| (link.rule, link.certainty))
+}
+
+fn of_pull_request(rows: &[Row], id: u64) -> &Row {
+    rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).expect("a row of it")
+}
+
+#[test]
+fn a_change_by_a_pull_request_is_certain_from_end_to_end() {
+    let row = one(&whole());
+    assert_eq!((row.kind, row.status), (Kind::Deployment, Status::Complete));
+    assert_eq!((row.service.as_deref(), row.ring.as_deref()), (Some("web"), Some("main")));
+    assert_eq!(row.image_tag.as_deref(), Some("shop-web:main-2025.1"));
+    assert_eq!(row.source.as_ref().map(|run| run.id), Some(1));
+    assert_eq!(row.manifest_run.as_ref().map(|run| run.id), Some(50));
+    assert_eq!((row.hld_commit.clone(), row.manifest_commit.clone()), (Some(sha("b1")), Some(sha("c1"))));
+    assert_eq!(row.second, Some(Second::Stage(run(1, WEB, "2025.1", 0))), "the second step is a stage of the run");
+    assert_eq!(link(&row, Step::Hld), Some((Rule::DescribedBuild, Certain)));
+    assert_eq!(link(&row, Step::ManifestRun), Some((Rule::Built, Certain)));
+    assert_eq!(link(&row, Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)));
+    assert_eq!((row.updated, row.is_waiting()), (Some(at(15)), false));
+}
+
+#[test]
+fn the_manifest_is_certain_without_the_push_of_the_high_level_definition() {
+    let parts = Parts { hld_commits: Vec::new(), ..whole() };
+    let row = one(&parts);
+    assert_eq!(link(&row, Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)), "the title says the same");
+}
+
+#[test]
+fn a_row_keeps_its_id_on_its_way() {
+    let all = whole();
+    let id = one(&all).id;
+    assert!(id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
+    let first =
+        Parts { runs: vec![all.runs[0].clone()], ..Parts { organization: "fabrikam".to_owned(), ..Parts::default() } };
+    let named = Chain {
+        services: vec![Service {
+            name: "web".to_owned(),
+            pipelines: vec![crate::domain::Pattern::new("web")],
+            images: Vec::new(),
+        }],
+        ..chain()
+    };
+    let row = rows(&named, &first).remove(0);
+    assert_eq!((row.id, row.status), (id.clone(), Status::Incomplete), "only its image is there");
+    assert_eq!(row.image_tag.as_deref(), Some("shop-web:main-2025.1"));
+    let waiting = Parts { pull_requests: vec![deploy((5, 1), ("web", "main-2025.1"), 6, None)], ..first };
+    let row = one(&waiting);
+    assert_eq!((row.id.clone(), row.is_waiting(), row.hld_commit), (id, true, None));
+}
+
+#[test]
+fn a_run_of_the_same_pipeline_is_a_row_before_its_pull_request_is_told() {
+    let mut parts = whole();
+    parts.runs.push(Run { state: Some(State::InProgress), result: None, finished: None, ..run(2, WEB, "2025.2", 20) });
+    parts.runs.push(Run { reason: text("pullRequest"), ..run(3, WEB, "2025.3", 21) });
+    parts.runs.push(run(4, API, "2025.1", 22));
+    let rows = joined(&parts);
+    let told: Vec<_> = rows.iter().map(|row| (row.source.as_ref().map(|run| run.id), row.status)).collect();
+    assert_eq!(
+        told,
+        [(Some(2), Status::InProgress), (Some(1), Status::Complete)],
+        "one only verifies, one is of another"
+    );
+}
+
+#[test]
+fn a_pull_request_that_reconciles_is_no_deployment() {
+    let mut parts = whole();
+    let title = "Reconciling HLD with Shop-2025.1.";
+    parts.pull_requests.push(pull_request(6, title, "refs/heads/RECONCILE/Shop-2025.1", 20, Some("b2")));
+    parts.hld_commits.push(hld("b2", &format!("Merged PR 6: {title}"), 22));
+    parts.runs.push(fabrikate(51, "b2", 23));
+    assert_eq!(joined(&parts).len(), 1);
+    parts.pull_requests.pop();
+    assert_eq!(joined(&parts).len(), 1, "the message alone tells it");
+}
+
+#[test]
+fn a_run_that_verifies_a_pull_request_makes_no_manifest() {
+    let mut parts = whole();
+    parts.runs[1].reason = text("pullRequest");
+    let row = one(&parts);
+    assert_eq!((row.manifest_run, row.manifest_commit, row.status), (None, None, Status::Incomplete));
+}
+
+#[test]
+fn a_run_without_difference_keeps_the_commit_before() {
+    let mut parts = whole();
+    parts.runs.extend([run(2, WEB, "2025.2", 20), fabrikate(52, "b2", 30)]);
+    parts.pull_requests.push(deploy((6, 2), ("web", "main-2025.2"), 26, Some("b2")));
+    let rows = joined(&parts);
+    let row = of_pull_request(&rows, 6);
+    assert_eq!((row.manifest_commit.clone(), row.status), (Some(sha("c1")), Status::Complete));
+    assert_eq!(link(row, Step::ManifestCommit), Some((Rule::NoDifference, Likely)), "an event may have been lost");
+    parts.runs.last_mut().unwrap().result = Some(Outcome::Failed);
+    let rows = joined(&parts);
+    let row = of_pull_request(&rows, 6);
+    assert_eq!((row.manifest_commit.clone(), row.status), (None, Status::Failed), "one that failed brought nothing");
+}
+
+#[test]
+fn two_services_at_once_are_told_apart_by_what_the_commits_say() {
+    let [web, api] = ["web", "api"].map(|name| format!("Updating {name} image tag to main-2025.1."));
+    let [web, api] = [format!("Merged PR 5: {web}"), format!("Merged PR 6: {api}")];
+    let parts = Parts {
+        organization: "fabrikam".to_owned(),
+        runs: vec![
+            run(1, WEB, "2025.1", 0),
+            run(2, API, "2025.1", 0),
+            fabrikate(50, "b1", 10),
+            fabrikate(51, "b2", 11),
+        ],
+        pull_requests: vec![
+            deploy((5, 1), ("web", "main-2025.1"), 6, Some("b1")),
+            deploy((6, 2), ("api", "main-2025.1"), 6, Some("b2")),
+        ],
+        hld_commits: vec![hld("b1", &web, 8), hld("b2", &api, 9)],
+        manifest_commits: vec![manifest("c2", &api, 13), manifest("c1", &web, 14)],
+        ..Parts::default()
+    };
+    let rows = joined(&parts);
+    for (id, run, commit) in [(5, 1, "c1"), (6, 2, "c2")] {
+        let row = of_pull_request(&rows, id);
+        assert_eq!(
+            (row.source.as_ref().map(|run| run.id), row.manifest_commit.clone()),
+            (Some(run), Some(sha(commit)))
+        );
+        assert_eq!(link(row, Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)));
+    }
+}
+
+#[test]
+fn one_run_may_make_the_manifests_of_two_changes() {
+    let mut parts = whole();
+    parts.runs.push(run(2, API, "2025.7", 1));
+    parts.pull_requests.push(deploy((6, 2), ("api", "main-2025.7"), 5, Some("b0")));
+    parts.hld_commits.push(hld("b0", "Merged PR 6: Updating api image tag to main-2025.7.", 7));
+    parts.built = vec![(sha("b0"), 50), (sha("b1"), 50)];
+    let rows = joined(&parts);
+    let row = of_pull_request(&rows, 6);
+    assert_eq!(link(row, Step::ManifestRun), Some((Rule::BuildChange, Certain)));
+    assert_eq!(row.manifest_commit, Some(sha("c1")));
+    parts.built.clear();
+    parts.runs[1].reason = text("batchedCI");
+    let rows = joined(&parts);
+    assert_eq!(link(of_pull_request(&rows, 6), Step::ManifestRun), Some((Rule::NextRun, Likely)));
+}
+
+#[test]
+fn a_rollback_is_another_row_of_the_same_run() {
+    let mut parts = whole();
+    let title = "Updating web image tag to main-2025.1.";
+    parts.pull_requests.push(pull_request(9, title, "refs/heads/rollback", 40, Some("b9")));
+    parts.runs.push(fabrikate(59, "b9", 43));
+    parts.manifest_commits.push(manifest("c9", &format!("Merged PR 9: {title}"), 45));
+    let rows = joined(&parts);
+    let (first, back) = (of_pull_request(&rows, 5), of_pull_request(&rows, 9));
+    assert_ne!(first.id, back.id);
+    assert_eq!(
+        (back.source.as_ref().map(|run| run.id), link(back, Step::Hld)),
+        (Some(1), Some((Rule::ImageTag, Likely)))
+    );
+    assert_eq!((first.manifest_commit.clone(), back.manifest_commit.clone()), (Some(sha("c1")), Some(sha("c9"))));
+}
+
+#[test]
+fn what_is_pushed_as_it_is_is_found_by_its_tag() {
+    let message = "Updating web image tag to main-2025.1.";
+    let parts = Parts {
+        pull_requests: Vec::new(),
+        hld_commits: vec![hld("b1", message, 8)],
+        manifest_commits: vec![manifest("c1", message, 12)],
+        ..whole()
+    };
+    let row = one(&parts);
+    assert_eq!(link(&row, Step::Hld), Some((Rule::ImageTag, Likely)), "numbers are used again");
+    assert_eq!((row.hld_commit.clone(), row.manifest_commit.clone()), (Some(sha("b1")), Some(sha("c1"))));
+    assert_eq!(row.image_tag.as_deref(), Some("shop-web:main-2025.1"));
+}
+
+#[test]
+fn a_tag_that_fits_two_runs_names_none() {
+    let message = "Updating cart image tag to main-2025.1.";
+    let mut parts = Parts { pull_requests: Vec::new(), hld_commits: vec![hld("b1", message, 8)], ..whole() };
+    parts.runs.push(run(2, API, "2025.1", 0));
+    let row = joined(&parts).remove(0);
+    assert_eq!((row.source, row.service.as_deref()), (None, Some("cart")));
+    parts.hld_commits[0].message = text("Updating api image tag to main-2025.1.");
+    let row = joined(&parts).remove(0);
+    assert_eq!(row.source.map(|run| run.id), Some(2), "the service is that of one of them");
+    parts.hld_commits[0].message = text("Updating api image tag to release-2025.1.");
+    assert_eq!(joined(&parts)[0].source, None, "another branch");
+}
+
+#[test]
+fn a_description_that_names_another_number_is_believed_in_nothing() {
+    let mut parts = whole();
+    parts.pull_requests[0].opened.as_mut().unwrap().number = text("2025.99");
+    parts.pull_requests[0].title = text("Updating web image tag to main-2025.99.");
+    assert_eq!(one(&parts).source, None);
+    let mut parts = whole();
+    parts.pull_requests[0].opened.as_mut().unwrap().pipeline = text("nightly");
+    assert_eq!(link(&one(&parts), Step::Hld), Some((Rule::DescribedBuild, Likely)), "it may have been renamed");
+}
+
+#[test]
+fn an_edit_by_hand_is_a_row_once_manifests_are_made_of_it() {
+    let mut parts = whole();
+    parts.hld_commits.push(hld("b7", "Scale web to 5", 20));
+    assert_eq!(joined(&parts).len(), 1);
+    parts.runs.push(fabrikate(57, "b7", 21));
+    parts.manifest_commits.push(manifest("c7", "Scale web to 5", 23));
+    let rows = joined(&parts);
+    let edit = &rows[0];
+    assert_eq!((edit.kind, edit.source.clone(), edit.author.as_deref()), (Kind::ManualEdit, None, Some("Esra Holm")));
+    assert_eq!((edit.manifest_commit.clone(), edit.status), (Some(sha("c7")), Status::Complete));
+}
+
+/// `pushedBy` is whoever's token it is; here somebody else wrote the same words.
+#[test]
+fn a_manifest_by_another_author_is_only_likely() {
+    let mut parts = whole();
+    parts.manifest_commits[0].author = text("Femi Castell");
+    assert_eq!(link(&one(&parts), Step::ManifestCommit), Some((Rule::ManifestMessage, Likely)));
+    parts.manifest_commits[0].author = None;
+    assert_eq!(link(&one(&parts), Step::ManifestCommit), Some((Rule::ManifestMessage, Likely)), "names are not kept");
+}
+
+#[test]
+fn a_commit_at_another_time_or_on_another_branch_is_not_the_runs() {
+    for edit in [
+        (|commit: &mut Commit| commit.at = Some(at(30))) as fn(&mut Commit),
+        |commit| commit.refs = vec!["refs/heads/staging".to_owned()],
+        |commit| commit.message = text("Updated k8s manifest files post commit: Merged PR 4: Something else"),
+    ] {
+        let mut parts = whole();
+        edit(&mut parts.manifest_commits[0]);
+        let row = one(&parts);
+        assert!(row.link(Step::ManifestCommit).is_none_or(|link| link.rule == Rule::NoDifference), "{row:#?}");
+    }
+}
+
+#[test]
+fn a_long_message_is_cut_on_its_way() {
+    let title = format!("Updating web image tag to main-2025.1. {}", "x".repeat(300));
+    let mut parts = whole();
+    parts.hld_commits[0].message = Some(title.clone());
+    parts.manifest_commits[0] = manifest("c1", title.get(..200).unwrap(), 12);
+    assert_eq!(link(&one(&parts), Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)));
+}
+
+fn stage(release: u64, environment: &str, minute: i64) -> ReleaseStage {
+    ReleaseStage {
+        release,
+        name: Some(format!("Release-{release}")),
+        definition_name: text("web to hld"),
+        project: "p-1".to_owned(),
+        environment: environment.to_owned(),
+        state: Some(State::Completed),
+        result: Some(Outcome::Succeeded),
+        started: Some(at(minute)),
+        finished: Some(at(minute + 3)),
+        ..ReleaseStage::default()
+    }
+}
+
+#[test]
+fn a_classic_release_is_the_second_step() {
+    let mut parts = whole();
+    parts.pull_requests.clear();
+    parts.hld_commits[0].message = text("release by script: main-2025.1");
+    parts.manifest_commits[0] = manifest("c1", "release by script: main-2025.1", 12);
+    parts.releases = vec![ReleaseStage { tags: vec!["main-2025.1".to_owned()], ..stage(31, "dev", 6) }];
+    let row = one(&parts);
+    assert!(matches!(&row.second, Some(Second::Release(stage)) if stage.release == 31), "{row:#?}");
+    assert_eq!((row.ring.as_deref(), row.source.as_ref().map(|run| run.id)), (Some("dev"), Some(1)));
+    assert_eq!(link(&row, Step::Hld), Some((Rule::PushWindow, Likely)));
+    assert_eq!(link(&row, Step::Release), Some((Rule::ImageTag, Likely)));
+    assert_eq!((row.manifest_commit.clone(), row.status), (Some(sha("c1")), Status::Complete));
+    parts.releases = vec![ReleaseStage { runs: vec![1], ..stage(31, "dev", 6) }];
+    assert_eq!(link(&one(&parts), Step::Release), Some((Rule::ReleaseArtifact, Certain)));
+}
+
+#[test]
+fn of_two_releases_under_way_the_one_that_is_named_made_the_commit() {
+    let mut parts = whole();
+    parts.pull_requests.clear();
+    parts.runs.push(run(2, API, "2025.2", 0));
+    parts.hld_commits[0].message = text("api main-2025.2");
+    let release = |id, tag: &str| ReleaseStage { tags: vec![tag.to_owned()], ..stage(id, "dev", 6) };
+    parts.releases = vec![release(31, "main-2025.1"), release(32, "main-2025.2")];
+    let rows = joined(&parts);
+    let of = |id| rows.iter().find(|row| row.source.as_ref().is_some_and(|run| run.id == id)).unwrap();
+    assert_eq!((of(1).hld_commit.clone(), of(2).hld_commit.clone()), (None, Some(sha("b1"))));
+    parts.hld_commits[0].message = text("by a script");
+    assert!(
+        joined(&parts).iter().all(|row| row.source.is_none() || row.hld_commit.is_none()),
+        "either may have made it"
+    );
+}
+
+#[test]
+fn a_release_and_a_stage_without_a_high_level_definition_are_rows_too() {
+    let shipped = Run { pipeline_name: text("shipping"), ..run(7, 77, "2025.7", 0) };
+    let arrival = Arrival {
+        run: shipped,
+        environment: "production".to_owned(),
+        stage: "deploy 1".to_owned(),
+        attempt: 1,
+        state: Some(State::Completed),
+        result: Some(Outcome::Failed),
+        started: Some(at(3)),
+        finished: Some(at(4)),
+        rule: "deploymentRecord".to_owned(),
+        certainty: Certain,
+    };
+    let parts = Parts {
+        organization: "fabrikam".to_owned(),
+        runs: vec![run(1, WEB, "2025.1", 0)],
+        releases: vec![
+            ReleaseStage { runs: vec![1], ..stage(31, "dev", 6) },
+            ReleaseStage { runs: vec![1], ..stage(31, "prod", 8) },
+        ],
+        environments: vec![arrival],
+        ..Parts::default()
+    };
+    let rows = joined(&parts);
+    let told: Vec<_> = rows.iter().map(|row| (row.kind, row.ring.as_deref().unwrap(), row.status)).collect();
+    let expected = [("prod", Status::Complete), ("dev", Status::Complete), ("production", Status::Failed)];
+    assert_eq!(told, expected.map(|(ring, status)| (Kind::Environment, ring, status)));
+    assert_eq!(link(&rows[2], Step::Environment), Some((Rule::DeploymentRecord, Certain)));
+    let ids: std::collections::BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
+    assert_eq!(ids.len(), 3);
+}
+
+#[test]
+fn where_the_second_stage_failed_the_row_has_failed() {
+    let stages =
+        vec![(Some(State::Completed), Some(Outcome::Succeeded)), (Some(State::Completed), Some(Outcome::Failed))];
+    let mut parts = whole();
+    parts.runs = vec![Run { result: Some(Outcome::Failed), stages, ..run(1, WEB, "2025.1", 0) }];
+    assert_eq!(one(&parts).status, Status::Failed);
+    parts.runs[0].stages[1] = (Some(State::Running), None);
+    parts.runs[0].state = Some(State::InProgress);
+    parts.runs[0].result = None;
+    assert_eq!(one(&parts).status, Status::InProgress);
+}
+
+#[test]
+fn a_cluster_that_has_a_later_commit_has_those_before() {
+    let sync = |cluster: &str, commit: &str, succeeded: bool| Sync {
+        cluster: cluster.to_owned(),
+        commit: sha(commit),
+        succeeded,
+        state: if succeeded { "ReconciliationSucceeded" } else { "HealthCheckFailed" }.to_owned(),
+        message: None,
+        at: at(60),
+    };
+    let mut parts = whole();
+    parts.manifest_commits.push(manifest("c2", "Scale web to 5", 20));
+    parts.syncs = vec![sync("west", "c2", true), sync("east", "c1", false), sync("north", "c9", true)];
+    let told: Vec<_> = one(&parts).clusters.into_iter().map(|one| (one.name, one.synced)).collect();
+    assert_eq!(told, [("east".to_owned(), false), ("west".to_owned(), true)], "one told of a commit that nobody knows");
+    parts.manifest_commits[1].refs = vec!["refs/heads/staging".to_owned()];
+    let told: Vec<_> = one(&parts).clusters.into_iter().map(|one| one.name).collect();
+    assert_eq!(told, ["east"], "another branch");
+    parts.manifest_commits[1].refs = vec![MAIN.to_owned()];
+    parts.manifest_commits[1].at = Some(at(2));
+    let told: Vec<_> = one(&parts).clusters.into_iter().map(|one| one.name).collect();
+    assert_eq!(told, ["east"], "the other one was before");
+}
+
+#[test]
+fn rings_and_services_are_called_as_configured() {
+    let patterns = |text: &str| vec![crate::domain::Pattern::new(text)];
+    let chain = Chain {
+        rings: vec![Ring { name: "production".to_owned(), branches: patterns("main") }],
+        services: vec![Service { name: "Storefront".to_owned(), images: patterns("shop-web"), ..Service::default() }],
+        ..chain()
+    };
+    let row = rows(&chain, &whole()).remove(0);
+    assert_eq!((row.ring.as_deref(), row.service.as_deref()), (Some("production"), Some("Storefront")));
+}
+
+#[test]
+fn the_order_in_which_things_are_held_does_not_matter() {
+    let mut parts = whole();
+    parts.runs.extend([run(2, WEB, "2025.2", 20), fabrikate(52, "b2", 30)]);
+    parts.pull_requests.push(deploy((6, 2), ("web", "main-2025.2"), 26, Some("b2")));
+    let expected = joined(&parts);
+    parts.runs.reverse();
+    parts.pull_requests.reverse();
+    parts.manifest_commits.reverse();
+    assert_eq!(joined(&parts), expected);
+}

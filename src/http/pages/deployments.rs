@@ -1,0 +1,292 @@
+//! The deployment chains: what Spektate's dashboard shows, with its columns, filters and address parameters.
+
+use std::collections::BTreeSet;
+
+use askama::Template;
+use axum::extract::Query;
+use axum::response::Response;
+
+use super::frame::Frame;
+use super::html::{Badge, When, named, part, query, web};
+use super::page;
+use crate::catalog::ChainFilter;
+use crate::domain::Time;
+use crate::domain::chain::{Kind, PullRequest, Row, Run, Second, Status, Step};
+use crate::http::Problem;
+use crate::http::reader::Reader;
+use crate::view::{deployments_json, short, synced};
+
+const LIMIT: usize = 50;
+const MOST: usize = 500;
+
+/// What the address asks for. Each but the keyword and the limit may be there several times.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    keyword: Option<String>,
+    kinds: Vec<Kind>,
+    services: Vec<String>,
+    authors: Vec<String>,
+    rings: Vec<String>,
+    limit: usize,
+}
+
+impl Asked {
+    fn of(pairs: Vec<(String, String)>) -> Self {
+        let mut asked = Self { limit: LIMIT, ..Self::default() };
+        for (name, value) in pairs {
+            let value = value.trim().to_owned();
+            match name.as_str() {
+                _ if value.is_empty() => {}
+                "keyword" => asked.keyword = Some(value),
+                "type" => {
+                    asked.kinds.extend(KINDS.into_iter().filter(|kind| kind.as_str().eq_ignore_ascii_case(&value)))
+                }
+                "service" => asked.services.push(value),
+                "author" => asked.authors.push(value),
+                "env" => asked.rings.push(value),
+                "limit" => asked.limit = value.parse().ok().filter(|limit| *limit > 0).unwrap_or(LIMIT).min(MOST),
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    fn filter(&self) -> ChainFilter {
+        ChainFilter {
+            rings: self.rings.clone(),
+            services: self.services.clone(),
+            authors: self.authors.clone(),
+            kinds: self.kinds.clone(),
+            ..ChainFilter::default()
+        }
+    }
+
+    fn is_any(&self) -> bool {
+        self.keyword.is_some() || self.filter() != ChainFilter::default()
+    }
+
+    /// Spektate looks through all that it knows of a row.
+    fn has_keyword(&self, row: &Row, now: Time) -> bool {
+        let Some(keyword) = &self.keyword else { return true };
+        let text = serde_json::to_string(&deployments_json(std::slice::from_ref(row), now)).unwrap_or_default();
+        text.to_lowercase().contains(&keyword.to_lowercase())
+    }
+}
+
+const KINDS: [Kind; 3] = [Kind::Deployment, Kind::ManualEdit, Kind::Environment];
+
+#[derive(Template)]
+#[template(path = "deployments.html")]
+struct Page {
+    frame: Frame,
+    keyword: String,
+    limit: usize,
+    choices: Vec<Choice>,
+    deployments: Vec<ChainRow>,
+    filtered: bool,
+    more: bool,
+}
+
+/// A filter with the values that there are.
+struct Choice {
+    name: &'static str,
+    label: &'static str,
+    options: Vec<(String, bool)>,
+}
+
+/// A row as the pages show it.
+pub(super) struct ChainRow {
+    pub(super) badge: Badge,
+    pub(super) kind: &'static str,
+    pub(super) service: String,
+    pub(super) ring: String,
+    pub(super) author: String,
+    pub(super) source: Option<Cell>,
+    pub(super) second: Option<Cell>,
+    pub(super) pull_request: Option<Cell>,
+    pub(super) merged_by: String,
+    pub(super) manifest: Option<Cell>,
+    pub(super) updated: Option<When>,
+    pub(super) clusters: Vec<String>,
+}
+
+/// A step: what it is called, where it leads, how it went, and what it brought.
+pub(super) struct Cell {
+    pub(super) name: String,
+    pub(super) href: Option<String>,
+    /// In Azure DevOps.
+    pub(super) out: Option<String>,
+    pub(super) badge: Option<Badge>,
+    /// Commits with their addresses, and whether they are only likely.
+    pub(super) brought: Vec<(String, Option<String>, bool)>,
+    pub(super) is_likely: bool,
+}
+
+/// `GET /deployments`
+pub(super) async fn list(reader: Reader, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, Problem> {
+    let (asked, now) = (Asked::of(pairs), reader.clock.now());
+    let all = reader.catalog.chain_rows(&reader.chains.all, &ChainFilter::default()).await?;
+    let filter = asked.filter();
+    let mut wanted: Vec<&Row> = all.iter().filter(|row| filter.wants(row) && asked.has_keyword(row, now)).collect();
+    let more = wanted.len() > asked.limit;
+    wanted.truncate(asked.limit);
+    page(&Page {
+        frame: Frame::of(&reader, "/deployments").await?,
+        choices: choices(&all, &asked),
+        deployments: wanted.into_iter().map(|row| chain_row(row, now)).collect(),
+        filtered: asked.is_any(),
+        keyword: asked.keyword.unwrap_or_default(),
+        limit: asked.limit,
+        more,
+    })
+}
+
+fn choices(rows: &[Row], asked: &Asked) -> Vec<Choice> {
+    let values = |of: fn(&Row) -> Option<&str>| rows.iter().filter_map(of).collect::<BTreeSet<_>>();
+    let choice = |name, label, of: fn(&Row) -> Option<&str>, chosen: &[String]| Choice {
+        name,
+        label,
+        options: values(of).into_iter().map(|value| (value.to_owned(), is_chosen(chosen, value))).collect(),
+    };
+    let kinds: Vec<_> = asked.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
+    vec![
+        choice("type", "Type", |row| Some(row.kind.as_str()), &kinds),
+        choice("service", "Service", |row| row.service.as_deref(), &asked.services),
+        choice("author", "Author", |row| row.author.as_deref(), &asked.authors),
+        choice("env", "Ring", |row| row.ring.as_deref(), &asked.rings),
+    ]
+}
+
+fn is_chosen(chosen: &[String], value: &str) -> bool {
+    chosen.iter().any(|one| one.to_lowercase() == value.to_lowercase())
+}
+
+pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
+    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    ChainRow {
+        badge: status(row),
+        kind: row.kind.as_str(),
+        service: text(row.service.as_deref()),
+        ring: text(row.ring.as_deref()),
+        author: text(row.author.as_deref()),
+        source: row.source.as_ref().map(|run| source(row, run)),
+        second: row.second.as_ref().map(|second| second_step(row, second)),
+        pull_request: row.pull_request.as_ref().map(|one| pull_request(row, one)),
+        merged_by: text(row.pull_request.as_ref().and_then(|one| one.merged_by.as_deref())),
+        manifest: manifest(row),
+        updated: row.updated.map(|at| When::of(at, now)),
+        clusters: synced(row).map(|one| one.name.clone()).collect(),
+    }
+}
+
+fn status(row: &Row) -> Badge {
+    let (kind, icon, word) = match row.status {
+        _ if row.is_waiting() => ("wait", "‖", "Waiting"),
+        Status::Complete => ("good", "✓", "Complete"),
+        Status::InProgress => ("live", "▶", "In Progress"),
+        Status::Failed => ("bad", "✕", "Failed"),
+        Status::Canceled => ("idle", "⊘", "Canceled"),
+        Status::Incomplete => ("idle", "○", "Incomplete"),
+    };
+    Badge { kind, icon, word: word.to_owned() }
+}
+
+fn run_cell(row: &Row, run: &Run) -> Cell {
+    let state = run.state.as_ref().map(|state| state.as_str());
+    Cell {
+        name: named(run.number.as_deref(), run.id),
+        href: Some(query(&format!("/runs/{}", run.id), &[("organization", Some(&row.organization))])),
+        out: web(run.url.as_deref()).map(str::to_owned),
+        badge: Some(Badge::of(state, run.result.as_ref().map(|result| result.as_str()))),
+        brought: Vec::new(),
+        is_likely: false,
+    }
+}
+
+fn commit(row: &Row, id: &str, is_likely: bool) -> (String, Option<String>, bool) {
+    let href = query(&format!("/commits/{}", part(id)), &[("organization", Some(&row.organization))]);
+    (short(Some(id)).unwrap_or_default().to_owned(), Some(href), is_likely)
+}
+
+fn source(row: &Row, run: &Run) -> Cell {
+    let made_of = run.commit.as_deref().map(|id| commit(row, id, false));
+    Cell { brought: made_of.into_iter().collect(), ..run_cell(row, run) }
+}
+
+fn second_step(row: &Row, second: &Second) -> Cell {
+    let tag = row.image_tag.clone().map(|tag| (tag, None, false));
+    match second {
+        Second::Stage(run) => Cell {
+            brought: tag.into_iter().collect(),
+            is_likely: row.is_likely(Step::Environment),
+            ..run_cell(row, run)
+        },
+        Second::Release(stage) => Cell {
+            name: named(stage.name.as_deref(), stage.release),
+            href: None,
+            out: web(stage.url.as_deref()).map(str::to_owned),
+            badge: Some(Badge::of(
+                stage.state.as_ref().map(|state| state.as_str()),
+                stage.result.as_ref().map(|result| result.as_str()),
+            )),
+            brought: tag.into_iter().collect(),
+            is_likely: row.is_likely(Step::Release),
+        },
+    }
+}
+
+fn pull_request(row: &Row, one: &PullRequest) -> Cell {
+    let organization = [("organization", Some(row.organization.as_str()))];
+    Cell {
+        name: one.id.to_string(),
+        href: Some(query(&format!("/pull-requests/{}", one.id), &organization)),
+        out: web(one.url.as_deref()).map(str::to_owned),
+        badge: one.status.as_deref().map(|status| Badge::of(Some(status), None)),
+        brought: Vec::new(),
+        is_likely: row.is_likely(Step::Hld),
+    }
+}
+
+/// A change that no run made manifests of yet has its own commit.
+fn manifest(row: &Row) -> Option<Cell> {
+    let likely = row.pull_request.is_none() && row.is_likely(Step::Hld);
+    let hld = row.hld_commit.as_deref().map(|id| commit(row, id, likely));
+    let made = row.manifest_commit.as_deref().map(|id| commit(row, id, row.is_likely(Step::ManifestCommit)));
+    let brought: Vec<_> = hld.into_iter().chain(made).collect();
+    match &row.manifest_run {
+        Some(run) => Some(Cell { brought, is_likely: row.is_likely(Step::ManifestRun), ..run_cell(row, run) }),
+        None if brought.is_empty() => None,
+        None => Some(Cell { name: String::new(), href: None, out: None, badge: None, brought, is_likely: false }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_spektates() {
+        let pairs = [
+            ("keyword", " 2003 "),
+            ("service", "web"),
+            ("service", "api"),
+            ("type", "bedrock deployments"),
+            ("author", ""),
+            ("env", "main"),
+            ("limit", "9999"),
+            ("refresh", "30"),
+        ];
+        let asked = Asked::of(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+        let expected = Asked {
+            keyword: Some("2003".to_owned()),
+            kinds: vec![Kind::Deployment],
+            services: vec!["web".to_owned(), "api".to_owned()],
+            authors: Vec::new(),
+            rings: vec!["main".to_owned()],
+            limit: MOST,
+        };
+        assert_eq!(asked, expected);
+        let none = Asked::of(vec![("limit".to_owned(), "x".to_owned())]);
+        assert_eq!((none.limit, none.is_any()), (LIMIT, false));
+    }
+}

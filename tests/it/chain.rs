@@ -1,0 +1,295 @@
+//! An organization in the manner of Bedrock whose truth is known: every row has to be right, and no certain step wrong.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hmac::{Hmac, Mac};
+use pipetrail::backfill::{Backfill, Kind, Order, Tally, Timelines};
+use pipetrail::catalog::ChainFilter;
+use pipetrail::clock::SystemClock;
+use pipetrail::config::{AccessConfig, FluxConfig, HttpConfig};
+use pipetrail::domain::chain::{Chain, Row, Second, Step};
+use pipetrail::domain::link::Certainty;
+use pipetrail::domain::{Grant, ProjectName, Rights, Scope, Time};
+use pipetrail::history::{Event, Told, bedrock};
+use pipetrail::http::{Access, Limits, Server, behind_gate, router};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio_util::sync::CancellationToken;
+
+use crate::fake_ado::{FakeAdo, Project, Push, Repository};
+use crate::support::{Local, dead_letters, disordered, folder, stored, time};
+
+fn now() -> Time {
+    time("2025-06-13T08:00:00Z")
+}
+
+async fn rows(local: &Local, filter: &ChainFilter) -> Vec<Row> {
+    local.catalog.chain_rows(&[Chain::usual()], filter).await.unwrap()
+}
+
+async fn all(local: &Local) -> Vec<Row> {
+    rows(local, &ChainFilter::default()).await
+}
+
+/// What a row says of what is told.
+fn told(row: &Row, like: &Told) -> Told {
+    let release = match &row.second {
+        Some(Second::Release(stage)) => Some(stage.release),
+        Some(Second::Stage(_)) | None => None,
+    };
+    let is = |text: Option<&'static str>, of: &Option<String>| text.filter(|text| of.as_deref() == Some(text));
+    Told {
+        // Of an edit, and of what no tag names, nobody says the service.
+        service: is(like.service, &row.service),
+        ring: is(like.ring, &row.ring),
+        source: row.source.as_ref().map(|run| run.id),
+        release,
+        pull_request: row.pull_request.as_ref().map(|one| one.id),
+        hld_commit: row.hld_commit.clone(),
+        manifest_run: row.manifest_run.as_ref().map(|run| run.id),
+        manifest_commit: row.manifest_commit.clone(),
+        status: row.status.as_str(),
+        made: row.manifest_commit.is_some()
+            && row.link(Step::ManifestCommit).is_some_and(|link| link.rule.as_str() == "manifestMessage"),
+    }
+}
+
+/// Each told change has its row, with nothing else in it, and there are no other rows.
+fn assert_true(rows: &[Row], truth: &[Told]) {
+    for expected in truth {
+        let is_it = |row: &&Row| {
+            row.hld_commit == expected.hld_commit
+                && row.source.as_ref().map(|run| run.id) == expected.source
+                && row.pull_request.as_ref().map(|one| one.id) == expected.pull_request
+        };
+        let row = rows.iter().find(is_it).unwrap_or_else(|| panic!("no row: {expected:#?}"));
+        assert_eq!(told(row, expected), *expected);
+        // A sure step is a true one, which was just compared; what is not sure is said to be so.
+        let is_sure = row.link(Step::ManifestCommit).is_some_and(|link| link.certainty == Certainty::Certain);
+        assert_eq!(is_sure, expected.made, "{row:#?}");
+    }
+    let ids: BTreeSet<_> = rows.iter().map(|row| row.id.as_str()).collect();
+    assert_eq!((rows.len(), ids.len()), (truth.len(), truth.len()), "{rows:#?}");
+}
+
+async fn worked(events: &[Event]) -> (tempfile::TempDir, Local) {
+    let (folder, path) = folder();
+    let local = Local::open(&path).await;
+    let bodies: Vec<_> = events.iter().map(|event| event.body.clone()).collect();
+    local.queue.put(disordered(&bodies, 7)).await.unwrap();
+    local.drain().await;
+    assert_eq!(dead_letters(local.queue.as_ref()).await, []);
+    (folder, local)
+}
+
+/// Nobody is asked anything: all of it came by events, in any order, some twice.
+#[tokio::test]
+async fn every_row_is_right_by_events_alone() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let (_folder, local) = worked(&events).await;
+    let rows = all(&local).await;
+    assert_true(&rows, &truth);
+    let clusters = |id: u64| {
+        let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
+        row.clusters.iter().filter(|one| one.synced).map(|one| one.name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!(clusters(5_102), ["east", "west"], "clusters that have a later commit have it");
+    assert_eq!(clusters(5_109), ["east", "west"]);
+    assert_eq!(clusters(5_101), [] as [&str; 0], "that is another branch");
+}
+
+fn is_push_to(event: &Value, repository: &str) -> bool {
+    event["eventType"] == "git.push" && event["resource"]["repository"]["name"] == repository
+}
+
+/// Hooks get lost: what they did not tell of the manifests is read from the REST API, and gives the same rows.
+#[tokio::test]
+async fn where_no_push_came_the_commit_of_the_manifests_is_read() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let parsed: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
+    let lost = |event: &Value| ["shop-hld", "shop-manifests"].iter().any(|name| is_push_to(event, name));
+    let kept: Vec<Event> =
+        events.iter().zip(&parsed).filter(|(_, event)| !lost(event)).map(|(event, _)| event.clone()).collect();
+    let (_folder, local) = worked(&kept).await;
+    let found = all(&local).await;
+    assert!(found.iter().all(|row| row.manifest_commit.is_none()), "nothing is made up");
+
+    let ado = FakeAdo::start().await;
+    let id = |event: &Value| event["resource"]["repository"]["id"].as_str().unwrap().to_owned();
+    let project = parsed[0]["resourceContainers"]["project"]["id"].as_str().unwrap().to_owned();
+    for event in parsed.iter().filter(|event| lost(event)) {
+        let at = time(event["resource"]["date"].as_str().unwrap());
+        let (repository, value) = (id(event), event["resource"].clone());
+        let name = event["resource"]["repository"]["name"].as_str().unwrap().to_owned();
+        let mut state = ado.state();
+        if !state.code.repositories.iter().any(|known| known.id == repository) {
+            let (project, id) = (project.clone(), repository.clone());
+            state.code.repositories.push(Repository { project, id, name, is_disabled: false });
+        }
+        state.code.pushes.push(Push { repository, at, value });
+    }
+    ado.state().projects.push(Project { id: project.clone(), name: "Shop".to_owned() });
+    let order = order(&project, Kind::Code);
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    backfill.run(&order, &mut Tally::default(), &|_| {}, &CancellationToken::new()).await.unwrap();
+    assert_true(&all(&local).await, &truth);
+}
+
+fn order(project: &str, kind: Kind) -> Order {
+    Order {
+        organization: "fabrikam".to_owned(),
+        canonical: "fabrikam".to_owned(),
+        project: project.to_owned(),
+        pipelines: Vec::new(),
+        asked: time("2025-06-14T00:00:00Z"),
+        since: time("2025-06-01T00:00:00Z"),
+        kind,
+        until: None,
+        timelines: Timelines::None,
+        again: false,
+    }
+}
+
+/// A tag that Flux 1 moves, and commit statuses of Flux 2, of the commits that no cluster is known to have.
+#[tokio::test]
+async fn what_clusters_have_is_asked_for_where_nothing_posts_it() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let is_sync = |event: &&Event| String::from_utf8_lossy(&event.body).contains("pipetrail.cluster-sync");
+    let kept: Vec<Event> = events.iter().filter(|event| !is_sync(event)).cloned().collect();
+    let (_folder, local) = worked(&kept).await;
+    let of =
+        |id: u64| truth.iter().find(|told| told.pull_request == Some(id)).unwrap().manifest_commit.clone().unwrap();
+    let (ado, project) = (FakeAdo::start().await, "6909421e-7c75-7277-b806-e95709c01b01".to_owned());
+    {
+        let mut state = ado.state();
+        state.projects.push(Project { id: project.clone(), name: "Shop".to_owned() });
+        for (id, name) in [("m-1", "shop-manifests"), ("s-1", "shop-orders")] {
+            let (id, name, project) = (id.to_owned(), name.to_owned(), project.clone());
+            state.code.repositories.push(Repository { project, id, name, is_disabled: false });
+        }
+        let value = json!({"commits": [{"commitId": of(5_105)}, {"commitId": of(5_102)}]});
+        state.code.pushes.push(Push { repository: "m-1".to_owned(), at: now(), value });
+        state.code.tags = vec![
+            ("m-1".to_owned(), "flux-sync", of(5_102)),
+            ("m-1".to_owned(), "v1", of(5_109)),
+            ("s-1".to_owned(), "flux-other", of(5_109)),
+        ];
+        let status = json!({
+            "context": {"genre": "fluxcd:east", "name": "kustomization/apps/0c9a1b2f"},
+            "state": "succeeded", "creationDate": "2025-06-12T12:00:00Z",
+        });
+        state.code.statuses.insert(of(5_105), vec![status]);
+    }
+    let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
+    let mut passes = Vec::new();
+    for _ in 0..2 {
+        let mut tally = Tally::default();
+        let order = order(&project, Kind::Clusters);
+        backfill.run(&order, &mut tally, &|_| {}, &CancellationToken::new()).await.unwrap();
+        passes.push(tally.syncs);
+    }
+    assert_eq!(passes, [2, 0], "what is known is not told again");
+    let rows = all(&local).await;
+    let synced = |id: u64| {
+        let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
+        row.clusters.iter().map(|one| one.name.as_str()).collect::<Vec<_>>()
+    };
+    assert_eq!((synced(5_102), synced(5_105), synced(5_109)), (vec!["SYNC", "east"], vec!["east"], vec![]));
+}
+
+fn signature(secret: &str, body: &str) -> String {
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(body);
+    let digits: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("sha256={digits}")
+}
+
+/// What a cluster posts is let in by its signature alone, and goes the way of every event.
+#[tokio::test]
+async fn a_cluster_tells_what_it_has() {
+    const SECRET: &str = "0123456789abcdef";
+    let (folder, local) = worked(&[]).await;
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let (address, stop) = (server.address(), CancellationToken::new());
+    let flux = FluxConfig { secret: Some(SECRET.into()), organization: Some("fabrikam".to_owned()) };
+    let access = AccessConfig::default();
+    let config = HttpConfig { listen: address, hook: None, access, flux, public_url: None };
+    let access = Access::new(&config, Arc::new(SystemClock)).unwrap();
+    let router = router(local.queue.clone(), local.store.clone(), access.clone(), Limits::default());
+    let serving = tokio::spawn(server.serve(behind_gate(router, &access), Limits::default(), stop.clone()));
+    let commit = "731f7eaddfb6af01cb2173e18f0f75b0ba780ef1";
+    let body = json!({
+        "involvedObject": {"kind": "Kustomization", "namespace": "flux-system", "name": "apps"},
+        "timestamp": "2025-06-12T09:59:00Z", "reason": "ReconciliationSucceeded",
+        "metadata": {"revision": format!("main@sha1:{commit}"), "summary": "west"},
+    })
+    .to_string();
+    let post = async |path: &str, signed: Option<String>| {
+        let request = reqwest::Client::new().post(format!("http://{address}{path}")).body(body.clone());
+        let request = signed.into_iter().fold(request, |request, signed| request.header("X-Signature", signed));
+        request.send().await.unwrap().status().as_u16()
+    };
+    let right = signature(SECRET, &body);
+    let wrong = [
+        None,
+        Some(signature("another secret", &body)),
+        Some(signature(SECRET, "another body")),
+        Some(right.replace("sha256=", "")),
+        Some(format!("{right}00")),
+        Some("sha256=+f".to_owned()),
+        Some("sha256=".to_owned()),
+    ];
+    for wrong in wrong {
+        assert_eq!(post("/hooks/flux", wrong.clone()).await, 401, "{wrong:?}");
+    }
+    assert_eq!(post("/hooks/flux?organization=a/b", Some(right.clone())).await, 400);
+    assert_eq!(post("/hooks/flux", Some(right.clone())).await, 202);
+    assert_eq!(post("/hooks/flux?organization=Contoso", Some(right.to_uppercase().replace("SHA", "sha"))).await, 202);
+    stop.cancel();
+    serving.await.unwrap();
+    local.drain().await;
+    assert_eq!(dead_letters(local.queue.as_ref()).await, []);
+    let records = stored(local.store.as_ref()).await;
+    let keys: Vec<_> = records.keys().map(ToString::to_string).collect();
+    assert_eq!(keys, [format!("cluster|contoso|commits|{commit}"), format!("cluster|fabrikam|commits|{commit}")]);
+    drop(folder);
+}
+
+#[tokio::test]
+async fn rows_are_found_by_what_people_know() {
+    let (events, _) = bedrock("fabrikam", now());
+    let (_folder, local) = worked(&events).await;
+    let text = |text: &str| Some(text.to_owned());
+    let count = async |filter: ChainFilter| rows(&local, &filter).await.len();
+    let one = all(&local).await.into_iter().find(|row| row.source.as_ref().is_some_and(|run| run.id == 2_001)).unwrap();
+    let commit = one.source.as_ref().and_then(|run| run.commit.clone()).unwrap();
+    let whole = ChainFilter::default();
+    assert_eq!(count(ChainFilter { build: Some(2_003), ..whole.clone() }).await, 2, "it was brought back");
+    assert_eq!(count(ChainFilter { commit: text(&commit[..7].to_uppercase()), ..whole.clone() }).await, 1);
+    assert_eq!(count(ChainFilter { deployment: Some(one.id.clone()), ..whole.clone() }).await, 1);
+    assert_eq!(count(ChainFilter { image_tag: text("staging-20250611.1"), ..whole.clone() }).await, 1);
+    let tag = text("shop-storefront-storefront:Staging-20250611.1");
+    assert_eq!(count(ChainFilter { image_tag: tag, ..whole.clone() }).await, 1);
+    let services = vec!["Orders".to_owned()];
+    assert_eq!(count(ChainFilter { services: services.clone(), ..whole.clone() }).await, 4);
+    let rings = vec!["staging".to_owned()];
+    assert_eq!(count(ChainFilter { services, rings, ..whole.clone() }).await, 1);
+    assert_eq!(count(ChainFilter { top: Some(3), ..whole.clone() }).await, 3);
+    assert_eq!(count(ChainFilter { organization: text("Contoso"), ..whole.clone() }).await, 0);
+    assert_eq!(count(ChainFilter { any_commit: one.manifest_commit, ..whole }).await, 1);
+}
+
+/// Who may not see the project sees none of its rows.
+#[tokio::test]
+async fn a_reader_sees_the_rows_of_their_projects() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let (_folder, local) = worked(&events).await;
+    let seen = async |project: &str| {
+        let scope = Scope::Only(vec![ProjectName { organization: None, project: project.to_owned() }]);
+        let grant = Grant { rights: Rights::Read, scope };
+        let catalog = local.catalog.seen_by(grant.scope);
+        catalog.chain_rows(&[Chain::usual()], &ChainFilter::default()).await.unwrap().len()
+    };
+    assert_eq!((seen("Shop").await, seen("Spartan").await), (truth.len(), 0));
+}

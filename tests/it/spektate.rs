@@ -1,0 +1,162 @@
+//! Spektate's own package, as it is on npm, reads the rows that we publish.
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use pipetrail::azure::{Operation, Services, Table, entity};
+use pipetrail::catalog::ChainFilter;
+use pipetrail::domain::chain::{Chain, Row, Second};
+use pipetrail::history::bedrock;
+use pipetrail::publish::{Published, Publisher};
+use pipetrail::view::{deployments_json, short, spektate_rows};
+use serde_json::{Value, json};
+
+use crate::azurite::{Azurite, unique};
+use crate::shell::Shell;
+use crate::support::{Local, folder, time};
+
+/// What Spektate answers, for each filter.
+fn asked(azurite: &Azurite, table: &str, question: &Value) -> Vec<Vec<Value>> {
+    let reader = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/spektate/read.js");
+    let mut read = Command::new("node");
+    read.args([reader, azurite.connection_string(), table, "bedrock"]);
+    read.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = read.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(question.to_string().as_bytes()).unwrap();
+    let read = child.wait_with_output().unwrap();
+    assert!(read.status.success(), "install tests/spektate? {}", String::from_utf8_lossy(&read.stderr));
+    serde_json::from_slice(&read.stdout).unwrap()
+}
+
+async fn rows() -> (tempfile::TempDir, Vec<Row>) {
+    let (events, _) = bedrock("fabrikam", time("2025-06-13T08:00:00Z"));
+    let (folder, path) = folder();
+    let local = Local::open(&path).await;
+    local.queue.put(events.into_iter().map(|event| event.body).collect()).await.unwrap();
+    local.drain().await;
+    let rows = local.catalog.chain_rows(&[Chain::usual()], &ChainFilter::default()).await.unwrap();
+    assert!(rows.len() > 10);
+    (folder, rows)
+}
+
+/// Builds and releases as Spektate would have read them.
+fn question(rows: &[Row], filters: &[Value]) -> Value {
+    let shown = json!(deployments_json(rows, time("2025-06-13T08:00:00Z")));
+    let all = |names: &[&str]| -> Vec<Value> {
+        let of = |row: &Value| names.iter().filter_map(|name| row.get(*name).cloned()).collect::<Vec<_>>();
+        shown.as_array().unwrap().iter().flat_map(of).collect()
+    };
+    let builds = all(&["srcToDockerBuild", "hldToManifestBuild"]);
+    json!({"builds": builds, "releases": all(&["dockerToHldRelease"]), "filters": filters})
+}
+
+fn by_id<'v>(found: &'v [Value], row: &Row) -> &'v Value {
+    found.iter().find(|one| one["deploymentId"] == row.id.as_str()).unwrap_or_else(|| panic!("{} is missing", row.id))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn spektate_reads_what_we_hold() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let (_folder, rows) = rows().await;
+    let publisher = Publisher::new(&Services::new(&azurite.account()).unwrap(), &table);
+    let partitions = ["bedrock".to_owned()];
+    let published = publisher.publish(&partitions, &spektate_rows(&rows)).await.unwrap();
+    assert_eq!(published, Published { written: rows.len(), ..Published::default() });
+
+    let found = asked(azurite, &table, &question(&rows, &[json!({})])).remove(0);
+    assert_eq!(found.len(), rows.len());
+    for row in &rows {
+        let one = by_id(&found, row);
+        let text = |text: Option<&str>| json!(text.unwrap_or_default().to_lowercase());
+        assert_eq!(one["status"], row.status.as_str(), "{row:#?}");
+        assert_eq!(one["service"], text(row.service.as_deref()));
+        assert_eq!(one["environment"], text(row.ring.as_deref()));
+        assert_eq!(one["imageTag"], text(row.image_tag.as_deref()));
+        assert_eq!(one["commitId"], text(short(row.source.as_ref().and_then(|run| run.commit.as_deref()))));
+        assert_eq!(one["hldCommitId"], text(short(row.hld_commit.as_deref())));
+        assert_eq!(one["manifestCommitId"], text(short(row.manifest_commit.as_deref())));
+        let pr = row.pull_request.as_ref().map(|pr| pr.id.to_string());
+        assert_eq!(one.get("pr").and_then(Value::as_str), pr.as_deref());
+        assert_eq!(one["srcToDockerBuild"]["id"].as_u64(), row.source.as_ref().map(|run| run.id));
+        assert_eq!(one["hldToManifestBuild"]["id"].as_u64(), row.manifest_run.as_ref().map(|run| run.id));
+        let release = match &row.second {
+            Some(Second::Release(stage)) => Some(stage.release),
+            Some(Second::Stage(_)) | None => None,
+        };
+        assert_eq!(one["dockerToHldRelease"]["id"].as_u64(), release);
+    }
+}
+
+/// Its filters compare with the small letters of what is asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn spektate_finds_by_each_of_its_filters() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let (_folder, rows) = rows().await;
+    let publisher = Publisher::new(&Services::new(&azurite.account()).unwrap(), &table);
+    publisher.publish(&["bedrock".to_owned()], &spektate_rows(&rows)).await.unwrap();
+    let row = rows.iter().find(|row| row.source.as_ref().is_some_and(|run| run.id == 2_001)).unwrap();
+    let commit = short(row.source.as_ref().and_then(|run| run.commit.as_deref())).unwrap();
+    let filters = [
+        (json!({"environment": "STAGING"}), rows.iter().filter(|row| row.ring.as_deref() == Some("staging")).count()),
+        (json!({"imageTag": row.image_tag.as_ref().unwrap().to_uppercase()}), 1),
+        (json!({"p1Id": "2003"}), 2),
+        (json!({"commitId": commit.to_uppercase()}), 1),
+        (json!({"service": "Orders", "environment": "main"}), 3),
+        (json!({"deploymentId": row.id}), 1),
+        (json!({"service": "nobody"}), 0),
+    ];
+    let asks: Vec<_> = filters.iter().map(|(filter, _)| filter.clone()).collect();
+    let found = asked(azurite, &table, &question(&rows, &asks));
+    for ((filter, expected), found) in filters.iter().zip(found) {
+        assert_eq!(found.len(), *expected, "{filter}");
+    }
+}
+
+/// Version 1.0.6 deletes what Azure DevOps forgot; and others may keep rows beside ours.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_deleted_comes_again_and_what_others_wrote_stays() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let (_folder, rows) = rows().await;
+    let services = Services::new(&azurite.account()).unwrap();
+    let (publisher, partitions, wanted) =
+        (Publisher::new(&services, &table), ["bedrock".to_owned()], spektate_rows(&rows));
+    let all = wanted.len();
+    publisher.publish(&partitions, &wanted).await.unwrap();
+    let again = publisher.publish(&partitions, &wanted).await.unwrap();
+    assert_eq!(again, Published { unchanged: all, ..Published::default() }, "nothing is written twice");
+
+    let theirs = json!({"PartitionKey": "bedrock", "RowKey": "0123456789ab", "p1": "2001", "imageTag": "x:1"});
+    let insert = Operation::Insert { entity: entity(&theirs) };
+    Table::new(&services, &table).transact("bedrock", [&insert]).await.unwrap();
+    let fewer = publisher.publish(&partitions, &wanted[1..]).await.unwrap();
+    assert_eq!((fewer.deleted, fewer.unchanged), (1, all - 1), "one row is not computed any more");
+
+    let nothing = json!({"builds": [{"id": 2001}], "releases": [], "filters": [{}]});
+    let left = asked(azurite, &table, &nothing).remove(0);
+    assert!(left.len() < all);
+    let until = async || publisher.publish(&partitions, &wanted).await.unwrap();
+    let rebuilt = until().await;
+    assert!(rebuilt.written > 5, "{rebuilt:?}");
+    assert_eq!(until().await.unchanged, all);
+    let found = asked(azurite, &table, &question(&rows, &[json!({"imageTag": "x:1"})])).remove(0);
+    assert_eq!(found.len(), 1, "theirs is still there");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_publishes_and_says_what_it_did() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let (events, truth) = bedrock("fabrikam", time("2025-06-13T08:00:00Z"));
+    let shell = Shell::local();
+    let lines: Vec<_> = events.iter().map(|event| String::from_utf8(event.body.clone()).unwrap()).collect();
+    std::fs::write(shell.path().join("events.ndjson"), lines.join("\n")).unwrap();
+    shell.run("enqueue events.ndjson");
+    shell.run("work --until-empty");
+    let config =
+        format!("spektate_connection_string = '{}'\nspektate_table = '{table}'\n", azurite.connection_string());
+    std::fs::write(shell.path().join("pipetrail.toml"), config).unwrap();
+    let (_, said) = shell.said("publish spektate");
+    let rows = truth.len();
+    assert_eq!(said.trim(), format!("table {table}: {rows} rows written, 0 deleted, 0 as they were"));
+    let (_, said) = shell.said("publish spektate");
+    assert_eq!(said.trim(), format!("table {table}: 0 rows written, 0 deleted, {rows} as they were"));
+}
