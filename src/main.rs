@@ -53,6 +53,7 @@ fn flags(cli: &Cli) -> Flags {
         Command::Enqueue(_)
         | Command::Backfill(_)
         | Command::Get(_)
+        | Command::Dora(_)
         | Command::DeadLetter(_)
         | Command::Purge(_)
         | Command::Forget(_)

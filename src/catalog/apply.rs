@@ -12,9 +12,9 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 6;
+const VERSION: i64 = 7;
 
-const TABLES: [&str; 17] = [
+const TABLES: [&str; 19] = [
     "runs",
     "stages",
     "jobs",
@@ -32,6 +32,8 @@ const TABLES: [&str; 17] = [
     "pull_requests",
     "work_items",
     "refs",
+    "ref_updates",
+    "pull_request_commits",
 ];
 
 /// The catalog's tables.

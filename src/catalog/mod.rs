@@ -14,6 +14,7 @@ mod gaps;
 mod health;
 mod known;
 mod links;
+mod metrics;
 mod news;
 mod parts;
 mod place;
@@ -33,6 +34,7 @@ use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored}
 use apply::Tables;
 pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 pub use known::Named;
+pub use metrics::{Delivery, DeliveryQuestion, MetricsSpan};
 pub use news::News;
 pub use place::{Place, Placed};
 pub use rows::{

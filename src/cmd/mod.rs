@@ -7,6 +7,7 @@ mod check;
 mod context;
 mod dead_letter;
 mod demo;
+mod dora;
 mod enqueue;
 mod examples;
 mod failure;
@@ -41,6 +42,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Enqueue(args) => enqueue::run(context, &args).await,
         Command::Backfill(args) => backfill::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,
+        Command::Dora(args) => dora::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Purge(args) => purge::run(context, &args).await,

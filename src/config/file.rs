@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::access::{OIDC, PROXY, TOKENS};
+use super::metrics::{ENVIRONMENTS, METRICS, environments, metrics};
 use super::owners::{OWNERS, owners};
 use super::{Fault, SETTINGS};
+use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 
 /// What the file says: text by key, and its tables.
@@ -17,6 +19,9 @@ pub(super) struct File {
     pub(super) values: BTreeMap<String, String>,
     pub(super) organizations: BTreeMap<String, String>,
     pub(super) owners: Owners,
+    /// What counts as what in delivery metrics, and whose days.
+    pub(super) terms: Terms,
+    pub(super) zone: Zone,
     /// Those of the ways in, as they stand there: they may name variables.
     pub(super) tables: BTreeMap<&'static str, Value>,
 }
@@ -60,6 +65,10 @@ impl File {
             self.owners = owners;
             return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
         }
+        if key == METRICS || key == ENVIRONMENTS {
+            let wrong = self.read_metrics(key, value);
+            return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
+        }
         if let Some(table) = [TOKENS, OIDC, PROXY].into_iter().find(|table| *table == key) {
             self.tables.insert(table, value.clone());
             return;
@@ -73,6 +82,15 @@ impl File {
             }
             None => faults.push(self.fault(key, "must be text in quotes")),
         }
+    }
+
+    fn read_metrics(&mut self, key: &str, value: &Value) -> Vec<(String, String)> {
+        if key == METRICS {
+            return metrics(value, &mut self.terms, &mut self.zone);
+        }
+        let (rules, wrong) = environments(value);
+        self.terms.environments = rules;
+        wrong
     }
 
     fn read_organizations(&mut self, aliases: &Table, faults: &mut Vec<Fault>) {
@@ -105,5 +123,5 @@ impl File {
 
 fn known_keys() -> String {
     let keys = SETTINGS.iter().filter_map(|setting| setting.key);
-    keys.chain([ORGANIZATIONS, OWNERS, TOKENS, OIDC, PROXY]).collect::<Vec<_>>().join(", ")
+    keys.chain([ORGANIZATIONS, OWNERS, ENVIRONMENTS, METRICS, TOKENS, OIDC, PROXY]).collect::<Vec<_>>().join(", ")
 }

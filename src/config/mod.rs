@@ -11,6 +11,7 @@ mod connection_string;
 mod credentials;
 mod entry;
 mod file;
+mod metrics;
 mod names;
 mod owners;
 mod resolve;
@@ -26,6 +27,7 @@ use crate::ado::rest::Access;
 use crate::azure::Account;
 use secrecy::SecretString;
 
+use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Names};
 
@@ -63,6 +65,10 @@ pub struct Config {
     pub names_key: Option<SecretString>,
     /// Whose pipelines are whose.
     pub owners: Owners,
+    /// What counts as what in delivery metrics.
+    pub terms: Terms,
+    /// Whose days and weeks are counted.
+    pub zone: Zone,
     /// How branches name work items.
     pub work_item_branches: Vec<BranchPattern>,
 }

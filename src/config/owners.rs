@@ -51,7 +51,7 @@ fn rule(table: &Table, place: &str, faults: &mut Vec<(String, String)>) -> Owner
     rule
 }
 
-fn text(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Option<String> {
+pub(super) fn text(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Option<String> {
     let read = match value.as_str() {
         None => Err("must be text in quotes"),
         Some(text) if text.trim().is_empty() => Err("must not be empty"),
@@ -60,7 +60,7 @@ fn text(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Optio
     read.map_err(|says| faults.push((place.to_owned(), says.to_owned()))).ok()
 }
 
-fn patterns(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Vec<Pattern> {
+pub(super) fn patterns(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Vec<Pattern> {
     let Some(all) = value.as_array() else {
         faults.push((place.to_owned(), "must be a list of patterns: [\"checkout-*\"]".to_owned()));
         return Vec::new();

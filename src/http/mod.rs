@@ -30,7 +30,7 @@ use crate::store::Store;
 pub use access::{Access, behind_gate};
 use health::Probed;
 pub use problem::Problem;
-pub use reader::{HookHealth, Readers};
+pub use reader::{HookHealth, Measures, Readers};
 pub use server::{BindError, Server};
 
 /// The largest body that a hook may have.

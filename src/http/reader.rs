@@ -12,6 +12,7 @@ use super::Problem;
 use super::access::Caller;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Time};
 use crate::queue::Queue;
@@ -28,6 +29,14 @@ pub struct Readers {
     pub owners: Owners,
     /// How branches name work items.
     pub branches: Vec<BranchPattern>,
+}
+
+/// What counts as what in delivery metrics, by configuration. To be put around the readers as an extension; without it
+/// what is usual counts.
+#[derive(Debug, Clone, Default)]
+pub struct Measures {
+    pub terms: Arc<Terms>,
+    pub zone: Zone,
 }
 
 /// Asks whoever watches the service hooks in this process how they are: how many are healthy, and of how many; `None`

@@ -6,6 +6,7 @@
 
 mod csv;
 mod dead_letter;
+mod delivery;
 mod deployments;
 mod escape;
 mod gaps;
@@ -23,6 +24,9 @@ pub use csv::{
     approvals_csv, deployments_csv, environments_csv, gaps_csv, links_csv, pipelines_csv, run_csv, runs_csv, stages_csv,
 };
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
+pub use delivery::{
+    Number, delivery_csv, delivery_notes, delivery_table, figure_text, five, percent_text, seconds_text,
+};
 pub use deployments::{approvals_table, deployments_table, environments_table};
 pub use escape::{escaped, escaped_lines};
 pub use gaps::{gaps_note, gaps_table};
