@@ -9,11 +9,12 @@ use crate::http::Problem;
 use crate::http::reader::{HookHealth, Reader};
 use crate::view::moment;
 
-const PLACES: [(&str, &str); 6] = [
+const PLACES: [(&str, &str); 7] = [
     ("/", "Overview"),
     ("/runs", "Runs"),
     ("/pipelines", "Pipelines"),
     ("/environments", "Environments"),
+    ("/dora", "Delivery"),
     ("/hooks", "Hooks"),
     ("/dead-letters", "Dead letters"),
 ];

@@ -6,6 +6,7 @@
 mod assets;
 mod chart;
 mod dead_letters;
+mod dora;
 mod environments;
 mod frame;
 mod guard;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/pipelines", get(pipelines::list))
         .route("/environments", get(environments::list))
         .route("/environments/compare", get(environments::compare))
+        .route("/dora", get(dora::show))
         .route("/commits/{id}", get(things::commit))
         .route("/pull-requests/{id}", get(things::pull_request))
         .route("/work-items/{id}", get(things::work_item))
