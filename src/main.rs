@@ -54,6 +54,7 @@ fn flags(cli: &Cli) -> Flags {
         | Command::Backfill(_)
         | Command::Get(_)
         | Command::Publish(_)
+        | Command::Dora(_)
         | Command::DeadLetter(_)
         | Command::Ask(_)
         | Command::Query(_)

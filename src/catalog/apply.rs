@@ -12,9 +12,9 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 7;
+const VERSION: i64 = 8;
 
-const TABLES: [&str; 18] = [
+const TABLES: [&str; 20] = [
     "runs",
     "stages",
     "jobs",
@@ -33,6 +33,8 @@ const TABLES: [&str; 18] = [
     "work_items",
     "refs",
     "cluster_syncs",
+    "ref_updates",
+    "pull_request_commits",
 ];
 
 /// The catalog's tables.

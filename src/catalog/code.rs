@@ -2,6 +2,7 @@
 
 use rusqlite::{Connection, params};
 
+use super::metrics;
 use super::references::Source;
 use crate::domain::changes::ShownChanges;
 use crate::domain::pull_request::{ShownPullRequest, Vote};
@@ -11,7 +12,7 @@ use crate::domain::{PullRequestStatus, Said, ShownCommit, Time};
 
 /// Removes all rows of one record.
 pub(super) fn remove(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
-    for table in ["commits", "pushes", "pull_requests", "work_items"] {
+    for table in ["commits", "pushes", "pull_requests", "work_items", "ref_updates", "pull_request_commits"] {
         connection.prepare_cached(&format!("DELETE FROM {table} WHERE source = ?1"))?.execute([&source.key])?;
     }
     Ok(())
@@ -53,6 +54,7 @@ pub(super) fn write_push(connection: &Connection, source: &Source, push: &ShownP
         push.pushed_by,
         push.pushed.map(Time::ticks),
     ])?;
+    metrics::write_ref_updates(connection, source, push)?;
     write_commits(connection, source, push.repository.as_deref(), &push.commits)
 }
 
@@ -89,7 +91,7 @@ pub(super) fn write_pull_request(
         serde_json::json!(votes).to_string(),
         shown.merged_by,
     ])?;
-    Ok(())
+    metrics::write_pull_request_commits(connection, source, shown)
 }
 
 pub(super) fn write_work_item(connection: &Connection, source: &Source, item: &ShownWorkItem) -> rusqlite::Result<()> {

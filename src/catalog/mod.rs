@@ -17,6 +17,7 @@ mod health;
 mod known;
 mod links;
 mod listen;
+mod metrics;
 mod news;
 mod parts;
 mod place;
@@ -41,6 +42,7 @@ use file::CatalogFile;
 pub use known::Named;
 use listen::Listeners;
 pub use listen::{Live, Told};
+pub use metrics::{Delivery, DeliveryQuestion, MetricsSpan};
 pub use news::News;
 pub use place::{Place, Placed};
 pub use rows::{

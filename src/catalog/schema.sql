@@ -269,3 +269,24 @@ CREATE TABLE cluster_syncs (
     PRIMARY KEY (source, cluster)
 ) WITHOUT ROWID;
 CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);
+-- For delivery metrics: what finished when, and what moved the branches.
+CREATE INDEX stages_finished ON stages (name, finished) WHERE finished IS NOT NULL;
+CREATE INDEX deployments_finished ON deployments (finished);
+CREATE INDEX deployments_of_stage ON deployments (organization, pipeline, stage, project_id, environment, finished);
+CREATE INDEX release_stages_finished ON release_stages (finished);
+CREATE INDEX pull_requests_closed ON pull_requests (closed);
+CREATE INDEX work_items_by_type ON work_items (type, created);
+CREATE TABLE ref_updates (
+    source TEXT NOT NULL, -- the key of the push
+    name TEXT NOT NULL,
+    old TEXT,
+    new TEXT NOT NULL,
+    pushed INTEGER,
+    PRIMARY KEY (source, name)
+) WITHOUT ROWID;
+CREATE INDEX ref_updates_pushed ON ref_updates (name, pushed);
+CREATE TABLE pull_request_commits (
+    source TEXT NOT NULL, -- the key of the pull request
+    id TEXT NOT NULL,
+    PRIMARY KEY (source, id)
+) WITHOUT ROWID;

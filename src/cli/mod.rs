@@ -2,6 +2,7 @@
 //! [`config`](crate::config) where a variable or the file may say it too, else in [`cmd`](crate::cmd).
 #![expect(clippy::doc_markdown, reason = "the comments are the help, which is no Markdown")]
 
+mod dora;
 mod reference;
 mod subscriptions;
 
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Time;
 
+pub use dora::{Dora, Every};
 pub use reference::options_markdown;
 pub use subscriptions::{
     Desired, EventGroup, Scope, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
@@ -82,6 +84,8 @@ pub enum Command {
     Ask(Ask),
     /// Ask one of the tools that answer questions; without one, list them
     Query(Query),
+    /// Measure delivery: DORA's five metrics, with the runs behind each number
+    Dora(Dora),
     /// Look after messages that were set aside
     #[command(subcommand)]
     DeadLetter(DeadLetter),

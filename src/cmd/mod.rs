@@ -8,6 +8,7 @@ mod check;
 mod context;
 mod dead_letter;
 mod demo;
+mod dora;
 mod enqueue;
 mod examples;
 mod failure;
@@ -45,6 +46,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Backfill(args) => backfill::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,
         Command::Publish(args) => publish::run(context, &args).await,
+        Command::Dora(args) => dora::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Ask(args) => ask::run(context, &args).await,

@@ -1,6 +1,7 @@
 //! What `up`, `work`, `serve` and `demo` run: the worker, whoever watches its queue, and the server, as far as each has
 //! them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -14,7 +15,7 @@ use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::catalog::Catalog;
-use crate::http::{self, Access, Limits, Readers, Server};
+use crate::http::{self, Access, Limits, Measures, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::sqlite::Missing;
@@ -140,7 +141,9 @@ fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: M
         if access.is_closed() {
             tracing::warn!("nobody can read here: set PIPETRAIL_READ_TOKEN, or [oidc] or [proxy] in the file");
         }
-        router = router.merge(http::readers(readers(context, parts, catalog)));
+        let readers = http::readers(readers(context, parts, catalog));
+        let measures = Measures { terms: Arc::new(context.config.terms.clone()), zone: context.config.zone };
+        router = router.merge(readers.layer(axum::Extension(measures)));
     }
     Ok(http::behind_gate(router, &access))
 }

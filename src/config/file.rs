@@ -6,9 +6,11 @@ use toml::{Table, Value};
 
 use super::access::{OIDC, PROXY, TOKENS};
 use super::chains::{CHAINS, chains};
+use super::metrics::{ENVIRONMENTS, METRICS, environments, metrics};
 use super::owners::{OWNERS, owners};
 use super::{Fault, SETTINGS};
 use crate::domain::chain::Chains;
+use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 
 /// What the file says: text by key, and its tables.
@@ -20,6 +22,9 @@ pub(super) struct File {
     pub(super) organizations: BTreeMap<String, String>,
     pub(super) owners: Owners,
     pub(super) chains: Chains,
+    /// What counts as what in delivery metrics, and whose days.
+    pub(super) terms: Terms,
+    pub(super) zone: Zone,
     /// Those of the ways in, as they stand there: they may name variables.
     pub(super) tables: BTreeMap<&'static str, Value>,
 }
@@ -68,6 +73,10 @@ impl File {
             self.chains = chains;
             return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
         }
+        if key == METRICS || key == ENVIRONMENTS {
+            let wrong = self.read_metrics(key, value);
+            return faults.extend(wrong.into_iter().map(|(place, says)| self.fault(&place, &says)));
+        }
         if let Some(table) = [TOKENS, OIDC, PROXY].into_iter().find(|table| *table == key) {
             self.tables.insert(table, value.clone());
             return;
@@ -81,6 +90,15 @@ impl File {
             }
             None => faults.push(self.fault(key, "must be text in quotes")),
         }
+    }
+
+    fn read_metrics(&mut self, key: &str, value: &Value) -> Vec<(String, String)> {
+        if key == METRICS {
+            return metrics(value, &mut self.terms, &mut self.zone);
+        }
+        let (rules, wrong) = environments(value);
+        self.terms.environments = rules;
+        wrong
     }
 
     fn read_organizations(&mut self, aliases: &Table, faults: &mut Vec<Fault>) {
@@ -113,5 +131,6 @@ impl File {
 
 fn known_keys() -> String {
     let keys = SETTINGS.iter().filter_map(|setting| setting.key);
-    keys.chain([ORGANIZATIONS, OWNERS, CHAINS, TOKENS, OIDC, PROXY]).collect::<Vec<_>>().join(", ")
+    let tables = [ORGANIZATIONS, OWNERS, CHAINS, ENVIRONMENTS, METRICS, TOKENS, OIDC, PROXY];
+    keys.chain(tables).collect::<Vec<_>>().join(", ")
 }

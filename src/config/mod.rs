@@ -12,6 +12,7 @@ mod connection_string;
 mod credentials;
 mod entry;
 mod file;
+mod metrics;
 mod names;
 mod owners;
 mod resolve;
@@ -28,6 +29,7 @@ use crate::azure::Account;
 use secrecy::SecretString;
 
 use crate::domain::chain::Chains;
+use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Names};
 
@@ -69,6 +71,10 @@ pub struct Config {
     pub chains: Chains,
     /// The table that Spektate reads; `None` where no account is known for it.
     pub spektate: Option<SpektateConfig>,
+    /// What counts as what in delivery metrics.
+    pub terms: Terms,
+    /// Whose days and weeks are counted.
+    pub zone: Zone,
     /// How branches name work items.
     pub work_item_branches: Vec<BranchPattern>,
 }

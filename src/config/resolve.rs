@@ -127,10 +127,8 @@ pub fn resolve(
     let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     if sources.faults.is_empty() {
-        let organizations = file.organizations.clone();
         let account_is_named = names_an_account(&sources);
-        let owners = file.owners.clone();
-        let chains = file.chains.clone();
+        let (owners, chains, terms, zone) = (file.owners.clone(), file.chains.clone(), file.terms.clone(), file.zone);
         Ok(Config {
             data,
             storage,
@@ -141,12 +139,14 @@ pub fn resolve(
             log,
             work,
             color,
-            organizations,
+            organizations: file.organizations.clone(),
             names,
             names_key,
             owners,
             chains,
             spektate,
+            terms,
+            zone,
             work_item_branches,
         })
     } else {
@@ -466,7 +466,7 @@ mod tests {
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
                  read_token, admin_token, events_token, session_key, ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
-                 work_item_branches, flux_secret, spektate_connection_string, spektate_table, log_format, organizations, owners, chains, tokens, oidc, proxy",
+                 work_item_branches, flux_secret, spektate_connection_string, spektate_table, log_format, organizations, owners, chains, environments, metrics, tokens, oidc, proxy",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -21,6 +21,7 @@ mod join;
 mod key;
 mod labels;
 pub mod link;
+pub mod metrics;
 pub mod names;
 pub mod owner;
 mod pattern;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::cast::{Cast, PEOPLE, PIPELINES, PROJECTS, REPOSITORIES, TOPICS};
+use super::cast::{Cast, PEOPLE, PIPELINES, PROJECTS, REPOSITORIES, TOPICS, Trigger};
 use super::script::Run;
 use super::wire::Guid;
 use crate::domain::Time;
@@ -18,6 +18,9 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 /// A work item has the number of its pull request and so much more.
 const ITEMS: u64 = 40_000;
 const MAIN: &str = "refs/heads/main";
+const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
+/// An incident has the number of the run after it and so much more.
+const INCIDENTS: u64 = 900_000;
 
 /// What is under way.
 #[derive(Debug)]
@@ -28,6 +31,8 @@ pub(super) struct About {
     latest: Vec<u64>,
     merged: Option<PullRequest>,
     pushes: u64,
+    /// The latest commit of each repository's main branch.
+    heads: Vec<String>,
 }
 
 /// One that was opened.
@@ -61,7 +66,13 @@ impl PullRequest {
 
 impl About {
     pub(super) fn new() -> Self {
-        Self { open: vec![None; REPOSITORIES.len()], latest: vec![0; REPOSITORIES.len()], merged: None, pushes: 0 }
+        Self {
+            open: vec![None; REPOSITORIES.len()],
+            latest: vec![0; REPOSITORIES.len()],
+            merged: None,
+            pushes: 0,
+            heads: super::cast::first_heads(),
+        }
     }
 
     /// The latest that was merged.
@@ -75,6 +86,7 @@ impl About {
         let number = run.branch.strip_prefix("refs/pull/").and_then(|rest| rest.split('/').next()?.parse().ok());
         let place = Place::new(cast, run);
         let repository = pipeline.repository;
+        let old = self.moved(run, repository);
         match (number, self.open.get_mut(repository).zip(self.latest.get_mut(repository))) {
             (Some(number), Some((open @ None, latest))) if number > *latest => {
                 *latest = number;
@@ -86,15 +98,36 @@ impl About {
             }
             (None, Some((open, _))) if run.branch == MAIN && run.reason == "individualCI" => {
                 let is_ripe = |open: &mut PullRequest| open.opened.plus(10 * MINUTE) < run.queued;
-                let Some(pull_request) = open.take_if(is_ripe) else { return Vec::new() };
+                let Some(pull_request) = open.take_if(is_ripe) else { return self.plain(&place, old) };
                 self.pushes += 1;
-                let events = place.merging(&pull_request, self.pushes);
+                let events = place.merging(&pull_request, self.pushes, old.as_deref());
                 self.merged = Some(pull_request);
                 events
             }
-            (Some(_) | None, _) => Vec::new(),
+            (Some(_) | None, _) if has_incident(run) => place.incident(),
+            (Some(_) | None, _) => self.plain(&place, old),
         }
     }
+
+    /// What the main branch was at, where the run comes with a new commit on it.
+    fn moved(&mut self, run: &Run, repository: usize) -> Option<String> {
+        let head = self.heads.get_mut(repository).filter(|head| run.branch == MAIN && **head != run.commit)?;
+        Some(std::mem::replace(head, run.commit.clone()))
+    }
+
+    /// A push without a pull request.
+    fn plain(&mut self, place: &Place<'_>, old: Option<String>) -> Vec<Vec<u8>> {
+        let Some(old) = old else { return Vec::new() };
+        self.pushes += 1;
+        let (person, commit) = (place.run.person, &place.run.commit);
+        vec![place.push(self.pushes, (MAIN, Some(&old)), (person, commit, "Small things"))]
+    }
+}
+
+/// What was deployed before it did harm.
+fn has_incident(run: &Run) -> bool {
+    let deploys = PIPELINES.get(run.pipeline).is_some_and(|pipeline| pipeline.trigger == Trigger::Main);
+    deploys && Guid::of(&format!("incident before {}", run.id)).0.is_multiple_of(12)
 }
 
 fn opened(run: &Run, number: u64) -> PullRequest {
@@ -134,16 +167,16 @@ impl<'a> Place<'a> {
         vec![
             self.event("workitem.created", "1.0", self.work_item(pull_request, 1, "New")),
             self.event("workitem.updated", "1.0", self.update(pull_request, 2, ["New", "Active"])),
-            self.push(push, &pull_request.branch(), (pull_request, &pull_request.commit, &message)),
+            self.push(push, (&pull_request.branch(), None), (pull_request.person, &pull_request.commit, &message)),
             self.event("git.pullrequest.created", "1.0", self.pull_request(pull_request, "active")),
         ]
     }
 
-    fn merging(&self, pull_request: &PullRequest, push: u64) -> Vec<Vec<u8>> {
+    fn merging(&self, pull_request: &PullRequest, push: u64, old: Option<&str>) -> Vec<Vec<u8>> {
         let (number, title) = (pull_request.number, pull_request.title());
         let message = format!("Merged PR {number}: {title}\n\nRelated work items: #{}", pull_request.item());
         vec![
-            self.push(push, MAIN, (pull_request, &self.run.commit, &message)),
+            self.push(push, (MAIN, old), (pull_request.person, &self.run.commit, &message)),
             self.event("git.pullrequest.merged", "1.0", self.pull_request(pull_request, "completed")),
             self.event("workitem.updated", "1.0", self.update(pull_request, 3, ["Active", "Resolved"])),
         ]
@@ -196,24 +229,65 @@ impl<'a> Place<'a> {
         })
     }
 
-    fn push(&self, push: u64, branch: &str, (of, commit, message): (&PullRequest, &str, &str)) -> Vec<u8> {
+    /// `None` makes the branch.
+    fn push(
+        &self,
+        push: u64,
+        (branch, old): (&str, Option<&str>),
+        (author, commit, message): (usize, &str, &str),
+    ) -> Vec<u8> {
         let (base, name) = (&self.cast.base, self.repository);
         let at = self.run.queued.minus(Duration::from_secs(3)).to_string();
         let resource = json!({
             "commits": [{
                 "commitId": commit,
-                "author": {"name": person(of.person), "date": at},
+                "author": {"name": person(author), "date": at},
                 "comment": message,
                 "url": format!("{base}/_git/{name}/commit/{commit}"),
             }],
-            "refUpdates": [{"name": branch, "oldObjectId": "0".repeat(40), "newObjectId": commit}],
+            "refUpdates": [{"name": branch, "oldObjectId": old.unwrap_or(NO_COMMIT), "newObjectId": commit}],
             "repository": self.repository(),
-            "pushedBy": {"displayName": person(of.person), "id": Guid::of(person(of.person))},
+            "pushedBy": {"displayName": person(author), "id": Guid::of(person(author))},
             "pushId": push,
             "date": at,
             "url": format!("{base}/_apis/git/repositories/{}/pushes/{push}", Guid::of(name)),
         });
         self.event("git.push", "1.0", resource)
+    }
+
+    /// It began before the run was queued, and the run comes after its end.
+    fn incident(&self) -> Vec<Vec<u8>> {
+        let (opened, resolved) = (self.run.queued.minus(50 * MINUTE), self.run.queued.minus(5 * MINUTE));
+        let item = INCIDENTS + self.run.id;
+        let url = format!("{}/{}/_apis/wit/workItems/{item}", self.cast.base, self.project_id);
+        let whole = |revision: u64, state: &str, changed: Time| {
+            json!({
+                "id": item,
+                "rev": revision,
+                "fields": {
+                    "System.TeamProject": self.project,
+                    "System.WorkItemType": "Incident",
+                    "System.State": state,
+                    "System.CreatedDate": opened.to_string(),
+                    "System.ChangedDate": changed.to_string(),
+                    "System.Title": "Pages answer slowly",
+                    "Microsoft.VSTS.Common.StateChangeDate": changed.to_string(),
+                },
+                "url": url,
+            })
+        };
+        let update = json!({
+            "id": 2,
+            "workItemId": item,
+            "rev": 2,
+            "fields": {"System.State": {"oldValue": "Active", "newValue": "Resolved"}},
+            "url": format!("{url}/updates/2"),
+            "revision": whole(2, "Resolved", resolved),
+        });
+        vec![
+            self.event("workitem.created", "1.0", whole(1, "Active", opened)),
+            self.event("workitem.updated", "1.0", update),
+        ]
     }
 
     fn repository(&self) -> Value {

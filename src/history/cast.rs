@@ -114,11 +114,16 @@ impl Cast {
             queue: raw(
                 &json!({"id": 9, "name": "Azure Pipelines", "pool": {"id": 9, "name": "Azure Pipelines", "isHosted": true}}),
             ),
-            heads: REPOSITORIES.iter().map(|name| format!("{:040x}", Guid::of(name).0)).collect(),
+            heads: first_heads(),
             numbers: vec![(String::new(), 0); PIPELINES.len()],
             base,
         }
     }
+}
+
+/// What the main branches are at before anything happens.
+pub(super) fn first_heads() -> Vec<String> {
+    REPOSITORIES.iter().map(|name| format!("{:040x}", Guid::of(name).0)).collect()
 }
 
 impl PipelineParts {

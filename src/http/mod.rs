@@ -32,7 +32,7 @@ pub use access::{Access, behind_gate};
 use health::Probed;
 pub use problem::Problem;
 use reader::HookLooks;
-pub use reader::Readers;
+pub use reader::{Measures, Readers};
 pub use server::{BindError, Server};
 
 /// The largest body that a hook may have.

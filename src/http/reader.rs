@@ -12,6 +12,7 @@ use super::access::Caller;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::domain::chain::Chains;
+use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, HookLook, Time};
 use crate::queue::Queue;
@@ -30,6 +31,14 @@ pub struct Readers {
     pub branches: Vec<BranchPattern>,
     /// Which repositories make a deployment chain.
     pub chains: Chains,
+}
+
+/// What counts as what in delivery metrics, by configuration. To be put around the readers as an extension; without it
+/// what is usual counts.
+#[derive(Debug, Clone, Default)]
+pub struct Measures {
+    pub terms: Arc<Terms>,
+    pub zone: Zone,
 }
 
 /// An answer is given again for so long: on Azure each costs requests.

@@ -8,6 +8,7 @@ mod answer;
 mod chain;
 mod csv;
 mod dead_letter;
+mod delivery;
 mod deployments;
 mod escape;
 mod gaps;
@@ -33,6 +34,9 @@ pub use csv::{
     stages_csv,
 };
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
+pub use delivery::{
+    Number, delivery_csv, delivery_notes, delivery_table, figure_text, five, percent_text, seconds_text,
+};
 pub use deployments::{approvals_table, deployments_table, environments_table};
 pub use escape::{escaped, escaped_lines};
 pub use gaps::{gaps_note, gaps_table};

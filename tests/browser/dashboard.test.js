@@ -96,7 +96,7 @@ async function tell(id, name) {
 const PLACES = [
   ["/", "Overview"], ["/?scope=mine", "Overview"], ["/?scope=team", "Overview"], ["/runs", "Runs"],
   ["/runs/480", /20191002\.3 run 480/], ["/pipelines", "Pipelines"], ["/environments", "Environments"], ["/deployments", "Deployments"],
-  ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
+  ["/dora", "Delivery"], ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
   ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
 ];
 
@@ -124,6 +124,18 @@ for (const [path, heading] of PLACES) {
     await close(plain);
   });
 }
+
+test("delivery metrics are there, with the runs behind them", async () => {
+  const page = await open("/dora?days=14&by=day");
+  const tiles = page.locator(".tile");
+  assert.equal(await tiles.count(), 5);
+  assert.match(await tiles.nth(0).innerText(), /\d+[dhm] .*\b(elite|high|medium|low)\b/s);
+  assert.match(await tiles.nth(3).innerText(), /\d %/);
+  assert.equal(await page.getByRole("img", { name: /in time/ }).count(), 5);
+  await page.getByRole("region", { name: "Deployments" }).getByRole("link", { name: /spartan/ }).first().click();
+  await page.getByRole("heading", { level: 1, name: /run \d+/ }).waitFor();
+  await close(page);
+});
 
 test("a run with deployments and approvals is for everyone", async () => {
   const page = await open("/runs?pipeline=spartan-app-deploy&result=succeeded");

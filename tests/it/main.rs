@@ -41,6 +41,7 @@ mod merge_laws_cluster;
 mod merge_laws_code;
 mod merge_laws_gap;
 mod merge_laws_release;
+mod metrics;
 mod process;
 mod proxy;
 mod reconcile;

@@ -10,6 +10,7 @@ mod deployments;
 mod environments;
 mod fresh;
 mod gaps;
+mod metrics;
 mod one;
 mod openapi;
 mod owned;
@@ -70,6 +71,7 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(changes::commit))
         .routes(routes!(changes::pull_request))
         .routes(routes!(changes::work_item))
+        .routes(routes!(metrics::show))
         .routes(routes!(gaps::list))
         .routes(routes!(gaps::hooks))
         .routes(routes!(dead_letters::list))

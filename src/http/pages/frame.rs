@@ -7,12 +7,13 @@ use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::moment;
 
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 8] = [
     ("/", "Overview"),
     ("/runs", "Runs"),
     ("/pipelines", "Pipelines"),
     ("/deployments", "Deployments"),
     ("/environments", "Environments"),
+    ("/dora", "Delivery"),
     ("/hooks", "Hooks"),
     ("/dead-letters", "Dead letters"),
 ];

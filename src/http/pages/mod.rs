@@ -7,6 +7,7 @@ mod assets;
 mod chart;
 mod dead_letters;
 mod deployments;
+mod dora;
 mod environments;
 mod frame;
 mod guard;
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/deployments", get(deployments::list))
         .route("/environments", get(environments::list))
         .route("/environments/compare", get(environments::compare))
+        .route("/dora", get(dora::show))
         .route("/commits/{id}", get(things::commit))
         .route("/pull-requests/{id}", get(things::pull_request))
         .route("/work-items/{id}", get(things::work_item))

@@ -1,0 +1,768 @@
+//! What delivery metrics are counted from: read for a time, within what the reader may see.
+//!
+//! What is a deployment is the configuration's to say, so nothing of that is stored: names of stages are few, and each that
+//! may deploy is looked up in an index by the time of its end. A reader asks for some days of a million runs, and for
+//! nothing twice: texts that many rows have are shared.
+//!
+//! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
+//! of each line that has nothing in those, the last that succeeded.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::query::{Conditions, time};
+use super::references::Source as RecordSource;
+use super::{Catalog, CatalogError};
+use crate::domain::metrics::{
+    Deployed, Incident, Judged, Known, Line, Material, MergedRequest, Name, Period, Place, Report, Selection, Source,
+    Terms, Update, Wanted, Window, Work, Zone,
+};
+use crate::domain::owner::Owners;
+use crate::domain::pull_request::ShownPullRequest;
+use crate::domain::push::ShownPush;
+use crate::domain::{Outcome, Scope, Time, commit_id};
+
+/// What was there before a time is told by what finished so long before it.
+const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// A commit is pushed before it is deployed; who deploys it later than so has no lead times.
+const PUSHED_BEFORE: Duration = Duration::from_secs(90 * 24 * 3_600);
+/// Names of stages, and stages that have records: more than anybody has, and few enough for hostile data.
+const MOST_NAMES: usize = 10_000;
+/// So many runs of a pipeline are looked at for the last that deployed before the time.
+const MOST_BEFORE: u32 = 5_000;
+/// An older run may have been deployed again after newer ones: so many are compared, and runs so many numbers later.
+const MOST_AGAIN: u32 = 50;
+const MOST_LATER: u64 = 200;
+
+/// The times to read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsSpan {
+    pub from: Time,
+    /// What happened from then on is not read, also where it tells how something ended.
+    pub until: Time,
+}
+
+/// What is to be counted.
+#[derive(Debug, Clone)]
+pub struct DeliveryQuestion {
+    pub wanted: Wanted,
+    pub window: Window,
+    pub zone: Zone,
+    pub period: Option<Period>,
+    /// Whether what stands behind the numbers is told, too.
+    pub work: bool,
+    pub terms: Terms,
+    pub owners: Owners,
+    /// What happened up to now may tell how something ended.
+    pub now: Time,
+}
+
+/// The numbers, and what stands behind them.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct Delivery {
+    #[serde(flatten)]
+    pub report: Report,
+    /// Only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub work: Option<Vec<Work>>,
+}
+
+impl DeliveryQuestion {
+    fn answer(&self, material: &Material) -> Delivery {
+        let judged = Judged::all(material, &self.terms);
+        let fits = |line: &Line, deployed: &Deployed| self.wanted.fits(&self.owners, line, deployed);
+        let selection = Selection::new(material, &judged, fits);
+        Delivery {
+            report: selection.report(self.window, self.zone, self.period),
+            work: self.work.then(|| selection.work(self.window)),
+        }
+    }
+}
+
+impl Catalog {
+    /// The numbers of a time, and what stands behind them.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn delivery(&self, question: &DeliveryQuestion) -> Result<Delivery, CatalogError> {
+        let (scope, question) = (self.scope.clone(), question.clone());
+        let read = move |c: &Connection| {
+            let span = MetricsSpan { from: question.window.from, until: question.now.max(question.window.until) };
+            let material = Reading::new(c, &scope, &question.terms, span).read()?;
+            Ok(question.answer(&material))
+        };
+        Ok(self.file.read(read).await?)
+    }
+
+    /// What there is to count from.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn material(&self, span: MetricsSpan, terms: &Terms) -> Result<Material, CatalogError> {
+        let (scope, terms) = (self.scope.clone(), terms.clone());
+        Ok(self.file.read(move |c| Reading::new(c, &scope, &terms, span).read()).await?)
+    }
+}
+
+pub(super) fn write_ref_updates(c: &Connection, source: &RecordSource, push: &ShownPush) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM ref_updates WHERE source = ?1")?.execute([&source.key])?;
+    let insert = "INSERT INTO ref_updates (source, name, old, new, pushed) VALUES (?1, ?2, ?3, ?4, ?5)";
+    let mut insert = c.prepare_cached(insert)?;
+    for update in &push.refs {
+        let id = |text: &Option<String>| text.as_deref().and_then(commit_id);
+        // A branch that was removed leads nowhere.
+        if let Some(new) = id(&update.new) {
+            insert.execute(params![source.key, update.name, id(&update.old), new, push.pushed.map(Time::ticks)])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn write_pull_request_commits(
+    c: &Connection,
+    source: &RecordSource,
+    shown: &ShownPullRequest,
+) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM pull_request_commits WHERE source = ?1")?.execute([&source.key])?;
+    let mut insert = c.prepare_cached("INSERT INTO pull_request_commits (source, id) VALUES (?1, ?2)")?;
+    let mut current = shown.sources.iter().filter(|commit| commit.is_current);
+    current.try_for_each(|commit| insert.execute([&source.key, &commit.id]).map(drop))
+}
+
+/// A stage that has deployment records: organization, pipeline, stage.
+type OfStage = (Name, u64, Name);
+/// Project and environment, by their ids.
+type OfProject = (Name, i64);
+/// An attempt that has a record: organization, run, stage, attempt.
+type Attempt = (Name, u64, Name, u32);
+
+struct Reading<'c> {
+    c: &'c Connection,
+    scope: &'c Scope,
+    terms: &'c Terms,
+    span: MetricsSpan,
+    /// From then on what finished is read.
+    since: Time,
+    texts: HashSet<Name>,
+    pipelines: HashMap<(Name, u64), Name>,
+    definitions: HashMap<(Name, u64), Name>,
+    projects: HashMap<(Name, Name), Name>,
+    environments: HashMap<(Name, String), Name>,
+    lines: HashMap<(Name, Source, u64, String), usize>,
+    recorded: HashSet<Attempt>,
+    found: Material,
+}
+
+/// A row of something that finished.
+#[derive(Clone)]
+struct Finish {
+    organization: Name,
+    project: Option<Name>,
+    project_id: Option<Name>,
+    pipeline: u64,
+    run: u64,
+    stage: Name,
+    attempt: u32,
+    result: Option<String>,
+    finished: Time,
+    commit: Option<Name>,
+    branch: Option<Name>,
+    repository: Option<Name>,
+    requested_for: Option<Name>,
+    folder: Option<Name>,
+}
+
+/// All questions for what finished have these columns, as [`Reading::finish`] takes them.
+const RUNS: &str = "SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, '', 1, r.result, r.finished, \
+                      r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
+                    FROM runs r";
+const STAGES: &str = "SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, s.result, \
+                        s.finished, r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
+                      FROM stages s JOIN runs r ON r.id = s.run";
+const RECORDS: &str = "SELECT d.organization, d.project_id, d.project_name, coalesce(d.pipeline, r.pipeline, 0), d.run, \
+                         d.stage, d.attempt, d.result, d.finished, r.commit_id, r.branch, r.repository, \
+                         r.requested_for, r.folder, d.project_id, d.environment \
+                       FROM deployments d \
+                       LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
+                         AND (d.pipeline IS NULL OR r.pipeline = d.pipeline)";
+
+/// With the commit of the run that it brought. Who sees only some projects is told nothing of the runs of others.
+fn releases(scope: &Scope) -> String {
+    let only = match scope {
+        Scope::All => "",
+        Scope::Only(_) => " AND r.project_id = c.project_id",
+    };
+    format!(
+        "SELECT c.organization, c.project_id, c.project_name, coalesce(c.definition, 0), c.release, s.name, s.attempt, \
+           s.result, s.finished, r.commit_id, r.branch, r.repository, r.requested_for, NULL, c.definition_name \
+         FROM release_stages s JOIN releases c ON c.id = s.release \
+         LEFT JOIN runs r ON r.organization = c.organization{only} \
+           AND r.run = (SELECT a.run FROM release_artifacts a WHERE a.release = c.id AND a.run IS NOT NULL \
+                        ORDER BY a.prime DESC, a.alias LIMIT 1)"
+    )
+}
+
+/// The names of today, for the scope alone: `SQLite` leaves out a join that nothing asks for.
+fn project_of(alias: &str) -> String {
+    format!(
+        "LEFT JOIN names project ON project.kind = 'project' AND project.organization = {alias}.organization \
+         AND project.id = {alias}.project_id"
+    )
+}
+
+impl<'c> Reading<'c> {
+    fn new(c: &'c Connection, scope: &'c Scope, terms: &'c Terms, span: MetricsSpan) -> Self {
+        Self {
+            c,
+            scope,
+            terms,
+            span,
+            since: span.from.minus(LOOK_BACK),
+            texts: HashSet::new(),
+            pipelines: HashMap::new(),
+            definitions: HashMap::new(),
+            projects: HashMap::new(),
+            environments: HashMap::new(),
+            lines: HashMap::new(),
+            recorded: HashSet::new(),
+            found: Material::default(),
+        }
+    }
+
+    fn read(mut self) -> rusqlite::Result<Material> {
+        self.names()?;
+        let stages = self.stages_of_records()?;
+        self.records()?;
+        self.stages(&stages)?;
+        self.releases()?;
+        self.runs()?;
+        self.before(&stages)?;
+        self.code()?;
+        self.incidents()?;
+        self.gaps()?;
+        Ok(self.found)
+    }
+
+    /// The text, shared.
+    fn name(&mut self, text: &str) -> Name {
+        if let Some(known) = self.texts.get(text) {
+            return Arc::clone(known);
+        }
+        let name: Name = text.into();
+        self.texts.insert(Arc::clone(&name));
+        name
+    }
+
+    fn text(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
+        Ok(self.name(row.get_ref(column)?.as_str()?))
+    }
+
+    fn maybe(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
+        Ok(row.get_ref(column)?.as_str_or_null()?.map(|text| self.name(text)))
+    }
+
+    /// Each row of a question.
+    fn each(
+        &mut self,
+        ask: &str,
+        values: Vec<Value>,
+        mut take: impl FnMut(&mut Self, &Row<'_>) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let mut ask = self.c.prepare_cached(ask)?;
+        let mut rows = ask.query(params_from_iter(values))?;
+        while let Some(row) = rows.next()? {
+            take(self, row)?;
+        }
+        Ok(())
+    }
+
+    fn names(&mut self) -> rusqlite::Result<()> {
+        self.each("SELECT kind, organization, id, name FROM names", Vec::new(), |this, row| {
+            let (organization, name) = (this.text(row, 1)?, this.text(row, 3)?);
+            let id: String = row.get(2)?;
+            match row.get_ref(0)?.as_str()? {
+                "pipeline" => {
+                    if let Ok(id) = id.parse() {
+                        this.pipelines.insert((organization, id), name);
+                    }
+                }
+                "project" => {
+                    let id = this.name(&id);
+                    this.projects.insert((organization, id), name);
+                }
+                _ => {
+                    this.environments.insert((organization, id), name);
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// By leaps through an index: there are few, and many rows of each.
+    fn stages_of_records(&self) -> rusqlite::Result<BTreeMap<OfStage, BTreeSet<OfProject>>> {
+        let ask = "SELECT organization, pipeline, stage, project_id, environment FROM deployments \
+                   WHERE pipeline IS NOT NULL AND (organization, pipeline, stage, project_id, environment) > (?, ?, ?, ?, ?) \
+                   ORDER BY organization, pipeline, stage, project_id, environment LIMIT 1";
+        let mut ask = self.c.prepare_cached(ask)?;
+        let mut found: BTreeMap<OfStage, BTreeSet<OfProject>> = BTreeMap::new();
+        let mut last: (String, u64, String, String, i64) = Default::default();
+        for _ in 0..MOST_NAMES {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
+            let values = params![last.0, last.1, last.2, last.3, last.4];
+            let Some(next) = ask.query_row(values, read).optional()? else { break };
+            last = next;
+            let (organization, pipeline, stage, project, environment) = &last;
+            let of_stage = (organization.as_str().into(), *pipeline, stage.as_str().into());
+            found.entry(of_stage).or_default().insert((project.as_str().into(), *environment));
+        }
+        Ok(found)
+    }
+
+    fn wanted(&self, alias: &str) -> Conditions {
+        let mut wanted = Conditions::default();
+        wanted.add_scope(self.scope, alias);
+        wanted
+    }
+
+    fn times(&self) -> [Value; 2] {
+        [Value::Integer(self.since.ticks()), Value::Integer(self.span.until.ticks())]
+    }
+
+    fn records(&mut self) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("d");
+        wanted.add("d.finished >= ? AND d.finished < ?", self.times());
+        let ask = format!("{RECORDS} {}{}", project_of("d"), wanted.text());
+        self.each(&ask, wanted.values, |this, row| this.take_record(row))
+    }
+
+    fn take_record(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let finish = self.finish(row)?;
+        let place = (row.get_ref(14)?.as_str()?.to_owned(), row.get(15)?);
+        let attempt = (finish.organization.clone(), finish.run, finish.stage.clone(), finish.attempt);
+        self.recorded.insert(attempt);
+        if let Some(place) = self.place_of(&finish.organization, &place.0, place.1) {
+            self.take(finish, Source::Pipeline, Known::Record, &place);
+        }
+        Ok(())
+    }
+
+    /// What the environment with this id is called, and whether it is production.
+    fn place_of(&self, organization: &Name, project: &str, environment: i64) -> Option<Place> {
+        let name = self.environments.get(&(organization.clone(), format!("{project}/{environment}")));
+        let id = environment.to_string();
+        self.terms.environment(name.map_or(id.as_str(), |name| name))
+    }
+
+    fn stages(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
+        let known: HashSet<&Name> = of_records.keys().map(|(_, _, stage)| stage).collect();
+        for name in self.stage_names()? {
+            if !known.contains(&name) && !self.terms.may_deploy(&name) {
+                continue;
+            }
+            let mut wanted = self.wanted("r");
+            wanted.add("s.name = ?", [Value::Text(name.to_string())]);
+            wanted.add("s.finished >= ? AND s.finished < ?", self.times());
+            let ask = format!("{STAGES} {}{}", project_of("r"), wanted.text());
+            self.each(&ask, wanted.values, |this, row| {
+                let finish = this.finish(row)?;
+                this.take_stage(finish, of_records);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn stage_names(&self) -> rusqlite::Result<Vec<Name>> {
+        let ask = "SELECT name FROM stages WHERE name > ? AND finished IS NOT NULL ORDER BY name LIMIT 1";
+        let mut ask = self.c.prepare_cached(ask)?;
+        let mut names: Vec<Name> = Vec::new();
+        while names.len() < MOST_NAMES {
+            let last = names.last().map(|name| name.to_string()).unwrap_or_default();
+            let Some(next) = ask.query_row([last], |row| row.get::<_, String>(0)).optional()? else { break };
+            names.push(next.into());
+        }
+        Ok(names)
+    }
+
+    /// Where a record tells of the attempt, that was all. Else what other records tell of the stage comes before its name.
+    fn take_stage(&mut self, finish: Finish, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) {
+        let attempt = (finish.organization.clone(), finish.run, finish.stage.clone(), finish.attempt);
+        if self.recorded.contains(&attempt) {
+            return;
+        }
+        let of_stage = (finish.organization.clone(), finish.pipeline, finish.stage.clone());
+        if let Some(environments) = of_records.get(&of_stage) {
+            for (project, environment) in environments {
+                if let Some(place) = self.place_of(&finish.organization, project, *environment) {
+                    self.take(finish.clone(), Source::Pipeline, Known::Stage, &place);
+                }
+            }
+            return;
+        }
+        let pipeline = self.pipelines.get(&(finish.organization.clone(), finish.pipeline)).cloned();
+        if let Some(place) = self.terms.stage(pipeline.as_deref(), &finish.stage) {
+            self.take(finish, Source::Pipeline, Known::Pattern, &place);
+        }
+    }
+
+    fn releases(&mut self) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("c");
+        wanted.add("s.finished >= ? AND s.finished < ?", self.times());
+        let ask = format!("{} {}{}", releases(self.scope), project_of("c"), wanted.text());
+        self.each(&ask, wanted.values, |this, row| {
+            let finish = this.finish(row)?;
+            if let Some(name) = this.maybe(row, 14)? {
+                this.definitions.insert((finish.organization.clone(), finish.pipeline), name);
+            }
+            if let Some(place) = this.terms.environment(&finish.stage) {
+                this.take(finish, Source::Release, Known::Record, &place);
+            }
+            Ok(())
+        })
+    }
+
+    /// Whole runs, of pipelines that are configured so.
+    fn runs(&mut self) -> rusqlite::Result<()> {
+        let named: Vec<_> = self.pipelines.iter().map(|(key, name)| (key.clone(), name.clone())).collect();
+        for ((organization, pipeline), name) in named {
+            let Some(place) = self.terms.run(Some(&name)) else { continue };
+            let mut wanted = self.wanted("r");
+            let id = i64::try_from(pipeline).unwrap_or(-1);
+            wanted.add(
+                "r.organization = ? AND r.pipeline = ?",
+                [Value::Text(organization.to_string()), Value::Integer(id)],
+            );
+            wanted.add("r.finished >= ? AND r.finished < ?", self.times());
+            let ask = format!("{RUNS} {}{}", project_of("r"), wanted.text());
+            self.each(&ask, wanted.values, |this, row| {
+                let finish = this.finish(row)?;
+                this.take(finish, Source::Pipeline, Known::Pattern, &place);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, row: &Row<'_>) -> rusqlite::Result<Finish> {
+        let organization = self.text(row, 0)?;
+        let (id, name) = (self.maybe(row, 1)?, self.maybe(row, 2)?);
+        let today = id.as_ref().and_then(|id| self.projects.get(&(organization.clone(), id.clone())));
+        Ok(Finish {
+            project: today.cloned().or(name).or_else(|| id.clone()),
+            project_id: id,
+            organization,
+            pipeline: row.get(3)?,
+            run: row.get(4)?,
+            stage: self.text(row, 5)?,
+            attempt: row.get(6)?,
+            result: row.get(7)?,
+            finished: Time::from_ticks(row.get(8)?),
+            commit: self.maybe(row, 9)?,
+            branch: self.maybe(row, 10)?,
+            repository: self.maybe(row, 11)?,
+            requested_for: self.maybe(row, 12)?,
+            folder: self.maybe(row, 13)?,
+        })
+    }
+
+    /// It is a deployment if it ended as one.
+    fn take(&mut self, finish: Finish, source: Source, known: Known, place: &Place) {
+        let Some(ending) = finish.result.as_deref().and_then(|word| self.terms.ending(&Outcome::from(word))) else {
+            return;
+        };
+        let line = self.line(&finish, source, place);
+        self.found.deployments.push(Deployed {
+            line,
+            run: finish.run,
+            stage: finish.stage,
+            attempt: finish.attempt,
+            known,
+            ending,
+            finished: finish.finished,
+            commit: finish.commit,
+            branch: finish.branch,
+            repository: finish.repository,
+            requested_for: finish.requested_for,
+            is_fix: false,
+        });
+    }
+
+    fn line(&mut self, finish: &Finish, source: Source, place: &Place) -> usize {
+        let key = (finish.organization.clone(), source, finish.pipeline, place.environment.to_lowercase());
+        if let Some(known) = self.lines.get(&key) {
+            return *known;
+        }
+        let names = match source {
+            Source::Release => &self.definitions,
+            Source::Pipeline | Source::Reported => &self.pipelines,
+        };
+        self.found.lines.push(Line {
+            organization: finish.organization.clone(),
+            project: finish.project.clone(),
+            project_id: finish.project_id.clone(),
+            source,
+            pipeline: finish.pipeline,
+            pipeline_name: names.get(&(finish.organization.clone(), finish.pipeline)).cloned(),
+            folder: finish.folder.clone(),
+            environment: place.environment.as_str().into(),
+            production: place.production,
+        });
+        self.lines.insert(key, self.found.lines.len() - 1);
+        self.found.lines.len() - 1
+    }
+
+    /// Of each line that was found, what was there before: the first of its stages tells where to look.
+    fn before(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
+        let mut first: BTreeMap<(usize, Name), (Time, u64)> = BTreeMap::new();
+        for of in &self.found.deployments {
+            let at = first.entry((of.line, of.stage.clone())).or_insert((of.finished, of.run));
+            *at = (*at).min((of.finished, of.run));
+        }
+        for ((line, stage), (_, run)) in first {
+            let Some(line) = self.found.lines.get(line).filter(|line| line.source == Source::Pipeline) else {
+                continue;
+            };
+            let of_stage = (line.organization.clone(), line.pipeline, stage);
+            let places = of_records.get(&of_stage).cloned().unwrap_or_default();
+            for place in &places {
+                self.record_before(&of_stage, place)?;
+            }
+            self.stage_before(&of_stage, run, of_records)?;
+        }
+        self.keep_the_last_before();
+        Ok(())
+    }
+
+    /// Several stages, and several sources, may have told of what was there before.
+    fn keep_the_last_before(&mut self) {
+        let since = self.since;
+        let mut last: HashMap<usize, (Time, u64, u32)> = HashMap::new();
+        for of in self.found.deployments.iter().filter(|of| of.finished < since) {
+            let rank = (of.finished, of.run, of.attempt);
+            last.entry(of.line).and_modify(|at| *at = rank.max(*at)).or_insert(rank);
+        }
+        let is_kept =
+            |of: &Deployed| of.finished >= since || last.get(&of.line) == Some(&(of.finished, of.run, of.attempt));
+        self.found.deployments.retain(is_kept);
+    }
+
+    fn record_before(
+        &mut self,
+        (organization, pipeline, stage): &OfStage,
+        (project, environment): &OfProject,
+    ) -> rusqlite::Result<()> {
+        let ask = format!(
+            "{RECORDS} WHERE d.organization = ? AND d.pipeline = ? AND d.stage = ? AND d.project_id = ? \
+             AND d.environment = ? AND d.finished < ? AND d.result IN ('succeeded', 'partiallySucceeded') \
+             ORDER BY d.finished DESC LIMIT 1"
+        );
+        let text = |name: &Name| Value::Text(name.to_string());
+        let id = i64::try_from(*pipeline).unwrap_or(-1);
+        let values = vec![
+            text(organization),
+            Value::Integer(id),
+            text(stage),
+            text(project),
+            Value::Integer(*environment),
+            Value::Integer(self.since.ticks()),
+        ];
+        self.each(&ask, values, |this, row| this.take_record(row))
+    }
+
+    fn stage_before(
+        &mut self,
+        (organization, pipeline, stage): &OfStage,
+        run: u64,
+        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
+    ) -> rusqlite::Result<()> {
+        let ask = format!(
+            "SELECT * FROM (SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, \
+               s.result, s.finished AS ended, r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
+             FROM (SELECT * FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
+                   ORDER BY run DESC LIMIT {MOST_BEFORE}) r CROSS JOIN stages s ON s.run = r.id AND s.name = ? \
+             WHERE s.finished < ? AND s.result IN ('succeeded', 'partiallySucceeded') \
+             ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT 1"
+        );
+        let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(-1));
+        let values = vec![
+            Value::Text(organization.to_string()),
+            number(*pipeline),
+            number(run.saturating_add(MOST_LATER)),
+            Value::Text(stage.to_string()),
+            Value::Integer(self.since.ticks()),
+        ];
+        self.each(&ask, values, |this, row| {
+            let finish = this.finish(row)?;
+            this.take_stage(finish, of_records);
+            Ok(())
+        })
+    }
+
+    /// Pushes to the branches that were deployed, and the pull requests that these merged.
+    fn code(&mut self) -> rusqlite::Result<()> {
+        let Some(first) = self.found.deployments.iter().map(|of| of.finished).min() else { return Ok(()) };
+        let since = first.minus(PUSHED_BEFORE);
+        let branches: BTreeSet<Name> = self.found.deployments.iter().filter_map(|of| of.branch.clone()).collect();
+        for branch in branches.iter().take(MOST_NAMES) {
+            self.updates(branch, since)?;
+        }
+        self.requests(since)
+    }
+
+    fn updates(&mut self, branch: &Name, since: Time) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("p");
+        wanted.add("u.name = ?", [Value::Text(branch.to_string())]);
+        let times = [since, self.span.until].map(|time| Value::Integer(time.ticks()));
+        wanted.add("u.pushed >= ? AND u.pushed < ?", times);
+        let ask = format!(
+            "SELECT u.source, p.organization, p.repository, u.old, u.new, c.id, c.at \
+             FROM ref_updates u JOIN pushes p ON p.source = u.source LEFT JOIN commits c ON c.source = u.source {}{} \
+             ORDER BY u.source",
+            project_of("p"),
+            wanted.text()
+        );
+        let mut last = String::new();
+        self.each(&ask, wanted.values, |this, row| {
+            let source = row.get_ref(0)?.as_str()?;
+            if source != last {
+                source.clone_into(&mut last);
+                let update = Update {
+                    organization: this.text(row, 1)?,
+                    repository: this.maybe(row, 2)?,
+                    branch: branch.clone(),
+                    old: this.maybe(row, 3)?,
+                    new: this.text(row, 4)?,
+                    commits: Vec::new(),
+                };
+                this.found.updates.push(update);
+            }
+            let commit = this.commit(row, 5)?;
+            if let Some(update) = this.found.updates.last_mut() {
+                update.commits.extend(commit);
+            }
+            Ok(())
+        })
+    }
+
+    /// A commit, and when it was made.
+    fn commit(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
+        let (id, at) = (self.maybe(row, column)?, row.get::<_, Option<i64>>(column + 1)?);
+        if let (Some(id), Some(at)) = (&id, at) {
+            self.found.commits.insert(id.clone(), Time::from_ticks(at));
+        }
+        Ok(id)
+    }
+
+    fn requests(&mut self, since: Time) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("p");
+        let times = [since, self.span.until].map(|time| Value::Integer(time.ticks()));
+        wanted.add("p.closed >= ? AND p.closed < ? AND p.merge_commit IS NOT NULL", times);
+        let ask = format!(
+            "SELECT p.source, p.organization, p.id, p.title, p.source_branch, p.created, p.first_approved, \
+               p.merge_commit, m.id, (SELECT max(c.at) FROM commits c WHERE c.id = m.id AND c.organization = p.organization) \
+             FROM pull_requests p LEFT JOIN pull_request_commits m ON m.source = p.source {}{} \
+             ORDER BY p.source",
+            project_of("p"),
+            wanted.text()
+        );
+        let mut last = String::new();
+        self.each(&ask, wanted.values, |this, row| {
+            let source = row.get_ref(0)?.as_str()?;
+            if source != last {
+                source.clone_into(&mut last);
+                let request = this.request(row)?;
+                this.found.requests.push(request);
+            }
+            let commit = this.commit(row, 8)?;
+            if let Some(request) = this.found.requests.last_mut() {
+                request.commits.extend(commit);
+            }
+            Ok(())
+        })
+    }
+
+    fn request(&mut self, row: &Row<'_>) -> rusqlite::Result<MergedRequest> {
+        Ok(MergedRequest {
+            organization: self.text(row, 1)?,
+            number: row.get(2)?,
+            title: self.maybe(row, 3)?,
+            source: self.maybe(row, 4)?,
+            created: time(row, 5)?,
+            approved: time(row, 6)?,
+            merge: self.text(row, 7)?,
+            commits: Vec::new(),
+        })
+    }
+
+    /// Work items of the types that are configured.
+    fn incidents(&mut self) -> rusqlite::Result<()> {
+        for kind in self.types()? {
+            self.found.tells_incidents = true;
+            let mut wanted = self.wanted("w");
+            wanted.add("w.type = ?", [Value::Text(kind)]);
+            wanted.add("w.created >= ? AND w.created < ?", self.times());
+            let ask = format!(
+                "SELECT w.organization, w.project_name, w.id, w.created, w.states FROM (SELECT i.*, i.project AS project_name, \
+                   coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = i.organization \
+                     AND n.name = i.project COLLATE NOCASE LIMIT 1), i.project) AS project_id FROM work_items i) w {}{}",
+                project_of("w"),
+                wanted.text()
+            );
+            self.each(&ask, wanted.values, |this, row| {
+                let id: u64 = row.get(2)?;
+                let states: Vec<(String, Option<i64>)> =
+                    serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
+                let incident = Incident {
+                    organization: this.text(row, 0)?,
+                    project: this.maybe(row, 1)?,
+                    id: format!("work item {id}").into(),
+                    opened: Time::from_ticks(row.get(3)?),
+                    resolved: this.resolved(&states),
+                    run: None,
+                    pipeline: None,
+                    environment: None,
+                };
+                this.found.incidents.push(incident);
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Types of work items that are incidents.
+    fn types(&self) -> rusqlite::Result<Vec<String>> {
+        let ask = "SELECT type FROM work_items WHERE type > ? ORDER BY type LIMIT 1";
+        let mut ask = self.c.prepare_cached(ask)?;
+        let (mut last, mut found) = (String::new(), Vec::new());
+        for _ in 0..MOST_NAMES {
+            let Some(next) = ask.query_row([&last], |row| row.get::<_, String>(0)).optional()? else { break };
+            found.extend(self.terms.is_incident(&next).then(|| next.clone()));
+            last = next;
+        }
+        Ok(found)
+    }
+
+    /// Since when it is in a state that says so, if it still is.
+    fn resolved(&self, states: &[(String, Option<i64>)]) -> Option<Time> {
+        let over = states.iter().rev().take_while(|(state, _)| self.terms.is_resolved(state));
+        over.last().and_then(|(_, since)| since.map(Time::from_ticks)).filter(|since| *since < self.span.until)
+    }
+
+    fn gaps(&mut self) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("g");
+        wanted.add("g.covered = 0", []);
+        let ask = format!("SELECT g.start, g.finish FROM gaps g {}{} LIMIT 10000", project_of("g"), wanted.text());
+        self.each(&ask, wanted.values, |this, row| {
+            let gap = (Time::from_ticks(row.get(0)?), time(row, 1)?);
+            this.found.gaps.push(gap);
+            Ok(())
+        })
+    }
+}

@@ -1,0 +1,63 @@
+use super::parts::Parts;
+use super::{Context, Exit, Failure};
+use crate::catalog::{Delivery, DeliveryQuestion};
+use crate::cli::{Dora, Format};
+use crate::domain::metrics::{Wanted, Window};
+use crate::view::{self, Columns};
+
+pub(super) async fn run(context: &Context, args: Dora) -> Result<Exit, Failure> {
+    let (format, question) = (args.output, question(context, args)?);
+    let parts = Parts::open_to_look(context).await?;
+    let mut catalog = parts.catalog(context)?;
+    let asked = async |catalog: &crate::catalog::Catalog| -> Result<Delivery, Failure> {
+        catalog.refresh(parts.store.as_ref()).await?;
+        Ok(catalog.delivery(&question).await?)
+    };
+    let delivery = match asked(&catalog).await {
+        Err(failure) if failure.is_damage() => {
+            catalog = parts.catalog_anew(context)?.ok_or(failure)?;
+            asked(&catalog).await?
+        }
+        answered => answered?,
+    };
+    context.output.text(&shown(&delivery, format)?)?;
+    if let Format::Table | Format::Wide = format {
+        view::delivery_notes(&delivery.report).iter().for_each(|note| context.output.say(note));
+    }
+    Ok(Exit::Done)
+}
+
+fn question(context: &Context, args: Dora) -> Result<DeliveryQuestion, Failure> {
+    let now = context.clock().now();
+    let window = Window { from: args.since.resolve(now), until: args.until.map_or(now, |until| until.resolve(now)) };
+    if window.from >= window.until {
+        return Err(Failure::usage("--since is not before --until"));
+    }
+    Ok(DeliveryQuestion {
+        wanted: Wanted {
+            organization: args.organization,
+            project: args.project,
+            pipeline: args.pipeline,
+            repository: args.repository,
+            environment: args.environment,
+            service: args.service,
+            team: args.team,
+        },
+        window,
+        zone: args.time_zone.unwrap_or(context.config.zone),
+        period: args.by.map(Into::into),
+        work: args.show_work,
+        terms: context.config.terms.clone(),
+        owners: context.config.owners.clone(),
+        now,
+    })
+}
+
+fn shown(delivery: &Delivery, format: Format) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Table => view::delivery_table(delivery, Columns::Few),
+        Format::Wide => view::delivery_table(delivery, Columns::All),
+        Format::Json => view::json(delivery).map_err(anyhow::Error::from)?,
+        Format::Csv => view::delivery_csv(delivery).map_err(anyhow::Error::from)?,
+    })
+}

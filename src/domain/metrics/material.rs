@@ -1,0 +1,154 @@
+//! What there is to count from. Whoever makes one has asked a catalog.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::Time;
+
+/// A text that many things share.
+pub type Name = Arc<str>;
+
+/// All that is known that has to do with a time.
+#[derive(Clone, Debug, Default)]
+pub struct Material {
+    pub lines: Vec<Line>,
+    /// In any order.
+    pub deployments: Vec<Deployed>,
+    pub updates: Vec<Update>,
+    pub requests: Vec<MergedRequest>,
+    /// When commits were made.
+    pub commits: HashMap<Name, Time>,
+    pub incidents: Vec<Incident>,
+    /// Whether anybody ever told of an incident.
+    pub tells_incidents: bool,
+    /// Times in which events were lost, and have not been asked for again.
+    pub gaps: Vec<(Time, Option<Time>)>,
+}
+
+/// What comes by one pipeline to one environment: each deployment follows on the one before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    pub organization: Name,
+    /// Its name, or else its id.
+    pub project: Option<Name>,
+    pub project_id: Option<Name>,
+    pub source: Source,
+    /// Of a release the definition; zero where nothing is known of it.
+    pub pipeline: u64,
+    pub pipeline_name: Option<Name>,
+    /// Where the pipeline stands.
+    pub folder: Option<Name>,
+    pub environment: Name,
+    pub production: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Source {
+    Pipeline,
+    Release,
+    /// Somebody told of it.
+    Reported,
+}
+
+/// How a deployment ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Ending {
+    Succeeded,
+    PartiallySucceeded,
+    Failed,
+}
+
+/// How it is known that something is a deployment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Known {
+    /// The environment, the release, or who deployed tells so: certain.
+    Record,
+    /// Other attempts of the stage left records: likely.
+    Stage,
+    /// Its name says so, or the configuration.
+    Pattern,
+}
+
+/// Something that was deployed, or was tried to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// Index into [`Material::lines`].
+    pub line: usize,
+    /// The run, or the release.
+    pub run: u64,
+    /// Empty where the whole run deployed.
+    pub stage: Name,
+    pub attempt: u32,
+    pub known: Known,
+    pub ending: Ending,
+    pub finished: Time,
+    pub commit: Option<Name>,
+    /// The full ref.
+    pub branch: Option<Name>,
+    pub repository: Option<Name>,
+    pub requested_for: Option<Name>,
+    /// Who told of it calls it a fix.
+    pub is_fix: bool,
+}
+
+impl Deployed {
+    #[must_use]
+    pub fn succeeded(&self) -> bool {
+        self.ending != Ending::Failed
+    }
+
+    /// The order in which things came to a line.
+    pub(super) fn rank(&self) -> (Time, u64, u32, &Name) {
+        (self.finished, self.run, self.attempt, &self.stage)
+    }
+}
+
+/// That a branch was moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Update {
+    pub organization: Name,
+    pub repository: Option<Name>,
+    /// The full ref.
+    pub branch: Name,
+    /// `None` where the branch is new.
+    pub old: Option<Name>,
+    pub new: Name,
+    pub commits: Vec<Name>,
+}
+
+/// A pull request that was merged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MergedRequest {
+    pub organization: Name,
+    pub number: u64,
+    pub title: Option<Name>,
+    pub source: Option<Name>,
+    pub created: Option<Time>,
+    pub approved: Option<Time>,
+    pub merge: Name,
+    /// The commits that it was made of.
+    pub commits: Vec<Name>,
+}
+
+/// Something went wrong in production.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    pub organization: Name,
+    /// Its name; `None` where it may be of any.
+    pub project: Option<Name>,
+    /// Such as `work item 12`.
+    pub id: Name,
+    pub opened: Time,
+    pub resolved: Option<Time>,
+    /// The run that it names as its cause.
+    pub run: Option<u64>,
+    /// The name or id of the pipeline that it names.
+    pub pipeline: Option<Name>,
+    pub environment: Option<Name>,
+}

@@ -1,0 +1,35 @@
+//! How well is delivered: DORA's five numbers and those beside them, each with the runs behind it.
+//!
+//! [`Material`] is what is known of deployments, commits and incidents; [`Judged`] says of each deployment how it ended,
+//! what it brought and what became of it; [`Selection`] sums up those that somebody asks about. What cannot be had is no
+//! number but a word for why ([`Unknown`]): a zero would say that all is well.
+//!
+//! The definitions are those of <https://dora.dev/guides/dora-metrics/>, the levels those of the report of 2023. The
+//! traps, each with its test: a skipped stage is no deployment, a failed one inside of a failed run is one, each attempt
+//! of a stage counts by itself, and what an older commit brings back is a rollback and no progress.
+
+mod changes;
+mod environment;
+mod figure;
+mod judged;
+mod material;
+mod report;
+mod selection;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod wanted;
+mod window;
+
+pub use changes::{Change, Changes};
+pub use environment::{EnvironmentRule, Place};
+pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
+pub use judged::{Judged, Recovered};
+pub use material::{Deployed, Ending, Incident, Known, Line, Material, MergedRequest, Name, Source, Update};
+pub use report::{
+    Bucket, CommitWork, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend, Work,
+};
+pub use selection::Selection;
+pub use terms::{PartialSuccess, Terms};
+pub use wanted::Wanted;
+pub use window::{ParseZoneError, Period, Window, Zone};

@@ -1,0 +1,254 @@
+//! The deployments that somebody asks about, and what they amount to in a time.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::changes::{Change, Changes};
+use super::figure::{Figure, Level, Spread, Unknown, seconds};
+use super::judged::Judged;
+use super::material::{Deployed, Ending, Known, Line, Material};
+use super::report::{Bucket, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend};
+use super::window::{Period, Window, Zone};
+use crate::domain::Time;
+
+/// Deployments of some lines, in the order in which they finished.
+#[derive(Debug)]
+pub struct Selection<'m> {
+    material: &'m Material,
+    chosen: Vec<(&'m Deployed, &'m Judged)>,
+    leads: Vec<Lead<'m>>,
+}
+
+/// A commit with the first deployment that brought it.
+#[derive(Clone, Debug)]
+pub(super) struct Lead<'m> {
+    pub(super) deployed: &'m Deployed,
+    pub(super) change: &'m Change,
+    /// Since it was committed. `None` where nobody told when that was; negative where clocks disagree.
+    pub(super) total: Option<i64>,
+    /// From submitted to approved, and from there to deployed.
+    pub(super) split: Option<(i64, i64)>,
+}
+
+impl<'m> Selection<'m> {
+    /// Those that are `wanted`. `judged` is that of the whole material: what became of a deployment may be told by others.
+    pub fn new(material: &'m Material, judged: &'m [Judged], wanted: impl Fn(&'m Line, &'m Deployed) -> bool) -> Self {
+        let with_line = |judged: &'m Judged| {
+            let deployed = material.deployments.get(judged.deployment)?;
+            let line = material.lines.get(deployed.line)?;
+            wanted(line, deployed).then_some((deployed, judged))
+        };
+        let mut chosen: Vec<_> = judged.iter().filter_map(with_line).collect();
+        chosen.sort_by_key(|(deployed, _)| deployed.rank());
+        let leads = leads(material, &chosen);
+        Self { material, chosen, leads }
+    }
+
+    pub(super) fn within(&self, window: Window) -> &[(&'m Deployed, &'m Judged)] {
+        let before = |time: Time| self.chosen.partition_point(|(deployed, _)| deployed.finished < time);
+        self.chosen.get(before(window.from)..before(window.until)).unwrap_or_default()
+    }
+
+    pub(super) fn leads_within(&self, window: Window) -> &[Lead<'m>] {
+        let before = |time: Time| self.leads.partition_point(|lead| lead.deployed.finished < time);
+        self.leads.get(before(window.from)..before(window.until)).unwrap_or_default()
+    }
+
+    pub(super) fn material(&self) -> &'m Material {
+        self.material
+    }
+
+    /// All numbers of a time, cut into periods where that is wanted.
+    #[must_use]
+    pub fn report(&self, window: Window, zone: Zone, period: Option<Period>) -> Report {
+        let (first, second) = window.halves();
+        let parts = period.map(|period| window.cut(period, zone)).unwrap_or_default();
+        Report {
+            numbers: self.bucket(window, zone),
+            trend: Trend { before: self.bucket(first, zone), after: self.bucket(second, zone) },
+            time_zone: zone.to_string(),
+            between_deployments: self.between(window),
+            coverage: self.coverage(window),
+            series: parts.into_iter().map(|part| self.bucket(part, zone)).collect(),
+        }
+    }
+
+    fn bucket(&self, window: Window, zone: Zone) -> Bucket {
+        Bucket {
+            from: window.from,
+            until: window.until,
+            deployment_frequency: self.frequency(window, zone),
+            change_lead_time: self.lead_time(window),
+            change_fail_rate: self.fail_rate(window),
+            failed_deployment_recovery_time: self.recovery(window),
+            deployment_rework_rate: self.rework_rate(window),
+        }
+    }
+
+    /// Nothing in this time is a zero only where something is known to be deployed there at all.
+    fn none(&self) -> Unknown {
+        if self.chosen.is_empty() { Unknown::NothingDeployed } else { Unknown::NoDeployments }
+    }
+
+    fn frequency(&self, window: Window, zone: Zone) -> Frequency {
+        if self.chosen.is_empty() {
+            return Frequency::unknown(Unknown::NothingDeployed);
+        }
+        let succeeded = |window| self.within(window).iter().filter(|(deployed, _)| deployed.succeeded());
+        let days = |window| succeeded(window).map(|(of, _)| zone.day(of.finished)).collect::<BTreeSet<_>>().len();
+        let mut weeks: Vec<u64> = window.whole_weeks(zone).into_iter().map(|week| count(days(week))).collect();
+        weeks.sort_unstable();
+        let a_week = super::nearest_rank(&weeks, 50).copied();
+        let deploy_days = count(days(window));
+        Frequency {
+            deployments: Figure::known(count(succeeded(window).count())),
+            deploy_days: Figure::known(deploy_days),
+            median_deploy_days_a_week: Figure::or(a_week, Unknown::NoWholeWeek),
+            level: Some(Level::of_frequency(a_week, deploy_days, window.days())),
+            definition: Frequency::DEFINITION,
+        }
+    }
+
+    fn lead_time(&self, window: Window) -> LeadTime {
+        let leads = self.leads_within(window);
+        let forward = |seconds: &i64| *seconds >= 0;
+        let total: Vec<_> = leads.iter().filter_map(|lead| lead.total).filter(forward).collect();
+        let split = leads.iter().filter_map(|lead| lead.split).filter(|(one, two)| forward(one) && forward(two));
+        let (review, deployment): (Vec<_>, Vec<_>) = split.unzip();
+        let why = self.why_no_changes(window);
+        let total = Spread::of(total, why);
+        let of_split = if leads.is_empty() { why } else { Unknown::NoReviews };
+        LeadTime {
+            level: total.median.value.map(Level::of_lead_time),
+            total,
+            review: Spread::of(review, of_split),
+            deployment: Spread::of(deployment, of_split),
+            definition: LeadTime::DEFINITION,
+        }
+    }
+
+    fn why_no_changes(&self, window: Window) -> Unknown {
+        let changes: Vec<_> = self.within(window).iter().filter_map(|(_, judged)| judged.changes.as_ref()).collect();
+        let all_first = changes.iter().all(|changes| matches!(changes, Changes::First));
+        let any_unknown = changes.iter().any(|changes| matches!(changes, Changes::Unknown));
+        match (changes.is_empty(), all_first, any_unknown || !self.leads_within(window).is_empty()) {
+            (true, _, _) => self.none(),
+            (false, true, _) => Unknown::FirstDeployments,
+            (false, false, true) => Unknown::CommitsUnknown,
+            (false, false, false) => Unknown::NoNewCommits,
+        }
+    }
+
+    fn fail_rate(&self, window: Window) -> FailRate {
+        let all = self.within(window);
+        let failed = all.iter().filter(|(deployed, judged)| judged.failed(deployed)).count();
+        let any = !all.is_empty();
+        FailRate {
+            rate: Figure::or(share(failed, all.len()), self.none()),
+            failed: count(failed),
+            finished: count(all.len()),
+            level: any.then(|| Level::of_failures(failed, all.len())),
+            definition: FailRate::DEFINITION,
+        }
+    }
+
+    fn rework_rate(&self, window: Window) -> ReworkRate {
+        let all = self.within(window);
+        let rework = all.iter().filter(|(_, judged)| judged.is_rework).count();
+        ReworkRate {
+            rate: Figure::or(share(rework, all.len()), self.none()),
+            rework: count(rework),
+            finished: count(all.len()),
+            definition: ReworkRate::DEFINITION,
+        }
+    }
+
+    fn recovery(&self, window: Window) -> Recovery {
+        let failed = self.within(window).iter().filter(|(deployed, judged)| judged.failed(deployed));
+        let (failed, over): (Vec<_>, Vec<_>) = failed.partition(|(_, judged)| judged.recovered.is_none());
+        let took = |(deployed, judged): &&(&Deployed, &Judged)| {
+            judged.recovered.as_ref().map(|recovered| seconds(deployed.finished, recovered.at))
+        };
+        let why = match (self.within(window).is_empty(), failed.is_empty()) {
+            (true, _) => self.none(),
+            (false, true) => Unknown::NoFailures,
+            (false, false) => Unknown::NotRecovered,
+        };
+        let time = Spread::of(over.iter().filter_map(took).collect(), why);
+        Recovery {
+            level: time.median.value.map(Level::of_recovery),
+            time,
+            not_recovered: count(failed.len()),
+            definition: Recovery::DEFINITION,
+        }
+    }
+
+    /// From one that succeeded to the next.
+    fn between(&self, window: Window) -> Spread {
+        let succeeded = self.within(window).iter().filter(|(deployed, _)| deployed.succeeded());
+        let times: Vec<_> = succeeded.map(|(deployed, _)| deployed.finished).collect();
+        let gaps = times.windows(2).filter_map(|pair| Some(seconds(*pair.first()?, *pair.last()?))).collect();
+        Spread::of(gaps, if times.is_empty() { self.none() } else { Unknown::TooFew })
+    }
+
+    fn coverage(&self, window: Window) -> Coverage {
+        let all = self.within(window);
+        let leads = self.leads_within(window);
+        let of = |is: &dyn Fn(&(&Deployed, &Judged)) -> bool| count(all.iter().filter(|one| is(one)).count());
+        let changes = |wanted: fn(&Changes) -> bool| of(&|(_, judged)| judged.changes.as_ref().is_some_and(wanted));
+        let known = |wanted| of(&|(deployed, _)| deployed.known == wanted);
+        let touches = |(from, to): &&(Time, Option<Time>)| *from < window.until && to.is_none_or(|to| to > window.from);
+        Coverage {
+            deployments: count(all.len()),
+            certain: known(Known::Record),
+            likely: known(Known::Stage),
+            by_pattern: known(Known::Pattern),
+            partially_succeeded: of(&|(deployed, _)| deployed.ending == Ending::PartiallySucceeded),
+            first_on_record: changes(|changes| matches!(changes, Changes::First)),
+            commits_unknown: changes(|changes| matches!(changes, Changes::Unknown)),
+            commits: count(leads.len()),
+            commits_without_time: count(leads.iter().filter(|lead| lead.total.is_none()).count()),
+            commits_from_the_future: count(
+                leads.iter().filter(|lead| lead.total.is_some_and(|total| total < 0)).count(),
+            ),
+            incident_source: self.material.tells_incidents,
+            gaps: count(self.material.gaps.iter().filter(touches).count()),
+        }
+    }
+}
+
+fn count(number: usize) -> u64 {
+    u64::try_from(number).unwrap_or(u64::MAX)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody deploys so often")]
+fn share(part: usize, whole: usize) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Each commit once, with its earliest deployment among the chosen.
+fn leads<'m>(material: &'m Material, chosen: &[(&'m Deployed, &'m Judged)]) -> Vec<Lead<'m>> {
+    let mut seen = HashSet::new();
+    let mut leads = Vec::new();
+    for (deployed, judged) in chosen {
+        let Some(Changes::Known(changes)) = &judged.changes else { continue };
+        let organization = material.lines.get(deployed.line).map(|line| &*line.organization);
+        for change in changes {
+            if seen.insert((organization, &*change.commit)) {
+                leads.push(lead(material, deployed, change));
+            }
+        }
+    }
+    leads
+}
+
+fn lead<'m>(material: &'m Material, deployed: &'m Deployed, change: &'m Change) -> Lead<'m> {
+    let made = material.commits.get(&change.commit);
+    let request = change.request.and_then(|at| material.requests.get(at));
+    let reviewed = request.and_then(|request| Some((request.created?, request.approved?)));
+    Lead {
+        deployed,
+        change,
+        total: made.map(|made| seconds(*made, deployed.finished)),
+        split: reviewed.map(|(created, approved)| (seconds(created, approved), seconds(approved, deployed.finished))),
+    }
+}

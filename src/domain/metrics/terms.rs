@@ -1,0 +1,86 @@
+use std::time::Duration;
+
+use super::environment::EnvironmentRule;
+use super::material::Ending;
+use crate::domain::{Outcome, Pattern};
+
+/// What counts as what: by configuration, since the service does not know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Terms {
+    /// The first that fits is the one; where none does, the names speak.
+    pub environments: Vec<EnvironmentRule>,
+    pub partial: PartialSuccess,
+    /// A fix so long after the beginning of an incident is rework.
+    pub rework_within: Duration,
+    /// Branches, and titles of pull requests, that are fixes.
+    pub fixes: Vec<Pattern>,
+    /// Types of work items that are incidents.
+    pub incidents: Vec<Pattern>,
+    /// States in which these are resolved.
+    pub resolved: Vec<Pattern>,
+    /// Whether people are compared with each other.
+    pub people: bool,
+}
+
+/// What a deployment is that partially succeeded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PartialSuccess {
+    /// It is one that succeeded, and is told apart.
+    #[default]
+    Counts,
+    Fails,
+    /// It is none.
+    IsNone,
+}
+
+const TWO_DAYS: Duration = Duration::from_secs(48 * 3_600);
+
+impl Default for Terms {
+    fn default() -> Self {
+        let patterns = |texts: &[&str]| texts.iter().map(|text| Pattern::new(text)).collect();
+        Self {
+            environments: Vec::new(),
+            partial: PartialSuccess::default(),
+            rework_within: TWO_DAYS,
+            fixes: patterns(&["hotfix/*", "hotfix-*", "fix/*", "bugfix/*", "fix:*", "hotfix:*", "revert *"]),
+            incidents: patterns(&["Incident"]),
+            resolved: patterns(&["Resolved", "Closed", "Done", "Completed", "Removed"]),
+            people: false,
+        }
+    }
+}
+
+impl Terms {
+    /// How a deployment ended that ended so; `None` where there was none. A word that this version does not know is none
+    /// either: it is neither good news nor bad.
+    #[must_use]
+    pub fn ending(&self, result: &Outcome) -> Option<Ending> {
+        match result {
+            Outcome::Succeeded => Some(Ending::Succeeded),
+            Outcome::Failed => Some(Ending::Failed),
+            Outcome::PartiallySucceeded => match self.partial {
+                PartialSuccess::Counts => Some(Ending::PartiallySucceeded),
+                PartialSuccess::Fails => Some(Ending::Failed),
+                PartialSuccess::IsNone => None,
+            },
+            Outcome::Canceled | Outcome::Skipped | Outcome::Rejected | Outcome::Abandoned | Outcome::Other(_) => None,
+        }
+    }
+
+    /// Whether a branch or a title says that it is a fix.
+    #[must_use]
+    pub fn names_fix(&self, text: &str) -> bool {
+        let text = text.strip_prefix("refs/heads/").unwrap_or(text);
+        self.fixes.iter().any(|pattern| pattern.matches(text))
+    }
+
+    #[must_use]
+    pub fn is_incident(&self, kind: &str) -> bool {
+        self.incidents.iter().any(|pattern| pattern.matches(kind))
+    }
+
+    #[must_use]
+    pub fn is_resolved(&self, state: &str) -> bool {
+        self.resolved.iter().any(|pattern| pattern.matches(state))
+    }
+}

@@ -1,0 +1,360 @@
+//! Each trap that other systems fall into, by its name.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::{Outcome, Time};
+
+/// Hours after Monday, 6 January 2025, 00:00 UTC.
+fn at(hours: i64) -> Time {
+    Time::from_ticks(Time::parse("2025-01-06T00:00:00Z").unwrap().unwrap().ticks() + hours * 36_000_000_000)
+}
+
+fn name(text: &str) -> Name {
+    text.into()
+}
+
+fn line(environment: &str, production: bool) -> Line {
+    Line {
+        organization: name("fabrikam"),
+        project: Some(name("shop")),
+        project_id: None,
+        source: Source::Pipeline,
+        pipeline: 7,
+        pipeline_name: Some(name("web")),
+        folder: None,
+        environment: name(environment),
+        production,
+    }
+}
+
+/// `(run, commit, hour of the end)`
+fn deployed((run, commit, hour): (u64, &str, i64), ending: Ending) -> Deployed {
+    Deployed {
+        line: 0,
+        run,
+        stage: name("prod"),
+        attempt: 1,
+        known: Known::Pattern,
+        ending,
+        finished: at(hour),
+        commit: Some(name(commit)),
+        branch: Some(name("refs/heads/main")),
+        repository: Some(name("web")),
+        requested_for: None,
+        is_fix: false,
+    }
+}
+
+fn good(run: u64, commit: &str, hour: i64) -> Deployed {
+    deployed((run, commit, hour), Ending::Succeeded)
+}
+
+fn bad(run: u64, commit: &str, hour: i64) -> Deployed {
+    deployed((run, commit, hour), Ending::Failed)
+}
+
+/// A push to `main`, and when its commit was made.
+fn push(old: &str, new: &str) -> Update {
+    Update {
+        organization: name("fabrikam"),
+        repository: Some(name("web")),
+        branch: name("refs/heads/main"),
+        old: Some(name(old)),
+        new: name(new),
+        commits: vec![name(new)],
+    }
+}
+
+fn incident(opened: i64, resolved: Option<i64>) -> Incident {
+    Incident {
+        organization: name("fabrikam"),
+        project: None,
+        id: name("incident 1"),
+        opened: at(opened),
+        resolved: resolved.map(at),
+        run: None,
+        pipeline: None,
+        environment: None,
+    }
+}
+
+fn material(deployments: Vec<Deployed>) -> Material {
+    Material { lines: vec![line("prod", true)], deployments, ..Material::default() }
+}
+
+fn weeks(count: i64) -> Window {
+    Window { from: at(0), until: at(count * 7 * 24) }
+}
+
+fn report_of(material: &Material, window: Window) -> Report {
+    let judged = Judged::all(material, &Terms::default());
+    Selection::new(material, &judged, |line, _| line.production).report(window, Zone::default(), None)
+}
+
+fn work_of(material: &Material) -> Vec<Work> {
+    let judged = Judged::all(material, &Terms::default());
+    Selection::new(material, &judged, |line, _| line.production).work(weeks(4))
+}
+
+#[test]
+fn a_skipped_stage_is_no_deployment() {
+    let terms = Terms::default();
+    let none = ["skipped", "rejected", "canceled", "abandoned", "somethingNew"];
+    assert_eq!(none.map(|word| terms.ending(&Outcome::from(word))), [None; 5]);
+    assert_eq!(terms.ending(&Outcome::Failed), Some(Ending::Failed));
+}
+
+#[test]
+fn partial_success_is_what_the_configuration_says() {
+    let ending = |partial| Terms { partial, ..Terms::default() }.ending(&Outcome::PartiallySucceeded);
+    assert_eq!(ending(PartialSuccess::Counts), Some(Ending::PartiallySucceeded));
+    assert_eq!(ending(PartialSuccess::Fails), Some(Ending::Failed));
+    assert_eq!(ending(PartialSuccess::IsNone), None);
+    let report = report_of(&material(vec![deployed((1, "a", 5), Ending::PartiallySucceeded)]), weeks(1));
+    assert_eq!(report.coverage.partially_succeeded, 1, "it is told apart");
+    assert_eq!(report.numbers.deployment_frequency.deployments, Figure::known(1));
+}
+
+#[test]
+fn a_failed_deployment_counts_and_is_recovered_from() {
+    let report = report_of(&material(vec![good(1, "a", 1), bad(2, "b", 5), good(3, "c", 7)]), weeks(1));
+    let numbers = report.numbers;
+    assert_eq!(numbers.deployment_frequency.deployments, Figure::known(2));
+    assert_eq!(numbers.change_fail_rate.rate, Figure::known(1.0 / 3.0));
+    assert_eq!(numbers.failed_deployment_recovery_time.time.median, Figure::known(7_200));
+    assert_eq!(numbers.failed_deployment_recovery_time.level, Some(Level::High));
+}
+
+#[test]
+fn each_attempt_of_a_stage_counts_by_itself() {
+    let again = Deployed { attempt: 2, ..good(2, "b", 6) };
+    let report = report_of(&material(vec![good(1, "a", 1), bad(2, "b", 5), again]), weeks(1));
+    assert_eq!((report.numbers.change_fail_rate.failed, report.numbers.change_fail_rate.finished), (1, 3));
+}
+
+#[test]
+fn the_first_deployment_gives_no_lead_times() {
+    let mut of = material(vec![good(1, "a", 5)]);
+    of.commits.insert(name("a"), at(1));
+    let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
+    assert_eq!(lead.total.median, Figure::unknown(Unknown::FirstDeployments));
+}
+
+#[test]
+fn without_pushes_the_commits_are_unknown_and_not_none() {
+    let report = report_of(&material(vec![good(1, "a", 1), good(2, "b", 5)]), weeks(1));
+    assert_eq!(report.numbers.change_lead_time.total.median, Figure::unknown(Unknown::CommitsUnknown));
+    assert_eq!((report.coverage.commits_unknown, report.coverage.first_on_record), (1, 1));
+}
+
+#[test]
+fn all_commits_since_the_one_before_are_in_it() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "d", 50)]);
+    of.updates = vec![push("c", "d"), push("a", "b"), push("b", "c")];
+    of.commits = [("a", 0), ("b", 2), ("c", 30), ("d", 49)].map(|(id, hour)| (name(id), at(hour))).into();
+    let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
+    let hours = |figure: Figure<i64>| figure.value.unwrap() / 3_600;
+    assert_eq!((hours(lead.total.median), hours(lead.total.p75), lead.total.count), (20, 48, 3));
+    assert_eq!(lead.level, Some(Level::Elite));
+    assert_eq!(lead.review.median, Figure::unknown(Unknown::NoReviews));
+}
+
+#[test]
+fn a_missing_push_makes_them_unknown() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "d", 50)]);
+    of.updates = vec![push("c", "d"), push("a", "b")];
+    assert_eq!(report_of(&of, weeks(1)).coverage.commits_unknown, 1);
+}
+
+#[test]
+fn what_was_squashed_is_measured_by_its_own_commits() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "m", 50)]);
+    of.updates = vec![push("a", "m")];
+    of.commits = [("x", 10), ("y", 20), ("m", 49)].map(|(id, hour)| (name(id), at(hour))).into();
+    of.requests = vec![MergedRequest {
+        organization: name("fabrikam"),
+        number: 88,
+        title: None,
+        source: None,
+        created: Some(at(25)),
+        approved: Some(at(40)),
+        merge: name("m"),
+        commits: vec![name("x"), name("y")],
+    }];
+    let work = work_of(&of);
+    let told: Vec<_> = work[1].commits.iter().map(|one| (&*one.commit, one.lead_seconds.unwrap() / 3_600)).collect();
+    assert_eq!(told, [("x", 40), ("y", 30)]);
+    let one = &work[1].commits[0];
+    assert_eq!(
+        (one.pull_request_id, one.review_seconds, one.deployment_seconds),
+        (Some(88), Some(54_000), Some(36_000))
+    );
+}
+
+#[test]
+fn a_commit_counts_once_with_its_earliest_deployment() {
+    let second = |run, commit, hour| Deployed { line: 1, ..good(run, commit, hour) };
+    let mut of = material(vec![good(1, "a", 1), second(1, "a", 2), good(2, "b", 5), second(2, "b", 9)]);
+    of.lines.push(line("prod-eu", true));
+    of.updates = vec![push("a", "b")];
+    of.commits.insert(name("b"), at(3));
+    let report = report_of(&of, weeks(1));
+    assert_eq!(report.numbers.change_lead_time.total.count, 1);
+    assert_eq!(report.numbers.change_lead_time.total.median, Figure::known(7_200));
+    assert_eq!(
+        report.numbers.deployment_frequency.deployments,
+        Figure::known(4),
+        "of several environments each counts"
+    );
+}
+
+#[test]
+fn an_older_commit_is_a_rollback_and_fails_what_it_replaces() {
+    let of = material(vec![good(1, "a", 1), good(2, "b", 5), good(3, "a", 7), good(4, "b", 9)]);
+    let work = work_of(&of);
+    let told: Vec<_> = work.iter().map(|one| (one.run_id, one.rolls_back, one.failed_because.clone())).collect();
+    let wanted = [(1, false, vec![]), (2, false, vec!["rolledBack"]), (3, true, vec![]), (4, false, vec![])];
+    assert_eq!(told, wanted, "and what goes forward again is none");
+    assert_eq!((work[1].recovery_seconds, work[1].recovered_by_run), (Some(7_200), Some(3)));
+    let numbers = report_of(&of, weeks(1)).numbers;
+    assert_eq!((numbers.change_fail_rate.failed, numbers.deployment_rework_rate.rework), (1, 1));
+}
+
+#[test]
+fn an_older_run_deployed_again_is_a_rollback_without_having_been_there() {
+    let told = |earlier: Deployed| work_of(&material(vec![good(5, "b", 5), earlier]))[1].rolls_back;
+    assert!(told(good(4, "a", 7)));
+    let other = Some(name("refs/heads/release/1"));
+    assert!(!told(Deployed { branch: other, ..good(4, "a", 7) }), "two branches are neither older nor newer");
+}
+
+#[test]
+fn pushes_tell_which_commit_is_older_whatever_runs_say() {
+    let mut of = material(vec![good(5, "b", 5), good(6, "a", 7)]);
+    of.updates = vec![push("a", "b")];
+    assert!(work_of(&of)[1].rolls_back);
+    let mut of = material(vec![good(5, "a", 5), good(4, "b", 7)]);
+    of.updates = vec![push("a", "b")];
+    assert!(!work_of(&of)[1].rolls_back);
+}
+
+#[test]
+fn the_same_commit_again_is_no_rollback_and_brings_nothing() {
+    let report = report_of(&material(vec![good(1, "a", 1), good(2, "a", 5)]), weeks(1));
+    assert_eq!(report.numbers.change_lead_time.total.median, Figure::unknown(Unknown::NoNewCommits));
+    assert_eq!(report.numbers.change_fail_rate.failed, 0);
+}
+
+#[test]
+fn without_incidents_that_is_said() {
+    let report = report_of(&material(vec![good(1, "a", 1)]), weeks(1));
+    assert!(!report.coverage.incident_source);
+    let recovery = report.numbers.failed_deployment_recovery_time.time;
+    assert_eq!(recovery.median, Figure::unknown(Unknown::NoFailures));
+}
+
+#[test]
+fn an_incident_belongs_to_the_latest_production_deployment_before_it() {
+    let staging = Deployed { line: 1, ..good(3, "c", 8) };
+    let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), staging, good(4, "d", 20)]);
+    of.lines.push(line("staging", false));
+    of.incidents = vec![incident(9, Some(11))];
+    let work = work_of(&of);
+    assert_eq!(
+        (work[1].run_id, &work[1].failed_because, work[1].recovery_seconds),
+        (2, &vec!["incident"], Some(21_600))
+    );
+    of.incidents[0].run = Some(1);
+    assert_eq!(work_of(&of)[0].failed_because, ["incident"], "unless it names one");
+}
+
+#[test]
+fn recovery_is_whichever_is_known_first() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), good(3, "c", 10)]);
+    of.incidents = vec![incident(6, Some(20))];
+    assert_eq!(work_of(&of)[1].recovery_seconds, Some(18_000));
+    of.incidents = vec![incident(6, None)];
+    of.deployments.pop();
+    let report = report_of(&of, weeks(1)).numbers.failed_deployment_recovery_time;
+    assert_eq!((report.time.median, report.not_recovered), (Figure::unknown(Unknown::NotRecovered), 1));
+}
+
+#[test]
+fn a_fix_after_an_incident_is_rework_and_one_without_is_none() {
+    let fix = |hour| Deployed { branch: Some(name("refs/heads/hotfix/total")), ..good(3, "c", hour) };
+    let told = |opened, hour| {
+        let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), fix(hour)]);
+        of.incidents = vec![incident(opened, None)];
+        work_of(&of)[2].rework
+    };
+    assert!(told(6, 8));
+    assert!(!told(9, 8), "it came before");
+    assert!(!told(6, 6 + 49), "it came too late");
+    let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), good(3, "c", 8)]);
+    of.incidents = vec![incident(6, None)];
+    assert!(!work_of(&of)[2].rework, "nothing says that it is a fix");
+    of.deployments[2].is_fix = true;
+    assert!(work_of(&of)[2].rework);
+}
+
+#[test]
+fn weeks_without_deployments_count() {
+    let often = |hours: &[i64], window| {
+        let of = material((1..).zip(hours).map(|(run, hour)| good(run, "a", *hour)).collect());
+        report_of(&of, window).numbers.deployment_frequency
+    };
+    let busy = often(&[0, 24, 25, 48, 72, 96], weeks(3));
+    assert_eq!(busy.deploy_days, Figure::known(5));
+    assert_eq!(busy.median_deploy_days_a_week, Figure::known(0), "of 0, 0 and 5");
+    assert_eq!(often(&[0, 24, 48, 72, 96], weeks(1)).level, Some(Level::Elite));
+    let part = Window { from: at(24), until: at(6 * 24) };
+    assert_eq!(often(&[25], part).median_deploy_days_a_week, Figure::unknown(Unknown::NoWholeWeek));
+}
+
+#[test]
+fn the_edge_of_a_week_is_that_of_the_zone() {
+    let of = material(vec![good(1, "a", 7 * 24 - 1), good(2, "b", 7 * 24)]);
+    let judged = Judged::all(&of, &Terms::default());
+    let selection = Selection::new(&of, &judged, |_, _| true);
+    let by_week = |zone: &str| -> Vec<_> {
+        let report = selection.report(weeks(2), zone.parse().unwrap(), Some(Period::Week));
+        report.series.iter().map(|week| week.deployment_frequency.deployments.value.unwrap()).collect()
+    };
+    assert_eq!(by_week("UTC"), [1, 1]);
+    assert_eq!(by_week("Asia/Tokyo"), [0, 2, 0], "it is Monday there");
+}
+
+#[test]
+fn nothing_deployed_ever_is_no_zero() {
+    let report = report_of(&material(Vec::new()), weeks(1)).numbers;
+    assert_eq!(report.deployment_frequency.deployments, Figure::unknown(Unknown::NothingDeployed));
+    let report = report_of(&material(vec![good(1, "a", -50)]), weeks(1)).numbers;
+    assert_eq!(report.deployment_frequency.deployments, Figure::known(0), "it is one where something was, before");
+    assert_eq!(report.change_fail_rate.rate, Figure::unknown(Unknown::NoDeployments));
+}
+
+#[test]
+fn times_that_run_backwards_are_left_out_and_counted() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "b", 5)]);
+    of.updates = vec![push("a", "b")];
+    of.commits.insert(name("b"), at(6));
+    let report = report_of(&of, weeks(1));
+    assert_eq!(report.numbers.change_lead_time.total.count, 0);
+    assert_eq!(report.coverage.commits_from_the_future, 1);
+}
+
+#[test]
+fn a_loop_of_pushes_ends() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "c", 5)]);
+    of.updates = vec![push("b", "c"), push("c", "b")];
+    assert_eq!(report_of(&of, weeks(1)).coverage.commits_unknown, 1);
+}
+
+#[test]
+fn gaps_in_the_time_are_told() {
+    let mut of = material(vec![good(1, "a", 1)]);
+    of.gaps = vec![(at(-9), Some(at(-8))), (at(5), Some(at(6))), (at(7), None), (at(7 * 24), None)];
+    assert_eq!(report_of(&of, weeks(1)).coverage.gaps, 2);
+    assert_eq!(Terms::default().rework_within, Duration::from_secs(2 * 24 * 3_600));
+}

@@ -1,0 +1,111 @@
+use axum::{Extension, Json};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::answers::OfList;
+use super::asked::{Asked, Since};
+use crate::catalog::{Delivery, DeliveryQuestion};
+use crate::domain::metrics::{Period, Terms, Wanted, Window, Zone};
+use crate::http::reader::Reader;
+use crate::http::{Measures, Problem};
+
+/// Which deployments, and when.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct Asking {
+    organization: Option<String>,
+    /// A project's name or id.
+    project: Option<String>,
+    /// The name or id of a pipeline, or of a release's definition.
+    pipeline: Option<String>,
+    repository: Option<String>,
+    /// One environment; without it all that are production.
+    environment: Option<String>,
+    /// A service or a team, by the configuration.
+    service: Option<String>,
+    team: Option<String>,
+    /// From then on: a duration such as `90d`, which is the default, or a time such as `2019-10-02T19:54:00Z`.
+    #[param(value_type = Option<String>)]
+    since: Option<Since>,
+    /// Until then; without it, now.
+    #[param(value_type = Option<String>)]
+    until: Option<Since>,
+    /// Also by day, ISO week or month.
+    #[param(value_type = Option<String>)]
+    by: Option<Every>,
+    /// Whose days and weeks, such as `Europe/Berlin`; without it, those of the configuration.
+    time_zone: Option<String>,
+    /// Also the deployments, commits and incidents behind the numbers.
+    #[serde(default)]
+    #[param(required = false, default = false)]
+    work: bool,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Every {
+    Day,
+    Week,
+    Month,
+}
+
+impl From<Every> for Period {
+    fn from(every: Every) -> Self {
+        match every {
+            Every::Day => Self::Day,
+            Every::Week => Self::Week,
+            Every::Month => Self::Month,
+        }
+    }
+}
+
+const DAYS_90: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 3_600);
+
+/// DORA's five metrics, with what they rest on. A number that cannot be had is null, with the reason beside it.
+#[utoipa::path(
+    get,
+    path = "/api/v1/metrics",
+    operation_id = "getMetrics",
+    tag = "metrics",
+    params(Asking),
+    responses((status = 200, body = Delivery), OfList)
+)]
+pub(super) async fn show(
+    reader: Reader,
+    measures: Option<Extension<Measures>>,
+    Asked(asking): Asked<Asking>,
+) -> Result<Json<Delivery>, Problem> {
+    let measures = measures.map(|Extension(measures)| measures).unwrap_or_default();
+    let question = question(&reader, &measures, asking)?;
+    Ok(Json(reader.catalog.delivery(&question).await?))
+}
+
+fn question(reader: &Reader, measures: &Measures, asking: Asking) -> Result<DeliveryQuestion, Problem> {
+    let now = reader.clock.now();
+    let from = asking.since.map_or_else(|| now.minus(DAYS_90), |since| since.resolve(now));
+    let window = Window { from, until: asking.until.map_or(now, |until| until.resolve(now)) };
+    if window.from >= window.until {
+        return Err(Problem::bad_request("`since` is not before `until`."));
+    }
+    let zone = asking.time_zone.map(|name| name.parse::<Zone>());
+    let zone = zone.transpose().map_err(|error| Problem::bad_request(format!("{error}.")))?;
+    Ok(DeliveryQuestion {
+        wanted: Wanted {
+            organization: asking.organization,
+            project: asking.project,
+            pipeline: asking.pipeline,
+            repository: asking.repository,
+            environment: asking.environment,
+            service: asking.service,
+            team: asking.team,
+        },
+        window,
+        zone: zone.unwrap_or(measures.zone),
+        period: asking.by.map(Into::into),
+        work: asking.work,
+        terms: Terms::clone(&measures.terms),
+        owners: reader.owners.clone(),
+        now,
+    })
+}

@@ -1,0 +1,151 @@
+//! How long delivery metrics take in a catalog of many runs.
+//!
+//! `cargo bench --bench metrics [-- RUNS]`: fills a local file with a made-up history, pushes and pull requests among it,
+//! and asks for the numbers of 90 days and of a year. Fails where the median is above 100 ms, or above 1 s.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops at the unexpected")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pipetrail::ado::{Decoded, Decoder};
+use pipetrail::catalog::{self, Catalog, DeliveryQuestion};
+use pipetrail::clock::SystemClock;
+use pipetrail::domain::metrics::{Period, Terms, Wanted, Window, Zone};
+use pipetrail::domain::{Fact, Key, Record, Time};
+use pipetrail::history::Plan;
+use pipetrail::sqlite::{LocalFile, Missing};
+use rusqlite::Connection;
+
+const DEFAULT_RUNS: usize = 1_000_000;
+/// A record of which so many events do not speak is over.
+const QUIET: usize = 30_000;
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+const ROUNDS: usize = 15;
+
+fn main() {
+    let runs = std::env::args().skip(1).find_map(|word| word.parse().ok()).unwrap_or(DEFAULT_RUNS);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.db");
+    let started = Instant::now();
+    let (runs, until) = fill(&path, runs);
+    println!("{runs} runs in {:.0} s, {} MiB", started.elapsed().as_secs_f64(), size(&path) >> 20);
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let file = LocalFile::open(&path, Missing::Fail, Arc::new(SystemClock)).unwrap();
+    let catalog = Catalog::local(file);
+    let mut slow = Vec::new();
+    for (name, days, most, wanted) in [
+        ("90 days, all", 90, 100.0, Wanted::default()),
+        ("90 days, a pipeline", 90, 100.0, pipeline()),
+        ("a year, all", 365, 1_000.0, Wanted::default()),
+        ("a year, a pipeline", 365, 1_000.0, pipeline()),
+    ] {
+        let question = question(until, days, wanted);
+        let taken = runtime.block_on(timed(&catalog, &question));
+        println!("{name:<24} {taken:>8.1} ms");
+        slow.extend((taken > most).then_some(name));
+    }
+    assert_eq!(slow, [] as [&str; 0], "slower than 100 ms, or than 1 s");
+}
+
+fn pipeline() -> Wanted {
+    Wanted { pipeline: Some("spartan-api-deploy".to_owned()), ..Wanted::default() }
+}
+
+fn question(until: Time, days: u32, wanted: Wanted) -> DeliveryQuestion {
+    DeliveryQuestion {
+        wanted,
+        window: Window { from: until.minus(days * DAY), until },
+        zone: Zone::default(),
+        period: Some(Period::Week),
+        work: false,
+        terms: Terms::default(),
+        owners: Default::default(),
+        now: until,
+    }
+}
+
+/// The median in ms.
+async fn timed(catalog: &Catalog, question: &DeliveryQuestion) -> f64 {
+    let mut taken = Vec::new();
+    for _ in 0..ROUNDS {
+        let asked = Instant::now();
+        let numbers = catalog.delivery(question).await.unwrap().report.numbers;
+        assert!(numbers.change_fail_rate.finished > 0);
+        taken.push(asked.elapsed().as_secs_f64() * 1e3);
+    }
+    taken.sort_by(f64::total_cmp);
+    taken.get(ROUNDS / 2).copied().unwrap()
+}
+
+/// Writes the catalog's rows alone, by the projection that the store uses.
+fn fill(path: &Path, runs: usize) -> (usize, Time) {
+    drop(LocalFile::open(path, Missing::Create, Arc::new(SystemClock)).unwrap());
+    let connection = Connection::open(path).unwrap();
+    connection.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000").unwrap();
+    let projection = catalog::projection();
+    projection.prepare(&connection).unwrap();
+    let from = Time::parse("2024-01-01T00:00:00Z").unwrap().unwrap();
+    let plan = Plan { runs_per_day: 2_000, about: true, ..Plan::new("fabrikam", from, from.plus(3_650 * DAY), 7) };
+    let decoder = Decoder::default();
+    let (mut written, mut until, mut last) = (0, from, 0);
+    let mut open = Open::new();
+    for (nth, event) in plan.events().enumerate() {
+        if let Ok(Decoded::Facts(facts)) = decoder.decode(&event.body) {
+            facts.into_iter().for_each(|fact| add(&mut open, nth, fact));
+        }
+        if nth.is_multiple_of(QUIET) {
+            until = event.due;
+            written += write(&connection, &mut open, nth.saturating_sub(QUIET), &mut last);
+            if written >= runs {
+                break;
+            }
+        }
+    }
+    written += write(&connection, &mut open, usize::MAX, &mut last);
+    connection.execute_batch("BEGIN").unwrap();
+    for fact in plan.deployments().take_while(|fact| fact.key.run <= last) {
+        projection.apply(&Record::of(&Fact::Deployment(fact)))(&connection).unwrap();
+    }
+    connection.execute_batch("COMMIT").unwrap();
+    (written, until)
+}
+
+/// Records with the number of the event that spoke of each last.
+type Open = BTreeMap<Key, (usize, Record)>;
+
+/// Those that nobody spoke of since that event; answers how many of them were runs.
+fn write(connection: &Connection, open: &mut Open, before: usize, last: &mut u64) -> usize {
+    let projection = catalog::projection();
+    let mut runs = 0;
+    connection.execute_batch("BEGIN").unwrap();
+    open.retain(|_, (nth, record)| {
+        if *nth >= before {
+            return true;
+        }
+        projection.apply(record)(connection).unwrap();
+        if let Record::Run(run) = record {
+            *last = run.shown().key.run.max(*last);
+            runs += 1;
+        }
+        false
+    });
+    connection.execute_batch("COMMIT").unwrap();
+    runs
+}
+
+fn add(open: &mut Open, nth: usize, fact: Fact) {
+    match open.get_mut(&fact.key()) {
+        Some((last, record)) => {
+            *last = nth;
+            record.add(&fact);
+        }
+        None => drop(open.insert(fact.key(), (nth, Record::of(&fact)))),
+    }
+}
+
+fn size(path: &Path) -> u64 {
+    std::fs::metadata(path).unwrap().len()
+}

@@ -1,0 +1,338 @@
+"""Delivery metrics from raw events, by other code than the program's. Standard library only.
+
+`dora.py FOLDER SEED...` makes up an organization for each seed, and writes `SEED.ndjson` (its events), `SEED.json` (its
+deployment records, and what to ask) and `SEED.expected.json` (the numbers).
+"""
+
+import json
+import re
+import sys
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
+
+import organization
+
+LOOK_BACK = timedelta(days=30)
+REWORK = timedelta(days=2)
+PRODUCTION = {"production": True, "live": True, "prod-eu": True, "prod-us": True, "staging": False}
+BY_NAME = {"production": "production", "prod-eu": "prod-eu", "prod-us": "prod-us", "deploy-staging": "staging"}
+FIXES = re.compile(r"^(refs/heads/)?(hotfix[/-]|fix/|bugfix/|fix:|hotfix:|revert )", re.I)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def read(text):
+    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def rank(percent, values):
+    values = sorted(values)
+    return values[max(1, -(-percent * len(values) // 100)) - 1] if values else None
+
+
+def whole(span):
+    return span // timedelta(seconds=1)
+
+
+class Told:
+    """What the events say, each by itself."""
+
+    def __init__(self, folder, seed):
+        about = json.load(open(f"{folder}/{seed}.json"))
+        self.plan, self.records = about["plan"], about["records"]
+        self.runs, self.stages, self.pushes, self.requests = {}, {}, {}, defaultdict(dict)
+        self.made, self.incidents = {}, defaultdict(lambda: {"states": {}})
+        for line in open(f"{folder}/{seed}.ndjson"):
+            event = json.loads(line)
+            self.take(event["eventType"], event["resource"], read(event["createdDate"]))
+
+    def take(self, kind, of, said):
+        if kind == "build.complete":
+            self.runs[of["id"]] = {"commit": of["sourceVersion"], "branch": of["sourceBranch"], "pipeline": of["definition"]["id"]}
+        elif kind.endswith("stage-state-changed-event"):
+            stage = of["stage"]
+            key = (of["pipeline"]["id"], of["runId"], stage["name"], stage["attempt"])
+            self.stages[key] = (stage["result"], read(stage["finishTime"]))
+        elif kind == "git.push":
+            update = of["refUpdates"][0]
+            commits = [commit["commitId"] for commit in of["commits"]]
+            self.pushes[(update["name"], update["newObjectId"])] = (update["oldObjectId"], commits)
+            self.made.update({commit["commitId"]: read(commit["author"]["date"]) for commit in of["commits"]})
+        elif kind.startswith("git.pullrequest."):
+            request = self.requests[of["pullRequestId"]]
+            request.update(created=read(of["creationDate"]), branch=of["sourceRefName"], title=of["title"])
+            if of["reviewers"][0]["vote"] > 0:
+                request["approved"] = min(said, request.get("approved", said))
+            if "commits" in of:
+                request["commits"] = [commit["commitId"] for commit in of["commits"]]
+            if of["status"] == "completed":
+                request.update(closed=read(of["closedDate"]), merge=of["lastMergeCommit"]["commitId"])
+        else:
+            revision = of.get("revision", of)
+            incident = self.incidents[revision["id"]]
+            fields = revision["fields"]
+            incident.update(project=fields["System.TeamProject"], opened=read(fields["System.CreatedDate"]))
+            incident["states"][revision["rev"]] = (fields["System.State"], read(fields["System.ChangedDate"]))
+
+
+class Oracle:
+    def __init__(self, folder, seed):
+        self.told = Told(folder, seed)
+        plan = self.told.plan
+        self.zone = ZoneInfo(plan["zone"])
+        self.start, self.end, self.now = (read(plan[key]) for key in ("from", "until", "now"))
+        self.horizon = self.start - LOOK_BACK
+        self.merges = {request["merge"]: (number, request) for number, request in self.told.requests.items() if "merge" in request}
+        for request in self.merges.values():
+            if "approved" in request[1]:
+                request[1]["approved"] = min(request[1]["approved"], request[1]["closed"])
+        self.deployments = self.find()
+        self.lines = defaultdict(list)
+        for deployed in sorted(self.deployments, key=self.order):
+            self.lines[deployed["line"]].append(deployed)
+        self.link()
+        for line in self.lines.values():
+            self.judge(line)
+
+    @staticmethod
+    def order(of):
+        return of["finished"], of["run"], of["attempt"], of["stage"]
+
+    def ends(self, result):
+        partial = {"counts": "partiallySucceeded", "fails": "failed", "ignored": None}[self.told.plan["partial"]]
+        return {"succeeded": "succeeded", "failed": "failed", "partiallySucceeded": partial}.get(result)
+
+    def find(self):
+        found, recorded, known = [], set(), defaultdict(set)
+        for record in self.told.records:
+            environment = record["environment"][1]
+            recorded.add((record["pipeline"], record["run"], record["stage"], record["attempt"]))
+            known[(record["pipeline"], record["stage"])].add(environment)
+            key = record["pipeline"], record["run"], record["stage"], record["attempt"]
+            found.append((key, record["result"], read(record["finished"]), environment, "certain"))
+        for key, (result, finished) in self.told.stages.items():
+            if key in recorded or finished is None:
+                continue
+            environments = known.get((key[0], key[2]))
+            if environments:
+                found += [(key, result, finished, environment, "likely") for environment in environments]
+            elif key[2] in BY_NAME:
+                found.append((key, result, finished, BY_NAME[key[2]], "byPattern"))
+        deployments = []
+        for (pipeline, run, stage, attempt), result, finished, environment, how in found:
+            ending = self.ends(result)
+            if ending is None or finished >= self.now:
+                continue
+            about = self.told.runs[run]
+            deployments.append({
+                "line": (pipeline, environment), "run": run, "stage": stage, "attempt": attempt, "ending": ending,
+                "finished": finished, "how": how, "commit": about["commit"], "branch": about["branch"], "incidents": [],
+                "by": None, "back": False, "changes": None, "rework": False, "recovered": None,
+            })
+        return self.since_horizon(deployments)
+
+    def since_horizon(self, deployments):
+        """What finished since then, and of each line that has any of it the last that succeeded before."""
+        late = [of for of in deployments if of["finished"] >= self.horizon]
+        last = {}
+        for of in sorted(deployments, key=self.order):
+            if of["finished"] < self.horizon and of["ending"] in ("succeeded", "partiallySucceeded"):
+                last[of["line"]] = of
+        lines = {of["line"] for of in late}
+        return late + [of for line, of in last.items() if line in lines]
+
+    def link(self):
+        projects = {11: "shop", 12: "shop", 21: "bank"}
+        production = sorted((of for of in self.deployments if PRODUCTION[of["line"][1]]), key=self.order)
+        for number, incident in self.told.incidents.items():
+            if not self.horizon <= incident["opened"] < self.now:
+                continue
+            before = [of for of in production if of["finished"] <= incident["opened"] and projects[of["line"][0]] == incident["project"]]
+            if before:
+                state, at = incident["states"][max(incident["states"])]
+                over = at if state == "Resolved" and at < self.now else None
+                before[-1]["incidents"].append((number, incident["opened"], over))
+
+    def between(self, branch, after, upto):
+        way, at = [], upto
+        while at != after:
+            if (branch, at) not in self.told.pushes or len(way) > 10000:
+                return None
+            old, commits = self.told.pushes[(branch, at)]
+            way.append((at, commits))
+            at = old
+        return way
+
+    def commits(self, way):
+        found, requests = set(), {}
+        for new, commits in way:
+            for commit in commits + [new]:
+                number, request = self.merges.get(commit, (None, {}))
+                sources = request.get("commits")
+                if sources:
+                    requests.update({source: number for source in sources})
+                else:
+                    found.add(commit)
+                    if number:
+                        requests[commit] = number
+        return {commit: requests.get(commit) for commit in found | set(requests)}
+
+    def judge(self, line):
+        first = {}
+        for of in line:
+            first[of["commit"]] = min(of["run"], first.get(of["commit"], of["run"]))
+        current, been = None, set()
+        for of in line:
+            if of["ending"] == "failed":
+                continue
+            if current is None:
+                of["changes"] = "first"
+            elif of["commit"] == current["commit"]:
+                of["changes"] = {}
+            else:
+                way = self.between(of["branch"], current["commit"], of["commit"])
+                if way is not None:
+                    of["changes"] = self.commits(way)
+                else:
+                    back = self.between(current["branch"], of["commit"], current["commit"]) is not None
+                    comparable = of["commit"] in been or of["branch"] == current["branch"]
+                    of["back"] = back or (comparable and first[of["commit"]] < first[current["commit"]])
+                    of["changes"] = {} if of["back"] else "unknown"
+            if of["back"]:
+                current["by"] = of
+            been.add(of["commit"])
+            current = of
+        opened = [incident[1] for of in line for incident in of["incidents"]]
+        for at, of in enumerate(line):
+            if self.failed(of):
+                after = [other["finished"] for other in line[at + 1:] if other["ending"] != "failed"][:1]
+                over = after + [incident[2] for incident in of["incidents"] if incident[2]]
+                of["recovered"] = min(over) if over else None
+            follows = any(of["finished"] - REWORK <= when < of["finished"] for when in opened)
+            numbers = of["changes"].values() if isinstance(of["changes"], dict) else []
+            requests = [self.told.requests[number] for number in numbers if number]
+            names = [of["branch"]] + [text for request in requests for text in (request["branch"], request["title"])]
+            of["rework"] = of["back"] or (follows and any(FIXES.match(name) for name in names))
+
+    @staticmethod
+    def failed(of):
+        return of["ending"] == "failed" or of["by"] is not None or bool(of["incidents"])
+
+    def leads(self, chosen):
+        seen = set()
+        for of in chosen:
+            for commit in sorted(of["changes"]) if isinstance(of["changes"], dict) else []:
+                if commit in seen:
+                    continue
+                seen.add(commit)
+                request = self.told.requests.get(of["changes"][commit], {})
+                made, created, approved = self.told.made.get(commit), request.get("created"), request.get("approved")
+                if "merge" not in request:
+                    created = approved = None
+                split = (whole(approved - created), whole(of["finished"] - approved)) if created and approved else None
+                yield of, commit, whole(of["finished"] - made) if made else None, split
+
+    def day(self, time):
+        return time.astimezone(self.zone).date()
+
+    def midnight(self, day):
+        return datetime(day.year, day.month, day.day, tzinfo=self.zone).astimezone(timezone.utc)
+
+    def cut(self, period):
+        first = self.day(self.start)
+        first -= timedelta(days={"day": 0, "week": first.weekday(), "month": first.day - 1}[period])
+        parts = []
+        while self.midnight(first) < self.end:
+            following = first + timedelta(days={"day": 1, "week": 7, "month": 31}[period])
+            if period == "month":
+                following = following.replace(day=1)
+            parts.append((max(self.start, self.midnight(first)), min(self.end, self.midnight(following))))
+            first = following
+        return parts
+
+    def numbers(self, chosen, leads, start, end):
+        within = [of for of in chosen if start <= of["finished"] < end]
+        good = [of for of in within if of["ending"] != "failed"]
+        mine = [lead for lead in leads if start <= lead[0]["finished"] < end]
+        total = [lead[2] for lead in mine if lead[2] is not None and lead[2] >= 0]
+        split = [lead[3] for lead in mine if lead[3] and min(lead[3]) >= 0]
+        failed = [of for of in within if self.failed(of)]
+        took = [whole(of["recovered"] - of["finished"]) for of in failed if of["recovered"]]
+        rework = sum(of["rework"] for of in within)
+        # As text: readers of JSON differ in the last digit.
+        share = lambda part: repr(part / len(within)) if within else None
+        known = bool(chosen)
+        return {
+            "deployments": len(good) if known else None,
+            "deployDays": len({self.day(of["finished"]) for of in good}) if known else None,
+            "medianDeployDaysAWeek": rank(50, self.weeks(chosen, start, end)) if known else None,
+            "lead": [rank(percent, total) for percent in (50, 75, 95)], "leads": len(total),
+            "review": [rank(percent, [one for one, _ in split]) for percent in (50, 75, 95)],
+            "deployment": [rank(percent, [two for _, two in split]) for percent in (50, 75, 95)],
+            "failed": len(failed), "finished": len(within), "failRate": share(len(failed)),
+            "recovery": [rank(percent, took) for percent in (50, 75, 95)], "notRecovered": len(failed) - len(took),
+            "rework": rework, "reworkRate": share(rework),
+        }
+
+    def weeks(self, chosen, start, end):
+        first = self.day(start)
+        first += timedelta(days=-first.weekday() % 7)
+        if self.midnight(first) < start:
+            first += timedelta(days=7)
+        counts = []
+        while self.midnight(first + timedelta(days=7)) <= end:
+            a, b = self.midnight(first), self.midnight(first + timedelta(days=7))
+            counts.append(len({self.day(of["finished"]) for of in chosen if a <= of["finished"] < b and of["ending"] != "failed"}))
+            first += timedelta(days=7)
+        return counts
+
+    def report(self, wanted):
+        chosen = [of for of in sorted(self.deployments, key=self.order) if wanted(of)]
+        leads = list(self.leads(chosen))
+        within = [of for of in chosen if self.start <= of["finished"] < self.end]
+        mine = [lead for lead in leads if self.start <= lead[0]["finished"] < self.end]
+        good = [of["finished"] for of in within if of["ending"] != "failed"]
+        gaps = [whole(b - a) for a, b in zip(good, good[1:])]
+        ends = lambda of: [why for is_so, why in (
+            (of["ending"] == "failed", "failed"), (of["by"] is not None, "rolledBack"), (bool(of["incidents"]), "incident")) if is_so]
+        return {
+            "numbers": self.numbers(chosen, leads, self.start, self.end),
+            "series": [self.numbers(chosen, leads, *part) for part in self.cut(self.told.plan["period"])],
+            "between": [rank(percent, gaps) for percent in (50, 75, 95)],
+            "coverage": {
+                "deployments": len(within),
+                **{how: sum(of["how"] == how for of in within) for how in ("certain", "likely", "byPattern")},
+                "partiallySucceeded": sum(of["ending"] == "partiallySucceeded" for of in within),
+                "firstOnRecord": sum(of["changes"] == "first" for of in within),
+                "commitsUnknown": sum(of["changes"] == "unknown" for of in within),
+                "commits": len(mine),
+                "commitsWithoutTime": sum(lead[2] is None for lead in mine),
+                "commitsFromTheFuture": sum(lead[2] is not None and lead[2] < 0 for lead in mine),
+                "incidentSource": bool(self.told.incidents),
+            },
+            "work": [{
+                "runId": of["run"], "stage": of["stage"], "attempt": of["attempt"], "environment": of["line"][1],
+                "failedBecause": ends(of), "rollsBack": of["back"], "rework": of["rework"],
+                "incidents": sorted(f"work item {number}" for number, _, _ in of["incidents"]),
+                "recoverySeconds": whole(of["recovered"] - of["finished"]) if of["recovered"] else None,
+                "commits": sorted(lead[1] for lead in mine if lead[0] is of),
+            } for of in within],
+        }
+
+
+def main(folder, seeds):
+    for seed in seeds:
+        organization.write(folder, seed)
+        oracle = Oracle(folder, seed)
+        pipelines = {"web": 11, "api": 12, "ledger": 21}
+        expected = {"": oracle.report(lambda of: PRODUCTION[of["line"][1]])}
+        for name, number in pipelines.items():
+            expected[f"pipeline={name}"] = oracle.report(lambda of: PRODUCTION[of["line"][1]] and of["line"][0] == number)
+        expected["environment=staging"] = oracle.report(lambda of: of["line"][1] == "staging")
+        expected["project=bank"] = oracle.report(lambda of: of["line"][0] == 21)
+        with open(f"{folder}/{seed}.expected.json", "w") as file:
+            json.dump(expected, file)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], [int(seed) for seed in sys.argv[2:]])

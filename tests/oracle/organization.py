@@ -1,0 +1,271 @@
+"""A made-up organization, as the events that Azure DevOps would send of it. Every trap of delivery metrics is in it.
+
+Standard library only. The same seed gives the same events.
+"""
+
+import hashlib
+import json
+import random
+from datetime import datetime, timedelta, timezone
+
+ORGANIZATION = "fabrikam"
+PROJECTS = {"shop": "11111111-0000-4000-8000-000000000001", "bank": "11111111-0000-4000-8000-000000000002"}
+MAIN = "refs/heads/main"
+ZONES = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Auckland", "Asia/Kolkata", "Africa/Cairo"]
+START = datetime(2025, 1, 6, tzinfo=timezone.utc)
+
+
+def text(time):
+    return time.strftime("%Y-%m-%dT%H:%M:%S.") + f"{time.microsecond:06d}Z"
+
+
+def guid(of):
+    digest = hashlib.sha256(of.encode()).hexdigest()
+    return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
+
+
+class Organization:
+    def __init__(self, seed):
+        self.seed, self.rng = seed, random.Random(seed)
+        self.events, self.records, self.numbers = [], [], {}
+        rng = self.rng
+        self.plan = {
+            "zone": ZONES[seed % len(ZONES)],
+            "from": START + timedelta(days=45, hours=rng.randrange(200), minutes=rng.randrange(60)),
+            "partial": ["counts", "fails", "ignored"][seed % 3],
+            "incidents": seed % 4 != 0,
+            "period": ["day", "week", "month"][seed % 3],
+        }
+        self.plan["until"] = self.plan["from"] + timedelta(days=20 + seed % 30, hours=rng.randrange(24))
+        self.plan["now"] = self.plan["until"] + timedelta(days=seed % 9)
+
+    def number(self, kind, first=1):
+        self.numbers[kind] = self.numbers.get(kind, first - 1) + 1
+        return self.numbers[kind]
+
+    def commit(self):
+        return hashlib.sha1(f"{self.seed} {self.number('commit')}".encode()).hexdigest()
+
+    def event(self, kind, version, project, created, resource):
+        base = {"baseUrl": f"https://dev.azure.com/{ORGANIZATION}/", "id": guid("collection")}
+        self.events.append({
+            "id": guid(f"{self.seed} event {len(self.events)}"),
+            "eventType": kind,
+            "publisherId": "tfs",
+            "resource": resource,
+            "resourceVersion": version,
+            "resourceContainers": {
+                "collection": base, "account": base, "project": {"id": PROJECTS[project], "baseUrl": base["baseUrl"]},
+            },
+            "createdDate": text(created),
+        })
+
+    def repository(self, project, name):
+        return {
+            "id": guid(name), "name": name, "url": f"https://dev.azure.com/{ORGANIZATION}/_apis/git/repositories/{guid(name)}",
+            "project": {"id": PROJECTS[project], "name": project},
+        }
+
+    def push(self, project, repository, branch, old, new, commits, at):
+        number = self.number("push")
+        self.event("git.push", "1.0", project, at + timedelta(seconds=1), {
+            "commits": [{
+                "commitId": commit,
+                "author": {"name": "Ana", "date": text(made)},
+                "committer": {"name": "Ana", "date": text(made)},
+                "comment": "Work",
+            } for commit, made in commits],
+            "refUpdates": [{"name": branch, "oldObjectId": old or "0" * 40, "newObjectId": new}],
+            "repository": self.repository(project, repository),
+            "pushedBy": {"displayName": "Ana", "id": guid("Ana")},
+            "pushId": number,
+            "date": text(at),
+            "url": f"https://dev.azure.com/{ORGANIZATION}/_apis/git/repositories/{guid(repository)}/pushes/{number}",
+        })
+
+    def pull_request(self, kind, of, created, status, **more):
+        project, repository = of["project"], of["repository"]
+        self.event(f"git.pullrequest.{kind}", "1.0", project, created, {
+            "repository": self.repository(project, repository),
+            "pullRequestId": of["number"],
+            "status": status,
+            "createdBy": {"displayName": "Ana", "id": guid("Ana")},
+            "creationDate": text(of["created"]),
+            "title": of["title"],
+            "sourceRefName": of["branch"],
+            "targetRefName": MAIN,
+            "mergeStatus": "succeeded",
+            "lastMergeSourceCommit": {"commitId": of["commits"][-1]},
+            "reviewers": [{"id": guid("Jon"), "displayName": "Jon", "vote": of["vote"]}],
+            "url": f"https://dev.azure.com/{ORGANIZATION}/_apis/git/repositories/{guid(repository)}/pullRequests/{of['number']}",
+            **more,
+        })
+
+    def work(self, line, at):
+        """Something gets into the main branch: by a push, or by a pull request that is squashed or merged."""
+        rng, project, repository, old = self.rng, line["project"], line["repository"], line["head"]
+        lost = rng.random() < 0.07
+        made = [(self.commit(), at - timedelta(minutes=rng.randrange(30, 6000))) for _ in range(rng.randrange(1, 4))]
+        made.sort(key=lambda one: one[1])
+        if rng.random() < 0.04:
+            made[-1] = (made[-1][0], at + timedelta(days=3))
+        if old is None or rng.random() < 0.4:
+            new, pushed = made[-1][0], made
+        else:
+            number = self.number("pullRequest", 100)
+            fix = rng.random() < 0.25
+            of = {
+                "project": project, "repository": repository, "number": number, "vote": 0,
+                "branch": f"refs/heads/{'hotfix' if fix else 'feature'}/{number}", "title": f"Work {number}",
+                "created": at - timedelta(minutes=rng.randrange(20, 400)), "commits": [commit for commit, _ in made],
+            }
+            self.push(project, repository, of["branch"], None, made[-1][0], made, of["created"] - timedelta(minutes=1))
+            self.pull_request("created", of, of["created"], "active")
+            listed = [{"commitId": commit} for commit in of["commits"]]
+            if rng.random() < 0.8:
+                of["vote"] = 10
+                voted = of["created"] + (at - of["created"]) * rng.random()
+                self.pull_request("updated", of, voted, "active", commits=listed)
+            else:
+                self.pull_request("updated", of, of["created"] + timedelta(seconds=30), "active", commits=listed)
+            new = self.commit()
+            merge = (new, at)
+            pushed = [merge] if rng.random() < 0.6 else made + [merge]
+            closed = at - timedelta(seconds=2)
+            self.pull_request("merged", of, at, "completed", closedDate=text(closed), lastMergeCommit={"commitId": new})
+        if not lost:
+            self.push(project, repository, MAIN, old, new, pushed, at)
+        line["head"] = new
+
+    def stage(self, line, run, name, attempt, result, started, finished):
+        project, base = line["project"], f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[line['project']]}"
+        pipeline = {
+            "id": line["pipeline"], "name": line["name"], "folder": "\\",
+            "url": f"{base}/_apis/pipelines/{line['pipeline']}?revision=1",
+        }
+        skipped = result == "skipped"
+        self.event("ms.vss-pipelines.stage-state-changed-event", "5.1-preview.1", project, finished + timedelta(seconds=1), {
+            "stage": {
+                "name": name, "attempt": attempt, "state": "completed", "result": result,
+                "startTime": None if skipped else text(started), "finishTime": None if skipped else text(finished),
+            },
+            "run": {"id": run["id"], "name": run["name"], "state": "inProgress", "createdDate": text(run["queued"]), "pipeline": pipeline},
+            "pipeline": pipeline,
+            "runId": run["id"],
+            "runUrl": f"{base}/_build/results?buildId={run['id']}",
+            "projectId": PROJECTS[project],
+        })
+
+    def build(self, line, run, result, finished):
+        project = line["project"]
+        self.event("build.complete", "2.0", project, finished + timedelta(seconds=6), {
+            "id": run["id"], "buildNumber": run["name"], "status": "completed", "result": result,
+            "queueTime": text(run["queued"]), "startTime": text(run["queued"] + timedelta(seconds=9)), "finishTime": text(finished),
+            "definition": {"id": line["pipeline"], "name": line["name"], "path": "\\", "project": {"id": PROJECTS[project], "name": project}},
+            "project": {"id": PROJECTS[project], "name": project},
+            "sourceBranch": run["branch"], "sourceVersion": run["commit"], "reason": "individualCI",
+            "requestedFor": {"displayName": "Ana", "id": guid("Ana")},
+            "repository": {"id": guid(line["repository"]), "type": "TfsGit", "name": line["repository"]},
+            "url": f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[project]}/_apis/build/Builds/{run['id']}",
+            "lastChangedDate": text(finished),
+        })
+
+    def run(self, line, commit, at, branch=MAIN):
+        number = self.number("run", 1000)
+        return {"id": number, "name": f"n{number}", "commit": commit, "branch": branch, "queued": at}
+
+    def ending(self):
+        words = ["succeeded"] * 70 + ["failed"] * 12 + ["partiallySucceeded"] * 5
+        return self.rng.choice(words + ["skipped"] * 5 + ["canceled"] * 3 + ["rejected"] * 3 + ["abandoned"] * 2)
+
+    def deploy(self, line, run, at, attempt=1):
+        """All stages of a run, or again its production stages. Answers when it was over."""
+        rng, over, worst = self.rng, at, "succeeded"
+        stages = line["stages"] if attempt == 1 else line["stages"][-len(line["production"]):]
+        for name in stages:
+            started = over + timedelta(seconds=rng.randrange(5, 60))
+            over = started + timedelta(seconds=rng.randrange(60, 4000), microseconds=rng.randrange(1000000))
+            production = name in line["production"]
+            result = self.ending() if production else "succeeded"
+            self.stage(line, run, name, attempt, result, started, over)
+            # Some attempts leave a record, which says more than any name.
+            if name in line["records"] and result != "skipped" and rng.random() < 0.7:
+                self.records.append({
+                    "project": line["project"], "environment": line["records"][name], "pipeline": line["pipeline"],
+                    "run": run["id"], "stage": name, "attempt": attempt, "result": result, "started": text(started),
+                    "finished": text(over), "name": line["name"],
+                })
+            if result in ("failed", "rejected", "canceled", "abandoned"):
+                worst = "failed" if result in ("failed", "rejected") else "canceled"
+        self.build(line, run, worst, over + timedelta(seconds=2))
+        return over
+
+    def incident(self, project, at, resolved):
+        number = self.number("workItem", 5000)
+        url = f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[project]}/_apis/wit/workItems/{number}"
+
+        def fields(state, changed):
+            return {
+                "System.TeamProject": project, "System.WorkItemType": "Incident", "System.State": state,
+                "System.CreatedDate": text(at), "System.ChangedDate": text(changed), "System.Title": "Down",
+                "Microsoft.VSTS.Common.StateChangeDate": text(changed),
+            }
+
+        created = {"id": number, "rev": 1, "fields": fields("New", at), "url": url}
+        self.event("workitem.created", "1.0", project, at + timedelta(seconds=1), created)
+        for revision, state, changed in [(2, "Active", at + timedelta(minutes=5))] + ([(3, "Resolved", resolved)] if resolved else []):
+            self.event("workitem.updated", "1.0", project, changed + timedelta(seconds=1), {
+                "id": revision, "workItemId": number, "rev": revision, "url": f"{url}/updates/{revision}",
+                "fields": {"System.State": {"newValue": state}, "System.ChangedDate": {"newValue": text(changed)}},
+                "revision": {"id": number, "rev": revision, "fields": fields(state, changed), "url": url},
+            })
+
+    def tell(self):
+        rng = self.rng
+        lines = [
+            {"project": "shop", "pipeline": 11, "name": "web", "repository": "web", "stages": ["build", "deploy-staging", "production"],
+             "production": ["production"], "records": {}},
+            {"project": "shop", "pipeline": 12, "name": "api", "repository": "api", "stages": ["build", "ship"],
+             "production": ["ship"], "records": {"ship": (4, "live")}},
+            {"project": "bank", "pipeline": 21, "name": "ledger", "repository": "ledger", "stages": ["build", "prod-eu", "prod-us"],
+             "production": ["prod-eu", "prod-us"], "records": {"prod-us": (7, "prod-us")}},
+        ]
+        for line in lines:
+            line["head"] = None
+        for line in lines:
+            at, past, every = START + timedelta(hours=rng.randrange(48)), [], rng.choice([1200, 3000, 7000])
+            if line["pipeline"] == 21 and self.seed % 2:
+                at = self.plan["from"] + timedelta(hours=rng.randrange(200))
+            while at < self.plan["now"] + timedelta(days=2):
+                for _ in range(rng.randrange(0, 3) if line["head"] else 1):
+                    self.work(line, at)
+                    at += timedelta(minutes=rng.randrange(1, 90))
+                dice = rng.random()
+                if past and dice < 0.08:
+                    run = self.run(line, rng.choice(past[-4:])["commit"], at)
+                    over = self.deploy(line, run, at)
+                elif past and dice < 0.16:
+                    run = rng.choice(past[-3:])
+                    run["attempt"] = run.get("attempt", 1) + 1
+                    over = self.deploy(line, run, at, run["attempt"])
+                else:
+                    branch = "refs/heads/hotfix/x" if dice > 0.95 else MAIN
+                    run = self.run(line, line["head"], at, branch)
+                    over = self.deploy(line, run, at)
+                    past.append(run)
+                if self.plan["incidents"] and rng.random() < 0.15:
+                    opened = over + timedelta(minutes=rng.randrange(1, 600))
+                    resolved = opened + timedelta(minutes=rng.randrange(10, 3000)) if rng.random() < 0.8 else None
+                    self.incident(line["project"], opened, resolved)
+                at = over + timedelta(minutes=rng.randrange(5, every))
+        rng.shuffle(self.events)
+        return self
+
+
+def write(folder, seed):
+    told = Organization(seed).tell()
+    with open(f"{folder}/{seed}.ndjson", "w") as file:
+        file.writelines(json.dumps(event) + "\n" for event in told.events)
+    plan = {key: text(value) if isinstance(value, datetime) else value for key, value in told.plan.items()}
+    with open(f"{folder}/{seed}.json", "w") as file:
+        json.dump({"plan": plan, "records": told.records}, file)
