@@ -299,7 +299,7 @@ mod tests {
             let mut next = mixed(n);
             let (project_id, project_name) = pick(&PROJECTS, next());
             let organization = pick(&["fabrikam", "contoso"], next());
-            let queued = Some(i64::from(n / 2) * 10 + i64::from(next() % 50)).filter(|_| next() % 9 > 0);
+            let queued = Some(i64::from(n / 2) * 10 + i64::from(next() % 50)).filter(|_| !next().is_multiple_of(9));
             let row = rusqlite::params![
                 n / 2,
                 organization,
@@ -353,7 +353,7 @@ mod tests {
 
     fn filter(c: &Connection, n: u32) -> (Scope, RunFilter) {
         let mut next = mixed(n + 77);
-        let mut text = |all: &[&str]| Some(pick(all, next()).to_owned()).filter(|_| next() % 3 == 0);
+        let mut text = |all: &[&str]| Some(pick(all, next()).to_owned()).filter(|_| next().is_multiple_of(3));
         let mut filter = RunFilter {
             organization: text(&["fabrikam", "Contoso", "nobody"]),
             project: text(&["shop", "STORE", "id-1", "ID-2", "nothing"]),
@@ -375,8 +375,11 @@ mod tests {
         }
         let project = |text: &&str| text.parse().unwrap();
         let seen: &[&[&str]] = &[&["shop"], &["contoso/store", "id-2"], &[], &["fabrikam/ID-1", "store", "nothing"]];
-        let scope =
-            if next() % 2 == 0 { Scope::All } else { Scope::Only(pick(seen, next()).iter().map(project).collect()) };
+        let scope = if next().is_multiple_of(2) {
+            Scope::All
+        } else {
+            Scope::Only(pick(seen, next()).iter().map(project).collect())
+        };
         (scope, filter)
     }
 
