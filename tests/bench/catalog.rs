@@ -146,17 +146,27 @@ fn add(open: &mut BTreeMap<Key, Record>, fact: Fact) {
     }
 }
 
-/// Filters alone, in pairs and in threes.
-fn pages(shape: &Shape) -> Vec<(&'static str, RunFilter)> {
-    let page = || RunFilter { top: Some(50), ..RunFilter::default() };
-    let text = |text: &str| Some(text.to_owned());
+fn page() -> RunFilter {
+    RunFilter { top: Some(50), ..RunFilter::default() }
+}
+
+fn text(text: &str) -> Option<String> {
+    Some(text.to_owned())
+}
+
+/// In the middle of the list.
+fn deep(shape: &Shape) -> RunFilter {
+    let organization = "fabrikam".to_owned();
+    let middle = RunsBefore { run_id: u64::midpoint(shape.first, shape.last), organization, pipeline: 0 };
+    RunFilter { after: Some(Place::from(middle)), ..page() }
+}
+
+/// Each filter alone.
+fn alone(shape: &Shape) -> Vec<(&'static str, RunFilter)> {
     let days = |days: u64| Some(shape.until.minus(Duration::from_secs(days * 24 * 3_600)));
-    let middle =
-        RunsBefore { run_id: u64::midpoint(shape.first, shape.last), organization: "fabrikam".to_owned(), pipeline: 0 };
-    let deep = || RunFilter { after: Some(Place::from(middle.clone())), ..page() };
     vec![
         ("first page", page()),
-        ("deep page", deep()),
+        ("deep page", deep(shape)),
         ("oldest first", RunFilter { oldest_first: true, ..page() }),
         ("organization", RunFilter { organization: text("fabrikam"), ..page() }),
         ("organization of nobody", RunFilter { organization: text("nobody"), ..page() }),
@@ -175,8 +185,15 @@ fn pages(shape: &Shape) -> Vec<(&'static str, RunFilter)> {
         ("since an hour", RunFilter { since: days(1).map(|at| at.plus(Duration::from_secs(23 * 3_600))), ..page() }),
         ("since a day", RunFilter { since: days(1), ..page() }),
         ("since 90 days", RunFilter { since: days(90), ..page() }),
+    ]
+}
+
+/// Two and three filters.
+fn together(shape: &Shape) -> Vec<(&'static str, RunFilter)> {
+    let days = |days: u64| Some(shape.until.minus(Duration::from_secs(days * 24 * 3_600)));
+    vec![
         ("pipeline, failed", RunFilter { pipeline: text("nightly-e2e"), result: text("failed"), ..page() }),
-        ("pipeline, failed, deep", RunFilter { pipeline: text("nightly-e2e"), result: text("failed"), ..deep() }),
+        ("pipeline, failed, deep", RunFilter { pipeline: text("nightly-e2e"), result: text("failed"), ..deep(shape) }),
         ("pipeline, main", RunFilter { pipeline: text("14"), branch: text("main"), ..page() }),
         ("main, canceled", RunFilter { branch: text("main"), result: text("canceled"), ..page() }),
         ("main, succeeded", RunFilter { branch: text("main"), result: text("succeeded"), ..page() }),
@@ -215,11 +232,9 @@ fn pages(shape: &Shape) -> Vec<(&'static str, RunFilter)> {
 }
 
 async fn ask(catalog: &Catalog, shape: &Shape) -> Vec<&'static str> {
-    let text = |text: &str| Some(text.to_owned());
-    let page = || RunFilter { top: Some(50), ..RunFilter::default() };
     let mut table = Table::default();
     println!("{:<28} {:>8} {:>8} {:>8}", "question", "median", "p99", "longest");
-    for (name, filter) in pages(shape) {
+    for (name, filter) in alone(shape).into_iter().chain(together(shape)) {
         table.time(name, async |_| drop(catalog.runs(&filter).await.unwrap())).await;
     }
     let commits = &shape.commits;
