@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::references::{self, Source};
 use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
-use super::{chain, code, parts};
+use super::{chain, code, deployed, parts};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::link::{self, Reference};
 use crate::domain::run::{ShownFailure, ShownJob, ShownRun};
@@ -12,10 +12,12 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 8;
+const VERSION: i64 = 9;
 
-const TABLES: [&str; 20] = [
+const TABLES: [&str; 25] = [
     "runs",
+    "pipelines",
+    "blocks",
     "stages",
     "jobs",
     "approvals",
@@ -27,6 +29,9 @@ const TABLES: [&str; 20] = [
     "release_approvals",
     "release_artifacts",
     "deployments",
+    "kinds",
+    "places",
+    "deployed",
     "commits",
     "pushes",
     "pull_requests",
@@ -52,11 +57,7 @@ impl Projection for Tables {
         if self.is_current(connection)? {
             return Ok(false);
         }
-        for table in TABLES {
-            connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"))?;
-        }
-        connection.execute_batch(include_str!("schema.sql"))?;
-        connection.execute("DELETE FROM meta WHERE name = 'catalog_cursor'", [])?;
+        empty(connection)?;
         connection.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('catalog_version', ?1)", [VERSION])?;
         Ok(true)
     }
@@ -173,7 +174,10 @@ pub(super) fn outdate(connection: &Connection) -> rusqlite::Result<()> {
 /// Until a cursor is noted, readers know that something is missing.
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM meta WHERE name = 'catalog_cursor'", [])?;
-    TABLES.iter().try_for_each(|table| connection.execute(&format!("DELETE FROM {table}"), []).map(drop))
+    // Rows with triggers would go one by one.
+    let drop = |table: &&str| connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"));
+    TABLES.iter().try_for_each(drop)?;
+    connection.execute_batch(include_str!("schema.sql"))
 }
 
 fn remove_gaps(connection: &Connection, key: &GapKey) -> rusqlite::Result<()> {
@@ -212,7 +216,8 @@ fn remove_run(connection: &Connection, key: &RunKey) -> rusqlite::Result<()> {
     let mut remove = connection.prepare_cached(remove)?;
     let id: Option<i64> =
         remove.query_row(params![key.run, key.organization, key.pipeline], |row| row.get(0)).optional()?;
-    id.map_or(Ok(()), |id| remove_parts(connection, id))
+    id.map_or(Ok(()), |id| remove_parts(connection, id))?;
+    deployed::follow_run(connection, &key.organization, key.run)
 }
 
 fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
@@ -244,13 +249,19 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     if let (Some(id), Some(name)) = (&run.project_id, &run.project_name) {
         remember(connection, "project", organization, id, name)?;
     }
-    match &run.pipeline_name {
-        Some(name) => remember(connection, "pipeline", organization, &run.key.pipeline.to_string(), name),
-        None => Ok(()),
+    if let Some(name) = &run.pipeline_name {
+        remember(connection, "pipeline", organization, &run.key.pipeline.to_string(), name)?;
     }
+    deployed::follow_run(connection, organization, run.key.run)
 }
 
+/// Most events only move a run on: then no index of what it is has to be touched.
 fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> {
+    let move_on = "UPDATE runs SET state = ?7, result = ?8, reason = ?9, repository = ?12, url = ?14, queued = ?15, \
+                     started = ?16, finished = ?17, folder = ?18 \
+                   WHERE run = ?1 AND organization = ?2 AND pipeline = ?3 AND project_id IS ?4 AND project_name IS ?5 \
+                     AND name IS ?6 AND branch IS ?10 AND commit_id IS ?11 AND requested_for IS ?13 \
+                   RETURNING id";
     let upsert = "INSERT INTO runs (run, organization, pipeline, project_id, project_name, name, state, result, reason, \
                     branch, commit_id, repository, requested_for, url, queued, started, finished, folder) \
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
@@ -278,7 +289,11 @@ fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> 
         run.finished.map(Time::ticks),
         run.folder,
     ];
-    connection.prepare_cached(upsert)?.query_row(row, |row| row.get(0))
+    let moved: Option<i64> = connection.prepare_cached(move_on)?.query_row(row, |row| row.get(0)).optional()?;
+    match moved {
+        Some(id) => Ok(id),
+        None => connection.prepare_cached(upsert)?.query_row(row, |row| row.get(0)),
+    }
 }
 
 fn insert_job(connection: &Connection, run: i64, position: i64, job: &ShownJob) -> rusqlite::Result<()> {

@@ -22,7 +22,7 @@ const RECENT: &str = "\
       WHERE s.run = r.id AND s.result = 'failed' ORDER BY s.attempt DESC, s.name LIMIT 1)) END, \
     f.message, f.signature, \
     coalesce(r.started, (SELECT min(s.started) FROM stages s WHERE s.run = r.id), r.queued) \
-  FROM runs r \
+  FROM runs r INDEXED BY runs_order \
   LEFT JOIN failures f ON f.run = r.id \
   LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
   LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT)";

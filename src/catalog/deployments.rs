@@ -1,12 +1,7 @@
 //! What is where: deployments to environments, and approvals.
 //!
-//! Four sources, told apart by their rule. A deployment record names run and stage: certain. A stage of a run without
-//! a record, of a pipeline whose stage of that name has made records: likely, since the service keeps records late. A stage
-//! of a pipeline that never made a record, which is called as an environment of the project, alone or behind `deploy_`:
-//! likely, since only jobs of the kind `deployment:` make records. And an environment of a classic release, which belongs to
-//! the release itself: certain.
-//!
-//! Nothing here is stored as a link: it is joined when it is asked for, so the order of arrival does not matter.
+//! A page costs what stands on it: [`super::deployed`] keeps the rows, each at its place, and a place is what is chosen by
+//! names. Of the places the ones with the latest rows are looked at, and of those no more rows than fit on the page.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
@@ -17,71 +12,43 @@ use super::rows::{
 };
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
-use crate::domain::Scope;
-
-/// Every deployment. A release brings the run of its primary artifact, or of the first that has one.
-///
-/// Names of stages are compared in this order, and with environments that are kept apart by a `DISTINCT`: in any other one
-/// `SQLite` looks at each stage once for each environment, 50 times as slow where there are 50.
-const DEPLOYED: &str = "\
-  SELECT d.organization, d.project_id, d.project_name, d.environment AS environment_id, \
-    coalesce(e.name, CAST(d.environment AS TEXT)) AS environment, 'pipeline' AS source, d.pipeline, d.pipeline_name, \
-    d.run, d.run_name, NULL AS release, NULL AS release_name, d.stage, d.attempt, d.state, d.result, d.started, \
-    d.finished, 'deploymentRecord' AS rule, 'certain' AS certainty \
-  FROM deployments d \
-  LEFT JOIN names e ON e.kind = 'environment' AND e.organization = d.organization \
-    AND e.id = d.project_id || '/' || d.environment \
-  UNION ALL \
-  SELECT r.organization, k.project_id, r.project_name, k.environment, \
-    coalesce(e.name, CAST(k.environment AS TEXT)), 'pipeline', r.pipeline, NULL, r.run, r.name, NULL, NULL, s.name, \
-    s.attempt, s.state, s.result, s.started, s.finished, 'stageOfRecords', 'likely' \
-  FROM (SELECT DISTINCT organization, project_id, environment, pipeline, stage FROM deployments) k \
-  JOIN runs r ON r.organization = k.organization AND r.pipeline = k.pipeline \
-  JOIN stages s ON s.run = r.id AND s.name = k.stage \
-  LEFT JOIN names e ON e.kind = 'environment' AND e.organization = k.organization \
-    AND e.id = k.project_id || '/' || k.environment \
-  WHERE s.started IS NOT NULL AND s.result IS NOT 'skipped' \
-    AND NOT EXISTS (SELECT 1 FROM deployments d WHERE d.organization = k.organization AND d.project_id = k.project_id \
-      AND d.environment = k.environment AND d.run = r.run AND d.stage = s.name AND d.attempt = s.attempt) \
-  UNION ALL \
-  SELECT r.organization, e.project_id, r.project_name, e.environment, e.name, 'pipeline', r.pipeline, NULL, r.run, \
-    r.name, NULL, NULL, s.name, s.attempt, s.state, s.result, s.started, s.finished, 'stageName', 'likely' \
-  FROM runs r CROSS JOIN stages s ON s.run = r.id \
-  CROSS JOIN (SELECT DISTINCT organization, name, substr(id, 1, instr(id, '/') - 1) AS project_id, \
-      CAST(substr(id, instr(id, '/') + 1) AS INTEGER) AS environment, \
-      replace(replace(replace(lower(name), '-', '_'), '.', '_'), ' ', '_') AS called \
-    FROM names WHERE kind = 'environment') e ON e.organization = r.organization AND e.project_id = r.project_id \
-    AND e.called = CASE WHEN lower(s.name) GLOB 'deploy[_]?*' THEN substr(lower(s.name), 8) ELSE lower(s.name) END \
-  WHERE s.started IS NOT NULL AND s.result IS NOT 'skipped' \
-    AND (r.organization, r.pipeline) NOT IN (SELECT organization, pipeline FROM deployments WHERE pipeline IS NOT NULL) \
-  UNION ALL \
-  SELECT c.organization, c.project_id, c.project_name, NULL, s.name, 'release', c.definition, c.definition_name, \
-    (SELECT a.run FROM release_artifacts a WHERE a.release = c.id AND a.run IS NOT NULL \
-       ORDER BY a.prime DESC, a.alias LIMIT 1), \
-    NULL, c.release, c.name, s.name, s.attempt, s.state, s.result, s.started, s.finished, 'release', 'certain' \
-  FROM releases c JOIN release_stages s ON s.release = c.id \
-  WHERE s.started IS NOT NULL OR s.finished IS NOT NULL";
+use crate::domain::{Scope, Time};
 
 /// What comes to one environment from one pipeline follows on what came from it before.
-const CURRENT: &str = "x.result IN ('succeeded', 'partiallySucceeded') AND row_number() OVER (\
-    PARTITION BY x.organization, x.project_id, x.source, x.environment_id, x.environment, x.pipeline, \
-      x.result IN ('succeeded', 'partiallySucceeded') \
-    ORDER BY coalesce(x.finished, x.started) DESC, x.release DESC, x.run DESC, x.attempt DESC) = 1";
-
-/// Which deployment is the latest of its environment.
-const LATEST: &str = "row_number() OVER (\
-    PARTITION BY x.organization, x.project_id, x.source, x.environment_id, x.environment, \
-      CASE x.source WHEN 'release' THEN x.pipeline END \
-    ORDER BY coalesce(x.started, x.finished) DESC, x.release DESC, x.run DESC, x.attempt DESC)";
-
-/// All deployments, each with what it is among the others of its environment.
-fn ranked() -> String {
+fn current(place: &str) -> String {
     format!(
-        "SELECT x.*, {CURRENT} AS current, {LATEST} AS nth, \
-           count(*) OVER environment AS total, sum(x.state IS NOT 'completed') OVER environment AS live \
-         FROM ({DEPLOYED}) x \
-         WINDOW environment AS (PARTITION BY x.organization, x.project_id, x.source, x.environment_id, \
-           x.environment, CASE x.source WHEN 'release' THEN x.pipeline END)"
+        "SELECT y.id FROM deployed y WHERE y.place = {place} AND y.result IN ('succeeded', 'partiallySucceeded') \
+         ORDER BY y.done DESC, y.release DESC, y.run DESC, y.attempt DESC LIMIT 1"
+    )
+}
+
+/// Which deployment is the latest of a place.
+fn last(place: &str) -> String {
+    format!(
+        "SELECT y.id FROM deployed y WHERE y.place = {place} \
+         ORDER BY y.at DESC, y.release DESC, y.run DESC, y.attempt DESC LIMIT 1"
+    )
+}
+
+/// Every place, with the names of its environment and of the pipeline.
+const PLACES: &str = "\
+  SELECT p.id, p.organization, p.project_id, p.project_name, p.source, p.total, p.live, nullif(p.pipeline, -1) AS pipeline, \
+    p.pipeline_name, CASE p.source WHEN 'pipeline' THEN p.environment END AS environment_id, \
+    CASE p.source WHEN 'pipeline' THEN coalesce(e.name, CAST(p.environment AS TEXT)) ELSE p.name END AS environment \
+  FROM places p LEFT JOIN names e ON e.kind = 'environment' AND e.organization = p.organization \
+    AND e.id = p.project_id || '/' || p.environment \
+  WHERE p.total > 0";
+
+/// Every deployment, as this index has them.
+fn deployed(index: &str) -> String {
+    format!(
+        "SELECT x.id, x.place, x.organization AS owner, p.organization, p.project_id, p.project_name, p.source, p.environment_id, p.environment, \
+           p.pipeline, x.pipeline_name, x.run, x.run_name, x.release, x.release_name, x.stage, x.attempt, x.state, \
+           x.result, x.started, x.finished, x.at, x.rule, \
+           CASE WHEN x.rule IN ('deploymentRecord', 'release') THEN 'certain' ELSE 'likely' END AS certainty, \
+           x.id = ({}) AS current \
+         FROM deployed x {index} CROSS JOIN ({PLACES}) p ON p.id = x.place",
+        current("x.place")
     )
 }
 
@@ -92,8 +59,7 @@ fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
            d.environment, d.source, d.pipeline, \
            CASE d.source WHEN 'release' THEN d.pipeline_name ELSE coalesce(pipeline.name, d.pipeline_name) END, \
            d.run, coalesce(r.name, d.run_name), d.release, d.release_name, d.stage, d.attempt, d.state, d.result, \
-           d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current, d.nth, d.total, \
-           d.live \
+           d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current \
          FROM ({deployed}) d \
          LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
            AND (d.source = 'release' OR d.pipeline IS NULL OR r.pipeline = d.pipeline) \
@@ -111,16 +77,15 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn deployments(&self, filter: &DeploymentFilter) -> Result<Vec<Deployment>, CatalogError> {
-        let mut wanted = deployments_wanted(filter);
-        wanted.add_scope(&self.scope, "d");
-        let top = filter.top.map_or(-1, i64::from);
-        wanted.add_after::<Deployment>(filter.after.as_ref());
-        let order = format!("{} LIMIT {top}", ordered::<Deployment>());
-        let ask = question(&ranked(), &wanted, &order);
-        let scope = self.scope.clone();
+        let (filter, scope) = (filter.clone(), self.scope.clone());
         let act = move |c: &Connection| {
             let seen = Seen { connection: c, scope: &scope };
-            let found = collect(c, &ask, wanted.values, deployment)?;
+            let mut wanted = Conditions::default();
+            let index = narrow(seen, &filter, &mut wanted)?;
+            wanted.add_after::<Deployment>(filter.after.as_ref());
+            let top = filter.top.map_or(-1, i64::from);
+            let order = format!("{} LIMIT {top}", ordered::<Deployment>());
+            let found = collect(c, &question(&deployed(index), &wanted, &order), wanted.values, deployment)?;
             found.into_iter().map(|deployment| without_hidden_run(deployment, seen)).collect()
         };
         Ok(self.file.read(act).await?)
@@ -132,22 +97,33 @@ impl Catalog {
     /// When the catalog's file fails.
     pub async fn environments(&self, filter: &EnvironmentFilter) -> Result<Vec<Environment>, CatalogError> {
         let mut wanted = Conditions::default();
-        wanted.add("(d.nth = 1 OR d.current)", []);
         add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
         wanted.add_scope(&self.scope, "d");
         wanted.add_after::<Environment>(filter.after.as_ref());
-        let ask = question(&ranked(), &wanted, &format!("{}, d.nth", ordered::<Environment>()));
-        let row = |row: &Row<'_>| Ok((deployment(row)?, row.get(23)?, row.get(24)?, row.get(25)?));
+        let ask = places("d.organization, d.id, d.total, d.live", &wanted, &ordered::<Environment>());
+        let top = filter.top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX);
         let scope = self.scope.clone();
         let act = move |c: &Connection| {
             let seen = Seen { connection: c, scope: &scope };
-            let cut = |(deployment, nth, total, live)| Ok((without_hidden_run(deployment, seen)?, nth, total, live));
-            collect(c, &ask, wanted.values, row)?.into_iter().map(cut).collect()
+            let mut environments: Vec<Environment> = Vec::new();
+            for (place, total, live) in
+                collect(c, &ask, wanted.values, |row| Ok((row.get(1)?, row.get(2)?, row.get(3)?)))?
+            {
+                let Some(last) = one(seen, &last("?"), place)? else { continue };
+                let same = environments.last().is_some_and(|known| known.is_of(&last));
+                if !same && environments.len() == top {
+                    break;
+                }
+                if !same {
+                    environments.push(Environment::of(&last));
+                }
+                let Some(environment) = environments.last_mut() else { continue };
+                environment.add(total, live, last, one(seen, &current("?"), place)?);
+            }
+            environments.iter_mut().for_each(Environment::sort);
+            Ok(environments)
         };
-        let rows = self.file.read(act).await?;
-        let mut environments = environments(rows);
-        environments.truncate(filter.top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX));
-        Ok(environments)
+        Ok(self.file.read(act).await?)
     }
 
     /// Approvals of runs and of releases, those that were asked for last first.
@@ -169,8 +145,7 @@ impl Catalog {
     }
 }
 
-/// What the stages of a run deployed to, and the releases that brought it somewhere, the first first. Which of them are
-/// there still is not asked for.
+/// What the stages of a run deployed to, and the releases that brought it somewhere, the first first.
 pub(super) fn of_run(
     connection: &Connection,
     scope: &Scope,
@@ -179,11 +154,11 @@ pub(super) fn of_run(
 ) -> rusqlite::Result<Vec<Deployment>> {
     let mut wanted = Conditions::default();
     wanted.add_scope(scope, "d");
-    wanted.add("d.organization = ?", [Value::Text(organization.to_owned())]);
+    wanted.add("d.owner = ?", [Value::Text(organization.to_owned())]);
     wanted.add("d.run = ?", [Value::Integer(run)]);
-    let unranked = format!("SELECT x.*, 0 AS current, 0 AS nth, 0 AS total, 0 AS live FROM ({DEPLOYED}) x");
+    let deployed = deployed("INDEXED BY deployed_run");
     let ask =
-        question(&unranked, &wanted, "ORDER BY coalesce(d.started, d.finished), d.environment, d.stage, d.attempt");
+        question(&deployed, &wanted, "ORDER BY coalesce(d.started, d.finished), d.environment, d.stage, d.attempt");
     collect(connection, &ask, wanted.values, deployment)
 }
 
@@ -194,12 +169,25 @@ pub(super) fn by_stages(
     run: u64,
 ) -> rusqlite::Result<Vec<(String, String, String)>> {
     let ask = format!(
-        "SELECT DISTINCT coalesce(project_name, project_id), environment, rule FROM ({DEPLOYED}) \
-         WHERE organization = ? AND run = ? AND certainty = 'likely' \
-           AND result IN ('succeeded', 'partiallySucceeded') ORDER BY 1, 2, 3"
+        "SELECT DISTINCT coalesce(project_name, project_id), environment, rule FROM ({}) \
+         WHERE owner = ? AND run = ? AND certainty = 'likely' \
+           AND result IN ('succeeded', 'partiallySucceeded') ORDER BY 1, 2, 3",
+        deployed("INDEXED BY deployed_run")
     );
     let mut ask = connection.prepare_cached(&ask)?;
     ask.query_map((organization, run), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect()
+}
+
+/// Places that fulfil this, with the names of today.
+fn places(columns: &str, wanted: &Conditions, order: &str) -> String {
+    format!(
+        "SELECT {columns} FROM ({PLACES}) d \
+         LEFT JOIN names project ON project.kind = 'project' AND project.organization = d.organization \
+           AND project.id = d.project_id \
+         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
+           AND pipeline.id = CAST(d.pipeline AS TEXT){} {order}",
+        wanted.text()
+    )
 }
 
 const APPROVALS: &str = "\
@@ -219,7 +207,98 @@ const APPROVALS: &str = "\
   LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
     AND pipeline.id = CAST(d.pipeline AS TEXT)";
 
-fn deployments_wanted(filter: &DeploymentFilter) -> Conditions {
+/// What a deployment has to fulfil; the index that leads to those.
+fn narrow(seen: Seen<'_>, filter: &DeploymentFilter, wanted: &mut Conditions) -> rusqlite::Result<&'static str> {
+    let mut there = places_wanted(filter);
+    there.add_scope(seen.scope, "d");
+    if let Some(since) = filter.since {
+        wanted.add("coalesce(d.started, d.finished) >= ?", [Value::Integer(since.ticks())]);
+    }
+    if let Some(until) = filter.until {
+        wanted.add("coalesce(d.started, d.finished) < ?", [Value::Integer(until.ticks())]);
+    }
+    if filter.current {
+        let ask = places(&format!("({})", current("d.id")), &there, "");
+        let ids: Vec<Option<i64>> = collect(seen.connection, &ask, there.values, |row| row.get(0))?;
+        wanted.add("d.id IN (SELECT value FROM json_each(?))", [list(ids.into_iter().flatten())]);
+        return Ok("");
+    }
+    let span = Span::of(filter);
+    if there.is_empty() {
+        let from = span.from(seen.connection, None)?.pop().unwrap_or(i64::MIN);
+        wanted.add("d.at BETWEEN ? AND ?", [Value::Integer(from), Value::Integer(span.upto)]);
+        return Ok("INDEXED BY deployed_at");
+    }
+    let places = span.places(seen.connection, there)?;
+    let mut times = Vec::new();
+    for place in &places {
+        times.extend(span.from(seen.connection, Some(*place))?);
+    }
+    times.sort_unstable_by(|one, other| other.cmp(one));
+    let passed = times.iter().filter(|at| **at == span.upto).count();
+    let from = span.most.and_then(|most| times.get(most + passed)).copied().unwrap_or(i64::MIN);
+    let values = [list(places), Value::Integer(from), Value::Integer(span.upto)];
+    wanted.add("d.place IN (SELECT value FROM json_each(?)) AND d.at BETWEEN ? AND ?", values);
+    Ok("INDEXED BY deployed_last")
+}
+
+fn list(ids: impl IntoIterator<Item = i64>) -> Value {
+    Value::Text(serde_json::json!(ids.into_iter().collect::<Vec<_>>()).to_string())
+}
+
+/// How many deployments stand on a page, and the latest time that one may have.
+#[derive(Debug, Clone, Copy)]
+struct Span {
+    most: Option<usize>,
+    upto: i64,
+}
+
+impl Span {
+    fn of(filter: &DeploymentFilter) -> Self {
+        let after = filter.after.as_ref().and_then(|place| place.values().next());
+        let behind = match after {
+            Some(Value::Integer(back)) => back.saturating_neg(),
+            _ => i64::MAX,
+        };
+        let upto = filter.until.map_or(behind, |until| behind.min(until.ticks() - 1));
+        Self { most: filter.top.and_then(|top| usize::try_from(top).ok()), upto }
+    }
+
+    /// Those of the places whose latest deployments may stand on the page.
+    fn places(self, connection: &Connection, there: Conditions) -> rusqlite::Result<Vec<i64>> {
+        let latest = "(SELECT max(y.at) FROM deployed y WHERE y.place = d.id AND y.at <= ?)";
+        let ask = places(&format!("d.id, {latest}"), &there, "ORDER BY 2 DESC");
+        let values = [Value::Integer(self.upto)].into_iter().chain(there.values).collect();
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get::<_, Option<i64>>(1)?));
+        let all: Vec<(i64, Option<i64>)> = collect(connection, &ask, values, read)?;
+        let least = self.most.and_then(|most| all.get(most)).and_then(|(_, latest)| *latest);
+        Ok(all.into_iter().filter(|(_, latest)| latest.is_some() && *latest >= least).map(|(place, _)| place).collect())
+    }
+
+    /// The times of the latest deployments, of one place or of all: as many as stand on the page, and those with the time
+    /// of the last one before it.
+    fn from(self, connection: &Connection, place: Option<i64>) -> rusqlite::Result<Vec<i64>> {
+        let Some(most) = self.most else { return Ok(Vec::new()) };
+        let (index, of) = if place.is_some() { ("deployed_last", "place = ?1") } else { ("deployed_at", "?1 IS NULL") };
+        let ask = format!(
+            "SELECT at FROM deployed INDEXED BY {index} WHERE {of} AND at <= ?2 ORDER BY at DESC \
+             LIMIT ?3 + (SELECT count(*) FROM deployed INDEXED BY {index} WHERE {of} AND at = ?2)"
+        );
+        let values = vec![place.into(), self.upto.into(), i64::try_from(most).unwrap_or(i64::MAX).into()];
+        collect(connection, &ask, values, |row| row.get(0))
+    }
+}
+
+/// The one deployment that `which` answers for a place.
+fn one(seen: Seen<'_>, which: &str, place: i64) -> rusqlite::Result<Option<Deployment>> {
+    let mut wanted = Conditions::default();
+    wanted.add(format!("d.id = ({which})"), [Value::Integer(place)]);
+    let ask = question(&deployed(""), &wanted, "");
+    let found = collect(seen.connection, &ask, wanted.values, deployment)?.into_iter().next();
+    found.map(|found| without_hidden_run(found, seen)).transpose()
+}
+
+fn places_wanted(filter: &DeploymentFilter) -> Conditions {
     let mut wanted = Conditions::default();
     add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
     if let Some(environment) = &filter.environment {
@@ -231,15 +310,6 @@ fn deployments_wanted(filter: &DeploymentFilter) -> Conditions {
                       CASE d.source WHEN 'release' THEN d.pipeline_name \
                         ELSE coalesce(pipeline.name, d.pipeline_name) END = ? COLLATE NOCASE)";
         wanted.add(clause, [Value::Text(pipeline.clone()), Value::Text(pipeline.clone())]);
-    }
-    if let Some(since) = filter.since {
-        wanted.add("coalesce(d.started, d.finished) >= ?", [Value::Integer(since.ticks())]);
-    }
-    if let Some(until) = filter.until {
-        wanted.add("coalesce(d.started, d.finished) < ?", [Value::Integer(until.ticks())]);
-    }
-    if filter.current {
-        wanted.add("d.current", []);
     }
     wanted
 }
@@ -316,27 +386,8 @@ fn approval(row: &Row<'_>) -> rusqlite::Result<GivenApproval> {
     })
 }
 
-/// The rows of one environment follow each other.
-fn environments(rows: Vec<(Deployment, u64, u64, u64)>) -> Vec<Environment> {
-    let mut environments: Vec<Environment> = Vec::new();
-    for (deployment, nth, total, live) in rows {
-        let same = |known: &Environment| known.is_of(&deployment);
-        if !environments.last().is_some_and(same) {
-            environments.push(Environment::of(&deployment, total, live));
-        }
-        let Some(environment) = environments.last_mut() else { continue };
-        if nth == 1 {
-            environment.last = Some(deployment.clone());
-        }
-        if deployment.current {
-            environment.current.push(deployment);
-        }
-    }
-    environments
-}
-
 impl Environment {
-    fn of(deployment: &Deployment, deployments: u64, live: u64) -> Self {
+    fn of(deployment: &Deployment) -> Self {
         Self {
             organization: deployment.organization.clone(),
             project: deployment.project.clone(),
@@ -344,11 +395,26 @@ impl Environment {
             name: deployment.environment.clone(),
             source: deployment.source.clone(),
             definition: deployment.pipeline.clone().filter(|_| deployment.source == "release"),
-            deployments,
-            live,
+            deployments: 0,
+            live: 0,
             last: None,
             current: Vec::new(),
         }
+    }
+
+    /// One more place in it.
+    fn add(&mut self, total: u64, live: u64, last: Deployment, current: Option<Deployment>) {
+        self.deployments += total;
+        self.live += live;
+        self.current.extend(current);
+        if self.last.as_ref().is_none_or(|known| age(known) < age(&last)) {
+            self.last = Some(last);
+        }
+    }
+
+    /// What started last comes first.
+    fn sort(&mut self) {
+        self.current.sort_by_key(|deployment| std::cmp::Reverse(age(deployment)));
     }
 
     fn is_of(&self, deployment: &Deployment) -> bool {
@@ -364,4 +430,10 @@ impl Environment {
             )
             && self.definition.as_ref().map(id) == definition.map(id)
     }
+}
+
+/// The greater, the later.
+fn age(deployment: &Deployment) -> (Option<Time>, Option<u64>, Option<u64>, u32) {
+    let Deployment { started_at, finished_at, release_id, run_id, attempt, .. } = deployment;
+    (started_at.or(*finished_at), *release_id, *run_id, *attempt)
 }

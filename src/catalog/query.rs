@@ -11,7 +11,7 @@ use super::rows::{
     Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineFilter, PipelineName, Run, RunDetail, RunFilter,
     Stage,
 };
-use super::{Catalog, CatalogError, deployments};
+use super::{Catalog, CatalogError, deployments, pages};
 use crate::domain::link::{Node, Rule};
 use crate::domain::{BranchPattern, RunKey, Scope, Time};
 
@@ -29,8 +29,11 @@ const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project
                            (SELECT repository FROM (SELECT b.repository FROM runs b WHERE b.organization = g.organization \
                               AND b.pipeline = g.pipeline AND b.repository IS NOT NULL ORDER BY b.run DESC LIMIT 100) \
                               GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1) \
-                         FROM (SELECT organization, pipeline, count(*) AS runs, sum(state IS NOT 'completed') AS live, max(run) AS last \
-                               FROM runs GROUP BY organization, pipeline) g \
+                         FROM (SELECT p.organization, p.pipeline, p.runs, coalesce(l.live, 0) AS live, \
+                                 (SELECT max(b.run) FROM runs b WHERE b.organization = p.organization AND b.pipeline = p.pipeline) AS last \
+                               FROM pipelines p LEFT JOIN (SELECT organization, pipeline, count(*) AS live FROM runs INDEXED BY runs_live \
+                                 WHERE state IS NOT 'completed' GROUP BY organization, pipeline) l \
+                                 ON l.organization = p.organization AND l.pipeline = p.pipeline) g \
                          JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
                          LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization AND project.id = r.project_id \
                          LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization AND pipeline.id = CAST(g.pipeline AS TEXT)";
@@ -41,19 +44,9 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, CatalogError> {
-        let mut wanted = Conditions::of(filter);
-        wanted.add_scope(&self.scope, "r");
-        let top = filter.top.map_or(-1, i64::from);
-        let order = if filter.oldest_first { "" } else { " DESC" };
-        Ok(self
-            .file
-            .read(move |c| {
-                let ask =
-                    format!("{RUNS}{} ORDER BY r.run{order}, r.organization, r.pipeline LIMIT {top}", wanted.text());
-                let found = collect(c, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
-                found.into_iter().map(|(id, run)| with_stages(c, id, run)).collect()
-            })
-            .await?)
+        let (filter, scope) = (filter.clone(), self.scope.clone());
+        let read = move |c: &Connection| pages::rows(c, &scope, &filter)?.into_iter().map(|id| whole(c, id)).collect();
+        Ok(self.file.read(read).await?)
     }
 
     /// The runs with this id: several when several organizations have one.
@@ -122,6 +115,7 @@ pub(super) struct Conditions {
 }
 
 impl Conditions {
+    /// As one plain question, which looks at every run: for who counts them, and for tests. Pages have [`super::pages`].
     pub(super) fn of(filter: &RunFilter) -> Self {
         let mut wanted = Self::default();
         wanted.add_text("r.organization = ?", filter.organization.as_ref().map(|name| name.to_lowercase()));
@@ -151,8 +145,8 @@ impl Conditions {
         wanted
     }
 
-    pub(super) fn add<const N: usize>(&mut self, clause: &'static str, values: [Value; N]) {
-        self.clauses.push(Cow::Borrowed(clause));
+    pub(super) fn add<const N: usize>(&mut self, clause: impl Into<Cow<'static, str>>, values: [Value; N]) {
+        self.clauses.push(clause.into());
         self.values.extend(values);
     }
 
@@ -163,7 +157,7 @@ impl Conditions {
     }
 
     /// A project by its name or its id, which the service compares without regard to case.
-    fn add_project(&mut self, project: Option<&str>) {
+    pub(super) fn add_project(&mut self, project: Option<&str>) {
         if let Some(project) = project {
             let clause =
                 "(r.project_id = ? COLLATE NOCASE OR coalesce(project.name, r.project_name) = ? COLLATE NOCASE)";
@@ -202,7 +196,7 @@ impl Conditions {
     }
 
     /// The same for runs, whose newest come first.
-    fn add_runs_after(&mut self, filter: &RunFilter) {
+    pub(super) fn add_runs_after(&mut self, filter: &RunFilter) {
         let Some(after) = &filter.after else { return };
         if filter.oldest_first {
             return self.add_after::<Run>(Some(after));
@@ -214,8 +208,24 @@ impl Conditions {
         self.values.extend(after.values());
     }
 
+    /// What fits one of these, each of them the values of `clause`.
+    pub(super) fn add_any(&mut self, clause: &'static str, any: &[Vec<Value>]) {
+        let each = vec![format!("({clause})"); any.len()];
+        self.clauses.push(Cow::Owned(if each.is_empty() { "FALSE".to_owned() } else { each.join(" OR ") }));
+        self.values.extend(any.iter().flatten().cloned());
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.clauses.is_empty()
+    }
+
+    /// All of them as one condition.
+    pub(super) fn all(&self) -> String {
+        if self.is_empty() { "TRUE".to_owned() } else { format!("({})", self.clauses.join(") AND (")) }
+    }
+
     pub(super) fn text(&self) -> String {
-        if self.clauses.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses.join(" AND ")) }
+        if self.is_empty() { String::new() } else { format!(" WHERE {}", self.clauses.join(" AND ")) }
     }
 }
 
@@ -257,6 +267,12 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         url: row.get(17)?,
         stages: Vec::new(),
     })
+}
+
+/// The run of this row.
+fn whole(connection: &Connection, id: i64) -> rusqlite::Result<Run> {
+    let run = connection.prepare_cached(&format!("{RUNS} WHERE r.id = ?"))?.query_row([id], run)?;
+    with_stages(connection, id, run)
 }
 
 /// The run with this key, if it may be shown.

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::remember;
-use super::parts;
+use super::{deployed, parts};
 use crate::domain::deployment::ShownDeployment;
 use crate::domain::release::{ShownArtifact, ShownRelease};
 use crate::domain::run::ShownStage;
@@ -14,7 +14,8 @@ pub(super) fn remove_release(connection: &Connection, key: &ReleaseKey) -> rusql
     let mut remove = connection.prepare_cached(remove)?;
     let values = params![key.organization, key.project, key.release];
     let id: Option<i64> = remove.query_row(values, |row| row.get(0)).optional()?;
-    id.map_or(Ok(()), |id| remove_parts(connection, id))
+    id.map_or(Ok(()), |id| remove_parts(connection, id))?;
+    deployed::follow_release(connection, key)
 }
 
 fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
@@ -36,7 +37,8 @@ pub(super) fn write_release(connection: &Connection, release: &ShownRelease) -> 
     release.environments.iter().try_for_each(|stage| parts::insert_stage(connection, STAGE, id, stage))?;
     release.approvals.iter().try_for_each(|approval| parts::insert_approval(connection, APPROVAL, id, approval))?;
     release.artifacts.iter().try_for_each(|artifact| insert_artifact(connection, id, artifact))?;
-    remember_project(connection, &release.key.organization, &release.key.project, release.project_name.as_ref())
+    remember_project(connection, &release.key.organization, &release.key.project, release.project_name.as_ref())?;
+    deployed::follow_release(connection, &release.key)
 }
 
 /// Of a project that is named by its id.
@@ -89,6 +91,12 @@ fn insert_artifact(connection: &Connection, release: i64, artifact: &ShownArtifa
 }
 
 pub(super) fn remove_deployment(connection: &Connection, key: &DeploymentKey) -> rusqlite::Result<()> {
+    let before = deployed::stages_of(connection, key)?;
+    remove_stages(connection, key)?;
+    deployed::follow_record(connection, key, before)
+}
+
+fn remove_stages(connection: &Connection, key: &DeploymentKey) -> rusqlite::Result<()> {
     let remove =
         "DELETE FROM deployments WHERE organization = ?1 AND project_id = ?2 AND environment = ?3 AND run = ?4";
     let values = params![key.organization, key.project, key.environment, key.run];
@@ -98,16 +106,27 @@ pub(super) fn remove_deployment(connection: &Connection, key: &DeploymentKey) ->
 
 pub(super) fn write_deployment(connection: &Connection, deployment: &ShownDeployment) -> rusqlite::Result<()> {
     let key = &deployment.key;
-    remove_deployment(connection, key)?;
+    let before = deployed::stages_of(connection, key)?;
+    remove_stages(connection, key)?;
     deployment.stages.iter().try_for_each(|stage| insert_deployment(connection, deployment, stage))?;
     remember_project(connection, &key.organization, &key.project, deployment.project_name.as_ref())?;
+    deployed::follow_record(connection, key, before)?;
     match &deployment.environment {
-        Some(name) => {
-            let id = format!("{}/{}", key.project, key.environment);
-            remember(connection, "environment", &key.organization, &id, name)
-        }
+        Some(name) => remember_environment(connection, key, name),
         None => Ok(()),
     }
+}
+
+/// Records say its name again and again, each later than the one before: only another name changes anything.
+fn remember_environment(connection: &Connection, key: &DeploymentKey, name: &Said<String>) -> rusqlite::Result<()> {
+    let id = format!("{}/{}", key.project, key.environment);
+    let ask = "SELECT name FROM names WHERE kind = 'environment' AND organization = ?1 AND id = ?2";
+    let called = || -> rusqlite::Result<Option<String>> {
+        connection.prepare_cached(ask)?.query_row([&key.organization, &id], |row| row.get(0)).optional()
+    };
+    let before = called()?;
+    remember(connection, "environment", &key.organization, &id, name)?;
+    if before == called()? { Ok(()) } else { deployed::follow_name(connection, key) }
 }
 
 fn insert_deployment(

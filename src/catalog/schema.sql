@@ -19,10 +19,52 @@ CREATE TABLE runs (
     queued INTEGER, -- times are 100 ns ticks since 1970
     started INTEGER,
     finished INTEGER,
-    UNIQUE (run, organization, pipeline)
+    project TEXT AS (coalesce(project_id, project_name)) -- what tells it from others, as far as that is known
 );
+-- Each way to a page of runs has its own index, and each ends with the order of the list: pages.rs chooses.
+CREATE UNIQUE INDEX runs_order ON runs (run, organization, pipeline);
 CREATE INDEX runs_pipeline ON runs (organization, pipeline, run);
+CREATE INDEX runs_branch ON runs (branch, run, pipeline);
+CREATE INDEX runs_project ON runs (project COLLATE NOCASE, run);
+CREATE INDEX runs_asked ON runs (requested_for COLLATE NOCASE, run);
+CREATE INDEX runs_commit ON runs (commit_id);
+-- What few runs are: nearly all are completed, and most of them succeeded.
+CREATE INDEX runs_live ON runs (state COLLATE NOCASE, run, organization, pipeline) WHERE state IS NOT 'completed';
+CREATE INDEX runs_troubled ON runs (result COLLATE NOCASE, run, branch, pipeline)
+    WHERE result IS NOT NULL AND result <> 'succeeded';
+CREATE INDEX runs_folder ON runs (organization, pipeline, run) WHERE folder IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, organization);
+-- What would have to be counted.
+CREATE TABLE pipelines (
+    organization TEXT NOT NULL,
+    pipeline INTEGER NOT NULL,
+    runs INTEGER NOT NULL,
+    PRIMARY KEY (organization, pipeline)
+) WITHOUT ROWID;
+-- Where in the order of runs to look for what is recent: the latest time of each 1,024 ids. It never grows less.
+CREATE TABLE blocks (
+    organization TEXT NOT NULL,
+    block INTEGER NOT NULL,
+    latest INTEGER NOT NULL,
+    PRIMARY KEY (organization, block)
+) WITHOUT ROWID;
+CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN
+    INSERT INTO pipelines (organization, pipeline, runs) VALUES (new.organization, new.pipeline, 1)
+        ON CONFLICT DO UPDATE SET runs = runs + 1;
+    INSERT INTO blocks (organization, block, latest)
+        VALUES (new.organization, new.run >> 10, coalesce(new.queued, new.started, new.finished, 0))
+        ON CONFLICT DO UPDATE SET latest = excluded.latest WHERE excluded.latest > latest;
+END;
+CREATE TRIGGER runs_moved AFTER UPDATE OF queued, started, finished ON runs
+    WHEN coalesce(new.queued, new.started, new.finished) > coalesce(old.queued, old.started, old.finished, 0) BEGIN
+    UPDATE blocks SET latest = coalesce(new.queued, new.started, new.finished)
+        WHERE organization = new.organization AND block = new.run >> 10
+          AND latest < coalesce(new.queued, new.started, new.finished);
+END;
+CREATE TRIGGER runs_removed AFTER DELETE ON runs BEGIN
+    UPDATE pipelines SET runs = runs - 1 WHERE organization = old.organization AND pipeline = old.pipeline;
+    DELETE FROM pipelines WHERE organization = old.organization AND pipeline = old.pipeline AND runs = 0;
+END;
 CREATE TABLE stages (
     run INTEGER NOT NULL,
     name TEXT NOT NULL,
@@ -57,6 +99,7 @@ CREATE TABLE approvals (
     approvers TEXT NOT NULL, -- a JSON array of names
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
+CREATE INDEX approvals_status ON approvals (status COLLATE NOCASE);
 -- Names that ids had last: run events carry ids only, and things are renamed.
 CREATE TABLE names (
     kind TEXT NOT NULL, -- project, pipeline or environment
@@ -133,6 +176,7 @@ CREATE TABLE release_approvals (
     approvers TEXT NOT NULL, -- a JSON array of names
     PRIMARY KEY (release, id)
 ) WITHOUT ROWID;
+CREATE INDEX release_approvals_status ON release_approvals (status COLLATE NOCASE);
 CREATE TABLE release_artifacts (
     release INTEGER NOT NULL,
     alias TEXT NOT NULL,
@@ -166,6 +210,65 @@ CREATE TABLE deployments (
     PRIMARY KEY (organization, project_id, environment, run, stage, attempt)
 ) WITHOUT ROWID;
 CREATE INDEX deployments_run ON deployments (organization, run);
+CREATE INDEX deployments_kind ON deployments (organization, pipeline, stage, project_id, environment);
+-- Which stages have made records, and where.
+CREATE TABLE kinds (
+    organization TEXT NOT NULL,
+    pipeline INTEGER NOT NULL,
+    stage TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    environment INTEGER NOT NULL,
+    PRIMARY KEY (organization, pipeline, stage, project_id, environment)
+) WITHOUT ROWID;
+
+-- What came to environments, whoever says so: deployed.rs keeps it in step with the tables that it follows from.
+-- A place is where a pipeline brings something, or the definition of a release.
+CREATE TABLE places (
+    id INTEGER PRIMARY KEY,
+    organization TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    source TEXT NOT NULL, -- pipeline or release
+    environment INTEGER NOT NULL, -- zero for a release
+    name TEXT NOT NULL, -- of an environment of a release, else empty
+    pipeline INTEGER NOT NULL, -- or definition; -1 where it is not known
+    project_name TEXT,
+    pipeline_name TEXT,
+    total INTEGER NOT NULL DEFAULT 0,
+    live INTEGER NOT NULL DEFAULT 0,
+    UNIQUE (organization, project_id, source, environment, name, pipeline)
+);
+CREATE INDEX places_pipeline ON places (organization, pipeline);
+CREATE TABLE deployed (
+    id INTEGER PRIMARY KEY,
+    place INTEGER NOT NULL,
+    organization TEXT NOT NULL,
+    run INTEGER,
+    run_name TEXT,
+    pipeline_name TEXT,
+    release INTEGER,
+    release_name TEXT,
+    stage TEXT NOT NULL,
+    attempt INTEGER NOT NULL,
+    state TEXT,
+    result TEXT,
+    started INTEGER,
+    finished INTEGER,
+    rule TEXT NOT NULL,
+    at INTEGER AS (coalesce(started, finished, 0)),
+    done INTEGER AS (coalesce(finished, started))
+);
+CREATE INDEX deployed_run ON deployed (organization, run);
+CREATE INDEX deployed_release ON deployed (organization, release) WHERE release IS NOT NULL;
+CREATE INDEX deployed_at ON deployed (at);
+CREATE INDEX deployed_last ON deployed (place, at, release, run, attempt);
+CREATE INDEX deployed_current ON deployed (place, done, release, run, attempt)
+    WHERE result IN ('succeeded', 'partiallySucceeded');
+CREATE TRIGGER deployed_added AFTER INSERT ON deployed BEGIN
+    UPDATE places SET total = total + 1, live = live + (new.state IS NOT 'completed') WHERE id = new.place;
+END;
+CREATE TRIGGER deployed_removed AFTER DELETE ON deployed BEGIN
+    UPDATE places SET total = total - 1, live = live - (old.state IS NOT 'completed') WHERE id = old.place;
+END;
 
 -- Commits, as each record tells of them.
 CREATE TABLE commits (
