@@ -240,8 +240,9 @@ async fn who_does_not_keep_up_reads_all_anew() {
     }
     let end = bench.local.store.changes(&Cursor::default(), 1).await.unwrap().cursor;
     loop {
-        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("nothing is told").unwrap();
-        if told.reached == end {
+        // It may be behind by more than is kept itself.
+        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("nothing is told");
+        if told.is_ok_and(|told| told.reached == end) {
             break;
         }
     }
