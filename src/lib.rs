@@ -12,7 +12,6 @@
 //!
 //! | module | its part |
 //! |---|---|
-//! | [`http`] | takes in what Azure DevOps posts; the API and the dashboard for readers |
 //! | [`http`] | takes in what Azure DevOps posts, and answers readers |
 //! | [`queue`] | keeps messages and dead letters |
 //! | [`ado`] | reads the service's JSON into facts: the room for a new event |
@@ -22,6 +21,7 @@
 //! | [`store`] | records, their facts, and the log of what changed |
 //! | [`catalog`] | the read model: every reader asks here |
 //! | [`view`] | from the catalog's rows to what people read. Pure |
+//! | [`ask`] | questions with typed arguments, answered from the catalog |
 //! | [`publish`] | what other programs read: Spektate's table |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
 //!
@@ -31,6 +31,7 @@
 //! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
 
 pub mod ado;
+pub mod ask;
 pub mod azure;
 pub mod backfill;
 pub mod catalog;

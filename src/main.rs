@@ -55,6 +55,8 @@ fn flags(cli: &Cli) -> Flags {
         | Command::Get(_)
         | Command::Publish(_)
         | Command::DeadLetter(_)
+        | Command::Ask(_)
+        | Command::Query(_)
         | Command::Purge(_)
         | Command::Forget(_)
         | Command::Backup(_)

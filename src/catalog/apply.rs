@@ -141,6 +141,11 @@ fn with_references(
 /// Makes a replica's tables ready; answers how far it has followed.
 pub(super) fn prepare_replica(connection: &Connection) -> rusqlite::Result<Cursor> {
     Tables.prepare(connection)?;
+    cursor(connection)
+}
+
+/// How far a replica has followed.
+pub(super) fn cursor(connection: &Connection) -> rusqlite::Result<Cursor> {
     let ask = "SELECT value FROM meta WHERE name = 'catalog_cursor'";
     let text: Option<String> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
     // One that cannot be read is as good as none: the store then asks for a rebuild.

@@ -235,6 +235,9 @@ fn deployments_wanted(filter: &DeploymentFilter) -> Conditions {
     if let Some(since) = filter.since {
         wanted.add("coalesce(d.started, d.finished) >= ?", [Value::Integer(since.ticks())]);
     }
+    if let Some(until) = filter.until {
+        wanted.add("coalesce(d.started, d.finished) < ?", [Value::Integer(until.ticks())]);
+    }
     if filter.current {
         wanted.add("d.current", []);
     }

@@ -1,51 +1,88 @@
-//! A replica that is kept up to date while somebody reads it.
+//! A catalog that is kept up to date while somebody reads it, and tells those who listen what changed.
+//!
+//! One reader of the change log in a process is enough for both, see [`super::listen`].
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Catalog, CatalogError, Kept, apply};
+use super::{Catalog, CatalogError, Kept, apply, listen};
 use crate::domain::Time;
 use crate::store::Store;
 
 /// Between two looks at the change log: what is committed is seen within two seconds.
 const EVERY: Duration = Duration::from_secs(1);
+/// The same where the log is in the file beside us, and a look costs next to nothing.
+const EVERY_LOCALLY: Duration = Duration::from_millis(250);
 /// The same while the store does not answer.
 const MOST: Duration = Duration::from_secs(30);
 
 impl Catalog {
     /// Follows the store until the stop. An outage of the store is waited out: readers go on with what is known, and
-    /// [`Catalog::as_of`] says from when that is.
-    ///
-    /// # Errors
-    /// When the catalog's own file fails: then it has to be opened anew.
-    pub async fn follow(&self, store: &dyn Store, stop: &CancellationToken) -> Result<(), CatalogError> {
-        if self.kept == Kept::ByStore {
-            stop.cancelled().await;
-            return Ok(());
-        }
+    /// [`Catalog::as_of`] says from when that is. A replica that turns out to be damaged is made anew, as is one whose file
+    /// cannot be written as soon as it can be.
+    pub async fn follow(&self, store: &dyn Store, stop: &CancellationToken) {
+        let following = async {
+            match self.kept {
+                Kept::ByStore => self.tell_of(store).await,
+                Kept::ByFollowing => self.keep_up_with(store).await,
+            }
+        };
+        stop.run_until_cancelled(following).await;
+    }
+
+    async fn keep_up_with(&self, store: &dyn Store) -> Infallible {
         let mut wait = EVERY;
-        while !stop.is_cancelled() {
-            let refreshed = stop.run_until_cancelled(self.refresh(store)).await;
-            wait = match refreshed {
-                None => return Ok(()),
-                Some(Ok(())) => EVERY,
-                Some(Err(error @ CatalogError::File(_))) => return Err(error),
-                Some(Err(error)) => {
+        loop {
+            wait = match self.mend_and_refresh(store).await {
+                Ok(()) => EVERY,
+                Err(error) => {
                     let next = wait.saturating_mul(2).min(MOST);
                     let wait_ms = next.as_millis();
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        wait_ms,
-                        "catalog: not brought up to date"
-                    );
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, wait_ms, "catalog: not brought up to date");
                     next
                 }
             };
-            // Both ends are the same: the loop looks at the stop.
-            drop(tokio::time::timeout(wait, stop.cancelled()).await);
+            // Damage is mended at once, whoever finds it.
+            drop(tokio::time::timeout(wait, self.file.damage_found()).await);
         }
-        Ok(())
+    }
+
+    async fn mend_and_refresh(&self, store: &dyn Store) -> Result<(), CatalogError> {
+        if self.file.is_damaged() {
+            tracing::warn!("catalog: {} is damaged, and is made anew from the store", self.path().display());
+            self.file.reopen().await?;
+        }
+        self.refresh(store).await
+    }
+
+    /// The store keeps the catalog: only those who listen are to be told, while anybody does.
+    async fn tell_of(&self, store: &dyn Store) -> Infallible {
+        let mut is_failing = false;
+        loop {
+            let Some(from) = self.listeners.reached() else {
+                self.listeners.joined().await;
+                continue;
+            };
+            let mut more = false;
+            match store.changes(&from, listen::PORTION).await {
+                Ok(changes) => {
+                    (is_failing, more) = (false, changes.more);
+                    self.listeners.tell(&from, changes);
+                }
+                Err(error) => {
+                    if !is_failing {
+                        tracing::warn!(error = &error as &dyn std::error::Error, "stream: the log cannot be read");
+                    }
+                    is_failing = true;
+                }
+            }
+            if !more {
+                tokio::time::sleep(EVERY_LOCALLY).await;
+            }
+        }
     }
 
     /// Whether it can be asked: not while it is built for the first time, or anew.
@@ -55,7 +92,7 @@ impl Catalog {
     pub async fn is_whole(&self) -> Result<bool, CatalogError> {
         match self.kept {
             Kept::ByStore => Ok(true),
-            Kept::ByFollowing => Ok(self.file.read(apply::is_whole).await?),
+            Kept::ByFollowing => Ok(!self.file.is_damaged() && self.file.read(apply::is_whole).await?),
         }
     }
 

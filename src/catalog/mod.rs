@@ -10,11 +10,13 @@ mod changes;
 mod code;
 mod dashboard;
 mod deployments;
+mod file;
 mod follow;
 mod gaps;
 mod health;
 mod known;
 mod links;
+mod listen;
 mod news;
 mod parts;
 mod place;
@@ -22,6 +24,7 @@ mod query;
 mod references;
 mod releases;
 mod rows;
+mod samples;
 mod seen;
 
 use std::path::Path;
@@ -34,7 +37,10 @@ use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored}
 use apply::Tables;
 pub use chain::ChainFilter;
 pub use dashboard::{Finished, Passed, Recent, RunsBefore};
+use file::CatalogFile;
 pub use known::Named;
+use listen::Listeners;
+pub use listen::{Live, Told};
 pub use news::News;
 pub use place::{Place, Placed};
 pub use rows::{
@@ -43,6 +49,7 @@ pub use rows::{
     PipelineName, PullRequestDetail, Push, Run, RunDetail, RunFilter, RunResult, Stage, Vote, WorkItemDetail,
     WorkItemState,
 };
+pub use samples::{Sample, Sampled};
 
 /// A log that starts over so often while it is being read is not one.
 const MOST_RESETS: u32 = 3;
@@ -67,9 +74,10 @@ pub async fn discard(file: &LocalFile) -> Result<(), CatalogError> {
 /// The read model.
 #[derive(Debug, Clone)]
 pub struct Catalog {
-    file: LocalFile,
+    file: CatalogFile,
     kept: Kept,
     refreshed: Refreshed,
+    listeners: Listeners,
     /// No answer holds anything of other projects.
     scope: Scope,
 }
@@ -110,14 +118,19 @@ impl Catalog {
     /// The catalog in the file of a [`crate::store::SqliteStore`], which keeps it current.
     #[must_use]
     pub fn local(file: LocalFile) -> Self {
-        Self { file, kept: Kept::ByStore, refreshed: Refreshed::default(), scope: Scope::All }
+        Self::new(file, Kept::ByStore)
     }
 
     /// A catalog in a file of its own, which several processes may share ([`LocalFile::open_replica`]). It knows what
     /// the last [`Catalog::refresh`] found.
     #[must_use]
     pub fn replica(file: LocalFile) -> Self {
-        Self { file, kept: Kept::ByFollowing, refreshed: Refreshed::default(), scope: Scope::All }
+        Self::new(file, Kept::ByFollowing)
+    }
+
+    fn new(file: LocalFile, kept: Kept) -> Self {
+        let (refreshed, listeners) = (Refreshed::default(), Listeners::default());
+        Self { file: CatalogFile::new(file), kept, refreshed, listeners, scope: Scope::All }
     }
 
     /// The same catalog for a reader who may see only these projects: every answer is cut to them.
@@ -126,13 +139,19 @@ impl Catalog {
         Self { scope, ..self.clone() }
     }
 
+    /// Whether nothing is cut off.
+    #[must_use]
+    pub fn shows_all(&self) -> bool {
+        self.scope == Scope::All
+    }
+
     #[must_use]
     pub fn path(&self) -> &Path {
         self.file.path()
     }
 
     /// Catches up with the store: costs what changed since the last time, or everything when the change log
-    /// does not reach back that far.
+    /// does not reach back that far. Those who listen are told what changed.
     ///
     /// # Errors
     /// When the store or the catalog's file fails. What was caught up so far stays.
@@ -143,10 +162,30 @@ impl Catalog {
         let began = self.file.now();
         // Two at once would undo each other's work: the later writer may have read earlier.
         let _turn = self.file.turn().await?;
-        let mut cursor = self.file.write(Durability::Full, apply::prepare_replica).await?;
+        let here = self.file.write(Durability::Full, apply::prepare_replica).await?;
+        // Who was forgotten must not stand in the log until somebody happens to overwrite it.
+        if self.catch_up(store, here).await? {
+            self.file.empty_log().await?;
+        }
+        self.refreshed.set(began);
+        Ok(())
+    }
+
+    /// Reads the log from where those who listen are, to its end; `here` is how far the file is. Answers whether anything
+    /// changed.
+    async fn catch_up(&self, store: &dyn Store, mut here: Cursor) -> Result<bool, CatalogError> {
+        let told = self.listeners.reached();
+        // A file that is new is behind them.
+        let mut is_lost = told.as_ref().is_some_and(|told| !told.is_within(&here));
+        let mut cursor = told.filter(|_| !is_lost).unwrap_or_else(|| here.clone());
         let (mut resets, mut portion, mut changed) = (0, Portion::new(), false);
         loop {
             let changes = store.changes(&cursor, PAGE).await?;
+            if changes.reset && cursor != here {
+                // Another process may have begun anew with the file already.
+                (is_lost, cursor) = (true, here.clone());
+                continue;
+            }
             changed |= changes.reset || !changes.keys.is_empty();
             resets += u32::from(changes.reset);
             if resets > MOST_RESETS {
@@ -154,20 +193,22 @@ impl Catalog {
             }
             if changes.reset {
                 self.rebuild(store, changes.cursor.clone(), &mut portion).await?;
-            } else {
-                self.apply(store, changes.keys, &mut portion).await?;
+                here = changes.cursor.clone();
+            } else if !changes.cursor.is_within(&here) {
+                self.apply(store, changes.keys.clone(), &mut portion).await?;
                 self.note(changes.cursor.clone(), Durability::Normal).await?;
+                here = changes.cursor.clone();
             }
             // After a rebuild, what changed during it is still to be read.
-            if !changes.more && !changes.reset {
-                // Who was forgotten must not stand in the log until somebody happens to overwrite it.
-                if changed {
-                    self.file.empty_log().await?;
-                }
-                self.refreshed.set(began);
-                return Ok(());
+            let (next, is_end) = (changes.cursor.clone(), !changes.more && !changes.reset);
+            match std::mem::take(&mut is_lost) {
+                true => self.listeners.reset(&next),
+                false => self.listeners.tell(&cursor, changes),
             }
-            cursor = changes.cursor;
+            if is_end {
+                return Ok(changed);
+            }
+            cursor = next;
         }
     }
 

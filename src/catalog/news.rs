@@ -3,7 +3,7 @@ use rusqlite::Connection;
 use super::query::run_of;
 use super::rows::Run;
 use super::seen::Seen;
-use super::{Catalog, CatalogError, Kept};
+use super::{Catalog, CatalogError};
 use crate::domain::Key;
 
 /// A record that changed and may be shown.
@@ -19,7 +19,7 @@ impl Catalog {
     ///
     /// # Errors
     /// When the catalog's file fails.
-    pub async fn news(&self, keys: Vec<Key>) -> Result<Vec<News>, CatalogError> {
+    pub(super) async fn news(&self, keys: Vec<Key>) -> Result<Vec<News>, CatalogError> {
         let scope = self.scope.clone();
         let act = move |connection: &Connection| {
             let seen = Seen { connection, scope: &scope };
@@ -43,11 +43,5 @@ impl Catalog {
             Ok(news)
         };
         Ok(self.file.read(act).await?)
-    }
-
-    /// Whether it has to follow a store, and is not kept by it.
-    #[must_use]
-    pub fn follows(&self) -> bool {
-        self.kept == Kept::ByFollowing
     }
 }

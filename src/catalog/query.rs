@@ -143,6 +143,9 @@ impl Conditions {
         if let Some(since) = filter.since {
             wanted.add("coalesce(r.queued, r.started, r.finished) >= ?", [Value::Integer(since.ticks())]);
         }
+        if let Some(until) = filter.until {
+            wanted.add("coalesce(r.queued, r.started, r.finished) < ?", [Value::Integer(until.ticks())]);
+        }
         wanted.add_text("r.requested_for = ? COLLATE NOCASE", filter.requested_for.clone());
         wanted.add_runs_after(filter);
         wanted

@@ -425,6 +425,8 @@ pub struct DeploymentFilter {
     pub pipeline: Option<String>,
     /// Started at or after.
     pub since: Option<Time>,
+    /// Started before.
+    pub until: Option<Time>,
     /// Only what is there now.
     pub current: bool,
     /// At most so many; `None` is all.
@@ -556,6 +558,8 @@ pub struct RunFilter {
     pub commit: Option<String>,
     /// Queued at or after; where that is not known, started or finished.
     pub since: Option<Time>,
+    /// The same, before.
+    pub until: Option<Time>,
     /// Whom it was asked for by, as the service shows them.
     pub requested_for: Option<String>,
     /// At most so many; `None` is all.

@@ -8,6 +8,7 @@ mod subscriptions;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use chrono_tz::Tz;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Time;
@@ -77,6 +78,10 @@ pub enum Command {
     /// Look at runs, pipelines, environments, and what runs are about
     #[command(subcommand)]
     Get(Get),
+    /// Ask a question in words; without a model a small grammar reads it
+    Ask(Ask),
+    /// Ask one of the tools that answer questions; without one, list them
+    Query(Query),
     /// Look after messages that were set aside
     #[command(subcommand)]
     DeadLetter(DeadLetter),
@@ -644,6 +649,42 @@ pub struct Which {
 }
 
 #[derive(Debug, Args)]
+pub struct Ask {
+    /// Such as: which pipelines failed most last week
+    #[arg(value_name = "QUESTION", required = true)]
+    pub question: Vec<String>,
+    /// The time zone of days and weeks, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
+    pub time_zone: Tz,
+    /// What to print
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = QueryFormat::Table)]
+    pub output: QueryFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Query {
+    /// Which one, such as aggregate
+    #[arg(value_name = "TOOL")]
+    pub tool: Option<String>,
+    /// Its arguments, a JSON object; - reads them from stdin
+    #[arg(value_name = "JSON", requires = "tool")]
+    pub arguments: Option<String>,
+    /// The time zone of days and weeks, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
+    pub time_zone: Tz,
+    /// What to print; without a tool, json is the schemas of all arguments
+    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = QueryFormat::Table)]
+    pub output: QueryFormat,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum QueryFormat {
+    Table,
+    Json,
+    Csv,
+}
+
+#[derive(Debug, Args)]
 pub struct Purge {
     #[command(flatten)]
     pub what: Old,
@@ -705,6 +746,10 @@ pub struct Check {
 pub enum CheckFormat {
     Text,
     Json,
+}
+
+fn time_zone(text: &str) -> Result<Tz, String> {
+    text.parse().map_err(|_| "not a time zone such as Europe/Berlin or UTC".to_owned())
 }
 
 fn run_id(text: &str) -> Result<u64, String> {

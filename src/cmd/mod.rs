@@ -1,5 +1,6 @@
 //! One file a subcommand: build the parts, call one function, print.
 
+mod ask;
 mod asking;
 mod backfill;
 mod backup;
@@ -16,6 +17,7 @@ mod output;
 mod parts;
 mod publish;
 mod purge;
+mod query;
 mod refold;
 mod serve;
 mod subscriptions;
@@ -45,6 +47,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Publish(args) => publish::run(context, &args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
+        Command::Ask(args) => ask::run(context, &args).await,
+        Command::Query(args) => query::run(context, &args).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Forget(args) => forget::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::{Extension, Router};
+use axum::Router;
 use tokio_util::sync::CancellationToken;
 
 use super::asking::Asking;
@@ -14,7 +14,7 @@ use super::purge::keep_letters_young;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::catalog::Catalog;
-use crate::http::{self, Access, HookHealth, Limits, Readers, Server};
+use crate::http::{self, Access, Limits, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::sqlite::Missing;
@@ -61,7 +61,7 @@ pub(super) async fn run_all(
     // Before anybody counts.
     let metrics = Metrics::start().context("counting for Prometheus cannot start")?;
     let catalog = if readers { Some(parts.catalog(context)?) } else { None };
-    let following = stopping(stop.clone(), follow(context, catalog.as_ref(), parts, stop.clone()));
+    let following = stopping(stop.clone(), follow(catalog.as_ref(), parts, stop.clone()));
     let routes = routes(context, parts, catalog.clone(), metrics.clone())?;
     let serving = stopping(stop.clone(), serve(server, routes, metrics, stop.clone()));
     let working = stopping(stop.clone(), work(context, parts, mode, asking.as_ref(), stop.clone()));
@@ -88,12 +88,12 @@ pub(super) async fn run_all(
         }
     };
     let all = async {
-        let ((), followed, worked, (), ()) = tokio::join!(serving, following, working, besides, published);
+        let ((), (), worked, (), ()) = tokio::join!(serving, following, working, besides, published);
         parts.empty_log(context).await;
-        (followed, worked)
+        worked
     };
     tokio::select! {
-        (followed, worked) = all => ended(context, followed, worked),
+        worked = all => ended(context, worked),
         () = shutdown.force.cancelled() => Ok(Exit::Forced),
     }
 }
@@ -125,35 +125,22 @@ async fn work(
 }
 
 /// Without readers there is nothing to keep up to date.
-async fn follow(
-    context: &Context,
-    catalog: Option<&Catalog>,
-    parts: &Parts,
-    stop: CancellationToken,
-) -> Result<(), Failure> {
-    let Some(catalog) = catalog else {
-        stop.cancelled().await;
-        return Ok(());
-    };
-    let Err(error) = catalog.follow(parts.store.as_ref(), &stop).await else { return Ok(()) };
-    let failure = Failure::from(error);
-    if failure.is_damage() && parts.catalog_anew(context)?.is_some() {
-        return Err(failure.hint("the catalog is made anew: start again"));
+async fn follow(catalog: Option<&Catalog>, parts: &Parts, stop: CancellationToken) {
+    match catalog {
+        Some(catalog) => catalog.follow(parts.store.as_ref(), &stop).await,
+        None => stop.cancelled().await,
     }
-    Err(failure)
 }
 
 fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: Metrics) -> Result<Router, Failure> {
     let access = Access::new(&context.config.http, context.clock()).context("no client for [oidc] can be made")?;
     let router = http::router(parts.queue.clone(), parts.store.clone(), access.clone(), Limits::default());
-    let watched = metrics.clone();
     let mut router = router.merge(http::metrics(move || metrics.render()));
     if let Some(catalog) = catalog {
         if access.is_closed() {
             tracing::warn!("nobody can read here: set PIPETRAIL_READ_TOKEN, or [oidc] or [proxy] in the file");
         }
-        let readers = http::readers(readers(context, parts, catalog));
-        router = router.merge(readers.layer(Extension(HookHealth::new(move || watched.hooks()))));
+        router = router.merge(http::readers(readers(context, parts, catalog)));
     }
     Ok(http::behind_gate(router, &access))
 }
@@ -191,14 +178,8 @@ async fn stopping<T>(stop: CancellationToken, part: impl Future<Output = T>) -> 
     ended
 }
 
-fn ended(
-    context: &Context,
-    followed: Result<(), Failure>,
-    worked: Result<Option<Tally>, Failure>,
-) -> Result<Exit, Failure> {
-    let tally = worked?;
-    followed?;
-    if let Some(tally) = tally {
+fn ended(context: &Context, worked: Result<Option<Tally>, Failure>) -> Result<Exit, Failure> {
+    if let Some(tally) = worked? {
         context.report(&summary(&tally));
     }
     Ok(Exit::Done)

@@ -16,6 +16,7 @@ pub mod deployment;
 mod entries;
 pub mod erase;
 pub mod gap;
+mod hooks;
 mod join;
 mod key;
 mod labels;
@@ -37,6 +38,7 @@ pub mod work_item;
 pub use columns::{Cell, Columns};
 pub use commit::{Commit, ShownCommit, commit_id};
 pub use erase::Erasure;
+pub use hooks::{HookLook, SeenHook};
 pub use join::{Change, Join, Said};
 pub use key::{
     ClusterKey, DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, RunKey, WorkItemKey,

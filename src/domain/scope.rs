@@ -8,6 +8,21 @@ pub enum Scope {
     Only(Vec<ProjectName>),
 }
 
+impl Scope {
+    /// Whether this project is one of them.
+    #[must_use]
+    pub fn holds(&self, organization: &str, project: &str, id: &str) -> bool {
+        let is_it = |named: &ProjectName| {
+            named.organization.as_deref().is_none_or(|named| named == organization)
+                && [project, id].iter().any(|known| named.project.eq_ignore_ascii_case(known))
+        };
+        match self {
+            Self::All => true,
+            Self::Only(projects) => projects.iter().any(is_it),
+        }
+    }
+}
+
 /// What a reader may do; each may what the one before may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rights {
@@ -76,6 +91,18 @@ impl std::str::FromStr for ProjectName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_project_is_named_by_name_or_id_and_maybe_its_organization() {
+        let holds = |name: &str| Scope::Only(vec![name.parse().unwrap()]).holds("fabrikam", "Fiber", "p-1");
+        assert_eq!(
+            ["fiber", "P-1", "Fabrikam/FIBER", "contoso/fiber", "fib"].map(holds),
+            [true, true, true, false, false]
+        );
+        assert!(
+            Scope::All.holds("fabrikam", "Fiber", "p-1") && !Scope::Only(Vec::new()).holds("fabrikam", "Fiber", "p-1")
+        );
+    }
 
     #[test]
     fn no_two_grants_make_more_than_they_give() {

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use tokio::sync::{Mutex, Semaphore};
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -31,7 +31,8 @@ use crate::store::Store;
 pub use access::{Access, behind_gate};
 use health::Probed;
 pub use problem::Problem;
-pub use reader::{HookHealth, Readers};
+use reader::HookLooks;
+pub use reader::Readers;
 pub use server::{BindError, Server};
 
 /// The largest body that a hook may have.
@@ -90,7 +91,8 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
 
 /// The API and the dashboard. To be merged with other routes.
 pub fn readers(readers: Readers) -> Router {
-    api::routes().merge(pages::routes()).layer(middleware::from_fn(counted::counted)).with_state(readers)
+    let routes = api::routes().merge(pages::routes()).layer(Extension(HookLooks::default()));
+    routes.layer(middleware::from_fn(counted::counted)).with_state(readers)
 }
 
 /// Where hooks come in, and how it is.

@@ -22,6 +22,11 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// For people: what to do.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
+    }
+
     fn new(status: StatusCode, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, detail: detail.into(), matches: Vec::new(), headers: Vec::new() }
     }
@@ -108,11 +113,13 @@ impl IntoResponse for Problem {
             "detail": self.detail,
         });
         if let Some(json) = json.as_object_mut().filter(|_| !self.matches.is_empty()) {
-            json.insert("matches".to_owned(), self.matches.into());
+            json.insert("matches".to_owned(), self.matches.clone().into());
         }
         let mut response =
             (self.status, [(CONTENT_TYPE, "application/problem+json")], json.to_string()).into_response();
-        response.headers_mut().extend(self.headers);
+        response.headers_mut().extend(self.headers.clone());
+        // Whoever makes a page of it.
+        response.extensions_mut().insert(self);
         response
     }
 }

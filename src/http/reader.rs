@@ -1,6 +1,5 @@
 //! Whoever reads gets the catalog through here, already cut to the caller's projects: no handler has another one.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::domain::chain::Chains;
 use crate::domain::owner::Owners;
-use crate::domain::{BranchPattern, Time};
+use crate::domain::{BranchPattern, HookLook, Time};
 use crate::queue::Queue;
 use crate::store::Store;
 
@@ -33,47 +32,43 @@ pub struct Readers {
     pub chains: Chains,
 }
 
-/// Asks whoever watches the service hooks in this process how they are: how many are healthy, and of how many; `None`
-/// where nobody watches them. To be put around the readers as an extension.
-#[derive(Clone)]
-pub struct HookHealth(Arc<dyn Fn() -> Option<(u64, u64)> + Send + Sync>);
+/// An answer is given again for so long: on Azure each costs requests.
+const GOOD_FOR: Duration = Duration::from_secs(5);
+/// An outage must not take the pages with it.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Projects whose hooks are told of.
+const MOST_LOOKS: usize = 2_000;
 
-impl HookHealth {
-    pub fn new(ask: impl Fn() -> Option<(u64, u64)> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ask))
-    }
+/// Something that is asked for once for all who want it at the same time, and again after a while.
+#[derive(Debug)]
+pub(crate) struct Lately<T>(Arc<Mutex<Option<(Time, T)>>>);
 
-    pub(crate) fn ask(&self) -> Option<(u64, u64)> {
-        (self.0)()
+/// How many dead letters there are; `None` where the queue did not tell.
+pub(crate) type LetterCount = Lately<Option<u64>>;
+/// How the service hooks were; `None` where the store did not tell.
+pub(crate) type HookLooks = Lately<Option<Arc<[HookLook]>>>;
+
+impl<T> Clone for Lately<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
     }
 }
 
-impl fmt::Debug for HookHealth {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("HookHealth").field(&self.ask()).finish()
+impl<T> Default for Lately<T> {
+    fn default() -> Self {
+        Self(Arc::default())
     }
 }
 
-/// A count is told for so long: on Azure it costs requests.
-const COUNTED_FOR: Duration = Duration::from_secs(5);
-
-/// How many dead letters there are, counted once for all who ask at the same time.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct LetterCount(Arc<Mutex<Option<Counted>>>);
-
-/// When it was counted, and how many there were.
-type Counted = (Time, Option<u64>);
-
-impl LetterCount {
-    /// `None` where the queue did not tell.
-    pub(crate) async fn get(&self, now: Time, count: impl Future<Output = Option<u64>>) -> Option<u64> {
+impl<T: Clone> Lately<T> {
+    pub(crate) async fn get(&self, now: Time, ask: impl Future<Output = T>) -> T {
         let mut known = self.0.lock().await;
-        match *known {
-            Some((at, letters)) if now.since(at) < COUNTED_FOR => letters,
+        match known.as_ref() {
+            Some((at, answer)) if now.since(*at) < GOOD_FOR => answer.clone(),
             Some(_) | None => {
-                let letters = count.await;
-                *known = Some((now, letters));
-                letters
+                let answer = ask.await;
+                *known = Some((now, answer.clone()));
+                answer
             }
         }
     }
@@ -94,7 +89,7 @@ pub(crate) struct Reader {
     pub(crate) owners: Owners,
     pub(crate) branches: Vec<BranchPattern>,
     pub(crate) chains: Chains,
-    pub(crate) hooks: Option<HookHealth>,
+    pub(crate) looks: HookLooks,
     pub(crate) letters: LetterCount,
 }
 
@@ -112,10 +107,37 @@ where
             return Err(Problem::unavailable("The catalog is being built from the store; try again."));
         }
         let catalog = catalog.seen_by(caller.scope.clone());
-        let hooks = parts.extensions.get().cloned();
+        let looks = parts.extensions.get().cloned().unwrap_or_default();
         let letters = parts.extensions.get().cloned().unwrap_or_default();
-        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, hooks, letters })
+        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, looks, letters })
     }
+}
+
+impl Reader {
+    /// How the service hooks were when somebody looked last, of the projects that the caller may see; `None` where that
+    /// cannot be told now.
+    pub(crate) async fn hooks(&self) -> Option<Vec<HookLook>> {
+        let now = self.clock.now();
+        let all = self.looks.get(now, looks(self.store.as_ref())).await?;
+        let seen = |look: &&HookLook| {
+            !look.is_forgotten(now) && self.caller.scope.holds(&look.organization, &look.project, &look.project_id)
+        };
+        Some(all.iter().filter(seen).cloned().collect())
+    }
+
+    /// `None` where the queue does not answer.
+    pub(crate) async fn letters(&self) -> Option<u64> {
+        let count = async {
+            let survey = tokio::time::timeout(PATIENCE, self.queue.survey()).await.ok()?;
+            survey.ok().map(|survey| survey.dead_letters)
+        };
+        self.letters.get(self.clock.now(), count).await
+    }
+}
+
+async fn looks(store: &dyn Store) -> Option<Arc<[HookLook]>> {
+    let notes = tokio::time::timeout(PATIENCE, store.notes(HookLook::NOTES, MOST_LOOKS)).await.ok()?.ok()?;
+    Some(notes.iter().filter_map(|(_, text)| HookLook::decode(text)).collect())
 }
 
 #[cfg(test)]

@@ -28,13 +28,15 @@ use crate::domain::Time;
 pub use error::LocalError;
 pub(crate) use owner::Owner;
 pub use replica::Place;
+pub(crate) use replica::Turn;
 use writer::Writer;
 
 /// How long a write waits for another process before it gives up.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before they are moved into the file: 32 MiB.
 const CHECKPOINT_PAGES: u32 = 8_192;
-const READERS_KEPT: usize = 2;
+/// Connections for reading that are kept open, as many as the catalog's questions at once.
+const READERS_KEPT: usize = 8;
 const SCHEMA_VERSION: u32 = 1;
 
 /// What a file is for. Its header says so.
@@ -102,6 +104,8 @@ struct Inner {
     readers: Mutex<Vec<Connection>>,
     owner: OnceCell<Owner>,
     clock: Arc<dyn Clock>,
+    /// Whose file may be there, of a replica.
+    place: Option<Place>,
 }
 
 impl LocalFile {
@@ -110,10 +114,16 @@ impl LocalFile {
     /// # Errors
     /// When it cannot be opened, is no database of ours, or was written by a newer version.
     pub fn open(path: &Path, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
-        Self::open_as(Kind::Data, path, missing, clock)
+        Self::open_as(Kind::Data, path, missing, clock, None)
     }
 
-    fn open_as(kind: Kind, path: &Path, missing: Missing, clock: Arc<dyn Clock>) -> Result<Self, LocalError> {
+    fn open_as(
+        kind: Kind,
+        path: &Path,
+        missing: Missing,
+        clock: Arc<dyn Clock>,
+        place: Option<Place>,
+    ) -> Result<Self, LocalError> {
         let fail = |error| LocalError::new(path, error);
         if missing == Missing::Fail && !path.exists() {
             return Err(LocalError::missing(path));
@@ -133,6 +143,7 @@ impl LocalFile {
             readers: Mutex::default(),
             owner: OnceCell::new(),
             clock,
+            place,
         })))
     }
 

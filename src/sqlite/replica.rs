@@ -40,7 +40,7 @@ impl LocalFile {
         }
         // One at a time: a file that another process is just making looks damaged.
         let _turn = take_turn(path)?;
-        let open = || Self::open_as(Kind::Replica, path, Missing::Create, clock.clone());
+        let open = || Self::open_as(Kind::Replica, path, Missing::Create, clock.clone(), Some(place));
         match open() {
             Err(error) if error.is_unusable() && may_replace(path, place) => {
                 remove(path)?;
@@ -62,6 +62,14 @@ impl LocalFile {
             }
         }
         Self::open_replica(path, place, clock)
+    }
+
+    /// This replica anew after it turned out to be damaged; any other file as it is.
+    pub(crate) fn reopen(&self) -> Result<Self, LocalError> {
+        match self.0.place {
+            Some(place) => Self::reopen_replica(self.path(), place, self.0.clock.clone()),
+            None => Ok(self.clone()),
+        }
     }
 
     /// A replica that holds nothing of what was there, for who erased something from the store.
@@ -152,10 +160,11 @@ fn says_it_is_a_replica(path: &Path) -> std::io::Result<bool> {
     Ok(id.copied().map(i32::from_be_bytes) == Some(Kind::Replica.application_id()))
 }
 
+/// Also what only an index is wrong about: left in place, it would be found damaged again and again.
 fn is_sound(path: &Path) -> bool {
     let check = || {
         let connection = super::connect_reader(path)?;
-        connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0))
     };
     check().is_ok_and(|found| found == "ok")
 }

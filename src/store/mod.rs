@@ -177,6 +177,15 @@ pub struct Cursor {
     pub(crate) reached: Vec<u64>,
 }
 
+impl Cursor {
+    /// Whether whoever is at `other` has read all that whoever is here has.
+    pub(crate) fn is_within(&self, other: &Self) -> bool {
+        self.log == other.log
+            && self.reached.len() == other.reached.len()
+            && self.reached.iter().zip(&other.reached).all(|(this, other)| this <= other)
+    }
+}
+
 /// How the store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {

@@ -11,6 +11,7 @@ mod doctor;
 mod enrol;
 mod events;
 mod gaps;
+mod looks;
 mod options;
 mod plan;
 #[cfg(test)]
@@ -23,6 +24,7 @@ mod watch;
 pub use doctor::{Ailment, Finding, Look, doctor, remedies};
 pub use events::Group;
 pub use gaps::{Stream, gaps, streams};
+pub use looks::keep_by_hand;
 pub use options::Options;
 pub use plan::{Action, Step, plan};
 pub use service::{Inquiry, Question, carry_out, change_key};

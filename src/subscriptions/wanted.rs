@@ -55,6 +55,11 @@ impl Wanted {
         by_id.then_some(self.slot.filter.as_str())
     }
 
+    /// The id or the name of the only pipeline that it is for.
+    pub(super) fn cut_to(&self) -> Option<&str> {
+        Some(self.slot.filter.as_str()).filter(|filter| !filter.is_empty())
+    }
+
     /// Whether each build of the project ends in an event of this.
     pub(super) fn is_for_every_build(&self) -> bool {
         self.event == BUILD_COMPLETE && self.slot.filter.is_empty()

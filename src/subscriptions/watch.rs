@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::enrol::{Enrolled, Enrolment};
+use super::looks::{keep, looks};
 use super::wanted::chosen;
 use super::{Ailment, Finding, Group, Inquiry, Look, Options, Question, Target, Wanted, doctor, gaps, streams};
 use crate::ado::hooks::Subscription;
 use crate::ado::rest::{AdoError, Client, Project};
 use crate::clock::Clock;
-use crate::domain::{Fact, GapKey, Key, Record, Time};
+use crate::domain::{Fact, GapKey, HookLook, Key, Record, Time};
 use crate::ingest::Importer;
 use crate::store::{Store, StoreError};
 use crate::telemetry::prometheus;
@@ -132,7 +133,10 @@ impl HookWatch {
             .extend(inquiry.deaf.iter().map(|(project, why)| (project.clone(), format!("it may be silent: {why}"))));
         let look = inquiry.look(&wanted, &target);
         let findings = doctor(&look);
-        count(&wanted, &findings);
+        let Watched { canonical, projects: named, .. } = &self.watched;
+        let looks = looks(canonical, &projects, &wanted, &findings, (now, self.every));
+        count(&looks, &findings);
+        keep(self.store.as_ref(), canonical, &looks, named.is_empty()).await?;
         self.tell(&findings, &wanted);
         self.tell_of_projects(troubles);
         self.keep(&look, &projects, &findings).await
@@ -225,15 +229,13 @@ fn all_streams(organization: &str, projects: &[Project]) -> BTreeSet<GapKey> {
 }
 
 /// How many subscriptions there should be are well, and how many have which trouble.
-fn count(wanted: &[Wanted], findings: &[Finding]) {
+fn count(looks: &[HookLook], findings: &[Finding]) {
     for ailment in Ailment::ALL {
         let of = findings.iter().filter(|finding| finding.finding == ailment).count();
         gauge!(prometheus::HOOKS, "state" => ailment.as_str()).set(float(of));
     }
-    let sick: BTreeSet<GapKey> =
-        findings.iter().map(|finding| GapKey::new("", &finding.project_id, &finding.event_type)).collect();
-    let well = wanted.iter().filter(|wanted| !sick.contains(&GapKey::new("", &wanted.project.id, wanted.event_type())));
-    gauge!(prometheus::HOOKS, "state" => "healthy").set(float(well.count()));
+    let healthy = looks.iter().map(HookLook::healthy).sum();
+    gauge!(prometheus::HOOKS, "state" => "healthy").set(float(healthy));
 }
 
 fn float(count: usize) -> f64 {

@@ -57,12 +57,6 @@ impl Metrics {
         self.0.render()
     }
 
-    /// How many subscriptions are healthy, and of how many; `None` while nobody in this process watches them.
-    #[must_use]
-    pub fn hooks(&self) -> Option<(u64, u64)> {
-        hooks(&self.render())
-    }
-
     /// Folds what histograms gathered, for ever: without it their memory grows until the next time somebody asks.
     pub async fn keep_up(&self) {
         loop {
@@ -70,14 +64,6 @@ impl Metrics {
             self.0.run_upkeep();
         }
     }
-}
-
-fn hooks(rendered: &str) -> Option<(u64, u64)> {
-    let values = rendered.lines().filter_map(|line| line.strip_prefix(HOOKS)?.rsplit_once(' '));
-    let counts: Vec<(&str, u64)> =
-        values.filter_map(|(labels, count)| Some((labels, count.parse::<u64>().ok()?))).collect();
-    let healthy = counts.iter().find(|(labels, _)| labels.contains("\"healthy\""))?.1;
-    Some((healthy, counts.iter().map(|(_, count)| count).sum()))
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
@@ -121,20 +107,6 @@ fn describe() {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hooks_are_healthy_out_of_all_that_are_told_of() {
-        let recorder = builder().unwrap().build_recorder();
-        let handle = recorder.handle();
-        assert_eq!(hooks(&handle.render()), None);
-        metrics::with_local_recorder(&recorder, || {
-            describe();
-            assert_eq!(hooks(&handle.render()), None);
-            metrics::gauge!(HOOKS, "state" => "missing").set(2.0);
-            metrics::gauge!(HOOKS, "state" => "healthy").set(9.0);
-        });
-        assert_eq!(hooks(&handle.render()), Some((9, 11)));
-    }
 
     #[test]
     fn what_is_counted_has_help_and_type() {

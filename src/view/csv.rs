@@ -430,7 +430,7 @@ fn run_cells(run: &Run) -> Vec<String> {
     ]
 }
 
-fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<String, csv::Error> {
+pub(super) fn write(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Result<String, csv::Error> {
     let mut writer = Writer::from_writer(Vec::new());
     writer.write_record(header)?;
     for row in rows {

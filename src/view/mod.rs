@@ -4,6 +4,7 @@
 //! terminal's window, or a bidirectional override that turns a line around. Tables escape such
 //! characters; JSON writes them as `\u` escapes, which mean the same to a program.
 
+mod answer;
 mod chain;
 mod csv;
 mod dead_letter;
@@ -13,6 +14,7 @@ mod gaps;
 mod json;
 mod links;
 mod near;
+pub mod overview;
 mod run;
 mod runs;
 mod spektate;
@@ -21,6 +23,7 @@ mod table;
 mod time;
 mod timeline;
 
+pub use answer::{cells_csv, cells_table};
 pub use chain::{
     ClusterSyncJson, DeploymentJson, chain_table, cluster_sync_json, commit_url, deployments_json, short, status,
     synced,

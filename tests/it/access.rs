@@ -347,6 +347,12 @@ async fn no_page_of_another_site_can_change_anything() {
         assert_eq!(login.send().await.unwrap().status(), 403, "a session of somebody else is a trap, too");
     }
     assert_eq!(post(&[("cookie", &cookie)]).await, 403);
+    // Of the dashboard's forms more is asked: that they say where they come from, whoever posts them.
+    let form = async |headers: &[(&str, &str)]| bench.status(Method::POST, "/dead-letters/requeue", headers).await;
+    assert_eq!(form(&[("authorization", &bearer(ADMIN).1)]).await, 403);
+    assert_eq!(form(&[("authorization", &bearer(ADMIN).1), ("sec-fetch-site", "same-origin")]).await, 415);
+    assert_eq!(form(&[("cookie", &cookie), ("origin", &own)]).await, 415, "let in, it has no body");
+    assert_eq!(form(&[]).await, 303, "to sign in first");
     assert_eq!(post(&[("cookie", &cookie), ("sec-fetch-site", "cross-site")]).await, 403);
 }
 

@@ -17,6 +17,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Its tests open a local file, which wants a clock.
     ("catalog", &["clock", "domain", "sqlite", "store"]),
     ("view", &["catalog", "domain", "subscriptions"]),
+    ("ask", &["catalog", "domain", "view"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
     ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
@@ -28,7 +29,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     ("shutdown", &[]),
-    ("http", &["catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
+    ("http", &["ask", "catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
     ("cli", &["config", "domain"]),
 ];
 

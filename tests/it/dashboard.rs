@@ -12,10 +12,10 @@ use pipetrail::ado::{Beside, deployment_records};
 use pipetrail::catalog::{Run, RunFilter, Stage};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::{OwnerRule, Owners};
-use pipetrail::domain::{Fact, Pattern, ProjectName, Scope};
+use pipetrail::domain::{Fact, HookLook, Pattern, ProjectName, Scope, SeenHook};
 use pipetrail::history::Plan;
 use pipetrail::http::access::{Caller, Rights};
-use pipetrail::http::{Limits, Readers, Server, readers};
+use pipetrail::http::{Limits, Readers, Server, behind_gate, readers};
 use pipetrail::ingest::Importer;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use crate::support::{Local, folder, time};
+use crate::support::{Local, folder, open_access, time};
 
 /// Markup that runs, an end of an attribute, and a mark that turns the line around.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}";
@@ -56,7 +56,8 @@ impl Dashboard {
         });
         let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
         let (address, stop) = (server.address(), CancellationToken::new());
-        TaskTracker::new().spawn(server.serve(readers.layer(Extension(caller)), Limits::default(), stop.clone()));
+        let routes = behind_gate(readers.layer(Extension(caller)), &open_access(address));
+        TaskTracker::new().spawn(server.serve(routes, Limits::default(), stop.clone()));
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { address, client, local, _stop: stop.drop_guard(), _folder: folder }
     }
@@ -72,6 +73,12 @@ impl Dashboard {
         self.client.get(format!("http://{}{path}", self.address)).send().await.unwrap()
     }
 
+    /// As a browser does.
+    async fn browse(&self, path: &str) -> Response {
+        let ask = self.client.get(format!("http://{}{path}", self.address));
+        ask.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().await.unwrap()
+    }
+
     async fn page(&self, path: &str) -> String {
         self.get(path).await.text().await.unwrap()
     }
@@ -80,6 +87,10 @@ impl Dashboard {
         let body = format!("id={id}");
         let post = self.client.post(format!("http://{}{path}", self.address)).body(body).header("origin", origin);
         post.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap().status().as_u16()
+    }
+
+    async fn look(&self, look: &HookLook) {
+        self.local.store.put_note(&look.note().unwrap(), &look.encode()).await.unwrap();
     }
 
     async fn letters(&self) -> u64 {
@@ -107,6 +118,45 @@ impl Dashboard {
 
 fn hrefs(page: &str) -> impl Iterator<Item = String> {
     page.split("href=\"").skip(1).filter_map(|rest| rest.split('"').next()).map(|href| href.replace("&#38;", "&"))
+}
+
+/// Five minutes before noon.
+fn look(project: &str, finding: Option<&str>) -> HookLook {
+    let hook = |event: &str, finding: Option<&str>| SeenHook {
+        event_type: event.to_owned(),
+        pipeline: None,
+        subscription_id: None,
+        finding: finding.map(str::to_owned),
+        says: finding.map(|_| format!("{project} says {HOSTILE}")),
+        since: None,
+    };
+    HookLook {
+        organization: "fabrikam".to_owned(),
+        project: project.to_owned(),
+        project_id: project.len().to_string(),
+        at: time("2026-03-04T11:55:00Z"),
+        every: 600,
+        hooks: vec![hook("git.push", None), hook("build.complete", finding)],
+    }
+}
+
+#[tokio::test]
+async fn every_page_says_how_hooks_are_and_as_of_when() {
+    let dashboard = Dashboard::over(history(), Caller::on_loopback()).await;
+    dashboard.look(&look("Spartan", None)).await;
+    dashboard.look(&look("Platform", Some("onProbation"))).await;
+    for path in ["/", "/runs", "/hooks"] {
+        let page = dashboard.page(path).await;
+        assert!(page.contains("hooks: 3 of 4 healthy</a> as of <time"), "{path}: {page}");
+    }
+    let page = dashboard.page("/hooks").await;
+    let ill = page.find("onProbation").unwrap();
+    assert!(ill < page.find("> healthy</span>").unwrap(), "what is wrong stands first: {page}");
+    let dashboard = Dashboard::over(history(), Caller::on_loopback()).await;
+    dashboard.look(&HookLook { at: time("2026-03-04T11:00:00Z"), ..look("Spartan", None) }).await;
+    let page = dashboard.page("/hooks").await;
+    assert!(page.contains("hooks: 2 of 2 healthy") && page.contains("not looked at since"), "{page}");
+    assert!(page.contains("was healthy"), "{page}");
 }
 
 fn owners() -> Owners {
@@ -221,6 +271,45 @@ async fn pages_tell_the_browser_what_they_may_do() {
     assert_eq!(dashboard.get("/runs/7").await.status(), 404);
 }
 
+/// Programs get it as JSON.
+#[tokio::test]
+async fn what_goes_wrong_is_told_people_as_a_page() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    for (path, status) in [("/runs?state=a&state=b", 400), ("/no/such/page", 404), ("/environments/x", 404)] {
+        let response = dashboard.browse(path).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{path}");
+        assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("default-src 'self'"));
+        let page = response.text().await.unwrap();
+        assert!(page.contains("<h1>") && page.contains("To the overview"), "{path}: {page}");
+    }
+    for (path, words) in [
+        ("/runs?since=7d", "unknown field `since`"),
+        ("/runs?days=many", "`days` is a number"),
+        ("/runs?%3Cimg%20src=x", "unknown field `&#60;img src`"),
+    ] {
+        let response = dashboard.browse(path).await;
+        assert_eq!(response.status(), 400, "{path}");
+        let page = response.text().await.unwrap();
+        assert!(page.contains(words) && !page.contains("<img"), "{path}: {page}");
+    }
+    let json = dashboard.browse("/api/v1/runs/x").await;
+    assert_eq!(json.headers()["content-type"], "application/problem+json");
+}
+
+#[tokio::test]
+async fn a_catalog_that_fails_is_a_page_that_looks_again() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    let damage = "DROP TABLE runs; CREATE VIEW runs AS SELECT * FROM no_such_table";
+    rusqlite::Connection::open(dashboard.local.file.path()).unwrap().execute_batch(damage).unwrap();
+    let response = dashboard.browse("/").await;
+    assert_eq!((response.status().as_u16(), &response.headers()["retry-after"]), (503, &"5".parse().unwrap()));
+    let page = response.text().await.unwrap();
+    assert!(page.contains("The catalog does not answer") && page.contains("http-equiv=\"refresh\""), "{page}");
+    let told = dashboard.get("/").await;
+    assert_eq!(told.headers()["content-type"], "application/problem+json", "a program asks");
+}
+
 #[tokio::test]
 async fn pages_of_runs_lead_on_to_the_last_one() {
     let (from, until) = (time("2026-03-02T00:00:00Z"), time("2026-03-04T12:00:00Z"));
@@ -270,6 +359,9 @@ async fn dead_letters_are_requeued_and_discarded_from_this_server_only() {
     for origin in ["https://evil.example", "null"] {
         assert_eq!(dashboard.post("/dead-letters/discard", first, origin).await, 403);
     }
+    let silent = dashboard.client.post(format!("{ours}/dead-letters/discard")).body(format!("id={first}"));
+    let silent = silent.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap();
+    assert_eq!(silent.status(), 403, "whoever does not say where it comes from");
     assert_eq!(dashboard.letters().await, 2);
     assert!(dashboard.page(&format!("/dead-letters/discard?id={first}")).await.contains("nothing brings it back"));
     assert_eq!(dashboard.letters().await, 2, "to ask discards nothing");
@@ -307,8 +399,12 @@ async fn a_reader_of_one_project_sees_nothing_of_another() {
     let scope = Scope::Only(vec!["fabrikam/Spartan".parse().unwrap()]);
     let caller = Caller { rights: Rights::Read, scope, name: None };
     let dashboard = Dashboard::over(history(), caller).await;
+    for project in ["Spartan", "Platform"] {
+        dashboard.look(&look(project, Some("missing"))).await;
+    }
     let pages = dashboard.crawl(400).await;
     assert!(pages.len() > 50);
+    assert!(dashboard.page("/hooks").await.contains("hooks: 1 of 2 healthy"));
     for (path, page) in pages {
         for other in ["Platform", "infra", "nightly-e2e"] {
             assert!(!page.contains(other), "{other} on {path}: {page}");
@@ -347,6 +443,7 @@ async fn assert_harmless(states: bool) {
     let mut bodies: Vec<_> = all.filter_map(|body| poison(&body)).collect();
     bodies.push(format!("{{\"eventType\": \"{}\"", HOSTILE.replace('"', "")).into_bytes());
     let dashboard = Dashboard::over(bodies, Caller::on_loopback()).await;
+    dashboard.look(&look(&format!("Fiber{HOSTILE}"), Some(HOSTILE))).await;
     let pages = dashboard.crawl(500).await;
     assert!(pages.len() > 100, "{}", pages.len());
     for (path, page) in &pages {

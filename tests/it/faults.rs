@@ -25,6 +25,7 @@ use rand::{Rng, SeedableRng};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Act {
     Load,
+    Changes,
     Commit,
     Append,
     Rewrite,
@@ -214,6 +215,13 @@ impl Faults {
         )
     }
 
+    /// Readers meet nothing but what a test breaks for them.
+    fn for_readers(&self, act: Act) -> Option<Fault> {
+        let mut state = self.lock();
+        *state.asked.entry(act).or_default() += 1;
+        (state.broken == Some(act)).then_some(Fault::Away)
+    }
+
     fn pause(&self) -> Duration {
         Duration::from_millis(self.lock().rng.random_range(1..20))
     }
@@ -344,7 +352,8 @@ impl Store for FaultyStore {
     }
 
     async fn changes(&self, cursor: &Cursor, limit: usize) -> Result<Changes, StoreError> {
-        self.inner.changes(cursor, limit).await
+        let fault = self.faults.for_readers(Act::Changes);
+        self.faults.play_this(Act::Changes, fault, self.inner.changes(cursor, limit)).await
     }
 
     async fn keys(&self, after: Option<&Key>, limit: usize) -> Result<Vec<Key>, StoreError> {

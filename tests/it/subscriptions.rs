@@ -3,13 +3,14 @@
 use std::process::Stdio;
 use std::time::Duration;
 
-use pipetrail::domain::Time;
+use pipetrail::domain::{HookLook, Time};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY};
 use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, TOKEN, Trouble};
+use crate::support::Local;
 
 /// Another key of the account: 64 bytes, as all are.
 const OTHER: &str = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZQ==";
@@ -556,6 +557,13 @@ impl Shell {
     }
 
     /// Waits until the gaps are so.
+    /// What the store keeps of the last looks.
+    async fn looks(&self) -> Vec<HookLook> {
+        let local = Local::open(&self.folder.path().join("pipetrail.db")).await;
+        let notes = local.store.notes(HookLook::NOTES, 100).await.unwrap();
+        notes.iter().map(|(_, text)| HookLook::decode(text).unwrap()).collect()
+    }
+
     async fn wait_for(&self, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         for _ in 0..300 {
             let gaps = self.gaps().await;
@@ -596,6 +604,15 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
     {
         assert!(metrics.contains(line), "{metrics}");
     }
+    // Whoever reads is told, in whatever process.
+    let looks = shell.looks().await;
+    assert_eq!((looks.len(), looks[0].hooks.len(), looks[0].healthy()), (1, 5, 4), "{looks:?}");
+    assert_eq!(
+        (looks[0].organization.as_str(), looks[0].project.as_str(), looks[0].every),
+        ("fabrikam", PROJECTS[0], 1)
+    );
+    let ill: Vec<_> = looks[0].hooks.iter().filter_map(|hook| hook.finding.as_deref()).collect();
+    assert_eq!(ill, ["onProbation"]);
     let from = gap["from"].clone();
     shell.ado.state().hooks.set_status("build.complete", "disabledBySystem");
     let gaps = shell.wait_for("it goes on", |gaps| gaps[0]["why"] == "disabledBySystem").await;
@@ -604,6 +621,10 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
     let gaps = shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
     assert_eq!((gaps.len(), &gaps[0]["covered"]), (1, &json!(false)));
     work.kill().await.unwrap();
+    shell.ado.state().hooks.set_status(RUN_STATE, "disabledByUser");
+    assert_eq!(shell.run("doctor --to web-hook").await.code, 1);
+    let looks = shell.looks().await;
+    assert_eq!((looks[0].hooks.len(), looks[0].healthy()), (5, 4), "a person looked: {looks:?}");
     let log = std::fs::read_to_string(shell.folder.path().join("log")).unwrap();
     assert_eq!(log.matches("hooks: onProbation").count(), 1, "told once: {log}");
     assert!(log.contains("WARN") && !log.contains("s3cret") && !log.contains(TOKEN), "{log}");

@@ -1,8 +1,10 @@
 use super::apply::carry_out_all;
 use super::desk::Desk;
 use crate::cli::{ListFormat, SubscriptionsDoctor};
+use crate::cmd::backfill::canonical;
+use crate::cmd::parts::Parts;
 use crate::cmd::{Context, Exit, Failure};
-use crate::subscriptions::{Finding, Step, doctor, remedies};
+use crate::subscriptions::{Finding, Step, doctor, keep_by_hand, remedies};
 use crate::view;
 
 pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result<Exit, Failure> {
@@ -16,6 +18,7 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
         carry_out_all(context, &desk, &steps, args.yes).await?;
         (findings, _) = look(context, &desk).await?;
     }
+    keep(context, &desk, &findings).await;
     match args.output {
         ListFormat::Json => context.output.text(&view::json(&view::listed_findings(&findings, &desk.options))?)?,
         ListFormat::Table if !findings.is_empty() => {
@@ -24,6 +27,20 @@ pub(super) async fn run(context: &Context, args: &SubscriptionsDoctor) -> Result
         ListFormat::Table => context.output.say(&well(&desk, args.fix && steps.iter().any(|step| step.new.is_some()))),
     }
     if findings.is_empty() { Ok(Exit::Done) } else { Ok(Exit::Failed) }
+}
+
+/// For those who read. The person asked for something else, so that it cannot be kept is no failure.
+async fn keep(context: &Context, desk: &Desk, findings: &[Finding]) {
+    let kept = async {
+        let parts = Parts::open_to_look(context).await?;
+        let (organization, looked) = (canonical(context, &desk.organization), (&*desk.projects, &*desk.wanted));
+        Ok::<(), Failure>(
+            keep_by_hand(parts.store.as_ref(), &organization, looked, findings, context.clock().now()).await?,
+        )
+    };
+    if let Err(failure) = kept.await {
+        tracing::info!(why = failure.in_words().0, "readers are not told what was found");
+    }
 }
 
 /// Of what was just made anew nobody knows yet.

@@ -41,17 +41,19 @@ struct Asked<'r> {
 
 /// What is behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Place {
+pub(super) enum Place {
     /// Other programs come here, whatever name they call us by; who posts hooks is asked there.
     Outside,
     Open,
+    /// To sign in and out, open as well.
+    Door,
     /// For programs: they get an answer, and no page to sign in.
     Program,
     Page,
 }
 
 impl Place {
-    fn of(path: &str) -> Self {
+    pub(super) fn of(path: &str) -> Self {
         match path {
             "/hooks/azure-devops"
             | "/hooks/azure-devops/"
@@ -59,11 +61,20 @@ impl Place {
             | "/hooks/flux/"
             | "/healthz"
             | "/readyz" => Self::Outside,
-            "/login" | "/login/oidc" | "/login/callback" | "/logout" | "/openapi.json" => Self::Open,
+            "/login" | "/login/oidc" | "/login/callback" | "/logout" => Self::Door,
+            "/openapi.json" => Self::Open,
             "/metrics" | "/mcp" => Self::Program,
             path if path.starts_with("/assets/") => Self::Open,
             path if path.starts_with("/api/") || path.starts_with("/mcp/") => Self::Program,
             _ => Self::Page,
+        }
+    }
+
+    /// Whether people look at the answer.
+    pub(super) fn is_for_people(self) -> bool {
+        match self {
+            Self::Door | Self::Page => true,
+            Self::Outside | Self::Open | Self::Program => false,
         }
     }
 }
@@ -104,15 +115,15 @@ impl Access {
         }
         let known = match (self.identify(asked), place) {
             (Ok(known), _) => known,
-            (Err(_), Place::Open) => None,
+            (Err(_), Place::Open | Place::Door) => None,
             (Err(refusal), Place::Outside | Place::Program | Place::Page) => return Err(refusal),
         };
         if !asked.method.is_safe() {
-            self.check_origin(known.as_ref().map(|(_, way)| *way), asked.headers)?;
+            self.check_origin(place, known.as_ref().map(|(_, way)| *way), asked.headers)?;
         }
         match (known, place) {
             (Some((caller, _)), _) => Ok(Some(caller)),
-            (None, Place::Outside | Place::Open) => Ok(None),
+            (None, Place::Outside | Place::Open | Place::Door) => Ok(None),
             (None, Place::Program) => Err(Refusal::NobodyKnown),
             (None, Place::Page) => Err(to_sign_in(asked)),
         }
@@ -133,9 +144,14 @@ impl Access {
         Ok(self.caller_of_session(asked.headers).map(|caller| (caller, Way::Ambient)))
     }
 
-    /// A change comes from a page of ours, or from no page at all.
-    fn check_origin(&self, way: Option<Way>, headers: &HeaderMap) -> Result<(), Refusal> {
-        match (way, self.0.site.origin(headers)) {
+    /// A change comes from a page of ours, or from no page at all. A form comes from a page of ours: browsers always say
+    /// so, and programs have the API.
+    fn check_origin(&self, place: Place, way: Option<Way>, headers: &HeaderMap) -> Result<(), Refusal> {
+        let origin = self.0.site.origin(headers);
+        if place == Place::Page && way.is_some() && origin != Origin::Own {
+            return Err(Refusal::ForeignPage);
+        }
+        match (way, origin) {
             (Some(Way::Token), _) | (_, Origin::Own) => Ok(()),
             (Some(Way::Open) | None, Origin::Unknown) => Ok(()),
             (Some(Way::Ambient), Origin::Unknown) | (_, Origin::Foreign) => Err(Refusal::ForeignPage),
@@ -162,7 +178,9 @@ impl IntoResponse for Refusal {
                 "This server does not go by that name: ask for 127.0.0.1 or localhost, or set PIPETRAIL_PUBLIC_URL.",
             )
             .into_response(),
-            Self::ForeignPage => Problem::forbidden("A page of another site asked for this change.").into_response(),
+            Self::ForeignPage => {
+                Problem::forbidden("Such a change is taken from pages of this server only.").into_response()
+            }
             Self::WrongToken => Problem::wrong_token().into_response(),
             Self::NotLetIn => Problem::forbidden("You are known, but have no rights here.").into_response(),
             Self::NobodyKnown => Problem::sign_in().into_response(),

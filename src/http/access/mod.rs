@@ -18,6 +18,7 @@ mod seal;
 mod session;
 mod site;
 mod tries;
+mod trouble;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -199,12 +200,13 @@ impl Access {
     }
 }
 
-/// Puts these routes behind the gate, and the pages to sign in beside them.
+/// Puts these routes behind the gate, and the pages to sign in beside them. What goes wrong at a page is told as a page.
 pub fn behind_gate(router: Router, access: &Access) -> Router {
     router
         .merge(login::routes().with_state(access.clone()))
         .layer(axum::middleware::from_fn_with_state(access.clone(), gate::gate))
         .layer(CatchPanicLayer::custom(problem::after_panic))
+        .layer(axum::middleware::from_fn(trouble::as_page))
 }
 
 /// Who has this token; `None` where it is for other things than reading.

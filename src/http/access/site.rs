@@ -45,9 +45,15 @@ impl Site {
 
     /// Whether the page that sent this is one of this server's.
     pub(super) fn origin(&self, headers: &HeaderMap) -> Origin {
-        let Some(origin) = headers.get(ORIGIN) else {
-            let by_a_browser = headers.get(SEC_FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
-            return if by_a_browser { Origin::Foreign } else { Origin::Unknown };
+        // No page can write this header. Where nothing else is said, or `null` by a browser that keeps to itself where it
+        // is, it decides.
+        let site = headers.get(SEC_FETCH_SITE);
+        let Some(origin) = headers.get(ORIGIN).filter(|origin| *origin != "null" || site.is_none()) else {
+            return site.map_or(Origin::Unknown, |site| match site.as_bytes() {
+                b"same-origin" => Origin::Own,
+                b"none" => Origin::Unknown,
+                _ => Origin::Foreign,
+            });
         };
         let origin = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
         match origin.is_some_and(|origin| self.is_own(&origin, headers)) {
@@ -148,7 +154,14 @@ mod tests {
         let origin =
             |site: &str| Site::new(true, None).origin(&headers(&[("host", "localhost"), ("sec-fetch-site", site)]));
         assert_eq!(["cross-site", "same-site"].map(origin), [Origin::Foreign; 2]);
-        assert_eq!(["same-origin", "none"].map(origin), [Origin::Unknown; 2]);
+        assert_eq!(["same-origin", "none"].map(origin), [Origin::Own, Origin::Unknown]);
+        let secretive = |site: &str| {
+            let said = [("host", "localhost"), ("origin", "null"), ("sec-fetch-site", site)];
+            Site::new(true, None).origin(&headers(&said))
+        };
+        assert_eq!(["same-origin", "cross-site"].map(secretive), [Origin::Own, Origin::Foreign]);
+        let contradicted = [("host", "a:1"), ("origin", "http://b:1"), ("sec-fetch-site", "same-origin")];
+        assert_eq!(Site::new(false, None).origin(&headers(&contradicted)), Origin::Foreign);
         assert_eq!(Site::new(true, None).origin(&HeaderMap::new()), Origin::Unknown);
     }
 

@@ -52,6 +52,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         project: wanted.project,
         environment: wanted.environment,
         pipeline: wanted.pipeline,
+        until: None,
         since: wanted.since.map(|since| since.resolve(reader.clock.now())),
         current,
         top: Some(limit.and_one()),

@@ -6,6 +6,7 @@ use super::answers::OfList;
 use super::asked::{Asked, Limit, Since};
 use super::page::{Page, after};
 use crate::catalog::{Gap, GapFilter};
+use crate::domain::{HookLook, SeenHook, Time};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 
@@ -69,20 +70,51 @@ pub(super) struct WantedHooks {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Hooks {
-    /// How many subscriptions are well, of how many; null where nobody keeps count.
-    healthy: Option<u64>,
-    of: Option<u64>,
+    /// How many subscriptions were well, of how many; null where nobody has looked.
+    healthy: Option<usize>,
+    of: Option<usize>,
+    /// When the project was looked at that was not for the longest.
+    #[schema(value_type = Option<Time>)]
+    as_of: Option<String>,
+    /// Somebody should have looked again since: it may be otherwise by now.
+    uncertain: bool,
     /// Why that is not known.
-    reason: Option<String>,
+    reason: Option<&'static str>,
+    /// Those that should be there, at most 2,000, what is wrong first.
+    subscriptions: Vec<Subscription>,
     /// The streams that lose events now, at most 200.
     losing: Vec<Gap>,
 }
 
-/// Workers count what is well for Prometheus alone; what is ill they write down.
-const NOT_KEPT: &str = "How many subscriptions are well is known to the worker that looks after them \
-                        (`pipetrail_hook_subscriptions`), and is not stored; what loses events is.";
+/// A subscription that should be there, as it was when somebody looked.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Subscription {
+    organization: String,
+    project: String,
+    project_id: String,
+    event_type: String,
+    /// The only pipeline that it is for, by id or name.
+    pipeline: Option<String>,
+    /// `healthy`, or the worst that `pipetrail subscriptions doctor` finds, in its word.
+    state: String,
+    /// What was seen, where there is more to say.
+    says: Option<String>,
+    /// Since when, as far as can be told.
+    #[schema(value_type = Option<Time>)]
+    since: Option<String>,
+    subscription_id: Option<String>,
+    #[schema(value_type = Option<Time>)]
+    as_of: Option<String>,
+    uncertain: bool,
+}
 
-/// How the service hooks are: which streams of events are being lost.
+const MOST_SUBSCRIPTIONS: usize = 2_000;
+const NOBODY_LOOKED: &str = "Nobody has looked lately: `pipetrail work --watch-hooks 10m` does, and `pipetrail subscriptions \
+                             doctor` once.";
+const NOT_NOW: &str = "The store does not answer.";
+
+/// How the service hooks are: each subscription as it was seen last, and which streams of events are being lost.
 #[utoipa::path(
     get,
     path = "/api/v1/hooks",
@@ -92,11 +124,72 @@ const NOT_KEPT: &str = "How many subscriptions are well is known to the worker t
     responses((status = 200, body = Hooks), OfList)
 )]
 pub(super) async fn hooks(reader: Reader, Asked(wanted): Asked<WantedHooks>) -> Result<Json<Hooks>, Problem> {
+    let now = reader.clock.now();
+    let looks = reader.hooks().await.map(|mut looks| {
+        looks.retain(|look| wanted.is_for(look));
+        looks
+    });
     let WantedHooks { organization, project } = wanted;
     // A gap that goes on ends after any time there is.
-    let since = Some(reader.clock.now());
-    let filter = GapFilter { organization, project, since, top: Some(200), ..GapFilter::default() };
+    let filter = GapFilter { organization, project, since: Some(now), top: Some(200), ..GapFilter::default() };
     let gaps = reader.catalog.gaps(&filter).await?;
     let losing = gaps.into_iter().filter(|gap| gap.to.is_none()).collect();
-    Ok(Json(Hooks { healthy: None, of: None, reason: Some(NOT_KEPT.to_owned()), losing }))
+    Ok(Json(Hooks { losing, ..Hooks::of(looks.as_deref(), now) }))
+}
+
+impl WantedHooks {
+    fn is_for(&self, look: &HookLook) -> bool {
+        let is = |wanted: Option<&String>, known: &[&str]| {
+            wanted.is_none_or(|wanted| known.iter().any(|known| known.eq_ignore_ascii_case(wanted)))
+        };
+        is(self.organization.as_ref(), &[&look.organization])
+            && is(self.project.as_ref(), &[&look.project, &look.project_id])
+    }
+}
+
+impl Hooks {
+    /// `None` where the store does not tell.
+    fn of(looks: Option<&[HookLook]>, now: Time) -> Self {
+        let known = looks.unwrap_or_default();
+        let as_of = known.iter().map(|look| look.at).min();
+        let mut subscriptions: Vec<_> =
+            known.iter().flat_map(|look| look.hooks.iter().map(|hook| Subscription::of(look, hook, now))).collect();
+        let of = subscriptions.len();
+        subscriptions.sort_by_key(|one| one.state == HEALTHY);
+        subscriptions.truncate(MOST_SUBSCRIPTIONS);
+        Self {
+            healthy: as_of.map(|_| known.iter().map(HookLook::healthy).sum()),
+            of: as_of.map(|_| of),
+            as_of: as_of.map(|at| at.to_string()),
+            uncertain: known.iter().any(|look| look.is_late(now)),
+            reason: match (looks, as_of) {
+                (None, _) => Some(NOT_NOW),
+                (Some(_), None) => Some(NOBODY_LOOKED),
+                (Some(_), Some(_)) => None,
+            },
+            subscriptions,
+            losing: Vec::new(),
+        }
+    }
+}
+
+const HEALTHY: &str = "healthy";
+
+impl Subscription {
+    fn of(look: &HookLook, hook: &SeenHook, now: Time) -> Self {
+        let (HookLook { organization, project, project_id, .. }, hook) = (look.clone(), hook.clone());
+        Self {
+            organization,
+            project,
+            project_id,
+            event_type: hook.event_type,
+            pipeline: hook.pipeline,
+            state: hook.finding.unwrap_or_else(|| HEALTHY.to_owned()),
+            says: hook.says,
+            since: hook.since.map(|since| since.to_string()),
+            subscription_id: hook.subscription_id,
+            as_of: Some(look.at.to_string()),
+            uncertain: look.is_late(now),
+        }
+    }
 }

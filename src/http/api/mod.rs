@@ -15,6 +15,7 @@ mod openapi;
 mod owned;
 mod page;
 mod pipelines;
+mod query;
 mod runs;
 mod spektate;
 mod stream;
@@ -50,7 +51,7 @@ pub(super) fn routes() -> Router<Readers> {
         .method_not_allowed_fallback(problem::method_not_allowed)
         .route("/api", any(problem::not_found))
         .route("/api/{*rest}", any(problem::not_found))
-        .layer(Extension(stream::Hub::default()))
+        .layer(Extension(stream::Room::default()))
         .layer(middleware::from_fn(fresh::validated))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::after_panic))
@@ -75,5 +76,8 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::requeue))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(query::list))
+        .routes(routes!(query::ask))
+        .routes(routes!(query::words))
         .routes(routes!(stream::listen))
 }

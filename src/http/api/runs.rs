@@ -84,6 +84,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         state: wanted.state,
         result: wanted.result,
         commit: wanted.commit,
+        until: None,
         since: wanted.since.map(|since| since.resolve(reader.clock.now())),
         top: Some(limit.and_one()),
         after: after::<Run>(sort.list(), wanted.cursor.as_deref())?,

@@ -3,7 +3,8 @@
 //! The id of an event is how far the store's change log was read: whoever was cut off goes on from there, also at another
 //! process. So a change is told at least once, and one that is told twice changes nothing, as events say how things are.
 //!
-//! One task reads the log for all who listen, while anybody does. Each is told only of what its own catalog shows.
+//! The log is read once for all who listen, by whoever keeps the catalog current; so each is told only of what its own
+//! catalog shows ([`Catalog::listen`]). Who comes back with an id reads by itself what it missed.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,15 +22,14 @@ use futures_util::stream;
 use serde::Serialize;
 use serde_json::json;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Mutex, OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
 
 use super::answers::OfList;
 use super::asked::Asked;
 use super::dead_letters::Nothing;
-use crate::catalog::{Catalog, CatalogError, News, Run};
+use crate::catalog::{Catalog, CatalogError, Live, News, Run};
 use crate::domain::Key;
 use crate::http::Problem;
 use crate::http::reader::Reader;
@@ -38,41 +38,16 @@ use crate::telemetry::prometheus;
 
 /// So many listen at once.
 const MOST_STREAMS: usize = 256;
-/// So many portions of changes a slow listener may be behind.
-const MOST_BEHIND: usize = 64;
-/// Keys that one portion has at the most, about.
-const PORTION: usize = 500;
-/// Between two looks at the log: that of the file beside us costs next to nothing.
-const EVERY: Duration = Duration::from_secs(1);
-const EVERY_LOCALLY: Duration = Duration::from_millis(250);
 /// Between two signs of life: proxies cut off who is silent for longer.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// A portion of the change log.
+/// Room for those who listen.
 #[derive(Debug, Clone)]
-struct Portion {
-    keys: Vec<Key>,
-    /// How far it goes.
-    reached: Cursor,
-    /// The log does not tell what changed before.
-    reset: bool,
-}
+pub(super) struct Room(Arc<Semaphore>);
 
-/// Those who listen, and how far the log was read for them.
-#[derive(Debug, Clone)]
-pub(super) struct Hub {
-    told: broadcast::Sender<Arc<Portion>>,
-    /// `None` while nobody reads it.
-    reached: Arc<Mutex<Option<Cursor>>>,
-    room: Arc<Semaphore>,
-    /// It ends when nobody listens, or at the stop.
-    tasks: TaskTracker,
-}
-
-impl Default for Hub {
+impl Default for Room {
     fn default() -> Self {
-        let (told, _) = broadcast::channel(MOST_BEHIND);
-        Self { told, reached: Arc::default(), room: Arc::new(Semaphore::new(MOST_STREAMS)), tasks: TaskTracker::new() }
+        Self(Arc::new(Semaphore::new(MOST_STREAMS)))
     }
 }
 
@@ -88,21 +63,23 @@ impl Default for Hub {
 )]
 pub(super) async fn listen(
     reader: Reader,
-    Extension(hub): Extension<Hub>,
+    Extension(room): Extension<Room>,
     stop: Option<Extension<CancellationToken>>,
     headers: HeaderMap,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Problem> {
-    let permit = hub.room.clone().try_acquire_owned();
+    let permit = room.0.try_acquire_owned();
     let permit = permit.map_err(|_| Problem::unavailable("Too many listen already; try again."))?;
     // None where nobody serves but a test.
     let stop = stop.map_or_else(CancellationToken::new, |Extension(stop)| stop);
-    let (live, reached) = hub.join(&reader.catalog, reader.store.clone(), stop.clone()).await?;
-    let from = headers.get("last-event-id").map(read);
+    let (live, reached) = reader.catalog.listen(reader.store.as_ref()).await?;
+    let behind = headers.get("last-event-id").map(read);
+    // Who begins is told at once from where on it is told.
+    let ready = if behind.is_none() { events(&[], &reached) } else { VecDeque::new() };
     let listener = Listener {
-        behind: Some(from.unwrap_or(reached)),
+        behind,
         live,
-        ready: VecDeque::new(),
+        ready,
         is_over: false,
         stop,
         catalog: reader.catalog,
@@ -130,72 +107,6 @@ fn read(id: &HeaderValue) -> Cursor {
     serde_json::from_slice(&bytes).unwrap_or_default()
 }
 
-impl Hub {
-    /// What is told from now on, and up to where the log was read before.
-    async fn join(
-        &self,
-        catalog: &Catalog,
-        store: Arc<dyn Store>,
-        stop: CancellationToken,
-    ) -> Result<(broadcast::Receiver<Arc<Portion>>, Cursor), Problem> {
-        let mut reached = self.reached.lock().await;
-        let live = self.told.subscribe();
-        if let Some(reached) = reached.as_ref() {
-            return Ok((live, reached.clone()));
-        }
-        // Whoever has no cursor is told where the log ends.
-        let now = store.changes(&Cursor::default(), 1).await?.cursor;
-        *reached = Some(now.clone());
-        self.tasks.spawn(self.clone().follow(catalog.clone(), store, stop));
-        Ok((live, now))
-    }
-
-    /// Reads the log for as long as somebody listens.
-    async fn follow(self, catalog: Catalog, store: Arc<dyn Store>, stop: CancellationToken) {
-        let every = if catalog.follows() { EVERY } else { EVERY_LOCALLY };
-        let mut is_failing = false;
-        loop {
-            if stop.run_until_cancelled(tokio::time::sleep(every)).await.is_none() {
-                return;
-            }
-            let mut reached = self.reached.lock().await;
-            if self.told.receiver_count() == 0 {
-                *reached = None;
-                return;
-            }
-            let Some(from) = reached.clone() else { return };
-            match look(&catalog, store.as_ref(), from).await {
-                Ok(portion) => {
-                    is_failing = false;
-                    *reached = Some(portion.reached.clone());
-                    if portion.reset || !portion.keys.is_empty() {
-                        // Whoever left meanwhile misses nothing.
-                        drop(self.told.send(Arc::new(portion)));
-                    }
-                }
-                Err(error) => {
-                    if !is_failing {
-                        tracing::warn!(error = &error as &dyn std::error::Error, "stream: the log cannot be read");
-                    }
-                    is_failing = true;
-                }
-            }
-        }
-    }
-}
-
-/// What changed since. The catalog knows of it before anybody is told.
-async fn look(catalog: &Catalog, store: &dyn Store, from: Cursor) -> Result<Portion, CatalogError> {
-    let changes = store.changes(&from, PORTION).await?;
-    if changes.reset || !changes.keys.is_empty() {
-        catalog.refresh(store).await?;
-    }
-    let mut keys = changes.keys;
-    keys.sort_unstable();
-    keys.dedup();
-    Ok(Portion { keys, reached: changes.cursor, reset: changes.reset })
-}
-
 /// A stream that is open is counted until it is dropped.
 struct Open {
     _permit: OwnedSemaphorePermit,
@@ -218,7 +129,7 @@ impl Drop for Open {
 struct Listener {
     /// Up to where it was told, while it has to catch up by itself.
     behind: Option<Cursor>,
-    live: broadcast::Receiver<Arc<Portion>>,
+    live: Live,
     ready: VecDeque<Event>,
     is_over: bool,
     stop: CancellationToken,
@@ -252,36 +163,28 @@ impl Listener {
 
     /// Waits for the next portion and makes events of it.
     async fn gather(&mut self) {
-        let portion = match self.behind.take() {
-            Some(from) => match look(&self.catalog, self.store.as_ref(), from.clone()).await {
-                Ok(portion) => {
-                    let is_there = portion.keys.is_empty() && !portion.reset;
-                    self.behind = (!is_there && !portion.reset).then(|| portion.reached.clone());
-                    Arc::new(portion)
+        let told = match self.behind.take() {
+            Some(from) => match self.catalog.changes(self.store.as_ref(), &from).await {
+                Ok(told) => {
+                    let is_there = told.keys.is_empty() || told.reset;
+                    self.behind = (!is_there).then(|| told.reached.clone());
+                    Arc::new(told)
                 }
                 Err(error) => return self.give_up(&error),
             },
             None => match self.live.recv().await {
-                Ok(portion) => portion,
+                Ok(told) => told,
                 Err(RecvError::Closed) => return self.end(),
                 Err(RecvError::Lagged(_)) => return self.reset(None),
             },
         };
-        if portion.reset {
-            return self.reset(Some(&portion.reached));
+        if told.reset {
+            return self.reset(Some(&told.reached));
         }
-        match self.catalog.news(portion.keys.clone()).await {
-            Ok(news) => self.tell(&news, &portion.reached),
+        match self.catalog.shown(&told).await {
+            Ok(news) => self.ready = events(&news, &told.reached),
             Err(error) => self.give_up(&error),
         }
-    }
-
-    /// The id comes last: whoever is cut off before is told all of the portion again.
-    fn tell(&mut self, news: &[News], reached: &Cursor) {
-        let mut events: VecDeque<Event> = news.iter().map(event).collect();
-        let last = events.pop_back().unwrap_or_default();
-        events.push_back(last.id(written(reached)));
-        self.ready = events;
     }
 
     /// The listener reads all anew, and comes again.
@@ -355,6 +258,14 @@ fn told(news: &News) -> Told<'_> {
             Told { id: None, project_id: Some(&key.project), event_type: Some(&key.events), ..plain("gap", 0) }
         }
     }
+}
+
+/// The id comes last: whoever is cut off before is told all of it again.
+fn events(news: &[News], reached: &Cursor) -> VecDeque<Event> {
+    let mut events: VecDeque<Event> = news.iter().map(event).collect();
+    let last = events.pop_back().unwrap_or_default();
+    events.push_back(last.id(written(reached)));
+    events
 }
 
 fn event(news: &News) -> Event {

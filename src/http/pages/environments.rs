@@ -9,13 +9,13 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::html::{Badge, When, named, part, said, short};
 use super::links::version;
-use super::overview::environment_rank;
 use super::page;
 use crate::catalog::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, Passed};
 use crate::domain::Time;
 use crate::domain::owner::{Owned, Owners};
 use crate::http::Problem;
 use crate::http::reader::Reader;
+use crate::view::overview::environment_rank;
 
 const TOP: u32 = 200;
 /// Deployments among which failed ones are looked for.

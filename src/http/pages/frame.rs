@@ -1,12 +1,10 @@
 //! What stands around every page: where one can go, and how far the page can be trusted.
 
-use std::time::Duration;
-
 use super::html::When;
 use crate::catalog::{Gap, GapFilter};
-use crate::domain::Time;
+use crate::domain::{HookLook, Time};
 use crate::http::Problem;
-use crate::http::reader::{HookHealth, Reader};
+use crate::http::reader::Reader;
 use crate::view::moment;
 
 const PLACES: [(&str, &str); 7] = [
@@ -21,8 +19,6 @@ const PLACES: [(&str, &str); 7] = [
 
 /// More gaps than these are not counted one by one.
 const MOST_GAPS: u32 = 100;
-/// An outage of the queue must not take the pages with it.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the base template needs.
 #[derive(Debug)]
@@ -50,11 +46,22 @@ pub(super) struct Trust {
     /// Open or not read again since; `+` where there are more.
     pub(super) gaps: String,
     pub(super) gaps_bad: bool,
-    /// How many are healthy, and of how many; `None` where nobody in this process watches them.
-    pub(super) hooks: Option<(u64, u64)>,
+    /// `None` where nobody watches them.
+    pub(super) hooks: Option<HookLine>,
     /// `None` where the queue did not answer.
     pub(super) letters: Option<u64>,
     pub(super) losing: usize,
+}
+
+/// How the service hooks were.
+#[derive(Debug)]
+pub(super) struct HookLine {
+    pub(super) healthy: usize,
+    pub(super) all: usize,
+    /// When the one was looked at that was not for the longest.
+    pub(super) seen: When,
+    /// Somebody should have looked again: it may be otherwise by now.
+    pub(super) is_late: bool,
 }
 
 impl Frame {
@@ -82,8 +89,8 @@ impl Trust {
             gaps: counted(gaps.len()),
             gaps_bad: !gaps.is_empty(),
             losing: gaps.iter().filter(|gap| is_open(gap)).count(),
-            hooks: reader.hooks.as_ref().and_then(HookHealth::ask),
-            letters: reader.letters.get(now, letters(reader)).await,
+            hooks: HookLine::of(&reader.hooks().await.unwrap_or_default(), now),
+            letters: reader.letters().await,
         })
     }
 }
@@ -105,9 +112,17 @@ fn clock(time: Time) -> String {
     format!("{} UTC", time.trim_end_matches('Z'))
 }
 
-async fn letters(reader: &Reader) -> Option<u64> {
-    let survey = tokio::time::timeout(PATIENCE, reader.queue.survey()).await.ok()?;
-    survey.ok().map(|survey| survey.dead_letters)
+impl HookLine {
+    /// `None` where nobody has looked, or nobody can tell.
+    fn of(looks: &[HookLook], now: Time) -> Option<Self> {
+        let oldest = looks.iter().map(|look| look.at).min()?;
+        Some(Self {
+            healthy: looks.iter().map(HookLook::healthy).sum(),
+            all: looks.iter().map(|look| look.hooks.len()).sum(),
+            seen: When::of(oldest, now),
+            is_late: looks.iter().any(|look| look.is_late(now)),
+        })
+    }
 }
 
 #[cfg(test)]

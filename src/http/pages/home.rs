@@ -10,7 +10,6 @@ use serde::Deserialize;
 use super::environments::{Matrix, matrix};
 use super::frame::Frame;
 use super::html::{Badge, When, branch, named, part, query, said, short, web};
-use super::overview::{self, Broken, Whose};
 use super::runs::latest;
 use super::{dead_letters, page};
 use crate::catalog::{ApprovalFilter, GivenApproval, Recent, Run, RunsBefore};
@@ -18,6 +17,7 @@ use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::duration;
+use crate::view::overview::{self, Broken, Whose};
 
 /// The newest runs, among which is looked.
 const WINDOW: u32 = 2_000;

@@ -57,6 +57,17 @@ impl Badge {
         Self { kind, icon, word: word.map_or_else(|| said.to_owned(), str::to_owned) }
     }
 
+    /// Of a service hook. One that should have been looked at again may be otherwise by now.
+    pub(super) fn of_hook(finding: Option<&str>, is_late: bool) -> Self {
+        let (kind, icon) = match (finding, is_late) {
+            (_, true) => ("unknown", "?"),
+            (None, false) => ("good", "✓"),
+            (Some(_), false) => ("bad", "✕"),
+        };
+        let word = finding.unwrap_or("healthy");
+        Self { kind, icon, word: if is_late { format!("was {word}") } else { word.to_owned() } }
+    }
+
     pub(super) fn is_bad(&self) -> bool {
         self.kind == "bad"
     }

@@ -14,7 +14,6 @@ mod home;
 mod hooks;
 mod html;
 mod links;
-mod overview;
 mod pipelines;
 mod run;
 mod runs;

@@ -5,7 +5,6 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::html::{Badge, Dot, When, branch, named, query, said};
-use super::overview::median;
 use super::page;
 use crate::catalog::{Finished, Pipeline};
 use crate::domain::Time;
@@ -13,6 +12,7 @@ use crate::domain::owner::Owned;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::duration;
+use crate::view::overview::median;
 
 /// Pipelines on a page, and results of each.
 const TOP: usize = 50;

@@ -17,7 +17,9 @@ const TOP: usize = 50;
 const DAY: u64 = 86_400;
 
 /// The filters, as the address has them.
+/// A filter that is not known would be no filter, and nobody would see it.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     organization: Option<String>,
     project: Option<String>,
@@ -27,7 +29,7 @@ pub(super) struct Asked {
     result: Option<String>,
     who: Option<String>,
     commit: Option<String>,
-    /// Days.
+    /// A number, or nothing.
     days: Option<String>,
     before: Option<String>,
 }
@@ -168,6 +170,9 @@ pub(super) fn latest(stages: &[Stage]) -> impl Iterator<Item = &Stage> {
 /// `GET /runs`
 pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let (asked, now) = (asked.trimmed(), reader.clock.now());
+    if asked.days.as_ref().is_some_and(|days| days.parse::<u64>().is_err()) {
+        return Err(Problem::bad_request("`days` is a number, such as 7."));
+    }
     let mut runs = reader.catalog.runs(&asked.filter(now)).await?;
     let more = runs.len() > TOP;
     runs.truncate(TOP);

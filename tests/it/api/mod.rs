@@ -1,6 +1,7 @@
 //! The HTTP API over a real listener: what it answers, to whom, and that its document says so.
 
 mod document;
+mod questions;
 mod scope;
 mod seed;
 mod stream;
@@ -13,10 +14,11 @@ use insta::assert_snapshot;
 use pipetrail::catalog::Catalog;
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::Owners;
-use pipetrail::domain::{Fact, Scope};
+use pipetrail::domain::{Fact, HookLook, Scope};
 use pipetrail::http::access::{Caller, Rights};
 use pipetrail::http::{Limits, Readers, Server, readers};
 use pipetrail::ingest::Importer;
+use pipetrail::store::Store;
 use reqwest::{Client, Response};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -40,7 +42,14 @@ impl Bench {
     pub(crate) async fn seeded() -> Self {
         let bench = Self::empty().await;
         bench.import(seed::both()).await;
+        for side in [AMBER, VIOLET] {
+            bench.look(&side.hooks()).await;
+        }
         bench
+    }
+
+    async fn look(&self, look: &HookLook) {
+        self.local.store.put_note(&look.note().unwrap(), &look.encode()).await.unwrap();
     }
 
     pub(crate) async fn empty() -> Self {
@@ -48,6 +57,7 @@ impl Bench {
         let local = Local::open(&path).await;
         let (stop, tracker) = (CancellationToken::new(), TaskTracker::new());
         let mut bench = Self { local, client: Client::new(), all: String::new(), stop, tracker, folder };
+        bench.follow(&bench.local.catalog, &bench.local.store);
         bench.all = bench.serve(Caller::on_loopback()).await;
         bench
     }
@@ -61,10 +71,20 @@ impl Bench {
         self.serve_from(self.local.catalog.clone(), caller).await
     }
 
+    /// Keeps it up to date, as a process does.
+    pub(crate) fn follow(&self, catalog: &Catalog, store: &Arc<dyn Store>) {
+        let (catalog, store, stop) = (catalog.clone(), store.clone(), self.stop.clone());
+        self.tracker.spawn(async move { catalog.follow(store.as_ref(), &stop).await });
+    }
+
     pub(crate) async fn serve_from(&self, catalog: Catalog, caller: Caller) -> String {
+        self.serve_by(self.local.store.clone(), catalog, caller).await
+    }
+
+    pub(crate) async fn serve_by(&self, store: Arc<dyn Store>, catalog: Catalog, caller: Caller) -> String {
         let readers = readers(Readers {
             catalog,
-            store: self.local.store.clone(),
+            store,
             queue: self.local.queue.clone(),
             clock: Arc::new(ManualClock::at(time("2026-03-02T12:00:00Z"))),
             owners: Owners::default(),
@@ -133,6 +153,30 @@ async fn answers_are_what_stands_here() {
     assert_snapshot!("commit", pretty(&bench.json("/api/v1/commits/AAAA11").await));
     assert_snapshot!("approvals", pretty(&bench.json("/api/v1/approvals?status=pending&limit=1").await));
     assert_snapshot!("hooks", pretty(&bench.json("/api/v1/hooks?project=amber%20project").await));
+}
+
+/// Who looks is another process; who reads says from when it is.
+#[tokio::test]
+async fn how_hooks_were_is_told_with_its_time_and_is_uncertain_when_nobody_looks_again() {
+    let bench = Bench::empty().await;
+    let hooks = async |bench: &Bench| bench.json("/api/v1/hooks").await;
+    let nobody = hooks(&bench).await;
+    assert_eq!((&nobody["healthy"], &nobody["of"], &nobody["asOf"]), (&Value::Null, &Value::Null, &Value::Null));
+    assert!(nobody["reason"].as_str().unwrap().contains("--watch-hooks"), "{nobody}");
+    let bench = Bench::seeded().await;
+    let fresh = hooks(&bench).await;
+    assert_eq!((&fresh["healthy"], &fresh["of"], &fresh["uncertain"]), (&2.into(), &4.into(), &false.into()));
+    assert_eq!((&fresh["asOf"], &fresh["reason"]), (&"2026-03-02T11:55:00Z".into(), &Value::Null));
+    let bench = Bench::seeded().await;
+    // Two looks of ten minutes should have come since.
+    bench.look(&HookLook { at: time("2026-03-02T11:39:59Z"), ..VIOLET.hooks() }).await;
+    let late = hooks(&bench).await;
+    assert_eq!((&late["uncertain"], &late["asOf"]), (&true.into(), &"2026-03-02T11:39:59Z".into()));
+    let of_amber = bench.json("/api/v1/hooks?project=AMBER-0000-4000").await;
+    assert_eq!((&of_amber["of"], &of_amber["uncertain"]), (&2.into(), &false.into()));
+    let bench = Bench::seeded().await;
+    bench.look(&HookLook { at: time("2026-02-01T00:00:00Z"), ..VIOLET.hooks() }).await;
+    assert_eq!(hooks(&bench).await["of"], 2, "what nobody looked at for weeks is not told");
 }
 
 #[tokio::test]

@@ -8,7 +8,9 @@ async fn asks(bench: &Bench, of: Side) -> Vec<String> {
     let document = bench.json("/openapi.json").await;
     let paths = document["paths"].as_object().unwrap().iter().filter(|(_, item)| item.get("get").is_some());
     let mut asks = Vec::new();
-    for (path, _) in paths.filter(|(path, _)| !path.ends_with("/stream")) {
+    // What can be asked is no secret, and what is answered has a test of its own.
+    let told = |path: &str| !path.ends_with("/stream") && !path.ends_with("/query");
+    for (path, _) in paths.filter(|(path, _)| told(path)) {
         let kind = path.split('/').nth(3).unwrap();
         let ids: Vec<String> = match kind {
             "runs" => vec![of.run().to_string(), (of.run() + 10).to_string()],

@@ -11,8 +11,8 @@ use pipetrail::domain::release::{ArtifactSaid, EnvironmentSaid, ReleaseFact};
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, Failure, JobSaid, RunFact, StageSaid, Statement};
 use pipetrail::domain::work_item::{Relation, WorkItemFact};
 use pipetrail::domain::{
-    ApprovalStatus, ArtifactPart, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, Label, Outcome,
-    PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, State, Time, WorkItemKey,
+    ApprovalStatus, ArtifactPart, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, HookLook, Label, Outcome,
+    PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook, State, Time, WorkItemKey,
 };
 
 use crate::support::time;
@@ -74,6 +74,26 @@ impl Side {
 
     pub(crate) fn project_id(self) -> String {
         format!("{}-0000-4000", self.word)
+    }
+
+    /// How its hooks were five minutes before the time of the tests: one is ill.
+    pub(crate) fn hooks(self) -> HookLook {
+        let hook = |event: &str, finding: Option<&str>| SeenHook {
+            event_type: event.to_owned(),
+            pipeline: None,
+            subscription_id: finding.map(|_| self.text("subscription")),
+            finding: finding.map(str::to_owned),
+            says: finding.map(|_| self.text("failure")),
+            since: finding.map(|_| time("2026-03-02T10:00:00Z")),
+        };
+        HookLook {
+            organization: ORGANIZATION.to_owned(),
+            project: self.project(),
+            project_id: self.project_id(),
+            at: time("2026-03-02T11:55:00Z"),
+            every: 600,
+            hooks: vec![hook("git.push", None), hook("build.complete", Some("onProbation"))],
+        }
     }
 
     fn text(self, what: &str) -> String {

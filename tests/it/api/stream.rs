@@ -1,16 +1,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pipetrail::catalog::Catalog;
+use pipetrail::catalog::{Catalog, Live, RunFilter};
 use pipetrail::clock::SystemClock;
-use pipetrail::domain::Fact;
+use pipetrail::domain::{Fact, Key};
 use pipetrail::http::access::Caller;
 use pipetrail::sqlite::{LocalFile, Place};
+use pipetrail::store::{Cursor, Store};
 use reqwest::Response;
 use serde_json::Value;
 
 use super::seed::{AMBER, VIOLET};
 use super::{Bench, only};
+use crate::faults::{Act, Fault, Faults, FaultyStore};
 
 /// An open stream, read event by event.
 struct Stream {
@@ -145,11 +147,133 @@ async fn a_replica_is_brought_up_to_date_first() {
     let file = LocalFile::open_replica(&file, Place::Named, Arc::new(SystemClock)).unwrap();
     let replica = Catalog::replica(file);
     replica.refresh(bench.local.store.as_ref()).await.unwrap();
+    bench.follow(&replica, &bench.local.store);
     let address = bench.serve_from(replica, Caller::on_loopback()).await;
     let mut stream = Stream::open(&bench, &address, None).await.ready().await;
     bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
     let (_, data) = stream.event().await;
     assert_eq!((&data["id"], &data["item"]["name"]), (&110_130.into(), &"amber.2".into()));
+}
+
+fn replica(bench: &Bench) -> Catalog {
+    let path = bench.folder.path().join("shared.db");
+    Catalog::replica(LocalFile::open_replica(&path, Place::Named, Arc::new(SystemClock)).unwrap())
+}
+
+fn heard(live: &mut Live) -> Vec<u64> {
+    let mut runs = Vec::new();
+    while let Ok(told) = live.try_recv() {
+        assert!(!told.reset);
+        let run = |key: &Key| if let Key::Run(key) = key { Some(key.run) } else { None };
+        runs.extend(told.keys.iter().filter_map(run));
+    }
+    runs
+}
+
+/// What another process read into the file they share is told here, too.
+#[tokio::test]
+async fn each_process_on_one_replica_tells_all_and_reads_the_log_once() {
+    let bench = Bench::seeded().await;
+    let faults = Faults::none();
+    let store = FaultyStore { inner: bench.local.store.clone(), faults: faults.clone() };
+    let (one, other) = (replica(&bench), replica(&bench));
+    one.refresh(&store).await.unwrap();
+    let (mut to_one, from) = one.listen(&store).await.unwrap();
+    let (mut to_other, from_other) = other.listen(&store).await.unwrap();
+    assert_eq!(from, from_other);
+    for (nth, id) in [(2, 110_130), (3, 110_140)] {
+        bench.import(vec![Fact::Run(AMBER.run_fact(nth))]).await;
+        let before = faults.asked(Act::Changes);
+        one.refresh(&store).await.unwrap();
+        assert_eq!(faults.asked(Act::Changes), before + 1);
+        assert_eq!(heard(&mut to_one), [id]);
+        assert_eq!(heard(&mut to_other), [0; 0], "it has looked at nothing yet");
+    }
+    other.refresh(&store).await.unwrap();
+    assert_eq!(heard(&mut to_other), [110_130, 110_140]);
+    assert_eq!(other.runs(&RunFilter::default()).await.unwrap(), one.runs(&RunFilter::default()).await.unwrap());
+}
+
+/// A file that is new knows nothing of what its listeners were told.
+#[tokio::test]
+async fn who_listens_while_a_replica_is_made_anew_reads_all_anew() {
+    let bench = Bench::seeded().await;
+    let store = bench.local.store.as_ref();
+    let catalog = replica(&bench);
+    catalog.refresh(store).await.unwrap();
+    let (mut live, _) = catalog.listen(store).await.unwrap();
+    let path = catalog.path().to_owned();
+    let mut bytes = std::fs::read(&path).unwrap();
+    bytes[100..].fill(0xa5);
+    std::fs::write(&path, bytes).unwrap();
+    bench.follow(&catalog, &bench.local.store);
+    // So many at once that some read from the disk and not from what a connection keeps of it.
+    crate::support::until("the damage is met", async || {
+        let filter = RunFilter::default();
+        futures_util::future::join_all((0..8).map(|_| catalog.runs(&filter))).await.iter().any(Result::is_err)
+    })
+    .await;
+    let told = tokio::time::timeout(Duration::from_secs(30), live.recv()).await.expect("nothing is told").unwrap();
+    assert!(told.reset);
+    crate::support::until("it is whole", async || catalog.is_whole().await.is_ok_and(|whole| whole)).await;
+    assert_eq!(
+        catalog.runs(&RunFilter::default()).await.unwrap(),
+        bench.local.catalog.runs(&RunFilter::default()).await.unwrap()
+    );
+    bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
+    let told = tokio::time::timeout(Duration::from_secs(30), live.recv()).await.expect("nothing is told").unwrap();
+    assert_eq!((told.reset, told.keys.len()), (false, 1));
+}
+
+/// A browser that reads nothing for long is not waited for, and nothing is kept for it without end.
+#[tokio::test]
+async fn who_does_not_keep_up_reads_all_anew() {
+    let bench = Bench::seeded().await;
+    let facts: Vec<Fact> = (0..400).map(|nth| Fact::Run(AMBER.run_fact(nth))).collect();
+    let keys: Vec<Key> = facts.iter().map(Fact::key).collect();
+    bench.import(facts).await;
+    let mut stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    let (mut live, _) = bench.local.catalog.listen(bench.local.store.as_ref()).await.unwrap();
+    // More than the sockets between the two take, and as much again as is kept.
+    for _ in 0..200 {
+        bench.local.store.append(&keys).await.unwrap();
+    }
+    let end = bench.local.store.changes(&Cursor::default(), 1).await.unwrap().cursor;
+    loop {
+        let told = tokio::time::timeout(Duration::from_secs(60), live.recv()).await.expect("nothing is told").unwrap();
+        if told.reached == end {
+            break;
+        }
+    }
+    while stream.event().await.0 != "reset" {}
+    assert_eq!(stream.block().await, None);
+    // From the last id on it is told again.
+    let id = stream.id.clone();
+    let mut stream = Stream::open(&bench, &bench.all, id.as_deref()).await;
+    assert_eq!(stream.event().await.0, "run");
+}
+
+#[tokio::test]
+async fn an_outage_of_the_store_is_waited_out_and_nothing_is_missed() {
+    let bench = Bench::seeded().await;
+    let faults = Faults::none();
+    let faulty: Arc<dyn Store> = Arc::new(FaultyStore { inner: bench.local.store.clone(), faults: faults.clone() });
+    let catalog = Catalog::local(bench.local.file.clone());
+    bench.follow(&catalog, &faulty);
+    let address = bench.serve_by(faulty, catalog, Caller::on_loopback()).await;
+    let mut stream = Stream::open(&bench, &address, None).await.ready().await;
+    faults.broken(Some(Act::Changes));
+    bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
+    crate::support::until("the outage is met", async || faults.played_at(Act::Changes, Fault::Away) > 1).await;
+    // Who comes back meanwhile is sent away without an error, and comes again.
+    let mut back = Stream::open(&bench, &address, stream.id.as_deref()).await;
+    assert_eq!(back.block().await, None);
+    faults.back();
+    assert_eq!(stream.event().await.1["id"], 110_130);
+    let id = stream.id.clone();
+    bench.import(vec![Fact::Run(AMBER.run_fact(3))]).await;
+    assert_eq!(stream.event().await.1["id"], 110_140);
+    assert_eq!(Stream::open(&bench, &address, id.as_deref()).await.event().await.1["id"], 110_140);
 }
 
 #[tokio::test]

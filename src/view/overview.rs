@@ -8,7 +8,7 @@ use crate::domain::owner::{Owned, Owners};
 
 /// Whose runs a page is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Whose {
+pub enum Whose {
     All,
     /// The person that runs are asked for by.
     Mine(String),
@@ -16,7 +16,7 @@ pub(super) enum Whose {
 }
 
 impl Whose {
-    pub(super) fn has(&self, recent: &Recent, owners: &Owners) -> bool {
+    pub fn has(&self, recent: &Recent, owners: &Owners) -> bool {
         match self {
             Self::All => true,
             Self::Mine(name) => {
@@ -28,7 +28,7 @@ impl Whose {
 }
 
 /// Service and team.
-pub(super) fn owner_of(recent: &Recent, owners: &Owners) -> Option<(String, Option<String>)> {
+pub fn owner_of(recent: &Recent, owners: &Owners) -> Option<(String, Option<String>)> {
     let owned = Owned {
         pipeline: recent.run.pipeline.id,
         name: recent.run.pipeline.name.as_deref(),
@@ -39,17 +39,17 @@ pub(super) fn owner_of(recent: &Recent, owners: &Owners) -> Option<(String, Opti
 }
 
 /// The branch that counts. The service's events do not tell which it is, so it goes by the usual names.
-pub(super) fn is_default(branch: Option<&str>) -> bool {
+pub fn is_default(branch: Option<&str>) -> bool {
     matches!(branch, Some("refs/heads/main" | "refs/heads/master" | "refs/heads/trunk"))
 }
 
 /// Whether people would call this production.
-pub(super) fn is_production(name: &str) -> bool {
+pub fn is_production(name: &str) -> bool {
     environment_rank(name) == 0
 }
 
 /// Where an environment stands: production first, development last.
-pub(super) fn environment_rank(name: &str) -> u8 {
+pub fn environment_rank(name: &str) -> u8 {
     let name = name.to_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
     match () {
@@ -63,18 +63,18 @@ pub(super) fn environment_rank(name: &str) -> u8 {
 
 /// A pipeline that fails on a branch, and nothing good came after.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Broken<'r> {
-    pub(super) last: &'r Recent,
+pub struct Broken<'r> {
+    pub last: &'r Recent,
     /// The first failure in a row.
-    pub(super) first: &'r Recent,
-    pub(super) failures: usize,
+    pub first: &'r Recent,
+    pub failures: usize,
     /// A good run before the first is known, so it is the one that broke it.
-    pub(super) since_known: bool,
+    pub since_known: bool,
 }
 
 /// What is broken: production before the rest, the default branch before others, then the newest. `recent` is in the
 /// order of the catalog.
-pub(super) fn broken(recent: &[Recent]) -> Vec<Broken<'_>> {
+pub fn broken(recent: &[Recent]) -> Vec<Broken<'_>> {
     let mut rows: BTreeMap<_, Row<'_>> = BTreeMap::new();
     for one in recent {
         let run = &one.run;
@@ -119,14 +119,14 @@ impl<'r> Row<'r> {
 
 /// One error in several pipelines.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Shared<'r> {
-    pub(super) message: &'r str,
-    pub(super) runs: usize,
-    pub(super) pipelines: Vec<&'r Run>,
+pub struct Shared<'r> {
+    pub message: &'r str,
+    pub runs: usize,
+    pub pipelines: Vec<&'r Run>,
 }
 
 /// The same error in more than one pipeline, the most frequent first.
-pub(super) fn shared(recent: &[Recent]) -> Vec<Shared<'_>> {
+pub fn shared(recent: &[Recent]) -> Vec<Shared<'_>> {
     let mut by: BTreeMap<&str, Vec<&Recent>> = BTreeMap::new();
     for one in recent {
         if let Some(signature) = &one.signature {
@@ -147,7 +147,7 @@ fn same_error<'r>(runs: &[&'r Recent]) -> Option<Shared<'r>> {
 }
 
 /// The newest commits with their runs, the newest first in both.
-pub(super) fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) -> Vec<(&'r str, Vec<&'r Run>)> {
+pub fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) -> Vec<(&'r str, Vec<&'r Run>)> {
     let mut found: Vec<(&str, Vec<&Run>)> = Vec::new();
     for Recent { run, .. } in recent {
         let Some(commit) = run.commit.as_deref() else { continue };
@@ -164,7 +164,7 @@ pub(super) fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) 
 }
 
 /// How long a pipeline usually takes.
-pub(super) fn median(finished: &[Finished]) -> Option<Duration> {
+pub fn median(finished: &[Finished]) -> Option<Duration> {
     let good = finished.iter().filter(|run| run.result.as_deref() != Some("canceled"));
     let mut taken: Vec<_> =
         good.filter_map(|run| run.started_at.zip(run.finished_at)).map(|(from, to)| to.since(from)).collect();

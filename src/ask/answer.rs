@@ -1,0 +1,202 @@
+//! A question in words, answered: by the built-in planner, since no model is configured.
+
+use serde::Serialize;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::planner::{Plan, Refusal, Vocabulary};
+use super::tools::{Citation, Desk, Found, Tool, ToolError};
+use crate::catalog::{CatalogError, EnvironmentFilter, Gap, PipelineFilter, RunFilter, Sampled};
+use crate::domain::Time;
+
+/// Branches that had a run since then are names that a question may hold.
+const LATELY: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+/// So many names of a kind are looked for in a question.
+const MOST_NAMES: u32 = 10_000;
+
+/// What became of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum AnswerStatus {
+    Ok,
+    /// It was not understood as a whole, or is about what is not known; `answer` says what is missing.
+    Refused,
+}
+
+/// An answer with all that it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Answer {
+    pub status: AnswerStatus,
+    /// For people.
+    pub answer: String,
+    pub tables: Vec<AnswerTable>,
+    /// The runs behind it.
+    pub citations: Vec<Citation>,
+    pub queries: Vec<AnswerQuery>,
+    /// What was understood.
+    pub interpretation: String,
+    /// The latest time that anything is known of.
+    #[schema(value_type = Option<Time>)]
+    pub data_through: Option<String>,
+    /// The times of it in which events were lost.
+    pub gaps: Vec<Gap>,
+    /// Which model took part; null is none.
+    pub model: Option<String>,
+    /// Questions near it that can be answered, where this one was not understood.
+    pub examples: Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AnswerTable {
+    pub columns: Vec<&'static str>,
+    #[schema(value_type = Vec<Vec<Object>>)]
+    pub rows: Vec<Vec<Value>>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct AnswerQuery {
+    pub tool: &'static str,
+    #[schema(value_type = Object)]
+    pub arguments: Value,
+    pub rows: usize,
+    pub total: Option<u64>,
+}
+
+impl Desk {
+    /// Answers a question in words, or says what of it was not understood.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn answer(&self, question: &str) -> Result<Answer, CatalogError> {
+        let plan = match Plan::of(question, &self.vocabulary().await?) {
+            Ok(plan) => plan,
+            Err(Refusal { why, examples }) => return Ok(Answer::refused(why, examples)),
+        };
+        match self.call(plan.tool.name(), plan.arguments.clone()).await {
+            Ok(found) => Ok(Answer::of(plan, found)),
+            Err(ToolError::Catalog(error)) => Err(error),
+            Err(wrong) => Ok(Answer::refused(wrong.to_string(), Vec::new())),
+        }
+    }
+
+    /// The names that the caller may see.
+    async fn vocabulary(&self) -> Result<Vocabulary, CatalogError> {
+        let some = PipelineFilter { top: Some(MOST_NAMES), ..PipelineFilter::default() };
+        let mut known = Vocabulary::default();
+        for pipeline in self.catalog.pipelines_of(&some).await? {
+            known.pipelines.extend(pipeline.name);
+            known.projects.extend(pipeline.project);
+        }
+        let some = EnvironmentFilter { top: Some(MOST_NAMES), ..EnvironmentFilter::default() };
+        known.environments.extend(self.catalog.environments(&some).await?.into_iter().map(|there| there.name));
+        let filter = RunFilter { since: Some(self.now.minus(LATELY)), ..RunFilter::default() };
+        let branches = std::collections::BTreeSet::new();
+        let branches = self.catalog.fold(Sampled::Runs, &filter, branches, |branches, sample| {
+            if let Some(branch) = sample.branch.filter(|branch| !branches.contains(*branch)) {
+                branches.insert(branch.to_owned());
+            }
+        });
+        known.branches.extend(branches.await?);
+        for names in [&mut known.pipelines, &mut known.projects, &mut known.environments] {
+            names.sort_unstable();
+            names.dedup();
+        }
+        Ok(known)
+    }
+}
+
+impl Answer {
+    fn of(plan: Plan, found: Found) -> Self {
+        let interpretation = interpretation(&plan, &found);
+        let mut answer = vec![sentence(&plan, &found)];
+        answer.extend(found.notes);
+        Self {
+            status: AnswerStatus::Ok,
+            answer: answer.join("\n"),
+            citations: found.citations,
+            queries: vec![AnswerQuery {
+                tool: plan.tool.name(),
+                arguments: plan.arguments,
+                rows: found.rows.len(),
+                total: found.total,
+            }],
+            tables: vec![AnswerTable { columns: found.columns, rows: found.rows }],
+            interpretation,
+            data_through: found.data_through.map(|time| time.to_string()),
+            gaps: found.gaps,
+            model: None,
+            examples: Vec::new(),
+        }
+    }
+
+    fn refused(why: String, examples: Vec<&'static str>) -> Self {
+        Self {
+            status: AnswerStatus::Refused,
+            answer: why,
+            tables: Vec::new(),
+            citations: Vec::new(),
+            queries: Vec::new(),
+            interpretation: String::new(),
+            data_through: None,
+            gaps: Vec::new(),
+            model: None,
+            examples,
+        }
+    }
+}
+
+/// What was asked of whom: `aggregate {"measure":"failed"}, 2026-02-23 00:00 to 2026-03-02 00:00 (UTC); no model took part`.
+fn interpretation(plan: &Plan, found: &Found) -> String {
+    let when = if found.interpretation.is_empty() { String::new() } else { format!(", {}", found.interpretation) };
+    format!("{} {}{when}; no model took part", plan.tool.name(), plan.arguments)
+}
+
+/// The table in one sentence, with no number that is not in it.
+fn sentence(plan: &Plan, found: &Found) -> String {
+    let Some(first) = found.rows.first() else { return "Nothing matches.".to_owned() };
+    let cell = |name: &str| {
+        let at = found.columns.iter().position(|column| *column == name)?;
+        let cell = first.get(at).filter(|cell| !cell.is_null());
+        cell.map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
+    };
+    let counted = |noun: &str| {
+        let shown = json!(found.rows.len());
+        let total = found.total.map_or_else(|| format!("more than {shown}"), |total| total.to_string());
+        if total == "1" { format!("1 {noun}") } else { format!("{total} {noun}s") }
+    };
+    match plan.tool {
+        Tool::Aggregate if found.rows.len() == 1 || plan.arguments.get("bucket").is_some() => {
+            format!("{} in all.", counted("row"))
+        }
+        Tool::Aggregate => {
+            let group = found.columns.first().copied().unwrap_or_default();
+            let measure = plan.arguments.get("measure").and_then(Value::as_str).unwrap_or_default();
+            let least = plan.arguments.get("order").is_some();
+            let most = if least { "least" } else { "most" };
+            format!(
+                "{} has the {most}: {measure} {}. {} in all.",
+                cell(group).unwrap_or_else(|| format!("No known {group}")),
+                cell(measure).unwrap_or_default(),
+                counted(group)
+            )
+        }
+        Tool::QueryRuns => format!("{}; the newest is {}.", counted("run"), cell("runId").unwrap_or_default()),
+        Tool::GetFailure => match cell("error") {
+            Some(error) => format!("Its first error: {error}. {} with it.", counted("run")),
+            None => "Its error is not known.".to_owned(),
+        },
+        Tool::DescribeData
+        | Tool::DataHealth
+        | Tool::ListPipelines
+        | Tool::GetRun
+        | Tool::BrokenNow
+        | Tool::QueryApprovals
+        | Tool::CurrentDeployments
+        | Tool::QueryDeployments
+        | Tool::DiffEnvironments
+        | Tool::Trace
+        | Tool::ComparePeriods => format!("{}.", counted("row")),
+    }
+}

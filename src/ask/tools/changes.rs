@@ -1,0 +1,81 @@
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::runs::only;
+use super::{Citation, Desk, Found, Tool, ToolError};
+use crate::catalog::{Link, LinkKind};
+
+/// What is looked for: exactly one of the three.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub(super) struct Trace {
+    /// The beginning of a commit's id.
+    commit: Option<String>,
+    /// The number of a pull request.
+    pull_request: Option<u64>,
+    /// The number of a work item, as in AB#123.
+    work_item: Option<u64>,
+    organization: Option<String>,
+}
+
+const LINKS: [&str; 9] = ["direction", "kind", "id", "name", "state", "rule", "certainty", "steps", "url"];
+
+/// Fewer digits are no commit's.
+const SHORTEST: usize = 4;
+
+pub(super) async fn trace(desk: &Desk, asked: Trace) -> Result<Found, ToolError> {
+    let Trace { commit, pull_request, work_item, organization } = asked;
+    let organization = organization.as_deref();
+    let (catalog, branches) = (&desk.catalog, desk.branches.as_slice());
+    let (organization, links, truncated) = match (commit, pull_request, work_item) {
+        (Some(commit), None, None) if commit.len() >= SHORTEST => {
+            let found = catalog.commits(&commit, organization, branches).await?;
+            let one = only(found, || format!("commit {commit}"), |one| &one.organization)?;
+            (one.organization, one.about.into_iter().chain(one.links).collect::<Vec<_>>(), one.links_truncated)
+        }
+        (None, Some(id), None) => {
+            let found = catalog.pull_requests(id, organization, branches).await?;
+            let one = only(found, || format!("pull request {id}"), |one| &one.organization)?;
+            (one.organization, one.links, one.links_truncated)
+        }
+        (None, None, Some(id)) => {
+            let found = catalog.work_items(id, organization, branches).await?;
+            let one = only(found, || format!("work item {id}"), |one| &one.organization)?;
+            (one.organization, one.links, one.links_truncated)
+        }
+        (_, _, _) => return Err(one_of_three()),
+    };
+    let cited = links.iter().filter_map(|link| cited(&organization, link)).collect();
+    let found = Found::whole(&LINKS, links.iter().map(row).collect(), super::MOST_ROWS);
+    let notes = truncated.then(|| "There are more links than were followed.".to_owned());
+    Ok(found.behind(cited).noting(notes.into_iter().collect()))
+}
+
+fn one_of_three() -> ToolError {
+    let why = format!("say one of commit ({SHORTEST} digits or more), pullRequest and workItem");
+    ToolError::Arguments { tool: Tool::Trace, why }
+}
+
+fn row(link: &Link) -> Vec<Value> {
+    let direction = match link.direction {
+        LinkKind::Before => "before",
+        LinkKind::After => "after",
+    };
+    vec![
+        json!(direction),
+        json!(link.kind),
+        json!(link.id),
+        json!(link.name),
+        json!(link.state),
+        json!(link.rule),
+        json!(link.certainty),
+        json!(link.steps),
+        json!(link.url),
+    ]
+}
+
+fn cited(organization: &str, link: &Link) -> Option<Citation> {
+    let run_id = (link.kind == "run").then(|| link.id.parse().ok())??;
+    Some(Citation { organization: organization.to_owned(), run_id, url: link.url.clone() })
+}

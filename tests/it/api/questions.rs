@@ -1,0 +1,247 @@
+//! The tools over HTTP: what they answer, to whom, and what they say to who asks wrongly.
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use super::seed::{AMBER, Side, VIOLET};
+use super::{Bench, only, problem};
+
+/// Every tool, with arguments to which this side has an answer.
+fn asks(of: Side) -> Vec<(&'static str, Value)> {
+    let lately = json!({"project": of.project()});
+    vec![
+        ("describe_data", json!({})),
+        ("data_health", json!({})),
+        ("list_pipelines", lately.clone()),
+        ("query_runs", json!({"filters": lately})),
+        ("get_run", json!({"runId": of.run()})),
+        ("get_failure", json!({"runId": of.run() + 10})),
+        ("broken_now", json!({"branch": "*"})),
+        ("query_approvals", lately.clone()),
+        ("current_deployments", json!({})),
+        ("query_deployments", lately.clone()),
+        ("diff_environments", json!({"inEnvironment": "dev", "notIn": "nowhere"})),
+        ("trace", json!({"workItem": of.work_item()})),
+        ("aggregate", json!({"measure": "count", "groupBy": ["pipeline", "result"], "filters": lately})),
+        ("compare_periods", json!({"measure": "failureRate", "groupBy": ["project"], "window": "today"})),
+    ]
+}
+
+impl Bench {
+    async fn ask(&self, address: &str, tool: &str, arguments: &Value) -> (StatusCode, Value) {
+        let asked = self.client.post(format!("{address}/api/v1/query/{tool}")).body(arguments.to_string());
+        let response = asked.send().await.unwrap();
+        (response.status(), serde_json::from_slice(&response.bytes().await.unwrap()).unwrap())
+    }
+
+    /// What the tool finds, as objects.
+    async fn rows(&self, tool: &str, arguments: Value) -> Vec<Value> {
+        let (status, found) = self.ask(&self.all, tool, &arguments).await;
+        assert_eq!(status, 200, "{tool}: {found}");
+        let columns: Vec<_> = found["columns"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let row = |row: &Value| {
+            columns.iter().zip(row.as_array().unwrap()).map(|(name, cell)| (*name, cell.clone())).collect()
+        };
+        found["rows"].as_array().unwrap().iter().map(row).collect()
+    }
+}
+
+#[tokio::test]
+async fn every_tool_answers_and_says_what_it_takes() {
+    let bench = Bench::seeded().await;
+    let tools = bench.json("/api/v1/query").await;
+    let named: Vec<_> = tools.as_array().unwrap().iter().map(|tool| tool["name"].as_str().unwrap()).collect();
+    assert_eq!(named, asks(AMBER).iter().map(|(tool, _)| *tool).collect::<Vec<_>>());
+    for (tool, arguments) in asks(AMBER) {
+        let (status, found) = bench.ask(&bench.all, tool, &arguments).await;
+        assert_eq!(status, 200, "{tool}: {found}");
+        let width = found["columns"].as_array().unwrap().len();
+        let rows = found["rows"].as_array().unwrap();
+        assert!(!rows.is_empty(), "{tool}: {found}");
+        assert!(rows.iter().all(|row| row.as_array().unwrap().len() == width), "{tool}");
+        assert_eq!(found["tool"], tool);
+        let told = tools.as_array().unwrap().iter().find(|told| told["name"] == tool).unwrap();
+        let schema = &told["inputSchema"];
+        assert_eq!(schema["additionalProperties"], false, "{tool} takes anything");
+        let known = |name: &String| schema["properties"].get(name).is_some();
+        assert!(arguments.as_object().unwrap().keys().all(known), "{tool} takes more than it says");
+    }
+}
+
+#[tokio::test]
+async fn numbers_are_those_of_the_runs() {
+    let bench = Bench::seeded().await;
+    let of =
+        |measure: &str| json!({"measure": measure, "groupBy": ["project"], "filters": {"project": "amber project"}});
+    let amber = bench.rows("aggregate", of("failureRate")).await;
+    assert_eq!(amber, [json!({"project": "amber project", "failureRate": 0.5, "samples": 2})]);
+    let amber = bench.rows("aggregate", of("medianDurationSeconds")).await;
+    assert_eq!(amber[0]["medianDurationSeconds"], 60);
+    let amber = bench.rows("aggregate", of("flakyCommits")).await;
+    assert_eq!(amber[0]["flakyCommits"], 1, "one commit, on which one run succeeded and one failed");
+    let days = json!({"measure": "count", "bucket": "day", "from": "2026-02-28", "to": "2026-03-02"});
+    let days = bench.rows("aggregate", days).await;
+    let told: Vec<_> = days.iter().map(|day| (day["day"].as_str().unwrap(), day["count"].as_u64().unwrap())).collect();
+    assert_eq!(told, [("2026-02-28", 0), ("2026-03-01", 0), ("2026-03-02", 4)], "a day without a run is a day");
+    let stages = bench.rows("aggregate", json!({"measure": "count", "groupBy": ["stage"]})).await;
+    let count: u64 = stages.iter().map(|stage| stage["count"].as_u64().unwrap()).sum();
+    let runs = bench.json("/api/v1/runs").await;
+    let known =
+        runs["items"].as_array().unwrap().iter().map(|run| run["stages"].as_array().unwrap().len()).sum::<usize>();
+    assert_eq!(count, known as u64);
+    let changed = bench.rows("compare_periods", json!({"measure": "count", "window": "today"})).await;
+    assert_eq!(changed, [json!({"count": 4, "before": 0, "change": 4, "samples": 4, "samplesBefore": 0})]);
+}
+
+/// Days and weeks begin where the caller lives: all runs of the seed are of 10 o'clock UTC.
+#[tokio::test]
+async fn days_are_those_of_the_callers_zone() {
+    let bench = Bench::seeded().await;
+    for (zone, day) in
+        [("UTC", "2026-03-02"), ("Pacific/Kiritimati", "2026-03-03"), ("Pacific/Pago_Pago", "2026-03-01")]
+    {
+        let address = format!("{}/api/v1/query/aggregate?timeZone={zone}", bench.all);
+        let arguments = json!({"measure": "count", "groupBy": ["day"]}).to_string();
+        let found = bench.client.post(address).body(arguments).send().await.unwrap();
+        let found: Value = serde_json::from_slice(&found.bytes().await.unwrap()).unwrap();
+        assert_eq!(found["rows"], json!([[day, 4, 4]]), "{zone}");
+        assert!(found["interpretation"].as_str().unwrap().contains(zone), "{found}");
+    }
+}
+
+#[tokio::test]
+async fn a_failure_has_its_error_and_who_else_has_it() {
+    let bench = Bench::seeded().await;
+    let rows = bench.rows("get_failure", json!({"runId": AMBER.run() + 10})).await;
+    assert_eq!((&rows[0]["error"], &rows[0]["isThisRun"]), (&json!("amber broke"), &json!(true)));
+    assert_eq!(rows.len(), 1, "the other side broke in other words");
+    let (_, found) = bench.ask(&bench.all, "get_failure", &json!({"runId": AMBER.run()})).await;
+    assert_eq!(found["notes"], json!(["This run has not failed"]));
+}
+
+#[tokio::test]
+async fn who_sees_one_project_is_told_nothing_of_another() {
+    let bench = Bench::seeded().await;
+    for (own, other) in [(AMBER, VIOLET), (VIOLET, AMBER)] {
+        let address = bench.serve(only(&[&own.project()])).await;
+        for (tool, arguments) in asks(own) {
+            let (status, found) = bench.ask(&address, tool, &arguments).await;
+            let text = found.to_string();
+            assert_eq!(status, 200, "{tool}: {text}");
+            assert!(!tells(&text, other), "{tool}: {text}");
+            assert!(tells(&text, own), "{tool}: {text}");
+        }
+        for (tool, arguments) in asks(other) {
+            let (_, found) = bench.ask(&address, tool, &arguments).await;
+            let asked = [other.run(), other.run() + 10, other.work_item()].map(|id| id.to_string());
+            let told = asked.iter().fold(found.to_string(), |text, id| text.replace(id, ""));
+            assert!(!tells(&told, other), "{tool}: {told}");
+        }
+        // Offers of names that are nearly right are names of all projects.
+        let typo = json!({"filters": {"pipeline": format!("{} pipelin", other.word)}});
+        let (_, found) = bench.ask(&address, "query_runs", &typo).await;
+        assert_eq!((&found["rows"], &found["notes"]), (&json!([]), &json!([])));
+    }
+}
+
+fn tells(text: &str, of: Side) -> bool {
+    let numbers = (0..20).map(|nth| (of.base + nth).to_string());
+    numbers.chain([of.word.to_owned(), of.commit.to_owned()]).any(|word| text.contains(&word))
+}
+
+#[tokio::test]
+async fn names_that_nearly_match_are_offered() {
+    let bench = Bench::seeded().await;
+    let (_, found) = bench.ask(&bench.all, "query_runs", &json!({"filters": {"pipeline": "amber pipelin"}})).await;
+    assert_eq!(found["notes"], json!(["no pipeline `amber pipelin` is known here: did you mean `amber pipeline`?"]));
+}
+
+#[tokio::test]
+async fn what_is_asked_wrongly_is_said() {
+    let bench = Bench::seeded().await;
+    for (tool, body, status, says) in [
+        ("nope", "{}", 404, "there is no tool `nope`"),
+        ("query_runs", "{", 400, "not JSON"),
+        ("query_runs", "[]", 400, "arguments of query_runs"),
+        ("query_runs", r#"{"pipeline": "x"}"#, 400, "unknown field `pipeline`"),
+        ("query_runs", r#"{"top": -1}"#, 400, "top"),
+        ("query_runs", r#"{"window": "soon"}"#, 400, "`soon` is no time"),
+        ("query_runs", r#"{"from": "2020-01-01"}"#, 400, "days are too many"),
+        ("aggregate", r#"{}"#, 400, "missing field `measure`"),
+        ("aggregate", r#"{"measure": "happiness"}"#, 400, "unknown variant `happiness`"),
+        ("aggregate", r#"{"measure": "count", "groupBy": ["day", "hour", "team"]}"#, 400, "at most two"),
+        ("get_run", r#"{"runId": 5}"#, 404, "run 5 is not known"),
+        ("trace", r#"{"workItem": 1, "commit": "abcd"}"#, 400, "say one of"),
+    ] {
+        let asked = bench.client.post(format!("{}/api/v1/query/{tool}", bench.all)).body(body);
+        let (found, detail) = problem(asked.send().await.unwrap()).await;
+        assert!(found == status && detail.contains(says), "{tool} {body}: {found} {detail}");
+    }
+    let zone = bench.client.post(format!("{}/api/v1/query/query_runs?timeZone=Mars", bench.all));
+    assert!(problem(zone.send().await.unwrap()).await.1.contains("no time zone"));
+}
+
+#[tokio::test]
+async fn an_answer_has_its_limit_and_says_how_much_there_is() {
+    let bench = Bench::seeded().await;
+    let (_, found) = bench.ask(&bench.all, "query_runs", &json!({"top": 1})).await;
+    assert_eq!(
+        (found["rows"].as_array().unwrap().len(), &found["total"], &found["truncated"]),
+        (1, &json!(4), &json!(true))
+    );
+    assert_eq!(found["citations"].as_array().unwrap().len(), 1);
+}
+
+async fn answer(bench: &Bench, address: &str, question: &str) -> Value {
+    let body = json!({"question": question}).to_string();
+    let response = bench.client.post(format!("{address}/api/v1/ask")).body(body).send().await.unwrap();
+    assert_eq!(response.status(), 200, "{question}");
+    serde_json::from_slice(&response.bytes().await.unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn words_are_answered_without_a_model() {
+    let bench = Bench::seeded().await;
+    let told = answer(&bench, &bench.all, "Which pipelines failed most today?").await;
+    assert_eq!((&told["status"], &told["model"]), (&json!("ok"), &Value::Null));
+    assert_eq!(
+        told["answer"].as_str().unwrap().lines().next(),
+        Some("amber pipeline has the most: failed 1. 2 pipelines in all.")
+    );
+    assert_eq!(told["tables"][0]["rows"], json!([["amber pipeline", 1, 2], ["violet pipeline", 1, 2]]));
+    assert_eq!(told["queries"][0]["tool"], "aggregate");
+    assert!(
+        told["interpretation"]
+            .as_str()
+            .unwrap()
+            .ends_with("2026-03-02 00:00 to 2026-03-03 00:00 (UTC); no model took part")
+    );
+    let told = answer(&bench, &bench.all, "why did violet pipeline fail").await;
+    assert!(told["answer"].as_str().unwrap().starts_with("Its first error: violet broke."), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_not_understood_is_refused_with_what_is_near() {
+    let bench = Bench::seeded().await;
+    let told = answer(&bench, &bench.all, "which pipelines failed most in the windows pool").await;
+    assert_eq!((&told["status"], &told["tables"]), (&json!("refused"), &json!([])));
+    assert_eq!(told["answer"], "not understood: `windows`, `pool`");
+    assert_eq!(told["examples"].as_array().unwrap().len(), 3);
+    let told = answer(&bench, &bench.all, "where is work item 5").await;
+    assert_eq!((&told["status"], &told["answer"]), (&json!("refused"), &json!("work item 5 is not known here")));
+    for body in ["", "{}", r#"{"question": "x", "scope": "all"}"#, r#"{"question": 5}"#] {
+        let asked = bench.client.post(format!("{}/api/v1/ask", bench.all)).body(body).send().await.unwrap();
+        assert_eq!(problem(asked).await.0, 400, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn names_of_another_project_are_words_like_any_other() {
+    let bench = Bench::seeded().await;
+    let address = bench.serve(only(&["amber project"])).await;
+    let told = answer(&bench, &address, "why did violet pipeline fail").await;
+    let says = told["answer"].as_str().unwrap();
+    assert!(told["status"] == "refused" && says.contains("`violet`"), "{told}");
+    let told = answer(&bench, &address, "which pipelines failed most today").await;
+    assert!(!tells(&told.to_string(), VIOLET), "{told}");
+}
