@@ -1,4 +1,4 @@
-//! What deployment chains are made of, gathered by index and cut to the reader's projects; [`chain::rows`] joins it.
+//! What deployment chains are made of, gathered by index and cut to the reader's projects; [`chain::rows()`] joins it.
 //!
 //! Nothing is scanned: the newest so many of each kind are taken, of the repositories that a chain names. Which
 //! repositories there are is read off an index, a step each.

@@ -185,7 +185,7 @@ pub struct Enqueue {
 }
 
 const BACKFILL_HELP: &str = "\
-Least rights of the token: Build (read), vso.build; for code also Code (read), vso.code; for boards also Work Items
+Least rights of the token: Build (read), vso.build; for code and clusters also Code (read), vso.code; for boards also Work Items
 (read), vso.work; for releases Release (read), vso.release; with --all-projects also Project and Team (read), vso.project.
 It may be stopped, killed and run again at any time, also beside a worker: it goes on from where it was.";
 

@@ -17,6 +17,7 @@ use pipetrail::http::{Access, Limits, Server, behind_gate, router};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::fake_ado::{FakeAdo, Project, Push, Repository};
 use crate::support::{Local, dead_letters, disordered, folder, stored, time};
@@ -217,7 +218,9 @@ async fn a_cluster_tells_what_it_has() {
     let config = HttpConfig { listen: address, hook: None, access, flux, public_url: None };
     let access = Access::new(&config, Arc::new(SystemClock)).unwrap();
     let router = router(local.queue.clone(), local.store.clone(), access.clone(), Limits::default());
-    let serving = tokio::spawn(server.serve(behind_gate(router, &access), Limits::default(), stop.clone()));
+    let serving = TaskTracker::new();
+    serving.spawn(server.serve(behind_gate(router, &access), Limits::default(), stop.clone()));
+    serving.close();
     let commit = "731f7eaddfb6af01cb2173e18f0f75b0ba780ef1";
     let body = json!({
         "involvedObject": {"kind": "Kustomization", "namespace": "flux-system", "name": "apps"},
@@ -247,7 +250,7 @@ async fn a_cluster_tells_what_it_has() {
     assert_eq!(post("/hooks/flux", Some(right.clone())).await, 202);
     assert_eq!(post("/hooks/flux?organization=Contoso", Some(right.to_uppercase().replace("SHA", "sha"))).await, 202);
     stop.cancel();
-    serving.await.unwrap();
+    serving.wait().await;
     local.drain().await;
     assert_eq!(dead_letters(local.queue.as_ref()).await, []);
     let records = stored(local.store.as_ref()).await;

@@ -1,7 +1,7 @@
 //! The deployment chain: from a source commit by image, high-level definition (HLD) and manifest to the clusters.
 //!
-//! One row a change. Pure: the catalog gathers the [`Parts`], a [`Chain`] says which repositories are which, [`rows`] joins
-//! them.
+//! One row a change. Pure: the catalog gathers the [`Parts`], a [`Chain`] says which repositories are which, [`rows()`]
+//! joins them.
 //!
 //! Nothing of it is stored, so the order in which things arrive does not matter. Each step says by which rule it is known
 //! and whether that is certain ([`ChainLink`]). What Bedrock's pipelines write is at
