@@ -9,18 +9,19 @@ use pipetrail::backfill::{Backfill, Kind, Order, Tally, Timelines};
 use pipetrail::catalog::ChainFilter;
 use pipetrail::clock::SystemClock;
 use pipetrail::config::{AccessConfig, FluxConfig, HttpConfig};
-use pipetrail::domain::chain::{Chain, Row, Second, Step};
+use pipetrail::domain::chain::{Chain, Chains, Row, Second, Step};
 use pipetrail::domain::link::Certainty;
+use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Grant, ProjectName, Rights, Scope, Time};
 use pipetrail::history::{Event, Told, bedrock};
-use pipetrail::http::{Access, Limits, Server, behind_gate, router};
+use pipetrail::http::{Access, Limits, Readers, Server, behind_gate, readers as readers_of, router};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fake_ado::{FakeAdo, Project, Push, Repository};
-use crate::support::{Local, dead_letters, disordered, folder, stored, time};
+use crate::support::{Local, dead_letters, disordered, folder, open_access, stored, time};
 
 fn now() -> Time {
     time("2025-06-13T08:00:00Z")
@@ -257,6 +258,54 @@ async fn a_cluster_tells_what_it_has() {
     let keys: Vec<_> = records.keys().map(ToString::to_string).collect();
     assert_eq!(keys, [format!("cluster|contoso|commits|{commit}"), format!("cluster|fabrikam|commits|{commit}")]);
     drop(folder);
+}
+
+/// Spektate's dashboard finds here what its own backend would answer.
+#[tokio::test]
+async fn the_routes_of_spektates_backend_answer_from_the_catalog() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let (_folder, local) = worked(&events).await;
+    let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+    let (address, stop) = (server.address(), CancellationToken::new());
+    let readers = Readers {
+        catalog: local.catalog.clone(),
+        store: local.store.clone(),
+        queue: local.queue.clone(),
+        clock: Arc::new(SystemClock),
+        owners: Owners::default(),
+        branches: Vec::new(),
+        chains: Chains::default(),
+    };
+    let serving = TaskTracker::new();
+    let routes = behind_gate(readers_of(readers), &open_access(address));
+    serving.spawn(server.serve(routes, Limits::default(), stop.clone()));
+    serving.close();
+    let get = async |path: &str| {
+        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap()
+    };
+    let found = get("/api/deployments").await;
+    let deployments = found["deployments"].as_array().unwrap();
+    assert_eq!(deployments.len(), truth.len());
+    let back = deployments.iter().find(|one| one["pr"] == 5_107).unwrap();
+    assert_eq!(
+        (&back["srcToDockerBuild"]["id"], &back["hldToManifestBuild"]["status"]),
+        (&json!(2_003), &json!("completed"))
+    );
+    assert_eq!(
+        (&back["pullRequest"]["mergedBy"]["name"], &back["status"]),
+        (&json!("Greta Naylor"), &json!("Complete"))
+    );
+    let tags = found["clusterSync"]["tags"].as_array().unwrap();
+    // Spektate finds the cluster of a row by an equal commit.
+    let is_its = |tag: &&Value| tag["commit"] == back["manifestCommitId"];
+    let names: Vec<_> = tags.iter().filter(is_its).map(|tag| tag["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["EAST", "WEST"]);
+    assert_eq!(get("/api/health").await["variables"]["CHAINS"], "bedrock");
+    assert_eq!(get("/api/version").await["version"], env!("CARGO_PKG_VERSION"));
+    stop.cancel();
+    serving.wait().await;
 }
 
 #[tokio::test]
