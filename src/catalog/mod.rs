@@ -34,7 +34,7 @@ use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored}
 use apply::Tables;
 pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 pub use known::Named;
-pub use metrics::{Delivery, DeliveryQuestion, MetricsSpan};
+pub use metrics::{Delivery, DeliveryQuestion};
 pub use news::News;
 pub use place::{Place, Placed};
 pub use rows::{
