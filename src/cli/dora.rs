@@ -26,10 +26,10 @@ pub struct Dora {
     /// This environment [default: all that are production]
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
-    /// Only this service, as [[owners]] say
+    /// Only this service, as the owners in the configuration file say
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
-    /// Only this team, as [[owners]] say
+    /// Only this team, as the owners in the configuration file say
     #[arg(long, value_name = "NAME")]
     pub team: Option<String>,
     /// From then on: a duration such as 90d, or a time such as 2019-10-02T19:54:00Z
