@@ -20,8 +20,8 @@ use super::query::{Conditions, time};
 use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
 use crate::domain::metrics::{
-    Deployed, Incident, Judged, Known, Line, Material, MergedRequest, Name, Period, Place, Report, Selection, Source,
-    Terms, Update, Wanted, Window, Work, Zone,
+    Deployed, Group, Grouped, Incident, Judged, Known, Line, Material, MergedRequest, Name, Period, Place, Report,
+    Selection, Source, Terms, Update, Wanted, Window, Work, Zone,
 };
 use crate::domain::owner::Owners;
 use crate::domain::pull_request::ShownPullRequest;
@@ -31,7 +31,7 @@ use crate::domain::{Outcome, Scope, Time, commit_id};
 /// What was there before a time is told by what finished so long before it.
 const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// A commit is pushed before it is deployed; who deploys it later than so has no lead times.
-const PUSHED_BEFORE: Duration = Duration::from_secs(90 * 24 * 3_600);
+const PUSHED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Names of stages, and stages that have records: more than anybody has, and few enough for hostile data.
 const MOST_NAMES: usize = 10_000;
 /// So many runs of a pipeline are looked at for the last that deployed before the time.
@@ -42,10 +42,10 @@ const MOST_LATER: u64 = 200;
 
 /// The times to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MetricsSpan {
-    pub from: Time,
+struct Span {
+    from: Time,
     /// What happened from then on is not read, also where it tells how something ended.
-    pub until: Time,
+    until: Time,
 }
 
 /// What is to be counted.
@@ -55,6 +55,8 @@ pub struct DeliveryQuestion {
     pub window: Window,
     pub zone: Zone,
     pub period: Option<Period>,
+    /// Also the numbers of each of these.
+    pub group: Option<Group>,
     /// Whether what stands behind the numbers is told, too.
     pub work: bool,
     pub terms: Terms,
@@ -68,6 +70,14 @@ pub struct DeliveryQuestion {
 pub struct Delivery {
     #[serde(flatten)]
     pub report: Report,
+    /// Those with the most deployments first; only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub groups: Option<Vec<Grouped>>,
+    /// How such a list is to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>)]
+    pub caution: Option<&'static str>,
     /// Only where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
@@ -81,8 +91,27 @@ impl DeliveryQuestion {
         let selection = Selection::new(material, &judged, fits);
         Delivery {
             report: selection.report(self.window, self.zone, self.period),
+            groups: self.group.map(|group| self.groups(group, material, &judged, &selection)),
+            caution: self.group.map(|_| Group::CAUTION),
             work: self.work.then(|| selection.work(self.window)),
         }
+    }
+}
+
+impl DeliveryQuestion {
+    fn groups(&self, by: Group, material: &Material, judged: &[Judged], all: &Selection<'_>) -> Vec<Grouped> {
+        let name = |line: &Line, deployed: &Deployed| by.of(&self.owners, line, deployed);
+        let mut groups = all.groups(self.window, name);
+        groups.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
+        groups.truncate(Group::MOST);
+        let numbers = |group: Option<String>| {
+            let wanted = |line: &Line, deployed: &Deployed| {
+                self.wanted.fits(&self.owners, line, deployed) && name(line, deployed) == group
+            };
+            let numbers = Selection::new(material, judged, wanted).bucket(self.window, self.zone);
+            Grouped { name: group, numbers }
+        };
+        groups.into_iter().map(|(group, _)| numbers(group)).collect()
     }
 }
 
@@ -94,20 +123,11 @@ impl Catalog {
     pub async fn delivery(&self, question: &DeliveryQuestion) -> Result<Delivery, CatalogError> {
         let (scope, question) = (self.scope.clone(), question.clone());
         let read = move |c: &Connection| {
-            let span = MetricsSpan { from: question.window.from, until: question.now.max(question.window.until) };
-            let material = Reading::new(c, &scope, &question.terms, span).read()?;
+            let span = Span { from: question.window.from, until: question.now.max(question.window.until) };
+            let material = Reading::new(c, &scope, &question, span).read()?;
             Ok(question.answer(&material))
         };
         Ok(self.file.read(read).await?)
-    }
-
-    /// What there is to count from.
-    ///
-    /// # Errors
-    /// When the catalog's file fails.
-    pub async fn material(&self, span: MetricsSpan, terms: &Terms) -> Result<Material, CatalogError> {
-        let (scope, terms) = (self.scope.clone(), terms.clone());
-        Ok(self.file.read(move |c| Reading::new(c, &scope, &terms, span).read()).await?)
     }
 }
 
@@ -147,7 +167,9 @@ struct Reading<'c> {
     c: &'c Connection,
     scope: &'c Scope,
     terms: &'c Terms,
-    span: MetricsSpan,
+    /// Read beside production, where incidents come from.
+    environment: Option<&'c str>,
+    span: Span,
     /// From then on what finished is read.
     since: Time,
     texts: HashSet<Name>,
@@ -218,11 +240,12 @@ fn project_of(alias: &str) -> String {
 }
 
 impl<'c> Reading<'c> {
-    fn new(c: &'c Connection, scope: &'c Scope, terms: &'c Terms, span: MetricsSpan) -> Self {
+    fn new(c: &'c Connection, scope: &'c Scope, question: &'c DeliveryQuestion, span: Span) -> Self {
         Self {
             c,
             scope,
-            terms,
+            terms: &question.terms,
+            environment: question.wanted.environment.as_deref(),
             span,
             since: span.from.minus(LOOK_BACK),
             texts: HashSet::new(),
@@ -361,9 +384,9 @@ impl<'c> Reading<'c> {
     }
 
     fn stages(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
-        let known: HashSet<&Name> = of_records.keys().map(|(_, _, stage)| stage).collect();
+        let known = self.stages_of_wanted(of_records);
         for name in self.stage_names()? {
-            if !known.contains(&name) && !self.terms.may_deploy(&name) {
+            if !known.contains(&name) && !self.terms.may_deploy(&name, self.environment) {
                 continue;
             }
             let mut wanted = self.wanted("r");
@@ -377,6 +400,17 @@ impl<'c> Reading<'c> {
             })?;
         }
         Ok(())
+    }
+
+    /// Stages that have records of an environment that is wanted.
+    fn stages_of_wanted<'s>(&self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> HashSet<&'s Name> {
+        let is_wanted = |organization: &Name, (project, environment): &OfProject| {
+            let place = self.place_of(organization, project, *environment);
+            place.is_some_and(|place| place.is_wanted(self.environment))
+        };
+        let wanted =
+            of_records.iter().filter(|((organization, ..), of)| of.iter().any(|of| is_wanted(organization, of)));
+        wanted.map(|((_, _, stage), _)| stage).collect()
     }
 
     fn stage_names(&self) -> rusqlite::Result<Vec<Name>> {
@@ -472,11 +506,14 @@ impl<'c> Reading<'c> {
         })
     }
 
-    /// It is a deployment if it ended as one.
+    /// It is a deployment if it ended as one, and read if its environment is wanted.
     fn take(&mut self, finish: Finish, source: Source, known: Known, place: &Place) {
         let Some(ending) = finish.result.as_deref().and_then(|word| self.terms.ending(&Outcome::from(word))) else {
             return;
         };
+        if !place.is_wanted(self.environment) {
+            return;
+        }
         let line = self.line(&finish, source, place);
         self.found.deployments.push(Deployed {
             line,
@@ -576,6 +613,7 @@ impl<'c> Reading<'c> {
         self.each(&ask, values, |this, row| this.take_record(row))
     }
 
+    /// Run by run, by the key of stages: the `+` keeps `SQLite` from an index that has all runs of that stage.
     fn stage_before(
         &mut self,
         (organization, pipeline, stage): &OfStage,
@@ -587,7 +625,7 @@ impl<'c> Reading<'c> {
                s.result, s.finished AS ended, r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
              FROM (SELECT * FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
                    ORDER BY run DESC LIMIT {MOST_BEFORE}) r CROSS JOIN stages s ON s.run = r.id AND s.name = ? \
-             WHERE s.finished < ? AND s.result IN ('succeeded', 'partiallySucceeded') \
+             WHERE +s.finished < ? AND s.result IN ('succeeded', 'partiallySucceeded') \
              ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT 1"
         );
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(-1));

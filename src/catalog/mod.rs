@@ -44,7 +44,7 @@ use file::CatalogFile;
 pub use known::Named;
 use listen::Listeners;
 pub use listen::{Live, Told};
-pub use metrics::{Delivery, DeliveryQuestion, MetricsSpan};
+pub use metrics::{Delivery, DeliveryQuestion};
 pub use news::News;
 pub use place::{Place, Placed};
 pub use rows::{

@@ -1,7 +1,7 @@
 use clap::{Args, ValueEnum};
 
 use super::{Format, Since, since};
-use crate::domain::metrics::{Period, Zone};
+use crate::domain::metrics::{Group, Period, Zone};
 
 const HELP: &str = "\
 What a deployment is follows from deployment records, from the names of stages, and from [[environments]] in the
@@ -26,10 +26,10 @@ pub struct Dora {
     /// This environment [default: all that are production]
     #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
-    /// Only this service, as [[owners]] say
+    /// Only this service, as the owners in the configuration file say
     #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
-    /// Only this team, as [[owners]] say
+    /// Only this team, as the owners in the configuration file say
     #[arg(long, value_name = "NAME")]
     pub team: Option<String>,
     /// From then on: a duration such as 90d, or a time such as 2019-10-02T19:54:00Z
@@ -41,6 +41,10 @@ pub struct Dora {
     /// Also by day, ISO week or month
     #[arg(long, value_enum, value_name = "PERIOD")]
     pub by: Option<Every>,
+    /// Also side by side: each pipeline, repository, project, environment, service, team, or person, where [metrics] in the
+    /// configuration file says people = true
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub group: Option<Side>,
     /// Whose days and weeks, such as Europe/Berlin [default: time_zone of the configuration file, else UTC]
     #[arg(long, value_name = "ZONE")]
     pub time_zone: Option<Zone>,
@@ -58,6 +62,32 @@ pub enum Every {
     Day,
     Week,
     Month,
+}
+
+/// What is looked at side by side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Side {
+    Pipeline,
+    Repository,
+    Project,
+    Environment,
+    Service,
+    Team,
+    Person,
+}
+
+impl From<Side> for Group {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Pipeline => Self::Pipeline,
+            Side::Repository => Self::Repository,
+            Side::Project => Self::Project,
+            Side::Environment => Self::Environment,
+            Side::Service => Self::Service,
+            Side::Team => Self::Team,
+            Side::Person => Self::Person,
+        }
+    }
 }
 
 impl From<Every> for Period {

@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::domain::Time;
 
-pub use dora::{Dora, Every};
+pub use dora::{Dora, Every, Side};
 pub use reference::options_markdown;
 pub use subscriptions::{
     Desired, EventGroup, Scope, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,

@@ -1,7 +1,7 @@
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::catalog::{Delivery, DeliveryQuestion};
-use crate::cli::{Dora, Format};
+use crate::cli::{Dora, Format, Side};
 use crate::domain::metrics::{Wanted, Window};
 use crate::view::{self, Columns};
 
@@ -22,6 +22,7 @@ pub(super) async fn run(context: &Context, args: Dora) -> Result<Exit, Failure> 
     };
     context.output.text(&shown(&delivery, format)?)?;
     if let Format::Table | Format::Wide = format {
+        delivery.caution.into_iter().for_each(|caution| context.output.say(caution));
         view::delivery_notes(&delivery.report).iter().for_each(|note| context.output.say(note));
     }
     Ok(Exit::Done)
@@ -32,6 +33,10 @@ fn question(context: &Context, args: Dora) -> Result<DeliveryQuestion, Failure> 
     let window = Window { from: args.since.resolve(now), until: args.until.map_or(now, |until| until.resolve(now)) };
     if window.from >= window.until {
         return Err(Failure::usage("--since is not before --until"));
+    }
+    if args.group == Some(Side::Person) && !context.config.terms.people {
+        let failure = Failure::usage("people are not compared here");
+        return Err(failure.hint("say people = true under [metrics] in the configuration file, and mind who reads it"));
     }
     Ok(DeliveryQuestion {
         wanted: Wanted {
@@ -46,6 +51,7 @@ fn question(context: &Context, args: Dora) -> Result<DeliveryQuestion, Failure> 
         window,
         zone: args.time_zone.unwrap_or(context.config.zone),
         period: args.by.map(Into::into),
+        group: args.group.map(Into::into),
         work: args.show_work,
         terms: context.config.terms.clone(),
         owners: context.config.owners.clone(),

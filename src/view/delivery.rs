@@ -8,7 +8,7 @@ use super::Columns;
 use super::table::{UNKNOWN, or_unknown, table};
 use super::time::{duration, moment};
 use crate::catalog::Delivery;
-use crate::domain::metrics::{Bucket, Figure, Level, Report, Spread, Work};
+use crate::domain::metrics::{Bucket, Figure, Grouped, Level, Report, Spread, Work};
 
 /// One of the five, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +107,8 @@ pub fn delivery_table(delivery: &Delivery, columns: Columns) -> String {
     let numbers = numbers_table(&delivery.report.numbers, columns);
     let series = (!delivery.report.series.is_empty()).then(|| series_table(&delivery.report.series));
     let work = delivery.work.as_ref().map(|work| work_table(work, columns));
-    let parts = [Some(numbers), series, work].into_iter().flatten();
+    let groups = delivery.groups.as_ref().map(|groups| groups_table(groups));
+    let parts = [Some(numbers), series, groups, work].into_iter().flatten();
     parts.collect::<Vec<_>>().join("\n")
 }
 
@@ -125,12 +126,20 @@ fn numbers_table(of: &Bucket, columns: Columns) -> String {
 }
 
 fn series_table(series: &[Bucket]) -> String {
+    buckets_table("FROM", series.iter().map(|of| (moment(of.from), of)))
+}
+
+fn groups_table(groups: &[Grouped]) -> String {
+    buckets_table("OF", groups.iter().map(|of| (or_unknown(of.name.as_deref()), &of.numbers)))
+}
+
+fn buckets_table<'b>(first: &str, buckets: impl Iterator<Item = (String, &'b Bucket)>) -> String {
     let short = |figure: &Figure<i64>| figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), seconds_text);
     let share = |figure: &Figure<f64>| figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), percent_text);
     let number = |figure: &Figure<u64>| figure.value.map_or_else(|| UNKNOWN.to_owned(), |value| value.to_string());
-    let rows = series.iter().map(|of| {
+    let rows = buckets.map(|(name, of)| {
         vec![
-            moment(of.from),
+            name,
             number(&of.deployment_frequency.deployments),
             number(&of.deployment_frequency.deploy_days),
             short(&of.change_lead_time.total.median),
@@ -139,7 +148,7 @@ fn series_table(series: &[Bucket]) -> String {
             share(&of.deployment_rework_rate.rate),
         ]
     });
-    table(&["FROM", "DEPLOYMENTS", "DAYS", "LEAD TIME", "RECOVERY", "FAIL RATE", "REWORK RATE"], rows)
+    table(&[first, "DEPLOYMENTS", "DAYS", "LEAD TIME", "RECOVERY", "FAIL RATE", "REWORK RATE"], rows)
 }
 
 fn work_table(work: &[Work], columns: Columns) -> String {

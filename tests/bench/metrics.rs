@@ -60,6 +60,7 @@ fn question(until: Time, days: u32, wanted: Wanted) -> DeliveryQuestion {
         window: Window { from: until.minus(days * DAY), until },
         zone: Zone::default(),
         period: Some(Period::Week),
+        group: None,
         work: false,
         terms: Terms::default(),
         owners: Default::default(),

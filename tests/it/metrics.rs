@@ -102,6 +102,7 @@ fn question(plan: &Value, wanted: &str) -> DeliveryQuestion {
         window: Window { from: time(text("from")), until: time(text("until")) },
         zone: text("zone").parse().unwrap(),
         period: Some(period),
+        group: None,
         work: true,
         terms: Terms { partial, ..Terms::default() },
         owners: Default::default(),

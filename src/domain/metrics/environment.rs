@@ -27,6 +27,14 @@ pub struct Place {
     pub production: bool,
 }
 
+impl Place {
+    /// Whether it is production, or this environment.
+    #[must_use]
+    pub fn is_wanted(&self, environment: Option<&str>) -> bool {
+        self.production || environment.is_some_and(|wanted| wanted.eq_ignore_ascii_case(&self.environment))
+    }
+}
+
 const PRODUCTION: [&str; 5] = ["prod", "production", "prd", "live", "release"];
 const BEFORE_PRODUCTION: [&str; 14] = [
     "dev",
@@ -81,10 +89,11 @@ impl Terms {
         }
     }
 
-    /// Whether a stage of this name deploys in some pipeline.
+    /// Whether a stage of this name deploys to production in some pipeline, or to this environment.
     #[must_use]
-    pub fn may_deploy(&self, stage: &str) -> bool {
-        self.environments.iter().any(|rule| any(&rule.stages, Some(stage))) || by_name(stage).is_some()
+    pub fn may_deploy(&self, stage: &str, environment: Option<&str>) -> bool {
+        let is_named = || by_name(stage).is_some_and(|place| place.is_wanted(environment));
+        self.environments.iter().any(|rule| any(&rule.stages, Some(stage))) || is_named()
     }
 
     /// Where a run deploys to as a whole, if it does.

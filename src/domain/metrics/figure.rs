@@ -53,6 +53,7 @@ impl Unknown {
 /// A number, or why there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Figure<T> {
+    #[schema(value_type = Option<f64>)]
     pub value: Option<T>,
     /// Only where there is no number.
     #[serde(skip_serializing_if = "Option::is_none")]

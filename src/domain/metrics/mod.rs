@@ -11,6 +11,7 @@
 mod changes;
 mod environment;
 mod figure;
+mod group;
 mod judged;
 mod material;
 mod report;
@@ -24,6 +25,7 @@ mod window;
 pub use changes::{Change, Changes};
 pub use environment::{EnvironmentRule, Place};
 pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
+pub use group::{Group, Grouped};
 pub use judged::{Judged, Recovered};
 pub use material::{Deployed, Ending, Incident, Known, Line, Material, MergedRequest, Name, Source, Update};
 pub use report::{

@@ -1,6 +1,6 @@
 //! The deployments that somebody asks about, and what they amount to in a time.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::changes::{Change, Changes};
 use super::figure::{Figure, Level, Spread, Unknown, seconds};
@@ -57,6 +57,18 @@ impl<'m> Selection<'m> {
         self.material
     }
 
+    /// Those that have something that finished in this time, with how many.
+    #[must_use]
+    pub fn groups<T: Ord>(&self, window: Window, of: impl Fn(&'m Line, &'m Deployed) -> T) -> Vec<(T, usize)> {
+        let mut groups: BTreeMap<T, usize> = BTreeMap::new();
+        for (deployed, _) in self.within(window) {
+            if let Some(line) = self.material.lines.get(deployed.line) {
+                *groups.entry(of(line, deployed)).or_default() += 1;
+            }
+        }
+        groups.into_iter().collect()
+    }
+
     /// All numbers of a time, cut into periods where that is wanted.
     #[must_use]
     pub fn report(&self, window: Window, zone: Zone, period: Option<Period>) -> Report {
@@ -72,7 +84,9 @@ impl<'m> Selection<'m> {
         }
     }
 
-    fn bucket(&self, window: Window, zone: Zone) -> Bucket {
+    /// The numbers of a time alone.
+    #[must_use]
+    pub fn bucket(&self, window: Window, zone: Zone) -> Bucket {
         Bucket {
             from: window.from,
             until: window.until,

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{Outcome, Time};
+use crate::domain::owner::{OwnerRule, Owners};
+use crate::domain::{Outcome, Pattern, Time};
 
 /// Hours after Monday, 6 January 2025, 00:00 UTC.
 fn at(hours: i64) -> Time {
@@ -357,4 +358,44 @@ fn gaps_in_the_time_are_told() {
     of.gaps = vec![(at(-9), Some(at(-8))), (at(5), Some(at(6))), (at(7), None), (at(7 * 24), None)];
     assert_eq!(report_of(&of, weeks(1)).coverage.gaps, 2);
     assert_eq!(Terms::default().rework_within, Duration::from_secs(2 * 24 * 3_600));
+}
+
+#[test]
+fn what_is_wanted_is_by_name_or_id_and_production_where_nothing_is_said() {
+    let fits = |wanted: Wanted| wanted.fits(&owners(), &line("prod-eu", true), &good(1, "a", 1));
+    let some = |text: &str| Some(text.to_owned());
+    assert!(fits(Wanted::default()));
+    assert!(!Wanted::default().fits(&owners(), &line("staging", false), &good(1, "a", 1)));
+    for (wanted, expected) in [
+        (Wanted { pipeline: some("WEB"), ..Wanted::default() }, true),
+        (Wanted { pipeline: some("7"), ..Wanted::default() }, true),
+        (Wanted { pipeline: some("8"), ..Wanted::default() }, false),
+        (Wanted { project: some("Shop"), ..Wanted::default() }, true),
+        (Wanted { repository: some("api"), ..Wanted::default() }, false),
+        (Wanted { environment: some("PROD-EU"), ..Wanted::default() }, true),
+        (Wanted { environment: some("prod"), ..Wanted::default() }, false),
+        (Wanted { service: some("checkout"), team: some("payments"), ..Wanted::default() }, true),
+        (Wanted { team: some("other"), ..Wanted::default() }, false),
+    ] {
+        assert_eq!(fits(wanted.clone()), expected, "{wanted:?}");
+    }
+}
+
+fn owners() -> Owners {
+    let pipelines = vec![Pattern::new("web")];
+    let team = Some("payments".to_owned());
+    Owners(vec![OwnerRule { service: "checkout".to_owned(), team, pipelines, ..OwnerRule::default() }])
+}
+
+#[test]
+fn groups_are_those_with_deployments_in_the_time() {
+    let of = material(vec![good(1, "a", -5), good(2, "b", 5), bad(3, "c", 6)]);
+    let judged = Judged::all(&of, &Terms::default());
+    let selection = Selection::new(&of, &judged, |_, _| true);
+    let by = |group: Group| selection.groups(weeks(1), |line, deployed| group.of(&owners(), line, deployed));
+    let one = |name: &str| vec![(Some(name.to_owned()), 2)];
+    assert_eq!(by(Group::Pipeline), one("web"));
+    assert_eq!(by(Group::Environment), one("prod"));
+    assert_eq!(by(Group::Team), one("payments"));
+    assert_eq!(by(Group::Person), [(None, 2)]);
 }

@@ -1,5 +1,5 @@
 use super::material::{Deployed, Line, Name};
-use crate::domain::owner::{Owned, Owners};
+use crate::domain::owner::{Owned, Owner, Owners};
 
 /// Whose deployments are counted. An absent field does not filter, but for the environment: then it is production.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,17 +36,20 @@ impl Wanted {
         if self.service.is_none() && self.team.is_none() {
             return true;
         }
-        let owner = owners.of(&Owned {
-            pipeline: line.pipeline,
-            name: line.pipeline_name.as_deref(),
-            folder: line.folder.as_deref(),
-            repository: deployed.repository.as_deref(),
-        });
-        owner.is_some_and(|owner| {
+        owner(owners, line, deployed).is_some_and(|owner| {
             let team = owner.team.map(Name::from);
             is(self.service.as_ref(), [Some(&owner.service.into())]) && is(self.team.as_ref(), [team.as_ref()])
         })
     }
+}
+
+pub(super) fn owner(owners: &Owners, line: &Line, deployed: &Deployed) -> Option<Owner> {
+    owners.of(&Owned {
+        pipeline: line.pipeline,
+        name: line.pipeline_name.as_deref(),
+        folder: line.folder.as_deref(),
+        repository: deployed.repository.as_deref(),
+    })
 }
 
 /// Names are compared without regard to case, as the service does.

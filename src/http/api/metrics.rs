@@ -5,7 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::answers::OfList;
 use super::asked::{Asked, Since};
 use crate::catalog::{Delivery, DeliveryQuestion};
-use crate::domain::metrics::{Period, Terms, Wanted, Window, Zone};
+use crate::domain::metrics::{Group, Period, Terms, Wanted, Window, Zone};
 use crate::http::reader::Reader;
 use crate::http::{Measures, Problem};
 
@@ -34,6 +34,9 @@ pub(super) struct Asking {
     /// Also by day, ISO week or month.
     #[param(value_type = Option<String>)]
     by: Option<Every>,
+    /// Also side by side: each pipeline, repository, project, environment, service, team, or person, where that is allowed.
+    #[param(value_type = Option<String>)]
+    group: Option<Side>,
     /// Whose days and weeks, such as `Europe/Berlin`; without it, those of the configuration.
     time_zone: Option<String>,
     /// Also the deployments, commits and incidents behind the numbers.
@@ -48,6 +51,32 @@ enum Every {
     Day,
     Week,
     Month,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+enum Side {
+    Pipeline,
+    Repository,
+    Project,
+    Environment,
+    Service,
+    Team,
+    Person,
+}
+
+impl From<Side> for Group {
+    fn from(side: Side) -> Self {
+        match side {
+            Side::Pipeline => Self::Pipeline,
+            Side::Repository => Self::Repository,
+            Side::Project => Self::Project,
+            Side::Environment => Self::Environment,
+            Side::Service => Self::Service,
+            Side::Team => Self::Team,
+            Side::Person => Self::Person,
+        }
+    }
 }
 
 impl From<Every> for Period {
@@ -88,6 +117,9 @@ fn question(reader: &Reader, measures: &Measures, asking: Asking) -> Result<Deli
     if window.from >= window.until {
         return Err(Problem::bad_request("`since` is not before `until`."));
     }
+    if asking.group == Some(Side::Person) && !measures.terms.people {
+        return Err(Problem::forbidden("People are not compared here."));
+    }
     let zone = asking.time_zone.map(|name| name.parse::<Zone>());
     let zone = zone.transpose().map_err(|error| Problem::bad_request(format!("{error}.")))?;
     Ok(DeliveryQuestion {
@@ -103,6 +135,7 @@ fn question(reader: &Reader, measures: &Measures, asking: Asking) -> Result<Deli
         window,
         zone: zone.unwrap_or(measures.zone),
         period: asking.by.map(Into::into),
+        group: asking.group.map(Into::into),
         work: asking.work,
         terms: Terms::clone(&measures.terms),
         owners: reader.owners.clone(),

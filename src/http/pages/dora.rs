@@ -160,6 +160,7 @@ fn question(reader: &Reader, measures: &Measures, asked: &Asked, (days, period):
         window: Window { from, until: now },
         zone,
         period: Some(period),
+        group: None,
         work: true,
         terms: Terms::clone(&measures.terms),
         owners: reader.owners.clone(),

@@ -15,7 +15,7 @@ const ASKS: [(&str, &str); 16] = [
     ("/api/v1/environments/compare", "?from=dev&to=prod"),
     ("/api/v1/deployments", ""),
     ("/api/v1/approvals", ""),
-    ("/api/v1/metrics", "?work=true&by=month&since=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z"),
+    ("/api/v1/metrics", "?work=true&by=month&group=pipeline&since=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z"),
     ("/api/v1/commits/{sha}", "cccc"),
     ("/api/v1/pull-requests/{id}", "110114"),
     ("/api/v1/work-items/{id}", "110116"),

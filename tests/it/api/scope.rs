@@ -21,7 +21,11 @@ async fn asks(bench: &Bench, of: Side) -> Vec<String> {
             "dead-letters" => vec!["1".to_owned()],
             _ => vec![String::new()],
         };
-        let query = if path.ends_with("/compare") { "?from=dev&to=prod" } else { "" };
+        let query = match kind {
+            "environments" if path.ends_with("/compare") => "?from=dev&to=prod",
+            "metrics" => "?work=true&group=pipeline",
+            _ => "",
+        };
         asks.extend(ids.iter().map(|id| format!("{}{query}", path.replace("{id}", id).replace("{sha}", id))));
     }
     asks.dedup();

@@ -1,0 +1,55 @@
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::material::{Deployed, Line, Source};
+use super::report::Bucket;
+use super::wanted::owner;
+use crate::domain::owner::Owners;
+
+/// What deployments are put together by, to be looked at side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    Pipeline,
+    Repository,
+    Project,
+    Environment,
+    /// By the configuration.
+    Service,
+    Team,
+    /// Who asked for the run. Only where the configuration allows to compare people.
+    Person,
+}
+
+/// Numbers of one of them.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Grouped {
+    /// Null for what belongs to none.
+    pub name: Option<String>,
+    pub numbers: Bucket,
+}
+
+impl Group {
+    /// So many are told of at most: those with the most deployments.
+    pub const MOST: usize = 100;
+    /// Stands beside every list of them.
+    pub const CAUTION: &str = "These numbers are for each to compare with its own past. Systems differ: as a contest or as \
+                               targets they make delivery worse (dora.dev).";
+
+    /// `None` where it belongs to none.
+    #[must_use]
+    pub fn of(self, owners: &Owners, line: &Line, deployed: &Deployed) -> Option<String> {
+        match self {
+            Self::Pipeline => {
+                let name = line.pipeline_name.as_deref().map(str::to_owned);
+                let what = if line.source == Source::Release { "definition " } else { "" };
+                Some(name.unwrap_or_else(|| format!("{what}{}", line.pipeline)))
+            }
+            Self::Repository => deployed.repository.as_deref().map(str::to_owned),
+            Self::Project => line.project.as_deref().map(str::to_owned),
+            Self::Environment => Some(line.environment.to_string()),
+            Self::Service => owner(owners, line, deployed).map(|owner| owner.service),
+            Self::Team => owner(owners, line, deployed).and_then(|owner| owner.team),
+            Self::Person => deployed.requested_for.as_deref().map(str::to_owned),
+        }
+    }
+}
