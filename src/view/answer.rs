@@ -61,7 +61,7 @@ mod tests {
         let columns = ["name", "lastRunId", "rate"];
         assert_eq!(
             cells_table(&columns, &rows),
-            "NAME       LAST RUN ID  RATE\na\\u{1b}b  3            0.25\n-          yes          x,y\n"
+            "NAME      LAST RUN ID  RATE\na\\u{1b}b  3            0.25\n-         yes          x,y\n"
         );
         assert_eq!(cells_csv(&columns, &rows).unwrap(), "name,lastRunId,rate\na\u{1b}b,3,0.25\n,true,\"x,y\"\n");
     }

@@ -147,7 +147,8 @@ fn the_demo_shows_runs_and_says_what_to_type_next() {
     }
     let environments = next(" get environments ");
     let current = |name: &str| {
-        let found = environments.as_array().unwrap().iter().find(|environment| environment["name"] == name);
+        let of_pipelines = |there: &&Value| there["name"] == name && there["source"] == "pipeline";
+        let found = environments.as_array().unwrap().iter().find(of_pipelines);
         found.unwrap()["current"].as_array().unwrap().len()
     };
     assert_eq!(["staging", "production", "shared-infrastructure"].map(current), [2, 2, 1]);
