@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::planner::{Plan, Refusal, Vocabulary};
 use super::tools::{Citation, Desk, Found, Tool, ToolError};
-use crate::catalog::{CatalogError, EnvironmentFilter, Gap, PipelineFilter, RunFilter, Sampled};
+use crate::catalog::{CatalogError, EnvironmentFilter, Gap, PipelineFilter, RunFilter, Sampled, rfc3339};
 use crate::domain::Time;
 
 /// Branches that had a run since then are names that a question may hold.
@@ -37,8 +37,8 @@ pub struct Answer {
     /// What was understood.
     pub interpretation: String,
     /// The latest time that anything is known of.
-    #[schema(value_type = Option<Time>)]
-    pub data_through: Option<String>,
+    #[serde(serialize_with = "rfc3339")]
+    pub data_through: Option<Time>,
     /// The times of it in which events were lost.
     pub gaps: Vec<Gap>,
     /// Which model took part; null is none.
@@ -124,7 +124,7 @@ impl Answer {
             }],
             tables: vec![AnswerTable { columns: found.columns, rows: found.rows }],
             interpretation,
-            data_through: found.data_through.map(|time| time.to_string()),
+            data_through: found.data_through,
             gaps: found.gaps,
             model: None,
             examples: Vec::new(),

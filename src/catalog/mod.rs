@@ -47,6 +47,7 @@ pub use listen::{Live, Told};
 pub use metrics::{Delivery, DeliveryQuestion};
 pub use news::News;
 pub use place::{Place, Placed};
+pub(crate) use rows::rfc3339;
 pub use rows::{
     Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
     GapFilter, GivenApproval, Health, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineFilter,

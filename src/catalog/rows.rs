@@ -575,7 +575,7 @@ fn always_rfc3339<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S:
 }
 
 #[expect(clippy::ref_option, reason = "the form that serde calls")]
-fn rfc3339<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn rfc3339<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
     match time {
         Some(time) => serializer.collect_str(time),
         None => serializer.serialize_none(),

@@ -1,9 +1,9 @@
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::ask::when::Window;
-use crate::catalog::{Gap, Run};
+use crate::catalog::{Gap, Run, rfc3339};
 use crate::domain::Time;
 
 /// What a tool found: a table, and what it rests on.
@@ -80,14 +80,6 @@ impl Found {
     pub(super) fn noting(mut self, notes: Vec<String>) -> Self {
         self.notes.extend(notes);
         self
-    }
-}
-
-#[expect(clippy::ref_option, reason = "the form that serde calls")]
-fn rfc3339<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
-    match time {
-        Some(time) => serializer.collect_str(time),
-        None => serializer.serialize_none(),
     }
 }
 

@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::material::{Deployed, Line, Source};
@@ -7,7 +7,8 @@ use super::wanted::owner;
 use crate::domain::owner::Owners;
 
 /// What deployments are put together by, to be looked at side by side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Group {
     Pipeline,
     Repository,

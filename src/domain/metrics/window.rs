@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
 use chrono_tz::Tz;
+use serde::Deserialize;
 
 use crate::domain::Time;
 
@@ -59,7 +60,8 @@ impl Zone {
 }
 
 /// What numbers are cut into.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Period {
     Day,
     /// ISO 8601: from Monday on.

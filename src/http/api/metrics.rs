@@ -1,6 +1,6 @@
 use axum::{Extension, Json};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 
 use super::answers::OfList;
 use super::asked::{Asked, Since};
@@ -33,60 +33,16 @@ pub(super) struct Asking {
     until: Option<Since>,
     /// Also by day, ISO week or month.
     #[param(value_type = Option<String>)]
-    by: Option<Every>,
+    by: Option<Period>,
     /// Also side by side: each pipeline, repository, project, environment, service, team, or person, where that is allowed.
     #[param(value_type = Option<String>)]
-    group: Option<Side>,
+    group: Option<Group>,
     /// Whose days and weeks, such as `Europe/Berlin`; without it, those of the configuration.
     time_zone: Option<String>,
     /// Also the deployments, commits and incidents behind the numbers.
     #[serde(default)]
     #[param(required = false, default = false)]
     work: bool,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-enum Every {
-    Day,
-    Week,
-    Month,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-enum Side {
-    Pipeline,
-    Repository,
-    Project,
-    Environment,
-    Service,
-    Team,
-    Person,
-}
-
-impl From<Side> for Group {
-    fn from(side: Side) -> Self {
-        match side {
-            Side::Pipeline => Self::Pipeline,
-            Side::Repository => Self::Repository,
-            Side::Project => Self::Project,
-            Side::Environment => Self::Environment,
-            Side::Service => Self::Service,
-            Side::Team => Self::Team,
-            Side::Person => Self::Person,
-        }
-    }
-}
-
-impl From<Every> for Period {
-    fn from(every: Every) -> Self {
-        match every {
-            Every::Day => Self::Day,
-            Every::Week => Self::Week,
-            Every::Month => Self::Month,
-        }
-    }
 }
 
 const DAYS_90: std::time::Duration = std::time::Duration::from_secs(90 * 24 * 3_600);
@@ -117,7 +73,7 @@ fn question(reader: &Reader, measures: &Measures, asking: Asking) -> Result<Deli
     if window.from >= window.until {
         return Err(Problem::bad_request("`since` is not before `until`."));
     }
-    if asking.group == Some(Side::Person) && !measures.terms.people {
+    if asking.group == Some(Group::Person) && !measures.terms.people {
         return Err(Problem::forbidden("People are not compared here."));
     }
     let zone = asking.time_zone.map(|name| name.parse::<Zone>());
@@ -134,8 +90,8 @@ fn question(reader: &Reader, measures: &Measures, asking: Asking) -> Result<Deli
         },
         window,
         zone: zone.unwrap_or(measures.zone),
-        period: asking.by.map(Into::into),
-        group: asking.group.map(Into::into),
+        period: asking.by,
+        group: asking.group,
         work: asking.work,
         terms: Terms::clone(&measures.terms),
         owners: reader.owners.clone(),

@@ -8,6 +8,7 @@ use serde_json::{Number, Value, json};
 use super::super::Citation;
 use crate::catalog::Sample;
 use crate::domain::Time;
+use crate::domain::metrics::nearest_rank;
 
 /// What is measured, of runs; with a stage to group by, of stages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -256,10 +257,8 @@ impl Tally {
     }
 }
 
-/// The least value that is not below so many of a hundred: nearest rank, no value that was not measured.
 fn percentile(values: &[u64], percent: usize) -> Option<Amount> {
     let mut sorted = values.to_vec();
     sorted.sort_unstable();
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1).copied().map(Amount::Whole)
+    nearest_rank(&sorted, percent).copied().map(Amount::Whole)
 }
