@@ -26,7 +26,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
 use self::about::About;
-pub use self::bedrock::{Told, bedrock};
+pub use self::bedrock::{Told, bedrock, bedrock_by_chance};
 use self::cast::Cast;
 use self::script::{Moment, Pace, Run};
 use crate::domain::Time;

@@ -3,17 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use hmac::{Hmac, Mac};
-use pipetrail::backfill::{Backfill, Kind, Order, Tally, Timelines};
+use pipetrail::backfill::{Backfill, Kind, Order, Reconcile, Scheduled, Tally, Timelines};
 use pipetrail::catalog::ChainFilter;
-use pipetrail::clock::SystemClock;
+use pipetrail::clock::{ManualClock, SystemClock};
 use pipetrail::config::{AccessConfig, FluxConfig, HttpConfig};
 use pipetrail::domain::chain::{Chain, Chains, Row, Second, Step};
 use pipetrail::domain::link::Certainty;
 use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Grant, ProjectName, Rights, Scope, Time};
-use pipetrail::history::{Event, Told, bedrock};
+use pipetrail::history::{Event, Told, bedrock, bedrock_by_chance};
 use pipetrail::http::{Access, Limits, Readers, Server, behind_gate, readers as readers_of, router};
 use serde_json::{Value, json};
 use sha2::Sha256;
@@ -21,7 +22,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::fake_ado::{FakeAdo, Project, Push, Repository};
-use crate::support::{Local, dead_letters, disordered, folder, open_access, stored, time};
+use crate::support::{Local, dead_letters, disordered, folder, open_access, stored, time, until};
+
+/// The project's id.
+const SHOP: &str = "6909421e-7c75-7277-b806-e95709c01b01";
 
 fn now() -> Time {
     time("2025-06-13T08:00:00Z")
@@ -110,6 +114,10 @@ fn is_push_to(event: &Value, repository: &str) -> bool {
 #[tokio::test]
 async fn where_no_push_came_the_commit_of_the_manifests_is_read() {
     let (events, truth) = bedrock("fabrikam", now());
+    assert_read(&events, &truth).await;
+}
+
+async fn assert_read(events: &[Event], truth: &[Told]) {
     let parsed: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
     let lost = |event: &Value| ["shop-hld", "shop-manifests"].iter().any(|name| is_push_to(event, name));
     let kept: Vec<Event> =
@@ -136,7 +144,23 @@ async fn where_no_push_came_the_commit_of_the_manifests_is_read() {
     let order = order(&project, Kind::Code);
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     backfill.run(&order, &mut Tally::default(), &|_| {}, &CancellationToken::new()).await.unwrap();
-    assert_true(&all(&local).await, &truth);
+    assert_true(&all(&local).await, truth);
+}
+
+/// Changes that overlap as chance has it, in organizations of their own.
+#[tokio::test]
+async fn every_row_is_right_whatever_happens() {
+    let mut statuses = BTreeSet::new();
+    for seed in 0..24 {
+        let (events, truth) = bedrock_by_chance("fabrikam", now(), seed, 25);
+        let (_folder, local) = worked(&events).await;
+        assert_true(&all(&local).await, &truth);
+        if seed % 6 == 0 {
+            assert_read(&events, &truth).await;
+        }
+        statuses.extend(truth.iter().map(|told| (told.status, told.made, told.release.is_some())));
+    }
+    assert_eq!(statuses.len(), 5, "not everything happened: {statuses:?}");
 }
 
 fn order(project: &str, kind: Kind) -> Order {
@@ -154,21 +178,21 @@ fn order(project: &str, kind: Kind) -> Order {
     }
 }
 
-/// A tag that Flux 1 moves, and commit statuses of Flux 2, of the commits that no cluster is known to have.
-#[tokio::test]
-async fn what_clusters_have_is_asked_for_where_nothing_posts_it() {
+/// Without what clusters post: asked for it is by a service that has a tag that Flux 1 moves, and commit statuses of
+/// Flux 2.
+async fn silent_clusters() -> (tempfile::TempDir, Local, FakeAdo) {
     let (events, truth) = bedrock("fabrikam", now());
     let is_sync = |event: &&Event| String::from_utf8_lossy(&event.body).contains("pipetrail.cluster-sync");
     let kept: Vec<Event> = events.iter().filter(|event| !is_sync(event)).cloned().collect();
-    let (_folder, local) = worked(&kept).await;
+    let (folder, local) = worked(&kept).await;
     let of =
         |id: u64| truth.iter().find(|told| told.pull_request == Some(id)).unwrap().manifest_commit.clone().unwrap();
-    let (ado, project) = (FakeAdo::start().await, "6909421e-7c75-7277-b806-e95709c01b01".to_owned());
+    let ado = FakeAdo::start().await;
     {
         let mut state = ado.state();
-        state.projects.push(Project { id: project.clone(), name: "Shop".to_owned() });
+        state.projects.push(Project { id: SHOP.to_owned(), name: "Shop".to_owned() });
         for (id, name) in [("m-1", "shop-manifests"), ("s-1", "shop-orders")] {
-            let (id, name, project) = (id.to_owned(), name.to_owned(), project.clone());
+            let (id, name, project) = (id.to_owned(), name.to_owned(), SHOP.to_owned());
             state.code.repositories.push(Repository { project, id, name, is_disabled: false });
         }
         let value = json!({"commits": [{"commitId": of(5_105)}, {"commitId": of(5_102)}]});
@@ -184,21 +208,64 @@ async fn what_clusters_have_is_asked_for_where_nothing_posts_it() {
         });
         state.code.statuses.insert(of(5_105), vec![status]);
     }
+    (folder, local, ado)
+}
+
+/// The clusters that have the changes of three pull requests.
+async fn synced(local: &Local) -> [Vec<String>; 3] {
+    let rows = all(local).await;
+    [5_102, 5_105, 5_109].map(|id| {
+        let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
+        row.clusters.iter().map(|one| one.name.clone()).collect()
+    })
+}
+
+fn told_by_service() -> [Vec<String>; 3] {
+    [vec!["SYNC".to_owned(), "east".to_owned()], vec!["east".to_owned()], Vec::new()]
+}
+
+#[tokio::test]
+async fn what_clusters_have_is_asked_for_where_nothing_posts_it() {
+    let (_folder, local, ado) = silent_clusters().await;
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     let mut passes = Vec::new();
     for _ in 0..2 {
         let mut tally = Tally::default();
-        let order = order(&project, Kind::Clusters);
+        let order = order(SHOP, Kind::Clusters);
         backfill.run(&order, &mut tally, &|_| {}, &CancellationToken::new()).await.unwrap();
         passes.push(tally.syncs);
     }
     assert_eq!(passes, [2, 0], "what is known is not told again");
-    let rows = all(&local).await;
-    let synced = |id: u64| {
-        let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
-        row.clusters.iter().map(|one| one.name.as_str()).collect::<Vec<_>>()
+    assert_eq!(synced(&local).await, told_by_service());
+}
+
+/// Rounds until it is enough.
+async fn reconcile(ado: &FakeAdo, local: &Local, chains: &Chains, is_enough: impl AsyncFn() -> bool) {
+    let scheduled = Scheduled {
+        organization: "fabrikam".to_owned(),
+        canonical: "fabrikam".to_owned(),
+        projects: vec![SHOP.to_owned()],
     };
-    assert_eq!((synced(5_102), synced(5_105), synced(5_109)), (vec!["SYNC", "east"], vec!["east"], vec![]));
+    let backfill = Backfill::new(Arc::new(ado.client()), local.store.clone()).following(chains);
+    let (clock, every) = (Arc::new(ManualClock::at(now())), Duration::from_millis(50));
+    let stop = CancellationToken::new();
+    let enough = async {
+        until("it does not go on", is_enough).await;
+        stop.cancel();
+    };
+    tokio::join!(Reconcile { backfill, scheduled, clock, every }.run(stop.clone()), enough);
+}
+
+/// Only where somebody configured a chain: nobody else wants the requests.
+#[tokio::test]
+async fn clusters_are_asked_for_on_a_schedule() {
+    let (_folder, local, ado) = silent_clusters().await;
+    let before = ado.state().count("build/builds");
+    reconcile(&ado, &local, &Chains::default(), async || ado.state().count("build/builds") > before + 2).await;
+    assert_eq!(synced(&local).await, <[Vec<String>; 3]>::default());
+    assert_eq!(ado.state().count("refs"), 0);
+    let chains = Chains { are_configured: true, ..Chains::default() };
+    reconcile(&ado, &local, &chains, async || synced(&local).await == told_by_service()).await;
 }
 
 fn signature(secret: &str, body: &str) -> String {
@@ -344,4 +411,13 @@ async fn a_reader_sees_the_rows_of_their_projects() {
         catalog.chain_rows(&[Chain::usual()], &ChainFilter::default()).await.unwrap().len()
     };
     assert_eq!((seen("Shop").await, seen("Spartan").await), (truth.len(), 0));
+}
+
+/// Spektate itself reads 1,000 rows and no more.
+#[tokio::test]
+async fn there_may_be_more_than_a_thousand_rows() {
+    let (events, truth) = bedrock_by_chance("fabrikam", now(), 1, 1_300);
+    let (_folder, local) = worked(&events).await;
+    assert!(truth.len() > 1_000);
+    assert_true(&all(&local).await, &truth);
 }

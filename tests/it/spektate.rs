@@ -8,11 +8,11 @@ use pipetrail::catalog::ChainFilter;
 use pipetrail::domain::chain::{Chain, Row, Second};
 use pipetrail::history::bedrock;
 use pipetrail::publish::{Published, Publisher};
-use pipetrail::view::{deployments_json, short, spektate_rows};
+use pipetrail::view::{SpektateRow, deployments_json, short, spektate_rows};
 use serde_json::{Value, json};
 
 use crate::azurite::{Azurite, unique};
-use crate::shell::Shell;
+use crate::shell::{Running, Shell};
 use crate::support::{Local, folder, time};
 
 /// What Spektate answers, for each filter.
@@ -159,4 +159,46 @@ async fn the_command_publishes_and_says_what_it_did() {
     assert_eq!(said.trim(), format!("table {table}: {rows} rows written, 0 deleted, 0 as they were"));
     let (_, said) = shell.said("publish spektate");
     assert_eq!(said.trim(), format!("table {table}: 0 rows written, 0 deleted, {rows} as they were"));
+}
+
+/// The newest are the first: older ones make room for them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_holds_as_many_rows_as_spektate_reads() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let (_folder, rows) = rows().await;
+    let like = spektate_rows(&rows).remove(0);
+    let all: Vec<SpektateRow> =
+        (0..1_100).map(|at| SpektateRow { row: format!("{at:012x}"), ..like.clone() }).collect();
+    let publisher = Publisher::new(&Services::new(&azurite.account()).unwrap(), &table);
+    let partitions = ["bedrock".to_owned()];
+    let older = publisher.publish(&partitions, &all[100..]).await.unwrap();
+    assert_eq!(older, Published { written: 1_000, ..Published::default() });
+    let newer = publisher.publish(&partitions, &all).await.unwrap();
+    assert_eq!(newer, Published { written: 100, deleted: 100, unchanged: 900, foreign: 0 });
+}
+
+/// Beside all else that it does, and nobody has to ask for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_serves_publishes_as_soon_as_there_is_something() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let shell = Shell::local()
+        .with("PIPETRAIL_SPEKTATE_CONNECTION_STRING", azurite.connection_string())
+        .with("PIPETRAIL_SPEKTATE_TABLE", &table);
+    let (events, truth) = bedrock("fabrikam", time("2025-06-13T08:00:00Z"));
+    let lines: Vec<_> = events.iter().map(|event| String::from_utf8(event.body.clone()).unwrap()).collect();
+    std::fs::write(shell.path().join("events.ndjson"), lines.join("\n")).unwrap();
+    shell.run("enqueue events.ndjson");
+    shell.run("work --until-empty");
+    for command in ["up", "serve"] {
+        let mut up = Running::start(shell.command(&format!("{command} --listen 127.0.0.1:0")));
+        let line = up.line("spektate: rows published");
+        assert!(line.contains(&format!("written={}", truth.len())), "{line}");
+        up.signal("TERM");
+        assert_eq!(up.exit_code(), Some(0));
+        let (_, said) = shell.said("publish spektate");
+        assert_eq!(said.trim(), format!("table {table}: 0 rows written, 0 deleted, {} as they were", truth.len()));
+        let services = Services::new(&azurite.account()).unwrap();
+        let cleared = Publisher::new(&services, &table).publish(&["bedrock".to_owned()], &[]).await.unwrap();
+        assert_eq!(cleared.deleted, truth.len());
+    }
 }

@@ -97,17 +97,26 @@ struct Choice {
 /// A row as the pages show it.
 pub(super) struct ChainRow {
     pub(super) badge: Badge,
+    /// The row alone.
+    pub(super) href: String,
     pub(super) kind: &'static str,
-    pub(super) service: String,
-    pub(super) ring: String,
-    pub(super) author: String,
+    pub(super) service: Option<Link>,
+    pub(super) ring: Option<Link>,
+    pub(super) author: Option<Link>,
     pub(super) source: Option<Cell>,
     pub(super) second: Option<Cell>,
     pub(super) pull_request: Option<Cell>,
-    pub(super) merged_by: String,
+    pub(super) merged_by: Option<Link>,
     pub(super) manifest: Option<Cell>,
     pub(super) updated: Option<When>,
-    pub(super) clusters: Vec<String>,
+    /// To the commit that they have.
+    pub(super) clusters: Vec<Link>,
+}
+
+/// A word that leads to the rows which share it.
+pub(super) struct Link {
+    pub(super) text: String,
+    pub(super) href: String,
 }
 
 /// A step: what it is called, where it leads, how it went, and what it brought.
@@ -162,21 +171,33 @@ fn is_chosen(chosen: &[String], value: &str) -> bool {
 }
 
 pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
-    let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+    let merged_by = row.pull_request.as_ref().and_then(|one| one.merged_by.as_deref());
     ChainRow {
         badge: status(row),
+        href: query("/deployments", &[("keyword", Some(&row.id))]),
         kind: row.kind.as_str(),
-        service: text(row.service.as_deref()),
-        ring: text(row.ring.as_deref()),
-        author: text(row.author.as_deref()),
+        service: alike("service", row.service.as_deref()),
+        ring: alike("env", row.ring.as_deref()),
+        author: alike("author", row.author.as_deref()),
         source: row.source.as_ref().map(|run| source(row, run)),
         second: row.second.as_ref().map(|second| second_step(row, second)),
         pull_request: row.pull_request.as_ref().map(|one| pull_request(row, one)),
-        merged_by: text(row.pull_request.as_ref().and_then(|one| one.merged_by.as_deref())),
+        merged_by: alike("keyword", merged_by),
         manifest: manifest(row),
         updated: row.updated.map(|at| When::of(at, now)),
-        clusters: synced(row).map(|one| one.name.clone()).collect(),
+        clusters: synced(row).filter_map(|one| cluster(row, &one.name)).collect(),
     }
+}
+
+fn alike(parameter: &'static str, text: Option<&str>) -> Option<Link> {
+    let href = query("/deployments", &[(parameter, Some(text?))]);
+    Some(Link { text: text?.to_owned(), href })
+}
+
+/// It has a commit of the manifests, or it would not be known to have the row.
+fn cluster(row: &Row, name: &str) -> Option<Link> {
+    let (_, href, _) = commit(row, row.manifest_commit.as_deref()?, false);
+    Some(Link { text: name.to_owned(), href: href? })
 }
 
 fn status(row: &Row) -> Badge {

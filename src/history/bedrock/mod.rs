@@ -3,15 +3,19 @@
 //! What happens in it is known ([`Told`]), and with it goes much that looks alike and is none: a pull request that
 //! reconciles, runs that only verify, run numbers that two services share, a run without difference, an edit by hand.
 
+mod chance;
+mod wire;
+
 use std::time::Duration;
 
-use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::Event;
 use super::cast::PEOPLE;
 use super::wire::Guid;
 use crate::domain::Time;
+
+pub use self::chance::bedrock_by_chance;
 
 const PROJECT: &str = "Shop";
 const HLD: &str = "shop-hld";
@@ -69,8 +73,8 @@ struct Story {
     from: Time,
     events: Vec<Event>,
     told: Vec<Told>,
-    /// The latest commit of the manifests of each branch.
-    heads: Vec<(&'static str, String)>,
+    /// The commits of the manifests, with their branches and when they came.
+    made: Vec<(&'static str, u64, String)>,
     pushes: u64,
 }
 
@@ -88,12 +92,15 @@ struct Run<'r> {
     result: &'r str,
 }
 
+/// What a run made: of which service, from which branch, and the run's number.
+type Image<'i> = (Service, &'static str, &'i str);
+
 /// A change by a pull request, as Bedrock's second step opens it.
 struct Change {
     run: u64,
     service: Service,
     branch: &'static str,
-    number: &'static str,
+    number: String,
     pull_request: u64,
     minute: u64,
     /// The run that makes manifests of it, and how it ends; `None` while nobody has merged it.
@@ -123,8 +130,8 @@ fn ring(branch: &str) -> &'static str {
 impl Story {
     fn new(organization: &str, from: Time) -> Self {
         let base = format!("https://dev.azure.com/{organization}");
-        let (project, heads) = (Guid::of(PROJECT), Vec::new());
-        Self { base, project, from, events: Vec::new(), told: Vec::new(), heads, pushes: 51_000 }
+        let (project, made) = (Guid::of(PROJECT), Vec::new());
+        Self { base, project, from, events: Vec::new(), told: Vec::new(), made, pushes: 51_000 }
     }
 
     fn happens(&mut self) {
@@ -132,7 +139,7 @@ impl Story {
             run,
             service,
             branch,
-            number,
+            number: str::to_owned(number),
             pull_request,
             minute,
             manifest,
@@ -146,10 +153,10 @@ impl Story {
         self.changed(&change(2_007, STOREFRONT, MAIN, "20250611.1", 5_105, 200, made(2_009)));
         self.changed(&change(2_010, ORDERS, MAIN, "20250611.2", 5_106, 300, Some((2_011, Made::NoDifference))));
         self.verified(2_012, ORDERS, 320);
-        self.pushed_as_it_is(2_013, 2_014, 400);
-        self.released(2_015, 61, 2_016, 500);
-        self.edited(2_017, 600);
-        self.rolled_back((2_003, 2_018), 5_107, 700);
+        self.pushed_as_it_is((STOREFRONT, STAGING, "20250611.5"), [2_013, 2_014], 400);
+        self.released("20250611.1", [2_015, 61, 2_016], 500);
+        self.edited(2_017, "Scale orders to five", 600);
+        self.rolled_back(((STOREFRONT, MAIN, "20250611.2"), 2_003, 2_018), 5_107, 700);
         self.changed(&change(2_019, ORDERS, STAGING, "20250611.3", 5_108, 800, Some((2_020, Made::Nothing))));
         self.changed(&change(2_021, ORDERS, MAIN, "20250612.1", 5_109, 900, made(2_022)));
         self.changed(&change(2_023, STOREFRONT, MAIN, "20250612.1", 5_110, 1_700, None));
@@ -166,7 +173,8 @@ impl Story {
     }
 
     fn head(&self, branch: &str) -> Option<String> {
-        self.heads.iter().rev().find(|(of, _)| *of == branch).map(|(_, commit)| commit.clone())
+        let of_branch = self.made.iter().filter(|(of, ..)| *of == branch);
+        of_branch.max_by_key(|(_, minute, _)| minute).map(|(.., commit)| commit.clone())
     }
 
     /// The image, the pull request, and what comes of its merge.
@@ -195,9 +203,8 @@ impl Story {
         if let (Some((fabrikate, made)), Some(merge)) = (manifest, &merge) {
             let message = format!("Merged PR {pull_request}: {title}");
             self.push(HLD, branch, (merge, person(6), &message), minute + 10);
-            self.manifests(*fabrikate, (branch, merge), (*made, &message), minute + 11);
+            told.manifest_commit = self.manifests(*fabrikate, (branch, merge), (*made, &message), minute + 11);
             told.manifest_run = Some(*fabrikate);
-            told.manifest_commit = self.head(branch).filter(|_| *made != Made::Nothing);
             told.made = *made == Made::Commit;
             told.status = if *made == Made::Nothing { "failed" } else { "Complete" };
         }
@@ -214,30 +221,36 @@ impl Story {
         self.build(&Run { id, service, repository, number, branch, commit, minute, minutes: 7, reason, result });
     }
 
-    /// The run that makes manifests, which overlap where two are merged at once.
+    /// The run that makes manifests, which overlap where two are merged at once. Answers the commit that the branch has
+    /// then, as far as this run is known to have to do with it.
     fn manifests(
         &mut self,
         id: u64,
         (branch, commit): (&'static str, &str),
         (made, message): (Made, &str),
         minute: u64,
-    ) {
+    ) -> Option<String> {
         let result = if made == Made::Nothing { "failed" } else { "succeeded" };
         let number = format!("2025061{}.{}", 1 + id / 2_020, id);
         let (service, reason, number) = (FABRIKATE, "individualCI", number.as_str());
         self.build(&Run { id, service, repository: HLD, number, branch, commit, minute, minutes: 6, reason, result });
-        if made == Made::Commit {
-            let manifest = sha(&format!("manifest {id}"));
-            let message = format!("Updated k8s manifest files post commit: {message}");
-            self.push(MANIFESTS, branch, (&manifest, "Automated Account", &message), minute + 4);
-            self.heads.push((branch, manifest));
+        match made {
+            Made::Nothing => None,
+            Made::NoDifference => self.head(branch),
+            Made::Commit => {
+                let manifest = sha(&format!("manifest {id}"));
+                let message = format!("Updated k8s manifest files post commit: {message}");
+                self.push(MANIFESTS, branch, (&manifest, "Automated Account", &message), minute + 4);
+                self.made.push((branch, minute + 4, manifest.clone()));
+                Some(manifest)
+            }
         }
     }
 
     /// It brings the definition in step with a repository, and no image anywhere.
     fn reconciled(&mut self, run: u64, pull_request: u64, minute: u64) {
         let title = "Reconciling HLD with shop-orders-20250611.7.";
-        let merge = sha("reconciled");
+        let merge = sha(&format!("reconciled {pull_request}"));
         let source = "refs/heads/RECONCILE/shop-orders-20250611.7";
         self.pull_request(pull_request, [title, "", source, MAIN], minute, Some(&merge));
         let message = format!("Merged PR {pull_request}: {title}");
@@ -246,7 +259,7 @@ impl Story {
     }
 
     fn verified(&mut self, id: u64, service: Service, minute: u64) {
-        let commit = sha("verified");
+        let commit = sha(&format!("verified {id}"));
         let (repository, number, branch, reason) = ("shop-orders", "20250611.9", "refs/pull/4/merge", "pullRequest");
         let commit = commit.as_str();
         let result = "succeeded";
@@ -254,18 +267,19 @@ impl Story {
     }
 
     /// Nobody reviews it: the second step pushes to the branch.
-    fn pushed_as_it_is(&mut self, run: u64, fabrikate: u64, minute: u64) {
-        self.image(run, STOREFRONT, (STAGING, "20250611.5"), minute);
-        let (commit, message) = (sha("pushed"), "Updating storefront image tag to staging-20250611.5.");
-        self.push(HLD, STAGING, (&commit, person(5), message), minute + 6);
-        self.manifests(fabrikate, (STAGING, &commit), (Made::Commit, message), minute + 7);
+    fn pushed_as_it_is(&mut self, (service, branch, number): Image<'_>, [run, fabrikate]: [u64; 2], minute: u64) {
+        self.image(run, service, (branch, number), minute);
+        let commit = sha(&format!("pushed {fabrikate}"));
+        let message = format!("Updating {} image tag to {}-{number}.", service.name, ring(branch));
+        self.push(HLD, branch, (&commit, person(5), &message), minute + 6);
+        let manifest_commit = self.manifests(fabrikate, (branch, &commit), (Made::Commit, &message), minute + 7);
         self.told.push(Told {
-            service: Some("storefront"),
-            ring: Some("staging"),
+            service: Some(service.name),
+            ring: Some(ring(branch)),
             source: Some(run),
             hld_commit: Some(commit),
             manifest_run: Some(fabrikate),
-            manifest_commit: self.head(STAGING),
+            manifest_commit,
             status: "Complete",
             made: true,
             ..Told::default()
@@ -273,33 +287,34 @@ impl Story {
     }
 
     /// A classic release as the second step, whose script says what it likes.
-    fn released(&mut self, run: u64, release: u64, fabrikate: u64, minute: u64) {
-        self.image(run, LEGACY, (MAIN, "20250611.1"), minute);
-        let commit = sha("released");
-        self.release(release, run, [minute + 8, minute + 12]);
+    fn released(&mut self, number: &str, [run, release, fabrikate]: [u64; 3], minute: u64) {
+        self.image(run, LEGACY, (MAIN, number), minute);
+        let commit = sha(&format!("released {release}"));
+        self.release(release, (run, number), [minute + 8, minute + 12]);
         self.push(HLD, MAIN, (&commit, person(7), "Update legacy by the release"), minute + 10);
-        self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, "Update legacy by the release"), minute + 13);
+        let manifest_commit =
+            self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, "Update legacy by the release"), minute + 13);
         self.told.push(Told {
             ring: Some("production"),
             source: Some(run),
             release: Some(release),
             hld_commit: Some(commit),
             manifest_run: Some(fabrikate),
-            manifest_commit: self.head(MAIN),
+            manifest_commit,
             status: "Complete",
             made: true,
             ..Told::default()
         });
     }
 
-    fn edited(&mut self, fabrikate: u64, minute: u64) {
-        let (commit, message) = (sha("edited"), "Scale orders to five");
+    fn edited(&mut self, fabrikate: u64, message: &str, minute: u64) {
+        let commit = sha(&format!("edited {fabrikate}"));
         self.push(HLD, MAIN, (&commit, person(3), message), minute);
-        self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, message), minute + 1);
+        let manifest_commit = self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, message), minute + 1);
         self.told.push(Told {
             hld_commit: Some(commit),
             manifest_run: Some(fabrikate),
-            manifest_commit: self.head(MAIN),
+            manifest_commit,
             status: "Complete",
             made: true,
             ..Told::default()
@@ -307,21 +322,27 @@ impl Story {
     }
 
     /// Somebody brings back an image that was there before.
-    fn rolled_back(&mut self, (run, fabrikate): (u64, u64), pull_request: u64, minute: u64) {
-        let title = "Updating storefront image tag to main-20250611.2.";
-        let merge = sha("rolled back");
-        self.pull_request(pull_request, [title, "Back to yesterday", "refs/heads/back", MAIN], minute, Some(&merge));
+    fn rolled_back(
+        &mut self,
+        ((service, branch, number), run, fabrikate): (Image<'_>, u64, u64),
+        pull_request: u64,
+        minute: u64,
+    ) {
+        let title = format!("Updating {} image tag to {}-{number}.", service.name, ring(branch));
+        let merge = sha(&format!("rolled back {pull_request}"));
+        let source = format!("refs/heads/back-{pull_request}");
+        self.pull_request(pull_request, [&title, "Back to yesterday", &source, branch], minute, Some(&merge));
         let message = format!("Merged PR {pull_request}: {title}");
-        self.push(HLD, MAIN, (&merge, person(6), &message), minute + 4);
-        self.manifests(fabrikate, (MAIN, &merge), (Made::Commit, &message), minute + 5);
+        self.push(HLD, branch, (&merge, person(6), &message), minute + 4);
+        let manifest_commit = self.manifests(fabrikate, (branch, &merge), (Made::Commit, &message), minute + 5);
         self.told.push(Told {
-            service: Some("storefront"),
-            ring: Some("main"),
+            service: Some(service.name),
+            ring: Some(ring(branch)),
             source: Some(run),
             pull_request: Some(pull_request),
             hld_commit: Some(merge),
             manifest_run: Some(fabrikate),
-            manifest_commit: self.head(MAIN),
+            manifest_commit,
             status: "Complete",
             made: true,
             ..Told::default()
@@ -330,166 +351,12 @@ impl Story {
 
     /// No image, and so nothing else.
     fn failed(&mut self, id: u64, service: Service, minute: u64) {
-        let commit = sha("failed");
-        let (repository, number, branch, reason) = ("shop-storefront", "20250612.2", MAIN, "individualCI");
+        let commit = sha(&format!("failed {id}"));
+        let (repository, number) = (format!("shop-{}", service.name), format!("20250612.{id}"));
+        let (repository, number, branch, reason) = (repository.as_str(), number.as_str(), MAIN, "individualCI");
         let commit = commit.as_str();
         let result = "failed";
         self.build(&Run { id, service, repository, number, branch, commit, minute, minutes: 2, reason, result });
         self.told.push(Told { ring: Some("main"), source: Some(id), status: "failed", ..Told::default() });
-    }
-
-    fn build(&mut self, run: &Run<'_>) {
-        let [start, finish] = [run.minute, run.minute + run.minutes].map(|minute| self.at(minute).to_string());
-        let Run { id, service, number, .. } = run;
-        let project = json!({"id": self.project, "name": PROJECT});
-        let resource = json!({
-            "_links": {"web": {"href": format!("{}/{PROJECT}/_build/results?buildId={id}", self.base)}},
-            "id": id,
-            "buildNumber": number,
-            "status": "completed",
-            "result": run.result,
-            "queueTime": start,
-            "startTime": start,
-            "finishTime": finish,
-            "url": format!("{}/{}/_apis/build/Builds/{id}", self.base, self.project),
-            "definition": {"id": service.pipeline, "name": service.name, "path": "\\", "project": project},
-            "project": project,
-            "sourceBranch": run.branch,
-            "sourceVersion": run.commit,
-            "reason": run.reason,
-            "requestedFor": {"displayName": person(service.person), "id": Guid::of(person(service.person))},
-            "lastChangedDate": finish,
-            "repository": {"id": Guid::of(run.repository), "type": "TfsGit", "name": run.repository},
-        });
-        self.event("build.complete", "2.0", &resource, run.minute + run.minutes);
-    }
-
-    fn repository(&self, name: &str) -> Value {
-        json!({
-            "id": Guid::of(name),
-            "name": name,
-            "url": format!("{}/_apis/git/repositories/{}", self.base, Guid::of(name)),
-            "project": {"id": self.project, "name": PROJECT, "state": "wellFormed"},
-            "remoteUrl": format!("{}/{PROJECT}/_git/{name}", self.base),
-        })
-    }
-
-    fn push(&mut self, repository: &str, branch: &str, (commit, author, message): (&str, &str, &str), minute: u64) {
-        let at = self.at(minute).to_string();
-        self.pushes += 1;
-        let push = self.pushes;
-        let resource = json!({
-            "commits": [{
-                "commitId": commit,
-                "author": {"name": author, "date": at},
-                "comment": message,
-                "url": format!("{}/_git/{repository}/commit/{commit}", self.base),
-            }],
-            "refUpdates": [{"name": branch, "oldObjectId": "0".repeat(40), "newObjectId": commit}],
-            "repository": self.repository(repository),
-            // Whose token it is.
-            "pushedBy": {"displayName": person(7), "id": Guid::of(person(7))},
-            "pushId": push,
-            "date": at,
-        });
-        self.event("git.push", "1.0", &resource, minute);
-    }
-
-    fn pull_request(
-        &mut self,
-        id: u64,
-        [title, description, source, target]: [&str; 4],
-        minute: u64,
-        merge: Option<&str>,
-    ) {
-        let told = |status: &str, story: &Self| {
-            let is_over = status == "completed";
-            json!({
-                "repository": story.repository(HLD),
-                "pullRequestId": id,
-                "status": status,
-                "createdBy": {"displayName": "Shop Build Service", "id": Guid::of("Shop Build Service")},
-                "creationDate": story.at(minute).to_string(),
-                "closedDate": is_over.then(|| story.at(minute + 4).to_string()),
-                "closedBy": is_over.then(|| json!({"displayName": person(6), "id": Guid::of(person(6))})),
-                "title": title,
-                "description": description,
-                "sourceRefName": source,
-                "targetRefName": target,
-                "mergeStatus": "succeeded",
-                "lastMergeSourceCommit": {"commitId": sha(source)},
-                "lastMergeCommit": {"commitId": merge.filter(|_| is_over).map_or_else(|| sha("tried"), str::to_owned)},
-                "reviewers": [],
-                "url": format!("{}/_apis/git/repositories/{}/pullRequests/{id}", story.base, Guid::of(HLD)),
-                "_links": {"web": {"href": format!("{}/{PROJECT}/_git/{HLD}/pullrequest/{id}", story.base)}},
-            })
-        };
-        let opened = told("active", self);
-        self.event("git.pullrequest.created", "1.0", &opened, minute);
-        if merge.is_some() {
-            let merged = told("completed", self);
-            self.event("git.pullrequest.merged", "1.0", &merged, minute + 4);
-        }
-    }
-
-    fn release(&mut self, id: u64, run: u64, [start, finish]: [u64; 2]) {
-        let named = json!({"id": self.project, "name": PROJECT});
-        let url = format!("{}/{}/_apis/Release/releases/{id}", self.base.replace("dev.", "vsrm.dev."), self.project);
-        let environment = |status: &str| {
-            json!({"id": 1, "releaseId": id, "name": "production", "status": status,
-            "release": {"id": id, "name": format!("Release-{id}"), "url": url}})
-        };
-        let created = json!({"release": {
-            "id": id,
-            "name": format!("Release-{id}"),
-            "status": "active",
-            "createdOn": self.at(start).to_string(),
-            "createdBy": {"displayName": person(4), "id": Guid::of(person(4))},
-            "environments": [environment("notStarted")],
-            "artifacts": [{
-                "alias": "_legacy",
-                "type": "Build",
-                "isPrimary": true,
-                "definitionReference": {"version": {"id": run.to_string(), "name": "20250611.1"}},
-            }],
-            "releaseDefinition": {"id": 3, "name": "legacy to hld"},
-            "url": url,
-        }, "project": named});
-        self.event("ms.vss-release.release-created-event", "3.0-preview.1", &created, start);
-        for (kind, status, minute) in [("started", "inProgress", start), ("completed", "succeeded", finish)] {
-            let told = json!({"environment": environment(status), "project": named});
-            self.event(&format!("ms.vss-release.deployment-{kind}-event"), "3.0-preview.1", &told, minute);
-        }
-    }
-
-    fn synced(&mut self, cluster: &str, commit: &str, minute: u64) {
-        let resource = json!({
-            "involvedObject": {"kind": "Kustomization", "namespace": "flux-system", "name": "apps"},
-            "severity": "info",
-            "timestamp": self.at(minute).to_string(),
-            "message": "Reconciliation finished",
-            "reason": "ReconciliationSucceeded",
-            "metadata": {"kustomize.toolkit.fluxcd.io/revision": format!("main@sha1:{commit}"), "summary": cluster},
-        });
-        self.event("pipetrail.cluster-sync", "1.0", &resource, minute);
-    }
-
-    fn event(&mut self, kind: &str, version: &str, resource: &Value, minute: u64) {
-        let due = self.at(minute).plus(Duration::from_secs(5));
-        let base_url = format!("{}/", self.base);
-        let body = json!({
-            "id": Guid::of(&format!("{kind} {resource}")),
-            "eventType": kind,
-            "publisherId": "tfs",
-            "message": {"text": format!("{kind} in {PROJECT}")},
-            "resource": resource,
-            "resourceVersion": version,
-            "resourceContainers": {
-                "collection": {"id": Guid::of(&base_url), "baseUrl": base_url},
-                "project": {"id": self.project, "baseUrl": base_url},
-            },
-            "createdDate": due.to_string(),
-        });
-        self.events.push(Event { due, body: body.to_string().into_bytes() });
     }
 }
