@@ -1,5 +1,6 @@
 //! `/`: what somebody has to know in five seconds. Exceptions first, each list short, with the way to all of it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use askama::Template;
@@ -149,7 +150,10 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     let asked = Asked { scope: said(asked.scope), who: said(asked.who), team: said(asked.team) };
     let whose = whose(&reader, &asked);
     let all = reader.catalog.recent(WINDOW).await?;
-    let recent: Vec<Recent> = all.iter().filter(|one| whose.has(one, &reader.owners)).cloned().collect();
+    let recent = match whose {
+        Whose::All => Cow::Borrowed(all.as_slice()),
+        Whose::Mine(_) | Whose::Team(_) => all.iter().filter(|one| whose.has(one, &reader.owners)).cloned().collect(),
+    };
     let broken = overview::broken(&recent);
     let (main, other): (Vec<_>, Vec<_>) =
         broken.iter().partition(|broken| overview::is_default(broken.last.run.branch.as_deref()));
