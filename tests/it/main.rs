@@ -54,5 +54,6 @@ mod simulation;
 mod spektate;
 mod subscriptions;
 mod support;
+mod transfer;
 mod truth;
 mod worker;
