@@ -35,6 +35,7 @@ mod faults;
 mod forget;
 mod forget_store;
 mod http;
+mod infra;
 mod local;
 mod merge_laws;
 mod merge_laws_cluster;
