@@ -25,7 +25,8 @@
 //! | [`publish`] | what other programs read: Spektate's table |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
 //!
-//! Beside the flow: [`subscriptions`] makes the service's hooks and looks after them.
+//! Beside the flow: [`subscriptions`] makes the service's hooks and looks after them, [`transfer`] moves records from one
+//! storage to another.
 //!
 //! Beside them: [`sqlite`] (the local file), [`azure`] (the storage account), [`history`] (a made-up one, for demo and tests), [`clock`],
 //! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
@@ -50,4 +51,5 @@ pub mod sqlite;
 pub mod store;
 pub mod subscriptions;
 pub mod telemetry;
+pub mod transfer;
 pub mod view;

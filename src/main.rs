@@ -20,6 +20,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli, output: Output) -> Result<Exit, Failure> {
+    if let Some(done) = cmd::run_unconfigured(&cli.command, &output) {
+        return done;
+    }
     let config = config::load(flags(&cli), &environment(), SystemClock.now()).map_err(Failure::Configuration)?;
     telemetry::start(&config.log, config.color).context("logging cannot start")?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -63,7 +66,11 @@ fn flags(cli: &Cli) -> Flags {
         | Command::Backup(_)
         | Command::Check(_)
         | Command::Subscriptions(_)
-        | Command::Refold(_) => Default::default(),
+        | Command::Refold(_)
+        | Command::Export(_)
+        | Command::Import(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Default::default(),
     };
     let backfill_names = if let Command::Backfill(args) = &cli.command { args.names.clone() } else { None };
     let hooks = if let Command::Subscriptions(args) = &cli.command { Some(args.desired()) } else { None };

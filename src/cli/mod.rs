@@ -100,8 +100,16 @@ pub enum Command {
     Backup(Backup),
     /// Fold all records anew from their facts
     Refold(Refold),
+    /// Write all records with their facts as lines of JSON, to move them to another storage
+    Export(Export),
+    /// Bring in what an export holds
+    Import(Import),
     /// Reach what is configured, and say what is missing
     Check(Check),
+    /// Print what completes commands and options in a shell
+    Completions(Completions),
+    /// Write manual pages of all commands
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -736,6 +744,45 @@ pub struct Refold {
     /// Change nothing: report the records that differ from their facts, exit 1 if there are any
     #[arg(long)]
     pub check: bool,
+}
+
+const EXPORT_HELP: &str = "\
+Each record comes with the facts that amount to it; where they do not, or a newer program wrote it, it is left out and told
+of (exit 1). Neither messages that wait nor dead letters nor what a backfill goes on from are in it. May be taken while
+others work; what they change meanwhile may be missing.";
+
+#[derive(Debug, Args)]
+#[command(after_help = EXPORT_HELP)]
+pub struct Export {
+    /// A file that does not exist yet; - writes to stdout
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+}
+
+const IMPORT_HELP: &str = "\
+May be broken off and repeated, also beside workers: what is known already changes nothing. Names of people come in as they
+are in the file, and what was purged where it comes from is purged here.";
+
+#[derive(Debug, Args)]
+#[command(after_help = IMPORT_HELP)]
+pub struct Import {
+    /// What `export` wrote; - reads stdin
+    #[arg(value_name = "FILE|-")]
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Whose
+    #[arg(value_enum, value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The folder that they are put into
+    #[arg(value_name = "FOLDER")]
+    pub folder: PathBuf,
 }
 
 /// Makes neither queue nor table nor data file. The store is written to, as a test.

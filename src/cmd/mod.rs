@@ -4,16 +4,21 @@ mod ask;
 mod asking;
 mod backfill;
 mod backup;
+mod bar;
 mod check;
+mod completions;
 mod context;
 mod dead_letter;
 mod demo;
 mod dora;
 mod enqueue;
 mod examples;
+mod export;
 mod failure;
 mod forget;
 mod get;
+mod import;
+mod man;
 mod output;
 mod parts;
 mod publish;
@@ -28,6 +33,7 @@ mod work;
 
 use crate::cli::Command;
 
+use bar::Bar;
 pub use context::Context;
 pub use demo::throw_away_file;
 pub use failure::{Exit, Failure};
@@ -56,6 +62,19 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Backup(args) => backup::run(context, &args).await,
         Command::Check(args) => check::run(context, &args).await,
         Command::Refold(args) => refold::run(context, &args).await,
+        Command::Export(args) => export::run(context, &args).await,
+        Command::Import(args) => import::run(context, &args).await,
+        Command::Completions(args) => completions::run(&context.output, &args),
+        Command::Man(args) => man::run(&args),
         Command::Demo(args) => demo::run(context, &args).await,
     }
+}
+
+/// Does what needs no configuration, so that a wrong one is not in its way; `None` for all else.
+#[must_use]
+pub fn run_unconfigured(command: &Command, output: &Output) -> Option<Result<Exit, Failure>> {
+    if let Command::Completions(args) = command {
+        return Some(completions::run(output, args));
+    }
+    if let Command::Man(args) = command { Some(man::run(args)) } else { None }
 }

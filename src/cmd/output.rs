@@ -29,6 +29,11 @@ impl Output {
         })
     }
 
+    /// For data that is too long to be in memory.
+    pub(crate) fn stream(&self) -> io::Stdout {
+        io::stdout()
+    }
+
     /// Writes text that may hold hostile characters: on a terminal they are written out.
     pub(crate) fn text(&self, text: &str) -> Result<(), Failure> {
         if self.stdout_is_terminal { self.data(escaped_lines(text).as_bytes()) } else { self.data(text.as_bytes()) }

@@ -28,6 +28,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("telemetry", &["config"]),
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
+    // What comes in goes through the same fold and commit as a backfill's answers.
+    ("transfer", &["domain", "ingest", "store"]),
     ("shutdown", &[]),
     ("http", &["ask", "catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
     ("cli", &["config", "domain"]),

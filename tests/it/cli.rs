@@ -227,7 +227,11 @@ fn help() {
         "forget",
         "backup",
         "refold",
+        "export",
+        "import",
         "check",
+        "completions",
+        "man",
     ];
     let shell = Shell::new();
     for command in commands {
