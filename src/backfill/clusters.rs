@@ -1,7 +1,10 @@
 //! What clusters say of the manifests where nothing posts it: tags that Flux 1 moves, and commit statuses of Flux 2.
 //!
 //! Asked for of the repositories with manifests alone: a request for the tags, one for the latest commits, and one for each
-//! of these that no cluster is known to have. A move of a tag is told once: what is known already says nothing new.
+//! of these, the latest first, up to the first that all of these clusters have: who has it has those before. A move of a
+//! tag is told once: what is known already says nothing new.
+
+use std::collections::BTreeSet;
 
 use tokio_util::sync::CancellationToken;
 
@@ -39,8 +42,7 @@ impl Backfill {
         let told = read(&answer, tally, |body| cluster_tags(&order.beside(), order.asked, body));
         let mut news = Vec::new();
         for fact in told {
-            let known = self.known(&fact.key).await?;
-            if !known.iter().any(|sync| sync.succeeded && sync.cluster == fact.cluster) {
+            if !self.synced(&fact.key).await?.contains(&fact.cluster) {
                 news.push(fact);
             }
         }
@@ -56,10 +58,15 @@ impl Backfill {
         let (organization, project) = (&order.organization, &order.project);
         let answer = self.client.latest_commits(organization, project, &repository.id, LATEST).await?;
         let Some(answer) = answer else { return Ok(()) };
-        for commit in read(&answer, tally, commit_ids).into_iter().take(LATEST) {
-            let known = self.known(&ClusterKey::new(&order.canonical, &commit)).await?;
-            if known.iter().any(|sync| sync.succeeded) {
-                continue;
+        let commits: Vec<String> = read(&answer, tally, commit_ids).into_iter().take(LATEST).collect();
+        let mut told = Vec::new();
+        for commit in &commits {
+            told.push(self.synced(&ClusterKey::new(&order.canonical, commit)).await?);
+        }
+        let clusters: BTreeSet<String> = told.iter().flatten().cloned().collect();
+        for (commit, told) in commits.into_iter().zip(told) {
+            if !clusters.is_empty() && told == clusters {
+                break;
             }
             let answer = self.client.commit_statuses(organization, project, (&repository.id, &commit)).await?;
             let Some(answer) = answer else { continue };
@@ -73,6 +80,12 @@ impl Backfill {
         tally.syncs += u64::try_from(facts.len()).unwrap_or_default();
         tally.imported += self.importer.import(facts.into_iter().map(Fact::Cluster).collect()).await?;
         Ok(())
+    }
+
+    /// The clusters that are known to have a commit.
+    async fn synced(&self, key: &ClusterKey) -> Result<BTreeSet<String>, BackfillError> {
+        let known = self.known(key).await?;
+        Ok(known.into_iter().filter(|sync| sync.succeeded).map(|sync| sync.cluster).collect())
     }
 
     /// What the clusters are known to have said of a commit.

@@ -168,7 +168,8 @@ impl Gather<'_> {
             let mut parts = self.parts(chain)?;
             if at == 0 {
                 let mine = arrived.iter().filter(|(organization, _)| organization == self.organization);
-                parts.environments = mine.map(|(_, arrival)| arrival.clone()).collect();
+                parts.environments =
+                    mine.map(|(_, arrival)| self.with_run(arrival)).collect::<rusqlite::Result<_>>()?;
             }
             let (besides, of_chain): (Vec<_>, Vec<_>) =
                 chain::rows(chain, &parts).into_iter().partition(|row| row.kind == Kind::Environment);
@@ -180,6 +181,15 @@ impl Gather<'_> {
         let known: BTreeSet<String> = rows.iter().filter_map(release_of).collect();
         rows.extend(others.into_iter().filter(|row| release_of(row).is_none_or(|release| !known.contains(&release))));
         Ok(rows)
+    }
+
+    /// With all that is known of its run.
+    fn with_run(&self, arrival: &Arrival) -> rusqlite::Result<Arrival> {
+        let [run, pipeline] = [arrival.run.id, arrival.run.pipeline].map(|id| i64::try_from(id).unwrap_or(-1).into());
+        let mut wanted = Conditions::default();
+        wanted.add("r.run = ? AND r.organization = ? AND r.pipeline = ?", [run, self.text(), pipeline]);
+        let run = self.runs(wanted, 1)?.pop();
+        Ok(Arrival { run: run.unwrap_or_else(|| arrival.run.clone()), ..arrival.clone() })
     }
 
     fn parts(&self, chain: &Chain) -> rusqlite::Result<Parts> {
@@ -242,7 +252,9 @@ impl Gather<'_> {
         if run.result == Some(Outcome::Succeeded) {
             return Ok(run);
         }
-        let ask = "SELECT state, result FROM stages WHERE run = ? ORDER BY started IS NULL, started, name, attempt";
+        let ask = "SELECT state, result FROM stages s WHERE run = ? AND attempt = \
+                     (SELECT max(attempt) FROM stages WHERE run = s.run AND name = s.name) \
+                   ORDER BY started IS NULL, started, name";
         let stage = |row: &Row<'_>| Ok((word(row, 0)?, word(row, 1)?));
         Ok(Run { stages: collect(self.connection, ask, vec![Value::Integer(id)], stage)?, ..run })
     }
@@ -340,7 +352,7 @@ impl Gather<'_> {
         let ask = format!(
             "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by FROM releases c \
              LEFT JOIN names project ON project.kind = 'project' AND project.organization = c.organization \
-               AND project.id = c.project_id{} ORDER BY c.id DESC LIMIT {MOST}",
+               AND project.id = c.project_id{} ORDER BY c.release DESC, c.project_id LIMIT {MOST}",
             wanted.text()
         );
         let found = collect(self.connection, &ask, wanted.values, |row| Ok((row.get(0)?, release(row)?)))?;
@@ -380,7 +392,8 @@ impl Gather<'_> {
     /// The runs that changes and releases name, and those of the same pipelines and of the services' ones.
     fn source_runs(&self, chain: &Chain, parts: &Parts) -> rusqlite::Result<Vec<Run>> {
         let opened = parts.pull_requests.iter().filter_map(|one| Some(one.opened.as_ref()?.run));
-        let ids: BTreeSet<u64> = opened.chain(parts.releases.iter().flat_map(|release| release.runs.clone())).collect();
+        let released = parts.releases.iter().flat_map(|release| release.runs.clone());
+        let ids: BTreeSet<u64> = opened.chain(released).chain(ids(&chain.tag, parts)).collect();
         let mut runs = Vec::new();
         for id in ids {
             let mut wanted = Conditions::default();
@@ -420,6 +433,11 @@ impl Gather<'_> {
 fn described_pipelines(parts: &Parts, runs: &[Run]) -> BTreeSet<u64> {
     let opened: BTreeSet<u64> = parts.pull_requests.iter().filter_map(|one| Some(one.opened.as_ref()?.run)).collect();
     runs.iter().filter(|run| opened.contains(&run.id)).map(|run| run.pipeline).collect()
+}
+
+/// The ids of runs in all tags that changes and releases name.
+fn ids(template: &TagTemplate, parts: &Parts) -> impl Iterator<Item = u64> {
+    chain::tags(parts).into_iter().filter_map(|tag| template.read(tag)?.id)
 }
 
 /// The numbers of runs in all tags that changes and releases name.

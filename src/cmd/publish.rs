@@ -10,6 +10,7 @@ use crate::azure::Services;
 use crate::catalog::{Catalog, ChainFilter};
 use crate::cli;
 use crate::config::SpektateConfig;
+use crate::domain::chain::Kind;
 use crate::publish::{Published, Publisher};
 use crate::view;
 
@@ -43,7 +44,13 @@ fn publisher(config: &SpektateConfig) -> Result<Publisher, Failure> {
 
 async fn publish(context: &Context, publisher: &Publisher, catalog: &Catalog) -> Result<Published, Failure> {
     let chains = &context.config.chains.all;
-    let rows = catalog.chain_rows(chains, &ChainFilter::default()).await?;
+    let mut rows = catalog.chain_rows(chains, &ChainFilter::default()).await?;
+    // A replica that is being built holds a part only: what is missing in it is not gone.
+    if !catalog.is_whole().await? {
+        return Ok(Published::default());
+    }
+    // Where there is no room for all, those go that Spektate was not made for.
+    rows.sort_by_key(|row| row.kind == Kind::Environment);
     let partitions: Vec<_> = chains.iter().map(|chain| chain.name.clone()).collect();
     let published = publisher.publish(&partitions, &view::spektate_rows(&rows)).await;
     published.map_err(|error| Failure::from(anyhow::Error::from(error)).context("Spektate's table was not written"))

@@ -64,8 +64,8 @@ fn chain(table: &Table, place: &str, faults: &mut Wrong) -> Chain {
     }
     if !table.contains_key("name") {
         match chain.hld.first().map(ToString::to_string) {
-            Some(only) if !only.contains('*') => chain.name = only,
-            Some(_) => faults.push((place.to_owned(), "wants a name, since hld is a pattern".to_owned())),
+            Some(only) if !only.contains('*') && is_key(&only) => chain.name = only,
+            Some(_) => faults.push((place.to_owned(), "wants a name, since hld is a pattern or a path".to_owned())),
             None => {}
         }
     }
@@ -75,11 +75,15 @@ fn chain(table: &Table, place: &str, faults: &mut Wrong) -> Chain {
 /// It is the key of a table's partition.
 fn name(value: &Value, place: &str, faults: &mut Wrong) -> String {
     let Some(name) = text(value, place, faults) else { return String::new() };
-    if name.len() > 200 || name.contains(|c: char| c.is_control() || "/\\#?'".contains(c)) {
+    if !is_key(&name) {
         let says = "must be a name of at most 200 bytes, without / \\ # ? ' and control characters";
         faults.push((place.to_owned(), says.to_owned()));
     }
     name
+}
+
+fn is_key(name: &str) -> bool {
+    name.len() <= 200 && !name.contains(|c: char| c.is_control() || "/\\#?'".contains(c))
 }
 
 fn template(value: &Value, place: &str, faults: &mut Wrong) -> TagTemplate {
@@ -182,7 +186,7 @@ mod tests {
             "chains[2].rings: must be tables: [[chains[2].rings]]",
             "chains[2].services[0]: wants a name",
             "chains[2].services[0].pipelines: must be a list of patterns: [\"checkout-*\"]",
-            "chains[2]: wants a name, since hld is a pattern",
+            "chains[2]: wants a name, since hld is a pattern or a path",
             "chains[3].name: `x` is the name of another chain",
         ];
         assert_eq!(faults, expected);

@@ -6,14 +6,11 @@
 use axum::body::Body;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use serde::Deserialize;
-use serde_json::json;
-use serde_json::value::RawValue;
+use serde::{Deserialize, Serialize};
+use serde_json::value::{RawValue, to_raw_value};
 
 use super::{App, Problem, hooks};
-
-/// As the worker knows it.
-const EVENT_TYPE: &str = "pipetrail.cluster-sync";
+use crate::ado::CLUSTER_SYNC;
 
 #[derive(Debug, Deserialize)]
 pub(crate) struct Whose {
@@ -38,7 +35,7 @@ pub(crate) async fn told(
         tracing::warn!("hook: a cluster was refused, it shows no right signature");
         return Err(Problem::unauthorized());
     }
-    let event = enveloped(&organization, &app.access.now().to_string(), body);
+    let event = enveloped(&organization, &app.access.now().to_string(), &body);
     hooks::put(&app, event).await
 }
 
@@ -46,29 +43,66 @@ fn is_a_name(text: &str) -> bool {
     !text.trim().is_empty() && !text.contains(|c: char| c.is_control() || "/\\#?|%".contains(c))
 }
 
-/// What is no JSON goes as it is: the worker sets it aside with its reason.
-fn enveloped(organization: &str, received: &str, body: Vec<u8>) -> Vec<u8> {
-    let Ok(resource) = serde_json::from_slice::<&RawValue>(&body) else { return body };
-    let event = json!({
-        "eventType": EVENT_TYPE,
-        "createdDate": received,
-        "resourceContainers": {"collection": {"baseUrl": format!("https://dev.azure.com/{organization}/")}},
-        "resource": resource,
-    });
-    event.to_string().into_bytes()
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'b> {
+    event_type: &'static str,
+    created_date: &'b str,
+    resource_containers: Containers,
+    resource: &'b RawValue,
+}
+
+#[derive(Serialize)]
+struct Containers {
+    collection: Collection,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Collection {
+    base_url: String,
+}
+
+/// Whatever it holds, it is in the envelope: a secret of clusters must not let in events of other kinds. What is no JSON
+/// goes as a text, which the worker sets aside with its reason.
+fn enveloped(organization: &str, received: &str, body: &[u8]) -> Vec<u8> {
+    let unreadable = to_raw_value(&String::from_utf8_lossy(body)).unwrap_or_default();
+    let event = Envelope {
+        event_type: CLUSTER_SYNC,
+        created_date: received,
+        resource_containers: Containers {
+            collection: Collection { base_url: format!("https://dev.azure.com/{organization}/") },
+        },
+        resource: serde_json::from_slice(body).unwrap_or(&unreadable),
+    };
+    // Texts and what was read as JSON: nothing in it can fail.
+    serde_json::to_vec(&event).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     #[test]
     fn a_body_is_put_into_an_envelope() {
-        let text = |body: &str| String::from_utf8(enveloped("Fabrikam", "2025-06-12T10:00:00Z", body.into())).unwrap();
-        let event: serde_json::Value = serde_json::from_str(&text(r#"{"reason": "x"}"#)).unwrap();
+        let read = |body: &[u8]| -> Value {
+            serde_json::from_slice(&enveloped("Fabrikam", "2025-06-12T10:00:00Z", body)).unwrap()
+        };
+        let event = read(br#"{"reason": "x"}"#);
         assert_eq!(event["resource"], json!({"reason": "x"}));
         assert_eq!(event["resourceContainers"]["collection"]["baseUrl"], "https://dev.azure.com/Fabrikam/");
-        assert_eq!((text("no JSON").as_str(), event["eventType"].as_str()), ("no JSON", Some(EVENT_TYPE)));
+        assert_eq!(event["eventType"], CLUSTER_SYNC);
+        // `{"eventType":"build.complete"}` in base64 and behind a byte order mark: the worker would read either.
+        for body in
+            ["no JSON", "eyJldmVudFR5cGUiOiJidWlsZC5jb21wbGV0ZSJ9", "\u{feff}{\"eventType\":\"build.complete\"}"]
+        {
+            let event = read(body.as_bytes());
+            assert_eq!((&event["eventType"], &event["resource"]), (&json!(CLUSTER_SYNC), &json!(body)));
+        }
+        let deep = format!("{}1e999{}", "[".repeat(1_000), "]".repeat(1_000));
+        assert!(String::from_utf8(enveloped("Fabrikam", "x", deep.as_bytes())).unwrap().contains(&deep));
     }
 
     #[test]

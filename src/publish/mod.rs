@@ -68,22 +68,34 @@ impl Publisher {
     /// Brings these partitions up to date. Rows of the same partition are in the order in which they matter.
     ///
     /// # Errors
-    /// When the service does not do it, or somebody else writes at the same time. What was written stays.
+    /// When the service does not do it, or somebody else writes at the same time. What was written stays, and the other
+    /// partitions are written all the same.
     pub async fn publish(&self, partitions: &[String], rows: &[SpektateRow]) -> Result<Published, AzureError> {
         self.0.create().await?;
-        let mut published = Published::default();
+        let (mut published, mut failed) = (Published::default(), None);
         for partition in partitions {
-            let mut wanted = BTreeMap::new();
-            for row in rows.iter().filter(|row| row.partition == *partition).take(MOST_ROWS) {
-                wanted.entry(row.row.as_str()).or_insert(row);
-            }
-            let stored = self.stored(partition).await?;
-            let operations = plan(&wanted, &stored, &mut published);
-            for batch in operations.chunks(MOST_OPERATIONS) {
-                self.0.transact(partition, batch).await?;
+            if let Err(error) = self.publish_one(partition, rows, &mut published).await {
+                failed.get_or_insert(error);
             }
         }
-        Ok(published)
+        failed.map_or(Ok(published), Err)
+    }
+
+    async fn publish_one(
+        &self,
+        partition: &str,
+        rows: &[SpektateRow],
+        published: &mut Published,
+    ) -> Result<(), AzureError> {
+        let mut wanted = BTreeMap::new();
+        for row in rows.iter().filter(|row| row.partition == partition).take(MOST_ROWS) {
+            wanted.entry(row.row.as_str()).or_insert(row);
+        }
+        let stored = self.stored(partition).await?;
+        for batch in plan(&wanted, &stored, published).chunks(MOST_OPERATIONS) {
+            self.0.transact(partition, batch).await?;
+        }
+        Ok(())
     }
 
     async fn stored(&self, partition: &str) -> Result<Vec<Stored>, AzureError> {

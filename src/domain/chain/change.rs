@@ -15,6 +15,8 @@ pub(super) struct Change<'p> {
     pub(super) pull_request: Option<&'p PullRequest>,
     /// On the branch that the manifests are made of.
     pub(super) commit: Option<&'p str>,
+    /// The event of the merge did not come: the commit's own words alone say which one it is.
+    pub(super) commit_is_likely: bool,
     pub(super) pushed: Option<&'p Commit>,
     pub(super) repository: Option<&'p str>,
     pub(super) at: Option<Time>,
@@ -52,8 +54,10 @@ impl Change<'_> {
 pub(super) fn changes(parts: &Parts) -> Vec<Change<'_>> {
     let commits: BTreeMap<&str, &Commit> =
         parts.hld_commits.iter().map(|commit| (commit.id.as_str(), commit)).collect();
+    let merges: BTreeMap<(u64, Option<&str>), &Commit> = parts.hld_commits.iter().filter_map(merge_of).collect();
     let reconciles = |one: &PullRequest| is_reconcile(one.source.as_deref(), one.title.as_deref());
-    let by_pull_request = parts.pull_requests.iter().filter(|one| !reconciles(one)).map(|one| of(one, &commits));
+    let by_pull_request =
+        parts.pull_requests.iter().filter(|one| !reconciles(one)).map(|one| of(one, &commits, &merges));
     let mut all: Vec<_> = by_pull_request.collect();
     let of_pull_requests = of_pull_requests(parts);
     all.extend(parts.hld_commits.iter().filter(|commit| !of_pull_requests.has(commit)).map(of_commit));
@@ -61,16 +65,32 @@ pub(super) fn changes(parts: &Parts) -> Vec<Change<'_>> {
     all
 }
 
-fn of<'p>(pull_request: &'p PullRequest, commits: &BTreeMap<&str, &'p Commit>) -> Change<'p> {
+/// The pull request that a pushed commit says it merges.
+fn merge_of(commit: &Commit) -> Option<((u64, Option<&str>), &Commit)> {
+    let number = commit.message.as_deref().and_then(merged_pull_request)?;
+    Some(((number, commit.repository.as_deref()), commit))
+}
+
+fn of<'p>(
+    pull_request: &'p PullRequest,
+    commits: &BTreeMap<&str, &'p Commit>,
+    merges: &BTreeMap<(u64, Option<&str>), &'p Commit>,
+) -> Change<'p> {
     let title = pull_request.title.as_deref().unwrap_or_default();
     let tag = image_tag(title);
     let source = pull_request.source.as_deref().unwrap_or_default();
-    let commit = pull_request.merge_commit.as_deref();
+    let repository = pull_request.repository.as_deref();
+    let told = pull_request.merge_commit.as_deref();
+    let pushed = match told {
+        Some(id) => commits.get(id).copied(),
+        None => merges.get(&(pull_request.id, repository)).copied(),
+    };
     Change {
         pull_request: Some(pull_request),
-        commit,
-        pushed: commit.and_then(|id| commits.get(id).copied()),
-        repository: pull_request.repository.as_deref(),
+        commit: told.or_else(|| pushed.map(|commit| commit.id.as_str())),
+        commit_is_likely: told.is_none(),
+        pushed,
+        repository,
         at: pull_request.created.or(pull_request.closed),
         service: service(title),
         tag,
@@ -88,6 +108,7 @@ fn of_commit(commit: &Commit) -> Change<'_> {
     Change {
         pull_request: None,
         commit: Some(&commit.id),
+        commit_is_likely: false,
         pushed: Some(commit),
         repository: commit.repository.as_deref(),
         at: commit.came(),
@@ -180,19 +201,34 @@ impl<'p> Sources<'p> {
         })
     }
 
-    /// Another number than that of the run with this id: then it is not the one.
+    /// Another number than that of the run with this id, in the description or in the title's tag: then it is not the
+    /// one, since descriptions are copied. Certain only where number and pipeline are known and the same.
     fn described(&self, change: &Change<'_>) -> Option<(&'p Run, Rule, Certainty)> {
         let opened = change.pull_request?.opened.as_ref()?;
         let run = *self.runs.get(&opened.run)?;
-        let differs = |said: Option<&String>, known: Option<&String>| {
-            said.zip(known).is_some_and(|(said, known)| said.to_lowercase() != known.to_lowercase())
+        let is_same = |said: Option<&String>, known: Option<&String>| {
+            said.zip(known).map(|(said, known)| said.to_lowercase() == known.to_lowercase())
         };
-        if differs(opened.number.as_ref(), run.number.as_ref()) {
+        let number = is_same(opened.number.as_ref(), run.number.as_ref());
+        if number == Some(false) || !self.may_be_tagged(run, change.tag) {
             return None;
         }
-        let renamed = differs(opened.pipeline.as_ref(), run.pipeline_name.as_ref());
-        let certainty = if renamed { Certainty::Likely } else { opened.certainty };
+        let is_sure = number.is_some() && is_same(opened.pipeline.as_ref(), run.pipeline_name.as_ref()) == Some(true);
+        let certainty = if is_sure { opened.certainty } else { Certainty::Likely };
         Some((run, Rule::DescribedBuild, certainty))
+    }
+
+    /// Whether nothing that the tag says is otherwise.
+    fn may_be_tagged(&self, run: &Run, tag: Option<&str>) -> bool {
+        let Some(read) = tag.and_then(|tag| self.chain.tag.read(tag)) else { return true };
+        let same = |said: Option<&String>, known: Option<&String>| {
+            said.zip(known).is_none_or(|(said, known)| said.to_lowercase() == known.to_lowercase())
+        };
+        read.id.is_none_or(|id| id == run.id) && same(read.number.as_ref(), run.number.as_ref())
+    }
+
+    pub(super) fn by_id(&self, id: u64) -> Option<&'p Run> {
+        self.runs.get(&id).copied()
     }
 
     /// The one run that fits; none where several do.
@@ -205,6 +241,7 @@ impl<'p> Sources<'p> {
             (None, None) => Vec::new(),
         };
         fitting.retain(|run| is_of_branch(run, read.branch.as_deref()));
+        fitting.retain(|run| service.is_none_or(|service| !self.is_of_another(run, service)));
         if fitting.len() > 1 {
             fitting.retain(|run| service.is_some_and(|service| self.is_of_service(run, service)));
         }
@@ -214,15 +251,24 @@ impl<'p> Sources<'p> {
         }
     }
 
+    /// Whether the configuration says that its pipeline is another service's.
+    fn is_of_another(&self, run: &Run, service: &str) -> bool {
+        let configured = self.chain.service_of(run.pipeline, run.pipeline_name.as_deref());
+        configured.is_some_and(|configured| configured.to_lowercase() != service.to_lowercase())
+    }
+
+    /// By the configuration, else by the words of the names of its pipeline and its repository.
     fn is_of_service(&self, run: &Run, service: &str) -> bool {
         let configured = self.chain.service_of(run.pipeline, run.pipeline_name.as_deref());
         let names = [run.pipeline_name.as_deref(), run.repository.as_deref()];
-        let called = |name: &str| name.to_lowercase().split(['-', '_', '.', '/', ' ']).any(|part| part == service);
-        match configured {
-            Some(configured) => configured.to_lowercase() == service,
-            None => names.into_iter().flatten().any(|name| name.to_lowercase() == service || called(name)),
-        }
+        let service = words(service);
+        let called = |name: &str| words(name).windows(service.len().max(1)).any(|part| part == service);
+        configured.is_some() || names.into_iter().flatten().any(called)
     }
+}
+
+fn words(name: &str) -> Vec<String> {
+    name.to_lowercase().split(['-', '_', '.', '/', ' ']).map(str::to_owned).collect()
 }
 
 /// The first step writes the last part of the branch in a plain form, the second as it is.

@@ -1,6 +1,6 @@
 //! Which commit of the manifests a run made.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::parts::{Commit, Parts, Run};
@@ -22,6 +22,13 @@ pub(super) struct Made<'p> {
     pub(super) certainty: Certainty,
 }
 
+impl Made<'_> {
+    /// Not only what was there before.
+    pub(super) fn is_its_own(&self) -> bool {
+        self.rule != Rule::NoDifference
+    }
+}
+
 /// By the runs that make manifests, each with the message of the commit that it is of.
 pub(super) fn made<'p>(parts: &'p Parts, runs: &[(&'p Run, Option<String>)]) -> BTreeMap<u64, Made<'p>> {
     let mut commits: Vec<&Commit> = parts.manifest_commits.iter().collect();
@@ -33,14 +40,44 @@ pub(super) fn made<'p>(parts: &'p Parts, runs: &[(&'p Run, Option<String>)]) -> 
         }
     }
     let mut found: BTreeMap<u64, Made<'_>> = claims.into_values().filter_map(settled).collect();
+    let written = Written::of(runs, &found, &commits);
     for (run, _) in runs {
         if !found.contains_key(&run.id)
-            && let Some(made) = unchanged(run, &commits)
+            && let Some(made) = unchanged(run, &commits, &written)
         {
             found.insert(run.id, made);
         }
     }
     found
+}
+
+/// Which repositories with manifests the runs of each high-level definition wrote.
+struct Written<'p> {
+    by_definition: BTreeMap<Option<&'p str>, BTreeSet<Option<&'p str>>>,
+    /// There is only this one.
+    only: Option<Option<&'p str>>,
+}
+
+impl<'p> Written<'p> {
+    fn of(runs: &[(&'p Run, Option<String>)], found: &BTreeMap<u64, Made<'p>>, commits: &[&'p Commit]) -> Self {
+        let mut by_definition: BTreeMap<_, BTreeSet<_>> = BTreeMap::new();
+        for (run, _) in runs {
+            if let Some(made) = found.get(&run.id) {
+                by_definition.entry(run.repository.as_deref()).or_default().insert(made.commit.repository.as_deref());
+            }
+        }
+        let all: BTreeSet<_> = commits.iter().map(|commit| commit.repository.as_deref()).collect();
+        Self { by_definition, only: all.first().copied().filter(|_| all.len() == 1) }
+    }
+
+    /// Where nobody wrote yet, only a repository that is alone can be meant.
+    fn has(&self, run: &Run, commit: &Commit) -> bool {
+        let repository = commit.repository.as_deref();
+        match self.by_definition.get(&run.repository.as_deref()) {
+            Some(written) => written.contains(&repository),
+            None => self.only == Some(repository),
+        }
+    }
 }
 
 /// The one commit that was made while the run was under way and says what it is of. Where no commit has Bedrock's message,
@@ -95,9 +132,11 @@ fn settled<'p>(claims: Vec<(&Run, Made<'p>)>) -> Option<(u64, Made<'p>)> {
 
 /// A run that went well and made none found no difference: the latest before its end stays. An event that was lost looks
 /// the same, so it is never certain.
-fn unchanged<'p>(run: &Run, commits: &[&'p Commit]) -> Option<Made<'p>> {
+fn unchanged<'p>(run: &Run, commits: &[&'p Commit], written: &Written<'_>) -> Option<Made<'p>> {
     let to = run.finished.filter(|_| run.succeeded())?;
-    let before = |commit: &&&'p Commit| commit.came().is_some_and(|at| at <= to) && is_on_branch(commit, run);
+    let before = |commit: &&&'p Commit| {
+        commit.came().is_some_and(|at| at <= to) && is_on_branch(commit, run) && written.has(run, commit)
+    };
     let commit = commits.iter().rev().find(before)?;
     Some(Made { commit, rule: Rule::NoDifference, certainty: Certainty::Likely })
 }

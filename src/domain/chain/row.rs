@@ -39,9 +39,9 @@ impl Row {
     #[must_use]
     pub fn is_waiting(&self) -> bool {
         let open = |pull_request: &PullRequest| {
-            !pull_request.is_merged() && pull_request.status.as_deref() != Some("abandoned")
+            !pull_request.is_merged() && !matches!(pull_request.status.as_deref(), Some("abandoned" | "completed"))
         };
-        self.pull_request.as_ref().is_some_and(open)
+        self.hld_commit.is_none() && self.pull_request.as_ref().is_some_and(open)
     }
 
     /// How sure this step is; `None` where there is none.

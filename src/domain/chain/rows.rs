@@ -10,10 +10,12 @@ use super::parts::{Arrival, Parts, ReleaseStage, Run};
 use super::row::{ChainLink, Kind, Row, Second, Status, Step};
 use super::rules::Chain;
 use crate::domain::link::{Certainty, Rule};
-use crate::domain::{Outcome, State, Time};
+use crate::domain::{Outcome, State};
 
 /// A release's script pushes while its stage is under way; this is for differing clocks.
 const SLACK: Duration = Duration::from_secs(60);
+/// So long a release whose end nobody told may have been at work.
+const MOST_UNDER_WAY: Duration = Duration::from_secs(3_600);
 
 /// The rows of a chain, those that changed last first.
 #[must_use]
@@ -41,7 +43,11 @@ struct Joining<'p> {
     clusters: Clusters<'p>,
     /// By their ids.
     manifest_runs: BTreeMap<u64, &'p Run>,
+    /// The same by their commits.
+    by_commit: BTreeMap<&'p str, Vec<&'p Run>>,
     made: BTreeMap<u64, Made<'p>>,
+    /// The pipelines that made a commit of the manifests.
+    makers: BTreeSet<u64>,
 }
 
 impl<'p> Joining<'p> {
@@ -54,8 +60,14 @@ impl<'p> Joining<'p> {
         let message = |run: &Run| messages.get(run.commit.as_deref()?).cloned();
         let told: Vec<_> = manifest_runs.values().map(|run| (*run, message(run))).collect();
         let made = made(parts, &told);
+        let makers = manifest_runs.values().filter(|run| made.get(&run.id).is_some_and(Made::is_its_own));
+        let makers = makers.map(|run| run.pipeline).collect();
+        let mut by_commit: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+        for run in manifest_runs.values() {
+            by_commit.entry(run.commit.as_deref().unwrap_or_default()).or_default().push(run);
+        }
         let (sources, clusters) = (Sources::new(chain, parts), Clusters::new(parts));
-        Self { chain, parts, sources, changes, clusters, manifest_runs, made }
+        Self { chain, parts, sources, changes, clusters, manifest_runs, by_commit, made, makers }
     }
 
     fn rows(&self) -> Vec<Row> {
@@ -76,9 +88,10 @@ impl<'p> Joining<'p> {
         for stage in self.parts.releases.iter().filter(|stage| !released.contains(&place(stage))) {
             rows.push(self.released(stage, &mut seen));
         }
-        let sourced: BTreeSet<u64> = seen.keys().copied().collect();
+        let arrived = self.parts.environments.iter().map(|arrival| arrival.run.id);
+        let sourced: BTreeSet<u64> = seen.keys().copied().chain(arrived).collect();
         rows.extend(self.not_yet(&origins, &sourced));
-        let arrivals = self.parts.environments.iter().filter(|arrival| !sourced.contains(&arrival.run.id));
+        let arrivals = self.parts.environments.iter().filter(|arrival| !seen.contains_key(&arrival.run.id));
         rows.extend(arrivals.map(|arrival| self.arrived(arrival)));
         rows
     }
@@ -91,19 +104,23 @@ impl<'p> Joining<'p> {
         Some(Origin { run, rule, certainty, release })
     }
 
-    /// What a release's script pushes says whatever its author likes. It is of the one release that was under way then.
+    /// What a release's script pushes says whatever its author likes. It is of the one release that was under way then,
+    /// and manifests are made of it.
     fn in_a_release(&self, change: &Change<'_>) -> Option<Origin<'p>> {
-        let at = change.pushed.filter(|_| change.pull_request.is_none())?.came()?;
+        let pushed = change.pushed.filter(|_| change.pull_request.is_none())?;
+        let at = pushed.pushed.or(pushed.at)?;
+        self.manifest_run(change)?;
         let under_way = |stage: &&ReleaseStage| {
-            let from = stage.started.map(|at| at.minus(SLACK));
-            let to = stage.finished.map_or(Time::from_ticks(i64::MAX), |at| at.plus(SLACK));
-            from.is_some_and(|from| from <= at) && at <= to
+            let Some(started) = stage.started else { return false };
+            // One whose end was not told is not under way for ever.
+            let to = stage.finished.unwrap_or_else(|| started.plus(MOST_UNDER_WAY));
+            started.minus(SLACK) <= at && at <= to.plus(SLACK)
         };
         let of = |stage: &'p ReleaseStage| Some((stage, self.released_run(stage)?.0));
         let all: Vec<_> = self.parts.releases.iter().filter(under_way).filter_map(of).collect();
         let says = |stage: &ReleaseStage| {
             let message = change.pushed.and_then(|commit| commit.message.as_deref()).unwrap_or_default();
-            stage.tags.iter().any(|tag| message.contains(tag.as_str()))
+            stage.tags.iter().any(|tag| message.split_whitespace().any(|word| word.trim_end_matches(['.', ',']) == tag))
         };
         let named: Vec<_> = all.iter().filter(|(stage, _)| says(stage)).collect();
         let (stage, run) = match (named.as_slice(), all.as_slice()) {
@@ -116,7 +133,7 @@ impl<'p> Joining<'p> {
 
     /// By the build that is its artifact, else by the tag of its image.
     fn released_run(&self, stage: &ReleaseStage) -> Option<(&'p Run, Rule, Certainty)> {
-        let by_id = |id: &u64| self.sources.all().find(|run| run.id == *id);
+        let by_id = |id: &u64| self.sources.by_id(*id);
         let built = stage.runs.iter().find_map(by_id).map(|run| (run, Rule::ReleaseArtifact, Certainty::Certain));
         built.or_else(|| {
             let run = stage.tags.iter().find_map(|tag| self.sources.tagged(tag, None))?;
@@ -177,9 +194,8 @@ impl<'p> Joining<'p> {
         let name = format!("release|{}/{}|{}", stage.project, stage.release, stage.environment);
         let mut row = match self.released_run(stage) {
             Some((run, ..)) => {
-                let times = seen.entry(run.id).or_default();
-                let mut row = self.sourced(run, if *times == 0 { "" } else { &name });
-                *times += 1;
+                *seen.entry(run.id).or_default() += 1;
+                let mut row = self.sourced(run, &name);
                 self.set_own_image(&mut row, run);
                 row
             }
@@ -291,6 +307,7 @@ impl<'p> Joining<'p> {
         let closed = change.pull_request.and_then(|one| one.closed.or(one.created));
         row.updated = closed.or(change.at).max(row.updated);
         let Some((run, rule, certainty)) = self.manifest_run(change) else { return };
+        let certainty = if change.commit_is_likely { Certainty::Likely } else { certainty };
         row.links.push(ChainLink { to: Step::ManifestRun, rule, certainty });
         row.updated = run.updated().or(row.updated);
         row.started = row.started.or(run.started);
@@ -307,13 +324,16 @@ impl<'p> Joining<'p> {
     /// several pushes together.
     fn manifest_run(&self, change: &Change<'_>) -> Option<(&'p Run, Rule, Certainty)> {
         let commit = change.commit?;
-        let runs = || self.manifest_runs.values().copied();
-        let own = runs().filter(|run| run.commit.as_deref() == Some(commit)).max_by_key(|run| run.id);
-        if let Some(run) = own {
-            return Some((run, Rule::Built, Certainty::Certain));
+        let runs = || self.manifest_runs.values().copied().filter(|run| self.may_make(run));
+        if let Some((run, certainty)) = self.own_run(commit) {
+            return Some((run, Rule::Built, certainty));
         }
         let built = self.parts.built.iter().filter(|(id, _)| id == commit);
-        if let Some(run) = built.filter_map(|(_, run)| self.manifest_runs.get(run)).min_by_key(|run| run.id) {
+        if let Some(run) = built
+            .filter_map(|(_, run)| self.manifest_runs.get(run))
+            .filter(|run| self.may_make(run))
+            .min_by_key(|run| run.id)
+        {
             return Some((run, Rule::BuildChange, Certainty::Certain));
         }
         let at =
@@ -323,6 +343,23 @@ impl<'p> Joining<'p> {
             .filter(|run| run.reason.as_deref() == Some("batchedCI") && run.queued.is_some_and(|queued| queued >= at));
         let next = next.filter(|run| target.is_none() || run.branch.as_deref() == target);
         next.min_by_key(|run| run.id).map(|run| (run, Rule::NextRun, Certainty::Likely))
+    }
+}
+
+impl<'p> Joining<'p> {
+    /// Other pipelines may run on the same commit: as soon as one is known to make manifests, those that never did are
+    /// not asked.
+    fn may_make(&self, run: &Run) -> bool {
+        self.makers.is_empty() || self.makers.contains(&run.pipeline)
+    }
+
+    /// The one that made a commit of the manifests, before those that were started again; else the latest.
+    fn own_run(&self, commit: &str) -> Option<(&'p Run, Certainty)> {
+        let all: Vec<&'p Run> = self.by_commit.get(commit)?.iter().copied().filter(|run| self.may_make(run)).collect();
+        let made = |run: &Run| self.made.get(&run.id).is_some_and(Made::is_its_own);
+        let run = all.iter().copied().max_by_key(|run| (made(run), run.id))?;
+        let is_sure = made(run) || all.iter().all(|other| other.pipeline == run.pipeline);
+        Some((run, if is_sure { Certainty::Certain } else { Certainty::Likely }))
     }
 }
 

@@ -530,3 +530,130 @@ fn the_order_in_which_things_are_held_does_not_matter() {
     parts.manifest_commits.reverse();
     assert_eq!(joined(&parts), expected);
 }
+
+/// An event of a merge that was lost: the commit says whose it is.
+#[test]
+fn a_merge_that_was_not_told_is_found_by_its_commit() {
+    let mut parts = whole();
+    parts.pull_requests = vec![deploy((5, 1), ("web", "main-2025.1"), 6, None)];
+    let row = one(&parts);
+    assert_eq!((row.hld_commit.clone(), row.manifest_commit.clone()), (Some(sha("b1")), Some(sha("c1"))));
+    assert_eq!((row.is_waiting(), row.status), (false, Status::Complete));
+    assert_eq!(link(&row, Step::ManifestRun), Some((Rule::Built, Likely)));
+    parts.hld_commits[0].repository = text("other-hld");
+    let rows = joined(&parts);
+    assert!(of_pull_request(&rows, 5).is_waiting(), "numbers are those of a repository");
+}
+
+#[test]
+fn a_revert_is_an_edit_and_no_deployment_of_what_it_quotes() {
+    let message = "Revert \"Merged PR 5: Updating web image tag to main-2025.1.\"";
+    let mut parts = whole();
+    parts.hld_commits.push(hld("b7", message, 20));
+    parts.runs.push(fabrikate(57, "b7", 21));
+    parts.manifest_commits.push(manifest("c7", message, 23));
+    let rows = joined(&parts);
+    assert_eq!((rows.len(), rows[0].kind, rows[0].source.clone()), (2, Kind::ManualEdit, None));
+    assert_eq!(rows[0].manifest_commit, Some(sha("c7")));
+}
+
+#[test]
+fn other_pipelines_of_the_definition_make_no_manifests() {
+    let mut parts = whole();
+    let lint = Run { result: Some(Outcome::Failed), ..fabrikate(51, "b1", 9) };
+    let lint = Run { pipeline: 91, finished: Some(at(10)), ..lint };
+    parts.runs.push(lint.clone());
+    let row = one(&parts);
+    assert_eq!((row.manifest_run.as_ref().map(|run| run.id), row.status), (Some(50), Status::Complete));
+    assert_eq!(link(&row, Step::ManifestRun), Some((Rule::Built, Certain)));
+    parts.manifest_commits.clear();
+    assert_eq!(link(&one(&parts), Step::ManifestRun), Some((Rule::Built, Likely)), "neither is known to make them");
+}
+
+#[test]
+fn a_run_that_is_started_again_takes_nothing_back() {
+    let mut parts = whole();
+    parts.runs.push(Run { result: Some(Outcome::Failed), ..fabrikate(60, "b1", 40) });
+    let row = one(&parts);
+    assert_eq!((row.manifest_run.as_ref().map(|run| run.id), row.status), (Some(50), Status::Complete));
+    assert_eq!(link(&row, Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)));
+}
+
+/// Somebody copied an older pull request, and changed its title only.
+#[test]
+fn a_title_that_names_another_run_than_the_description_is_believed() {
+    let mut parts = whole();
+    parts.runs.push(run(2, WEB, "2025.2", 1));
+    parts.pull_requests[0].title = text("Updating web image tag to main-2025.2.");
+    let rows = joined(&parts);
+    let row = of_pull_request(&rows, 5);
+    assert_eq!(row.source.as_ref().map(|run| run.id), Some(2));
+    assert_eq!(link(row, Step::Hld), Some((Rule::ImageTag, Likely)));
+    let mut parts = whole();
+    parts.runs[0].number = None;
+    assert_eq!(link(&one(&parts), Step::Hld), Some((Rule::DescribedBuild, Likely)), "nobody knows its number");
+}
+
+#[test]
+fn what_is_configured_as_another_service_is_not_taken_for_it() {
+    let service = |name: &str, pipeline: &str| Service {
+        name: name.to_owned(),
+        pipelines: vec![crate::domain::Pattern::new(pipeline)],
+        images: Vec::new(),
+    };
+    let message = "Updating cart image tag to main-2025.1.";
+    let parts = Parts { pull_requests: Vec::new(), hld_commits: vec![hld("b1", message, 8)], ..whole() };
+    assert_eq!(joined(&parts)[0].source.as_ref().map(|run| run.id), Some(1), "the one that fits");
+    let chain = Chain { services: vec![service("web", "web")], ..chain() };
+    let rows = rows(&chain, &parts);
+    let of_cart = rows.iter().find(|row| row.hld_commit == Some(sha("b1"))).expect("a row of it");
+    assert_eq!(of_cart.source, None);
+}
+
+#[test]
+fn a_service_may_have_several_words() {
+    let message = "Updating order-api image tag to main-2025.1.";
+    let mut parts = Parts { pull_requests: Vec::new(), hld_commits: vec![hld("b1", message, 8)], ..whole() };
+    parts.runs.push(Run { pipeline_name: text("order-api-ci"), ..run(2, API, "2025.1", 0) });
+    assert_eq!(joined(&parts)[0].source.as_ref().map(|run| run.id), Some(2));
+}
+
+#[test]
+fn manifests_of_other_products_are_nobody_elses() {
+    let mut parts = whole();
+    parts.runs.push(Run { repository: text("other-hld"), ..fabrikate(52, "b2", 30) });
+    parts.hld_commits.push(commit("b2", "other-hld", "Esra Holm", "Scale", 29));
+    let of_other = |parts: &Parts| {
+        rows(&Chain::usual(), parts).into_iter().find(|row| row.hld_commit == Some(sha("b2"))).unwrap()
+    };
+    assert_eq!(of_other(&parts).manifest_commit, Some(sha("c1")), "there is one repository only");
+    parts.manifest_commits.push(commit("d1", "other-manifests", "Automated Account", "By hand", 3));
+    assert_eq!(of_other(&parts).manifest_commit, None);
+}
+
+/// What a replica read first differs from one to the next.
+#[test]
+fn releases_keep_their_ids_in_any_order() {
+    let mut parts = Parts {
+        organization: "fabrikam".to_owned(),
+        runs: vec![run(1, WEB, "2025.1", 0)],
+        releases: [31, 32].map(|id| ReleaseStage { runs: vec![1], ..stage(id, "dev", 6) }).to_vec(),
+        ..Parts::default()
+    };
+    let expected = joined(&parts);
+    assert_eq!(expected.len(), 2);
+    parts.releases.reverse();
+    assert_eq!(joined(&parts), expected);
+}
+
+#[test]
+fn who_pushes_while_a_release_waits_is_not_the_release() {
+    let mut parts = whole();
+    parts.hld_commits.push(hld("b7", "Scale web to 10", 200));
+    parts.runs.push(fabrikate(57, "b7", 201));
+    let waiting = ReleaseStage { finished: None, state: Some(State::InProgress), ..stage(70, "prod", 6) };
+    parts.releases = vec![ReleaseStage { runs: vec![1], tags: vec!["1".to_owned()], ..waiting }];
+    let rows = joined(&parts);
+    let edit = rows.iter().find(|row| row.hld_commit == Some(sha("b7"))).unwrap();
+    assert_eq!((edit.kind, edit.source.clone()), (Kind::ManualEdit, None));
+}

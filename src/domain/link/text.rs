@@ -71,11 +71,14 @@ pub fn numbers(branch: &str) -> Vec<u64> {
 }
 
 /// The pull request in the first line of a merge's message: `Merged PR 88: …`, also behind what a later pipeline put
-/// before it.
+/// before it. A revert quotes it, and is none.
 #[must_use]
 pub fn merged_pull_request(message: &str) -> Option<u64> {
     let line = message.lines().next()?;
-    let (_, rest) = line.split_once("Merged PR ")?;
+    let (before, rest) = line.split_once("Merged PR ")?;
+    if !before.is_empty() && !before.ends_with(": ") {
+        return None;
+    }
     let (id, rest) = number(rest)?;
     rest.starts_with(':').then_some(id)
 }
@@ -116,6 +119,7 @@ mod tests {
             ("Merged PR 88: Round totals", Some(88)),
             (deploy, Some(88)),
             ("Merged PR 88", None),
+            ("Revert \"Merged PR 88: Round totals\"", None),
             ("Merged PR x: y", None),
             ("Round totals\n\nMerged PR 88: later", None),
             ("", None),
