@@ -10,6 +10,7 @@ use rusqlite::{Connection, Row};
 
 use super::query::{Conditions, collect, run, time};
 use super::rows::{Run, Stage};
+use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::Time;
 
@@ -134,15 +135,20 @@ impl Catalog {
         pipelines: &[(String, u64)],
         top: u32,
     ) -> Result<Vec<Vec<Finished>>, CatalogError> {
-        let pipelines = pipelines.to_vec();
-        let ask = format!(
-            "SELECT run, name, result, started, finished FROM runs \
-             WHERE organization = ? AND pipeline = ? AND state = 'completed' ORDER BY run DESC LIMIT {top}"
-        );
+        let (pipelines, scope) = (pipelines.to_vec(), self.scope.clone());
         let read = move |c: &Connection| {
             let of = |(organization, pipeline): &(String, u64)| {
-                let values = vec![Value::Text(organization.clone()), Value::Integer(number(*pipeline))];
-                collect(c, &ask, values, finished)
+                let mut wanted = Conditions::default();
+                let values = [Value::Text(organization.clone()), Value::Integer(number(*pipeline))];
+                wanted.add("r.organization = ? AND r.pipeline = ? AND r.state = 'completed'", values);
+                wanted.add_scope(&scope, "r");
+                let ask = format!(
+                    "SELECT r.run, r.name, r.result, r.started, r.finished FROM runs r \
+                     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization \
+                       AND project.id = r.project_id{} ORDER BY r.run DESC LIMIT {top}",
+                    wanted.text()
+                );
+                collect(c, &ask, wanted.values, finished)
             };
             pipelines.iter().map(of).collect()
         };
@@ -167,14 +173,18 @@ impl Catalog {
         wanted.add("r.commit_id IS NOT NULL", []);
         wanted.add_scope(&self.scope, "r");
         let ask = format!(
-            "SELECT max(r.run), r.commit_id, \
-               (SELECT message FROM commits WHERE id = r.commit_id AND organization = r.organization LIMIT 1) \
-             FROM runs r LEFT JOIN names project ON project.kind = 'project' \
+            "SELECT max(r.run), r.commit_id FROM runs r LEFT JOIN names project ON project.kind = 'project' \
                AND project.organization = r.organization AND project.id = r.project_id{} \
              GROUP BY r.commit_id ORDER BY max(r.run) DESC LIMIT {top}",
             wanted.text()
         );
-        Ok(self.file.read(move |c| collect(c, &ask, wanted.values, passed)).await?)
+        let (scope, organization) = (self.scope.clone(), organization.to_owned());
+        let read = move |connection: &Connection| {
+            let seen = Seen { connection, scope: &scope };
+            let runs = collect(connection, &ask, wanted.values, |row| Ok((row.get(0)?, row.get(1)?)))?;
+            runs.into_iter().map(|(run_id, commit)| passed(&seen, &organization, run_id, commit)).collect()
+        };
+        Ok(self.file.read(read).await?)
     }
 
     /// The latest time at which anything happened that the newest runs tell of.
@@ -237,8 +247,16 @@ fn finished(row: &Row<'_>) -> rusqlite::Result<Finished> {
     })
 }
 
-fn passed(row: &Row<'_>) -> rusqlite::Result<Passed> {
-    Ok(Passed { run_id: row.get(0)?, commit: row.get(1)?, message: row.get(2)? })
+/// What a commit says is a reader's only where a record of theirs tells of it.
+fn passed(seen: &Seen<'_>, organization: &str, run_id: u64, commit: String) -> rusqlite::Result<Passed> {
+    let source = seen.commit_source(organization, &commit)?;
+    let ask = "SELECT message FROM commits WHERE source = ? AND id = ?";
+    let message = |source: String| {
+        let values = vec![Value::Text(source), Value::Text(commit.clone())];
+        Ok::<_, rusqlite::Error>(collect(seen.connection, ask, values, |row| row.get(0))?.into_iter().flatten().next())
+    };
+    let message = source.map_or(Ok(None), message)?;
+    Ok(Passed { run_id, commit, message })
 }
 
 #[cfg(test)]
@@ -328,6 +346,8 @@ mod tests {
         let passed = catalog.passed(("fabrikam", 7), 21, 28, 3).await.unwrap();
         let told: Vec<_> = passed.iter().map(|one| (one.run_id, one.commit.as_str())).collect();
         assert_eq!(told, [(28, "c14"), (27, "c13"), (24, "c12")]);
+        let last = shop(&catalog).last_finished(&[("fabrikam".to_owned(), 8)], 2).await.unwrap();
+        assert_eq!(last, [vec![]], "it is another project's");
         let run = RunsBefore { run_id: 27, organization: "fabrikam".to_owned(), pipeline: 7 };
         assert_eq!(catalog.stages_of(&[run]).await.unwrap()[0][0].name, "build");
     }

@@ -399,6 +399,9 @@ async fn on_this_machine_only_its_own_names_are_answered_to() {
 async fn with_a_public_address_this_machine_is_not_open() {
     let bench = Bench::start("public_url = 'https://pipetrail.example'").await;
     for host in ["pipetrail.example", "127.0.0.1"] {
+        for path in ["/hooks/azure-devops", "/hooks/flux?organization=x"] {
+            assert_eq!(bench.status(Method::POST, path, &[("host", host)]).await, 401, "{host}");
+        }
         assert_eq!(bench.projects(&[("host", host)]).await, None, "{host}");
         assert_eq!(bench.status(Method::POST, "/api/v1/for-admins", &[("host", host)]).await, 401, "{host}");
     }

@@ -623,9 +623,8 @@ fn manifests_of_other_products_are_nobody_elses() {
     let mut parts = whole();
     parts.runs.push(Run { repository: text("other-hld"), ..fabrikate(52, "b2", 30) });
     parts.hld_commits.push(commit("b2", "other-hld", "Esra Holm", "Scale", 29));
-    let of_other = |parts: &Parts| {
-        rows(&Chain::usual(), parts).into_iter().find(|row| row.hld_commit == Some(sha("b2"))).unwrap()
-    };
+    let of_other =
+        |parts: &Parts| rows(&Chain::usual(), parts).into_iter().find(|row| row.hld_commit == Some(sha("b2"))).unwrap();
     assert_eq!(of_other(&parts).manifest_commit, Some(sha("c1")), "there is one repository only");
     parts.manifest_commits.push(commit("d1", "other-manifests", "Automated Account", "By hand", 3));
     assert_eq!(of_other(&parts).manifest_commit, None);

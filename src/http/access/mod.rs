@@ -145,13 +145,14 @@ impl Access {
     }
 
     /// Whether an event with these headers is taken in. Without credentials everybody on this machine may post, but not
-    /// the web pages in their browsers.
+    /// the web pages in their browsers; and nobody where a proxy brings the rest of the world here.
     pub(super) fn admits_event(&self, headers: &HeaderMap) -> bool {
         let posts = |token: &Token| token.opens == Opens::Events;
         let by_token = bearer(headers).and_then(|shown| self.token(shown)).is_some_and(posts);
         let by_password = self.0.hook.as_ref().map(|credentials| is_admitted(credentials, headers));
         let is_locked = by_password.is_some() || self.0.config.tokens.iter().any(posts);
-        by_token || by_password.unwrap_or(false) || (!is_locked && !headers.contains_key(ORIGIN))
+        let is_open = !is_locked && self.0.site.is_this_machine_only();
+        by_token || by_password.unwrap_or(false) || (is_open && !headers.contains_key(ORIGIN))
     }
 
     /// Whether what a cluster posts is taken in: it is signed, or it shows what events show.

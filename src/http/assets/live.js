@@ -6,7 +6,7 @@
   const LEAST_MS = 1000;
   const POLL_MS = 5000;
   const POLL_BESIDE_STREAM_MS = 10000;
-  const EVENTS = ["run", "deployment", "approval", "gap", "release", "pullRequest", "push", "workItem", "changes", "reset"];
+  const EVENTS = ["run", "deployment", "cluster", "gap", "release", "pullRequest", "push", "workItem", "changes", "reset"];
   const KEY = "pipetrail.paused";
   const pause = document.getElementById("pause");
   const reload = document.getElementById("reload");

@@ -15,6 +15,7 @@ use super::runs::latest;
 use super::{dead_letters, page};
 use crate::catalog::{ApprovalFilter, GivenApproval, Recent, Run, RunsBefore};
 use crate::domain::Time;
+use crate::domain::owner::Owned;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::duration;
@@ -294,9 +295,14 @@ fn live_row(one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
 async fn approvals(reader: &Reader, whose: &Whose, now: Time) -> Result<List<WaitingRow>, Problem> {
     let filter = ApprovalFilter { status: Some("pending".to_owned()), top: Some(200), ..ApprovalFilter::default() };
     let mut waiting = reader.catalog.approvals(&filter).await?;
-    if let Whose::Mine(name) = whose {
-        waiting.retain(|approval| approval.approvers.iter().any(|who| who.to_lowercase() == name.to_lowercase()));
-    }
+    waiting.retain(|approval| match whose {
+        Whose::All => true,
+        Whose::Mine(name) => approval.approvers.iter().any(|who| who.to_lowercase() == name.to_lowercase()),
+        Whose::Team(team) => approval.pipeline.as_ref().is_some_and(|pipeline| {
+            let owned = Owned { pipeline: pipeline.id, name: pipeline.name.as_deref(), folder: None, repository: None };
+            reader.owners.of(&owned).is_some_and(|owner| owner.team.as_ref() == Some(team))
+        }),
+    });
     waiting.sort_by_key(|approval| {
         (!approval.stage.as_deref().is_some_and(overview::is_production), approval.requested_at)
     });
