@@ -153,6 +153,16 @@ module platform 'modules/platform.bicep' = {
   }
 }
 
+module roles 'modules/roles.bicep' = {
+  name: 'roles'
+  params: {
+    location: location
+    name: name
+    ingestName: storage.outputs.ingestName
+    storeName: storage.outputs.storeName
+  }
+}
+
 module apps 'modules/apps.bicep' = {
   name: 'apps'
   params: {
@@ -160,6 +170,10 @@ module apps 'modules/apps.bicep' = {
     name: name
     environmentId: platform.outputs.environmentId
     identityId: platform.outputs.identityId
+    workerId: roles.outputs.workerId
+    workerClientId: roles.outputs.workerClientId
+    readerId: roles.outputs.readerId
+    readerClientId: roles.outputs.readerClientId
     image: image
     registryName: registryName
     vaultUri: vault.outputs.uri
@@ -176,16 +190,6 @@ module apps 'modules/apps.bicep' = {
     messagesPerWorker: messagesPerWorker
     readers: readers
     readersAreExternal: readersAreExternal
-  }
-}
-
-module roles 'modules/roles.bicep' = {
-  name: 'roles'
-  params: {
-    ingestName: storage.outputs.ingestName
-    storeName: storage.outputs.storeName
-    workerPrincipal: apps.outputs.workerPrincipal
-    readerPrincipal: apps.outputs.readerPrincipal
   }
 }
 
@@ -214,4 +218,4 @@ output hooksUrl string = apps.outputs.hooksUrl
 output ingestAccount string = storage.outputs.ingestName
 
 @description('The worker as a user for Azure DevOps: add it to the organization by this object id.')
-output workerPrincipal string = apps.outputs.workerPrincipal
+output workerPrincipal string = roles.outputs.workerPrincipal

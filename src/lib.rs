@@ -28,7 +28,7 @@
 //! Beside the flow: [`subscriptions`] makes the service's hooks and looks after them, [`transfer`] moves records from one
 //! storage to another.
 //!
-//! Beside them: [`sqlite`] (the local file), [`azure`] (the storage account), [`history`] (a made-up one, for demo and tests), [`clock`],
+//! Beside them: [`sqlite`] (the local file), [`azure`] (the storage account), [`entra`] (who asks for tokens), [`history`] (a made-up one, for demo and tests), [`clock`],
 //! [`shutdown`], [`telemetry`]. Who may name whom is in `tests/it/architecture.rs`.
 
 pub mod ado;
@@ -41,6 +41,7 @@ pub mod clock;
 pub mod cmd;
 pub mod config;
 pub mod domain;
+pub mod entra;
 pub mod history;
 pub mod http;
 pub mod ingest;

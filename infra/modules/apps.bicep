@@ -1,8 +1,8 @@
 // The worker, which KEDA makes more of while messages wait, and the reader.
 //
-// Both have an identity of their own, by which they use the accounts: the SDK asks for it where AZURE_CREDENTIAL_KIND
-// says appservice, and finds no other than the one of the system. Its roles come after the apps (modules/roles.bicep), so
-// their first starts fail, and are tried again until the roles are there.
+// Each has an identity of its own, by which it uses the accounts (PIPETRAIL_IDENTITY names it). Identities are made apart
+// from the apps, so that their roles are there before: an app that may do nothing yet would end at its start, and its
+// deployment with it.
 param location string
 param name string
 param environmentId string
@@ -10,6 +10,10 @@ param environmentId string
 param domain string
 @description('The identity that pulls the image, reads secrets and counts messages.')
 param identityId string
+param workerId string
+param workerClientId string
+param readerId string
+param readerClientId string
 param image string
 param registryName string
 param vaultUri string
@@ -44,10 +48,6 @@ var storageSettings = [
   {
     name: 'AZURE_STORAGE_TABLE_ENDPOINT'
     value: tableEndpoint
-  }
-  {
-    name: 'AZURE_CREDENTIAL_KIND'
-    value: 'appservice'
   }
   {
     name: 'PIPETRAIL_QUEUE'
@@ -91,7 +91,18 @@ var projectSettings = [
 
 var askingSettings = empty(organization) ? [] : concat(organizationSettings, empty(projects) ? [] : projectSettings)
 
+var workerSettings = [
+  {
+    name: 'PIPETRAIL_IDENTITY'
+    value: workerClientId
+  }
+]
+
 var readerSettings = [
+  {
+    name: 'PIPETRAIL_IDENTITY'
+    value: readerClientId
+  }
   {
     name: 'PIPETRAIL_ADMIN_TOKEN'
     secretRef: 'admin-token'
@@ -145,9 +156,10 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
   name: '${name}-worker'
   location: location
   identity: {
-    type: 'SystemAssigned,UserAssigned'
+    type: 'UserAssigned'
     userAssignedIdentities: {
       '${identityId}': {}
+      '${workerId}': {}
     }
   }
   properties: {
@@ -183,7 +195,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
           name: 'worker'
           image: image
           args: concat(workerArguments, organizationArguments)
-          env: concat(storageSettings, askingSettings)
+          env: concat(storageSettings, workerSettings, askingSettings)
           resources: {
             cpu: json('0.25')
             memory: '0.5Gi'
@@ -229,9 +241,10 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
   name: '${name}-reader'
   location: location
   identity: {
-    type: 'SystemAssigned,UserAssigned'
+    type: 'UserAssigned'
     userAssignedIdentities: {
       '${identityId}': {}
+      '${readerId}': {}
     }
   }
   properties: {
@@ -326,7 +339,5 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
 
 output workerName string = worker.name
 output workerRunsAlways bool = runsAlways
-output workerPrincipal string = worker.identity.principalId
-output readerPrincipal string = reader.identity.principalId
 output readersUrl string = readersUrl
 output hooksUrl string = byWebHook ? 'https://${name}-worker.${domain}' : ''

@@ -24,6 +24,8 @@ use azure_storage::{CloudLocation, StorageCredentials};
 use azure_storage_queues::{QueueClient, QueueServiceClient, QueueServiceClientBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::entra;
+
 pub use edm::{date_time, plain_text};
 pub use error::{AzureError, is_loopback};
 pub use table::{MOST_BYTES, MOST_OPERATIONS, Operation, Table, entity};
@@ -45,8 +47,8 @@ pub enum Credential {
     Key(SecretString),
     /// A shared access signature, as it stands behind the `?` of an address.
     Sas(SecretString),
-    /// Microsoft Entra: environment, workload identity, managed identity, or the Azure CLI.
-    Entra,
+    /// Microsoft Entra, see [`entra::credential`]: by the client id of an identity, or whom it finds.
+    Entra(Option<String>),
 }
 
 /// A credential that cannot be used.
@@ -175,8 +177,8 @@ fn credentials(account: &Account) -> Result<StorageCredentials, AccountError> {
         Credential::Key(key) => Ok(StorageCredentials::access_key(&account.name, key.expose_secret().to_owned())),
         Credential::Sas(signature) => StorageCredentials::sas_token(signature.expose_secret())
             .map_err(|source| AccountError { says: "the shared access signature is not one", source: source.into() }),
-        Credential::Entra => {
-            azure_identity::create_credential().map(StorageCredentials::token_credential).map_err(|source| {
+        Credential::Entra(identity) => {
+            entra::credential(identity.as_deref()).map(StorageCredentials::token_credential).map_err(|source| {
                 AccountError { says: "no credential of Microsoft Entra can be used here", source: source.into() }
             })
         }

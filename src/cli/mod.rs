@@ -747,9 +747,9 @@ pub struct Refold {
 }
 
 const EXPORT_HELP: &str = "\
-Each record comes with the facts that amount to it; where they do not, or a newer program wrote it, it is left out and told
-of (exit 1). Neither messages that wait nor dead letters nor what a backfill goes on from are in it. May be taken while
-others work; what they change meanwhile may be missing.";
+Each record comes with the facts that amount to it; where they do not, or a newer program wrote it, it is left out \
+and told of (exit 1). Neither messages that wait nor dead letters nor what a backfill goes on from are in it. \
+May be taken while others work; what they change meanwhile may be missing.";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXPORT_HELP)]
@@ -760,8 +760,8 @@ pub struct Export {
 }
 
 const IMPORT_HELP: &str = "\
-May be broken off and repeated, also beside workers: what is known already changes nothing. Names of people come in as they
-are in the file, and what was purged where it comes from is purged here.";
+May be broken off and repeated, also beside workers: what is known already changes nothing. Names of people come in \
+as they are in the file, and what was purged where it comes from is purged here.";
 
 #[derive(Debug, Args)]
 #[command(after_help = IMPORT_HELP)]

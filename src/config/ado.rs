@@ -4,6 +4,7 @@ use reqwest::Url;
 use secrecy::SecretString;
 
 use super::AdoConfig;
+use super::credentials::identity;
 use super::sources::{Sourced, Sources};
 use crate::ado::rest::{Access, Credential};
 use crate::azure::is_loopback;
@@ -21,7 +22,7 @@ pub(super) fn ado(sources: &mut Sources<'_>, url: Option<String>) -> AdoConfig {
     let projects = sources.text(None, "PIPETRAIL_PROJECTS", "projects");
     AdoConfig {
         has_credential: credential.is_some(),
-        access: Access { url, credential: credential.unwrap_or(Credential::Entra) },
+        access: Access { url, credential: credential.unwrap_or_else(|| Credential::Entra(identity(sources))) },
         organization,
         projects: projects.map(|said| names(&said.value)).unwrap_or_default(),
     }
@@ -93,12 +94,13 @@ mod tests {
             match config.access.credential {
                 Credential::Token(token) => format!("token {}", token.expose_secret()),
                 Credential::Command(command) => format!("command {}", command.expose_secret()),
-                Credential::Entra => format!("entra {}", config.has_credential),
+                Credential::Entra(identity) => format!("entra {} {identity:?}", config.has_credential),
             }
         };
         assert_eq!(shown(&[(TOKEN, " t\n")]), "token t");
         assert_eq!(shown(&[(COMMAND, "az x | jq y")]), "command az x | jq y");
-        assert_eq!(shown(&[]), "entra false");
+        assert_eq!(shown(&[]), "entra false None");
+        assert_eq!(shown(&[("PIPETRAIL_IDENTITY", "5d0e")]), "entra false Some(\"5d0e\")");
         let broken = resolved(&[(TOKEN, "s3c\nret")]).unwrap_err();
         assert_eq!(broken, ["PIPETRAIL_ADO_TOKEN: holds a line break or another character that no token has"]);
         let both = resolved(&[(TOKEN, "s3cret"), (COMMAND, "c")]).unwrap_err();

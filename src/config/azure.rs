@@ -11,6 +11,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
 use super::connection_string::ConnectionString;
+use super::credentials::identity;
 use super::sources::{Sourced, Sources};
 use super::{AzureConfig, Environment, ReplicaFile, SpektateConfig, Storage};
 use crate::azure::{Account, Credential, is_loopback};
@@ -239,7 +240,7 @@ fn credential(sources: &mut Sources<'_>, key: Option<Sourced>, signature: Option
         sources.fault(key.source_name, "is not base64: copy one of the account's two keys as it stands in the portal");
         return None;
     }
-    let Some(signature) = signature else { return Some(Credential::Entra) };
+    let Some(signature) = signature else { return Some(Credential::Entra(identity(sources))) };
     let value = signature.value.trim_start_matches('?');
     if !value.split('&').any(|pair| pair.starts_with("sig=")) {
         sources.fault(signature.source_name, "is no shared access signature: those hold `sig=…`");
@@ -264,7 +265,7 @@ fn end_of(signature: &str) -> Option<Time> {
 fn is_public(credential: &Credential) -> bool {
     match credential {
         Credential::Key(key) => key.expose_secret() == EMULATOR_ACCOUNT_KEY,
-        Credential::Sas(_) | Credential::Entra => false,
+        Credential::Sas(_) | Credential::Entra(_) => false,
     }
 }
 
@@ -404,7 +405,7 @@ mod tests {
         match credential {
             Credential::Key(key) => ("key", key.expose_secret()),
             Credential::Sas(signature) => ("sas", signature.expose_secret()),
-            Credential::Entra => ("entra", ""),
+            Credential::Entra(_) => ("entra", ""),
         }
     }
 

@@ -2,6 +2,13 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::sources::Sources;
+
+/// Which managed identity this is to be, for storage and Azure DevOps alike.
+pub(super) fn identity(sources: &mut Sources<'_>) -> Option<String> {
+    sources.text(None, "PIPETRAIL_IDENTITY", "identity").map(|said| said.value.trim().to_owned())
+}
+
 /// The user and password that a hook has to show. The password cannot be printed.
 #[derive(Debug, Clone)]
 pub struct HookCredentials {

@@ -295,6 +295,14 @@ pub const SETTINGS: &[Setting] = &[
         meaning: "Azure: another address of the table service",
     },
     Setting {
+        variable: "PIPETRAIL_IDENTITY",
+        key: Some("identity"),
+        flag: None,
+        default: None,
+        meaning: "Microsoft Entra: the client id of the managed identity to be, where an app of Container Apps or App \
+                  Service has one that is not its own",
+    },
+    Setting {
         variable: "PIPETRAIL_LISTEN",
         key: Some("listen"),
         flag: Some("--listen"),

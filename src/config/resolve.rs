@@ -464,7 +464,7 @@ mod tests {
                 "pipetrail.toml: data: must be text in quotes",
                 "pipetrail.toml: liste: is not a known key; known are data, storage, queue, table, catalog, poison_copy, \
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
-                 azure_storage_queue_endpoint, azure_storage_table_endpoint, listen, public_url, hook_user, hook_password, \
+                 azure_storage_queue_endpoint, azure_storage_table_endpoint, identity, listen, public_url, hook_user, hook_password, \
                  read_token, admin_token, events_token, session_key, ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
                  work_item_branches, flux_secret, spektate_connection_string, spektate_table, log_format, organizations, owners, chains, environments, metrics, tokens, oidc, proxy",
                 "pipetrail.toml: organizations.a: must be text in quotes",

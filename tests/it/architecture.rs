@@ -8,10 +8,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("history", &["domain"]),
+    ("entra", &[]),
     // Its REST client counts its requests.
-    ("ado", &["domain", "telemetry"]),
+    ("ado", &["domain", "entra", "telemetry"]),
     ("sqlite", &["clock", "domain"]),
-    ("azure", &["domain", "telemetry"]),
+    ("azure", &["domain", "entra", "telemetry"]),
     ("queue", &["azure", "clock", "domain", "sqlite"]),
     ("store", &["azure", "clock", "domain", "sqlite"]),
     // Its tests open a local file, which wants a clock.

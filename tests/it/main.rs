@@ -28,6 +28,7 @@ mod cli;
 mod contract;
 mod crash;
 mod dashboard;
+mod entra;
 mod examples;
 mod fake_ado;
 mod fake_idp;

@@ -63,8 +63,8 @@ pub enum Credential {
     Token(SecretString),
     /// A command that prints a bearer token.
     Command(SecretString),
-    /// Microsoft Entra: environment, workload identity, managed identity, or the Azure CLI.
-    Entra,
+    /// Microsoft Entra, see [`credential`](crate::entra::credential): by the client id of an identity, or whom it finds.
+    Entra(Option<String>),
 }
 
 /// How much is asked of the service, and how long it may take. [`Limits::default`] is for work that nobody waits for.

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::error::quoted;
 use super::{AdoError, Credential};
+use crate::entra;
 
 /// Azure DevOps, as Microsoft Entra knows it:
 /// <https://learn.microsoft.com/azure/devops/integrate/get-started/authentication/service-principal-managed-identity>.
@@ -72,7 +73,9 @@ impl Tokens {
         let source = match credential {
             Credential::Token(token) => Source::Given(Header::basic(token)?),
             Credential::Command(command) => Source::Command(command.clone()),
-            Credential::Entra => Source::Entra(azure_identity::create_credential().map_err(|error| no_entra(&error))?),
+            Credential::Entra(identity) => {
+                Source::Entra(entra::credential(identity.as_deref()).map_err(|error| no_entra(&error))?)
+            }
         };
         Ok(Self { source, longest: LONGEST, made: Mutex::default() })
     }

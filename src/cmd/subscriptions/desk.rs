@@ -202,7 +202,7 @@ pub(super) fn queue(context: &Context, ttl: u32, visibility: u32) -> Result<Targ
     };
     let key = match &azure.account.credential {
         Credential::Key(key) => Some(key.clone()),
-        Credential::Sas(_) | Credential::Entra => None,
+        Credential::Sas(_) | Credential::Entra(_) => None,
     };
     let (account, queue) = (azure.account.name.clone(), azure.queue.clone());
     Ok(Target::Queue(QueueTarget { account, key, queue, ttl, visibility }))
