@@ -14,6 +14,7 @@ mod examples;
 mod failure;
 mod forget;
 mod get;
+mod looking;
 mod output;
 mod parts;
 mod publish;
