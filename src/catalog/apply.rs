@@ -12,9 +12,9 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 26] = [
     "runs",
     "pipelines",
     "blocks",
@@ -30,6 +30,7 @@ const TABLES: [&str; 25] = [
     "release_artifacts",
     "deployments",
     "kinds",
+    "to_find",
     "places",
     "deployed",
     "commits",

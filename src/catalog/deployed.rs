@@ -9,7 +9,10 @@
 //! certain.
 //!
 //! The order of arrival does not matter: whenever one of them changes, what follows from it is found anew. That is one run
-//! for an event. The first record of a stage, and an environment with a new name, tell of all runs that there were.
+//! for an event. The first record of a stage, and an environment with a new name, tell of all runs that there were: of a
+//! pipeline, or of a project. Nobody could write meanwhile, so that is done in slices, the newest runs first. The first one
+//! is part of the event's own transaction; what is left stands in a table, and whoever reads goes on with it, see
+//! [`super::Catalog::finish`]. Until it is empty, deployments that are only likely may be missing or not yet be gone.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, ToSql, params, params_from_iter};
@@ -74,6 +77,11 @@ const WHERE: usize = 5;
 /// Among the others.
 const PIPELINE_NAME: usize = 2;
 
+/// Runs of a slice: finding what one of them brought takes about 50 µs.
+const SLICE: usize = 200;
+/// The same where few of them bring anything, which takes less to see.
+const WIDE_SLICE: usize = 1_000;
+
 /// The columns of a deployment, and the one behind them.
 type Cells = (Vec<Value>, Value);
 
@@ -104,10 +112,6 @@ fn find(connection: &Connection, organization: &str, run: Value) -> rusqlite::Re
     let known = format!("{KNOWN} WHERE x.organization = ? AND x.run = ? AND x.release IS NULL");
     let known = collect(connection, &known, values.clone(), cells)?;
     replace(connection, organization, known, collect(connection, &of_run(), values, cells)?)
-}
-
-fn find_all(connection: &Connection, organization: &str, runs: Vec<Value>) -> rusqlite::Result<()> {
-    runs.into_iter().try_for_each(|run| find(connection, organization, run))
 }
 
 /// After a release was written or removed.
@@ -168,7 +172,8 @@ pub(super) fn follow_record(connection: &Connection, key: &DeploymentKey, before
     for (pipeline, stage) in stages {
         let values = params![key.organization, pipeline, stage, key.project, key.environment];
         if settle(connection, values)? {
-            find_all(connection, &key.organization, runs_with(connection, key, pipeline)?)?;
+            let pipeline = All { organization: key.organization.clone(), of: Of::Pipeline, id: pipeline };
+            pipeline.find(connection)?;
         }
     }
     Ok(())
@@ -186,23 +191,115 @@ fn settle(connection: &Connection, kind: &[&dyn ToSql]) -> rusqlite::Result<bool
     Ok(connection.prepare_cached(if has { add } else { remove })?.execute(kind)? > 0)
 }
 
-fn runs_with(connection: &Connection, key: &DeploymentKey, pipeline: Value) -> rusqlite::Result<Vec<Value>> {
-    let ask = "SELECT run FROM runs WHERE organization = ? AND pipeline = ?";
-    collect(connection, ask, vec![Value::Text(key.organization.clone()), pipeline], |row| row.get(0))
-}
-
 /// After an environment got another name: of stages that are called so, and of those that were.
 pub(super) fn follow_name(connection: &Connection, key: &DeploymentKey) -> rusqlite::Result<()> {
-    let ask = format!(
-        "SELECT r.run FROM names e CROSS JOIN runs r ON r.project = ?2 COLLATE NOCASE AND r.organization = ?1 \
-         CROSS JOIN stages s ON s.run = r.id AND {CALLED} \
-         WHERE e.kind = 'environment' AND e.organization = ?1 AND e.id = ?2 || '/' || ?3 \
-         UNION SELECT x.run FROM places p JOIN deployed x ON x.place = p.id AND x.rule = 'stageName' \
-         WHERE p.organization = ?1 AND p.project_id = ?2 AND p.source = 'pipeline' AND p.environment = ?3"
-    );
-    let [organization, project] = [&key.organization, &key.project].map(|text| Value::Text(text.clone()));
-    let runs = collect(connection, &ask, vec![organization, project, number(key.environment)], |row| row.get(0))?;
-    find_all(connection, &key.organization, runs)
+    let id = Value::Text(key.project.clone());
+    All { organization: key.organization.clone(), of: Of::Project, id }.find(connection)
+}
+
+/// All runs of a pipeline, or of a project.
+#[derive(Debug)]
+struct All {
+    organization: String,
+    of: Of,
+    id: Value,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    Pipeline,
+    Project,
+}
+
+impl Of {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pipeline => "pipeline",
+            Self::Project => "project",
+        }
+    }
+
+    fn named(text: &str) -> Self {
+        if text == Self::Pipeline.as_str() { Self::Pipeline } else { Self::Project }
+    }
+
+    fn slice(self) -> usize {
+        match self {
+            Self::Pipeline => SLICE,
+            Self::Project => WIDE_SLICE,
+        }
+    }
+
+    /// The next runs of a slice, and whether anything can be another than it was. An environment is named by stages of
+    /// pipelines alone that never made a record.
+    fn question(self) -> String {
+        match self {
+            Self::Pipeline => "SELECT run, TRUE FROM runs INDEXED BY runs_pipeline \
+                               WHERE organization = ?1 AND pipeline = ?2 AND run <= ?3 ORDER BY run DESC LIMIT ?4"
+                .to_owned(),
+            Self::Project => format!(
+                "SELECT r.run, EXISTS (SELECT 1 FROM stages s CROSS JOIN names e ON e.kind = 'environment' \
+                     AND e.organization = r.organization AND e.id > r.project_id || '/' AND e.id < r.project_id || '0' \
+                     AND {CALLED} WHERE s.run = r.id) \
+                   OR EXISTS (SELECT 1 FROM deployed x INDEXED BY deployed_run \
+                     WHERE x.organization = r.organization AND x.run = r.run AND x.rule = 'stageName') \
+                 FROM (SELECT id, run, organization, project_id FROM runs INDEXED BY runs_project \
+                   WHERE project = ?2 COLLATE NOCASE AND run <= ?3 AND +organization = ?1 \
+                   ORDER BY run DESC LIMIT ?4) r"
+            ),
+        }
+    }
+}
+
+impl All {
+    /// From the newest on: what was found already may be something else now.
+    fn find(&self, connection: &Connection) -> rusqlite::Result<()> {
+        self.find_upto(connection, i64::MAX)
+    }
+
+    fn find_upto(&self, connection: &Connection, upto: i64) -> rusqlite::Result<()> {
+        let (organization, most) = (Value::Text(self.organization.clone()), self.of.slice());
+        let most_rows = Value::Integer(i64::try_from(most).unwrap_or(i64::MAX));
+        let values = vec![organization, self.id.clone(), Value::Integer(upto), most_rows];
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
+        let slice = collect(connection, &self.of.question(), values, read)?;
+        let last = slice.last().map(|(run, _)| *run).filter(|_| slice.len() == most);
+        // Several pipelines may have a run with the last id, and not all of them in this slice.
+        for (run, _) in slice.iter().filter(|(run, is_concerned)| *is_concerned || last == Some(*run)) {
+            find(connection, &self.organization, Value::Integer(*run))?;
+        }
+        self.leave(connection, last.map(|run| run - 1))
+    }
+
+    /// Notes which runs are left.
+    fn leave(&self, connection: &Connection, upto: Option<i64>) -> rusqlite::Result<()> {
+        let remove = "DELETE FROM to_find WHERE organization = ?1 AND kind = ?2 AND id = ?3";
+        let note = "INSERT OR REPLACE INTO to_find (organization, kind, id, upto) VALUES (?1, ?2, ?3, ?4)";
+        match upto {
+            Some(upto) => {
+                connection.prepare_cached(note)?.execute(params![self.organization, self.of.as_str(), self.id, upto])?
+            }
+            None => {
+                connection.prepare_cached(remove)?.execute(params![self.organization, self.of.as_str(), self.id])?
+            }
+        };
+        Ok(())
+    }
+}
+
+/// Whether runs are left to be looked at.
+pub(super) fn is_unfinished(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM to_find)")?.query_row([], |row| row.get(0))
+}
+
+/// The next slice of them.
+pub(super) fn go_on(connection: &Connection) -> rusqlite::Result<()> {
+    let ask = "SELECT organization, kind, id, upto FROM to_find LIMIT 1";
+    let left = collect(connection, ask, Vec::new(), |row| {
+        let of = Of::named(row.get_ref(1)?.as_str()?);
+        Ok((All { organization: row.get(0)?, of, id: row.get(2)? }, row.get(3)?))
+    })?;
+    left.into_iter().try_for_each(|(all, upto)| all.find_upto(connection, upto))
 }
 
 #[cfg(test)]
@@ -248,6 +345,56 @@ mod tests {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % below
         }
+    }
+
+    fn deployment_record(c: &Connection, environment: u64, run: u64) {
+        let (organization, project) = ("contoso".to_owned(), "a".to_owned());
+        let key = DeploymentKey { organization, project, environment, run };
+        let insert = "INSERT INTO deployments (organization, project_id, environment, run, stage, attempt, pipeline) \
+                        VALUES (?, ?, ?, ?, 'Prod', 1, 1)";
+        c.execute(insert, params![key.organization, key.project, environment, run]).unwrap();
+        follow_record(c, &key, Vec::new()).unwrap();
+    }
+
+    fn name_of_environment(c: &Connection, environment: u64, name: &str) {
+        let (organization, project) = ("contoso".to_owned(), "a".to_owned());
+        let insert = "INSERT OR REPLACE INTO names VALUES ('environment', 'contoso', 'a/' || ?, 1, ?)";
+        c.execute(insert, params![environment, name]).unwrap();
+        follow_name(c, &DeploymentKey { organization, project, environment, run: 0 }).unwrap();
+    }
+
+    /// How many slices it takes until nothing is left.
+    fn finish(c: &Connection) -> usize {
+        (0..).find(|_| !is_unfinished(c).unwrap() || go_on(c).is_err()).unwrap()
+    }
+
+    #[test]
+    fn many_runs_are_looked_at_slice_by_slice() {
+        let c = Connection::open_in_memory().unwrap();
+        c.execute_batch(include_str!("schema.sql")).unwrap();
+        let fill = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 3000) \
+                    INSERT INTO runs (id, run, organization, pipeline, project_id) \
+                      SELECT n, n / 2, 'contoso', 1 + n % 2, 'a' FROM n; \
+                    INSERT INTO stages SELECT id, 'Prod', 1, 'completed', 'succeeded', 5, NULL FROM runs WHERE id % 5 < 2";
+        c.execute_batch(fill).unwrap();
+        name_of_environment(&c, 1, "prod");
+        let first = all(&c, KEPT).len();
+        assert!(first > 300 && first < 500, "the newest at once: {first}");
+        let slices = finish(&c);
+        assert!((2..=3).contains(&slices), "{slices} for 3,000 runs of the project");
+        assert_eq!(all(&c, KEPT), all(&c, PLAIN));
+        assert_eq!(all(&c, KEPT).len(), 1_200);
+        deployment_record(&c, 1, 700);
+        assert!(is_unfinished(&c).unwrap());
+        // What comes in between is right at once, and neither stops the rest nor is undone by it.
+        c.execute_batch("DELETE FROM stages WHERE run IN (100, 2000); DELETE FROM runs WHERE id IN (100, 2000)")
+            .unwrap();
+        [50, 1_000].into_iter().for_each(|run| follow_run(&c, "contoso", run).unwrap());
+        go_on(&c).unwrap();
+        name_of_environment(&c, 1, "production");
+        deployment_record(&c, 2, 20);
+        assert!(finish(&c) > 5);
+        assert_eq!(all(&c, KEPT), all(&c, PLAIN));
     }
 
     const ORGANIZATIONS: [&str; 2] = ["contoso", "fabrikam"];

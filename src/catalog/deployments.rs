@@ -1,4 +1,4 @@
-//! What is where: deployments to environments, and approvals.
+//! What is where: deployments to environments.
 //!
 //! A page costs what stands on it: [`super::deployed`] keeps the rows, each at its place, and a place is what is chosen by
 //! names. Of the places the ones with the latest rows are looked at, and of those no more rows than fit on the page.
@@ -7,9 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use super::query::{Conditions, collect, ordered, time};
-use super::rows::{
-    ApprovalFilter, Deployment, DeploymentFilter, Environment, EnvironmentFilter, GivenApproval, PipelineName,
-};
+use super::rows::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, PipelineName};
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::{Scope, Time};
@@ -125,24 +123,6 @@ impl Catalog {
         };
         Ok(self.file.read(act).await?)
     }
-
-    /// Approvals of runs and of releases, those that were asked for last first.
-    ///
-    /// # Errors
-    /// When the catalog's file fails.
-    pub async fn approvals(&self, filter: &ApprovalFilter) -> Result<Vec<GivenApproval>, CatalogError> {
-        let mut wanted = Conditions::default();
-        add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
-        wanted.add_scope(&self.scope, "d");
-        wanted.add_text("d.status = ? COLLATE NOCASE", filter.status.clone());
-        if let Some(since) = filter.since {
-            wanted.add("coalesce(d.decided, d.requested) >= ?", [Value::Integer(since.ticks())]);
-        }
-        wanted.add_after::<GivenApproval>(filter.after.as_ref());
-        let top = filter.top.map_or(-1, i64::from);
-        let ask = format!("{APPROVALS}{}{} LIMIT {top}", wanted.text(), ordered::<GivenApproval>());
-        Ok(self.file.read(move |c| collect(c, &ask, wanted.values, approval)).await?)
-    }
 }
 
 /// What the stages of a run deployed to, and the releases that brought it somewhere, the first first.
@@ -189,23 +169,6 @@ fn places(columns: &str, wanted: &Conditions, order: &str) -> String {
         wanted.text()
     )
 }
-
-const APPROVALS: &str = "\
-  SELECT d.organization, coalesce(project.name, d.project_name, nullif(d.project_id, '')), d.source, d.pipeline, \
-    CASE d.source WHEN 'release' THEN d.pipeline_name ELSE pipeline.name END, d.run, d.run_name, d.release, \
-    d.release_name, d.id, d.status, d.phase, d.stage, d.stage_attempt, d.requested, d.decided, d.approvers \
-  FROM (SELECT r.organization, r.project_id, r.project_name, 'pipeline' AS source, r.pipeline, NULL AS pipeline_name, \
-      r.run, r.name AS run_name, NULL AS release, NULL AS release_name, a.id, a.status, NULL AS phase, a.stage, \
-      a.stage_attempt, a.requested, a.decided, a.approvers \
-    FROM approvals a JOIN runs r ON r.id = a.run \
-    UNION ALL \
-    SELECT c.organization, c.project_id, c.project_name, 'release', c.definition, c.definition_name, NULL, NULL, \
-      c.release, c.name, a.id, a.status, a.phase, a.stage, a.stage_attempt, a.requested, a.decided, a.approvers \
-    FROM release_approvals a JOIN releases c ON c.id = a.release) d \
-  LEFT JOIN names project ON project.kind = 'project' AND project.organization = d.organization \
-    AND project.id = d.project_id \
-  LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
-    AND pipeline.id = CAST(d.pipeline AS TEXT)";
 
 /// What a deployment has to fulfil; the index that leads to those.
 fn narrow(seen: Seen<'_>, filter: &DeploymentFilter, wanted: &mut Conditions) -> rusqlite::Result<&'static str> {
@@ -314,7 +277,7 @@ fn places_wanted(filter: &DeploymentFilter) -> Conditions {
     wanted
 }
 
-fn add_place(wanted: &mut Conditions, organization: Option<&str>, project: Option<&str>) {
+pub(super) fn add_place(wanted: &mut Conditions, organization: Option<&str>, project: Option<&str>) {
     wanted.add_text("d.organization = ?", organization.map(str::to_lowercase));
     if let Some(project) = project {
         let clause = "(d.project_id = ? COLLATE NOCASE OR coalesce(project.name, d.project_name) = ? COLLATE NOCASE)";
@@ -322,7 +285,7 @@ fn add_place(wanted: &mut Conditions, organization: Option<&str>, project: Optio
     }
 }
 
-fn pipeline(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<PipelineName>> {
+pub(super) fn pipeline(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<PipelineName>> {
     let id: Option<u64> = row.get(column)?;
     let name = row.get(column + 1)?;
     Ok(id.map(|id| PipelineName { id, name }))
@@ -363,27 +326,6 @@ fn without_hidden_run(deployment: Deployment, seen: Seen<'_>) -> rusqlite::Resul
     }
     let run_id = deployment.run_id.filter(|_| deployment.source != "release");
     Ok(Deployment { run_id, run_name: None, branch: None, commit: None, repository: None, ..deployment })
-}
-
-fn approval(row: &Row<'_>) -> rusqlite::Result<GivenApproval> {
-    Ok(GivenApproval {
-        organization: row.get(0)?,
-        project: row.get(1)?,
-        source: row.get(2)?,
-        pipeline: pipeline(row, 3)?,
-        run_id: row.get(5)?,
-        run_name: row.get(6)?,
-        release_id: row.get(7)?,
-        release_name: row.get(8)?,
-        id: row.get(9)?,
-        status: row.get(10)?,
-        phase: row.get(11)?,
-        stage: row.get(12)?,
-        attempt: row.get(13)?,
-        requested_at: time(row, 14)?,
-        decided_at: time(row, 15)?,
-        approvers: serde_json::from_str(row.get_ref(16)?.as_str()?).unwrap_or_default(),
-    })
 }
 
 impl Environment {

@@ -25,7 +25,7 @@ impl Catalog {
     pub async fn follow(&self, store: &dyn Store, stop: &CancellationToken) {
         let following = async {
             match self.kept {
-                Kept::ByStore => self.tell_of(store).await,
+                Kept::ByStore => tokio::join!(self.tell_of(store), self.go_on_finishing()).0,
                 Kept::ByFollowing => self.keep_up_with(store).await,
             }
         };
@@ -56,6 +56,16 @@ impl Catalog {
             self.file.reopen().await?;
         }
         self.refresh(store).await
+    }
+
+    /// The store keeps the catalog, but for what takes long.
+    async fn go_on_finishing(&self) -> Infallible {
+        loop {
+            if let Err(error) = self.finish().await {
+                tracing::warn!(error = &error as &dyn std::error::Error, "catalog: not brought up to date");
+            }
+            tokio::time::sleep(EVERY).await;
+        }
     }
 
     /// The store keeps the catalog: only those who listen are to be told, while anybody does.

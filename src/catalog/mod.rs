@@ -5,6 +5,7 @@
 //! may be deleted at any time, since everything in it follows from the records.
 
 mod apply;
+mod approvals;
 mod chain;
 mod changes;
 mod code;
@@ -18,6 +19,7 @@ mod health;
 mod known;
 mod links;
 mod listen;
+mod listing;
 mod metrics;
 mod news;
 mod pages;
@@ -44,6 +46,7 @@ use file::CatalogFile;
 pub use known::Named;
 use listen::Listeners;
 pub use listen::{Live, Told};
+pub use listing::{Listing, LookedTo};
 pub use metrics::{Delivery, DeliveryQuestion};
 pub use news::News;
 pub use place::{Place, Placed};
@@ -162,7 +165,7 @@ impl Catalog {
     /// When the store or the catalog's file fails. What was caught up so far stays.
     pub async fn refresh(&self, store: &dyn Store) -> Result<(), CatalogError> {
         if self.kept == Kept::ByStore {
-            return Ok(());
+            return self.finish().await;
         }
         let began = self.file.now();
         // Two at once would undo each other's work: the later writer may have read earlier.
@@ -172,7 +175,19 @@ impl Catalog {
         if self.catch_up(store, here).await? {
             self.file.empty_log().await?;
         }
+        self.finish().await?;
         self.refreshed.set(began);
+        Ok(())
+    }
+
+    /// Brings to an end what a change began that tells of many runs at once. Others read and write between its slices.
+    ///
+    /// # Errors
+    /// When the catalog's file fails. What is left then is for the next one.
+    pub async fn finish(&self) -> Result<(), CatalogError> {
+        while self.file.read(deployed::is_unfinished).await? {
+            self.file.write(Durability::Normal, deployed::go_on).await?;
+        }
         Ok(())
     }
 

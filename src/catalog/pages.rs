@@ -5,19 +5,24 @@
 //! index alone, and no further than to [`MOST_COUNTED`]. Every way ends with the order of the list, so that it is left as
 //! soon as the page is full.
 //!
-//! What stays slow: filters that each fit many runs, and all of them together hardly any. Then a way is walked to its end.
+//! Filters that each fit many runs may together fit hardly any, and no index leads there. So a page looks at so many
+//! candidates and no more: it may end with few runs, or with none, and says from where to look on.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 
+use super::dashboard::RunsBefore;
+use super::place::Place;
 use super::query::{Conditions, collect};
 use super::rows::RunFilter;
-use crate::domain::{ProjectName, Scope};
+use crate::domain::{ProjectName, Scope, Time};
 
 /// A way with fewer candidates than others is taken; beyond so many they are as good as each other.
 const MOST_COUNTED: usize = 10_000;
 /// What does not end with the order of the list has to be sorted.
 const MOST_SORTED: usize = 2_000;
+/// So many candidates take about 3 ms in a catalog of a million runs, and 10 where other work is beside it.
+pub(super) const MOST_LOOKED_AT: usize = 5_000;
 /// Several values of one index are several questions.
 const MOST_ARMS: usize = 64;
 /// Run ids in one row of `blocks`, as a power of two.
@@ -55,6 +60,17 @@ struct Span {
     to: i64,
 }
 
+impl Span {
+    /// No further than this id in the order of the list.
+    fn as_far_as(self, end: Option<i64>, oldest_first: bool) -> Self {
+        match (end, oldest_first) {
+            (None, _) => self,
+            (Some(end), false) => Self { from: end, ..self },
+            (Some(end), true) => Self { to: end, ..self },
+        }
+    }
+}
+
 /// Where a run stands in the list, and its row.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Listed {
@@ -64,24 +80,46 @@ struct Listed {
     id: i64,
 }
 
-/// The rows of the runs that fit, as many as were asked for, in the order of the list.
-pub(super) fn rows(connection: &Connection, scope: &Scope, filter: &RunFilter) -> rusqlite::Result<Vec<i64>> {
+impl Listed {
+    fn place(&self) -> Place {
+        let number = |id: i64| u64::try_from(id).unwrap_or_default();
+        let (run_id, pipeline) = (number(self.run), number(self.pipeline));
+        Place::from(RunsBefore { run_id, organization: self.organization.clone(), pipeline })
+    }
+}
+
+/// A page, as rows of runs.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    /// In the order of the list.
+    pub(super) rows: Vec<i64>,
+    /// The rest of the list stands behind it; `None` where there is no rest.
+    pub(super) next: Option<Place>,
+    /// Where the page is not full though there may be more: all runs up to this id were looked at, itself included.
+    pub(super) end: Option<i64>,
+}
+
+/// The runs that fit, as many as were asked for, and no more than are found among so many candidates.
+pub(super) fn page(connection: &Connection, scope: &Scope, filter: &RunFilter, most: usize) -> rusqlite::Result<Page> {
     let asked = Asked { connection, filter, span: span(connection, filter)? };
     let mut wanted = Conditions::default();
     let mut ways = asked.conditions(&mut wanted)?;
     ways.extend(asked.projects(scope, &mut wanted)?);
     let way = asked.best(ways)?;
-    asked.page(&way, &wanted)
+    let end = asked.end(&way, most)?;
+    let asked = Asked { span: asked.span.as_far_as(end, filter.oldest_first), ..asked };
+    Ok(asked.cut(asked.along_way(&way, &wanted)?, end))
 }
 
-/// Between which ids the runs have to be: after the cursor, and where anything recent enough stands.
+/// Between which ids the runs have to be: after the cursor, and where anything of the time in question stands.
 fn span(connection: &Connection, filter: &RunFilter) -> rusqlite::Result<Span> {
-    let ask = "SELECT min(block), max(block) FROM blocks WHERE (?1 IS NULL OR organization = ?1) AND latest >= ?2";
+    let ask = "SELECT min(block), max(block) FROM blocks WHERE (?1 IS NULL OR organization = ?1) AND latest >= ?2 \
+               AND (?3 IS NULL OR earliest < ?3)";
     let organization = filter.organization.as_ref().map(|name| name.to_lowercase());
-    let since = filter.since.map_or(i64::MIN, |since| since.ticks());
+    let (since, until) = (filter.since.map_or(i64::MIN, Time::ticks), filter.until.map(Time::ticks));
     let mut ask = connection.prepare_cached(ask)?;
     let (first, last): (Option<i64>, Option<i64>) =
-        ask.query_row((organization, since), |row| Ok((row.get(0)?, row.get(1)?)))?;
+        ask.query_row((organization, since, until), |row| Ok((row.get(0)?, row.get(1)?)))?;
     let (from, to) = match first.zip(last) {
         Some((first, last)) => (first << BLOCK, ((last + 1) << BLOCK) - 1),
         None => (1, 0),
@@ -201,7 +239,7 @@ impl Asked<'_> {
         let all = || Way::new(ALL, "TRUE", vec![Vec::new()]);
         let mut best: Option<(usize, Way)> = None;
         for way in ways.into_iter().filter(|way| way.arms.len() <= MOST_ARMS) {
-            let counted = self.count(&way)?;
+            let (counted, way) = self.count(way)?;
             let is_usable = way.is_ordered || counted < way.most();
             if is_usable && best.as_ref().is_none_or(|(fewest, _)| counted < *fewest) {
                 best = Some((counted, way));
@@ -210,31 +248,77 @@ impl Asked<'_> {
         Ok(best.map_or_else(all, |(_, way)| way))
     }
 
-    /// Candidates of a way, in its index alone.
-    fn count(&self, way: &Way) -> rusqlite::Result<usize> {
-        let (most, span) = (way.most(), self.along(way));
+    /// Candidates of a way, in its index alone, and the way without the arms that have none.
+    fn count(&self, mut way: Way) -> rusqlite::Result<(usize, Way)> {
+        let (most, span) = (way.most(), self.along(&way));
         let ask = format!(
             "SELECT count(*) FROM (SELECT 1 FROM runs r INDEXED BY {} WHERE {}{span} LIMIT {most})",
             way.index, way.key
         );
         let mut ask = self.connection.prepare_cached(&ask)?;
-        let mut counted = 0;
-        for arm in &way.arms {
-            counted += ask.query_row(params_from_iter(self.values(way, arm)), |row| row.get::<_, usize>(0))?;
+        let (mut counted, mut arms) = (0, Vec::new());
+        for arm in std::mem::take(&mut way.arms) {
+            let count = ask.query_row(params_from_iter(self.values(&way, &arm)), |row| row.get::<_, usize>(0))?;
+            counted += count;
+            arms.extend((count > 0).then_some(arm));
         }
-        Ok(counted.min(most))
+        Ok((counted.min(most), Way { arms, ..way }))
     }
 
-    /// The page along one way.
-    fn page(&self, way: &Way, wanted: &Conditions) -> rusqlite::Result<Vec<i64>> {
-        let (top, order) = (self.filter.top.map_or(-1, i64::from), if self.filter.oldest_first { "" } else { " DESC" });
+    /// The id of the run that is the last to be looked at; `None` where all candidates can be. Those with the same id are
+    /// looked at with it, or a page of them alone would lead nowhere.
+    fn end(&self, way: &Way, most: usize) -> rusqlite::Result<Option<i64>> {
+        if !way.is_ordered || way.arms.is_empty() {
+            return Ok(None);
+        }
         let ask = format!(
-            "SELECT r.run, r.organization, r.pipeline, r.id FROM runs r INDEXED BY {} WHERE {}{} AND {} \
-             ORDER BY r.run{order}, r.organization, r.pipeline LIMIT {top}",
+            "SELECT r.run FROM runs r INDEXED BY {} WHERE {}{} ORDER BY r.run{} LIMIT 1 OFFSET {}",
             way.index,
             way.key,
             self.along(way),
-            wanted.all()
+            self.order(),
+            (most / way.arms.len()).max(1)
+        );
+        let mut ends = Vec::new();
+        for arm in &way.arms {
+            ends.extend(collect(self.connection, &ask, self.values(way, arm).collect(), |row| row.get::<_, i64>(0))?);
+        }
+        let nearest = if self.filter.oldest_first { ends.into_iter().min() } else { ends.into_iter().max() };
+        Ok(nearest)
+    }
+
+    fn order(&self) -> &'static str {
+        if self.filter.oldest_first { "" } else { " DESC" }
+    }
+
+    /// As much as was asked for, of runs of which one more was looked for.
+    fn cut(&self, mut found: Vec<Listed>, end: Option<i64>) -> Page {
+        let top = self.filter.top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX);
+        let is_more = found.len() > top;
+        found.truncate(top);
+        let next = if is_more { found.last().map(Listed::place) } else { end.and_then(|end| self.behind(end)) };
+        let end = end.filter(|_| found.len() < top);
+        Page { rows: found.into_iter().map(|listed| listed.id).collect(), next, end }
+    }
+
+    /// Before all runs with the next id: no organization has an empty name.
+    fn behind(&self, end: i64) -> Option<Place> {
+        let next = if self.filter.oldest_first { end.checked_add(1) } else { end.checked_sub(1) };
+        let run_id = u64::try_from(next?).ok()?;
+        Some(Place::from(RunsBefore { run_id, organization: String::new(), pipeline: 0 }))
+    }
+
+    /// What fits along one way, and one more than was asked for, if there is one.
+    fn along_way(&self, way: &Way, wanted: &Conditions) -> rusqlite::Result<Vec<Listed>> {
+        let top = self.filter.top.map_or(-1, |top| i64::from(top) + 1);
+        let ask = format!(
+            "SELECT r.run, r.organization, r.pipeline, r.id FROM runs r INDEXED BY {} WHERE {}{} AND {} \
+             ORDER BY r.run{}, r.organization, r.pipeline LIMIT {top}",
+            way.index,
+            way.key,
+            self.along(way),
+            wanted.all(),
+            self.order()
         );
         let mut found = Vec::new();
         for arm in &way.arms {
@@ -249,8 +333,7 @@ impl Asked<'_> {
             // The rest of the order is ascending either way.
             found.sort_by_key(|listed| std::cmp::Reverse(listed.run));
         }
-        found.truncate(self.filter.top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX));
-        Ok(found.into_iter().map(|listed| listed.id).collect())
+        Ok(found)
     }
 
     /// The span as a part of a way that has the run's id in its index.
@@ -375,11 +458,54 @@ mod tests {
         let mut full = 0;
         for n in 0..1_500 {
             let (scope, filter) = filter(&c, n);
-            let found = rows(&c, &scope, &filter).unwrap();
-            assert_eq!(found, plain(&c, &scope, &filter), "{n}: {filter:?} {scope:?}");
-            full += u32::from(!found.is_empty());
+            let found = page(&c, &scope, &filter, MOST_LOOKED_AT).unwrap();
+            assert_eq!(found.rows, plain(&c, &scope, &filter), "{n}: {filter:?} {scope:?}");
+            assert_eq!(found.end, None, "fewer runs than one page looks at");
+            full += u32::from(!found.rows.is_empty());
         }
         assert!(full > 300, "{full}");
+    }
+
+    #[test]
+    fn whoever_looks_on_to_the_end_finds_each_run_once() {
+        let c = catalog();
+        let (mut pages, mut empty) = (0, 0);
+        for n in 0..700 {
+            let (scope, mut filter) = filter(&c, n);
+            let all = plain(&c, &scope, &RunFilter { top: None, ..filter.clone() });
+            let (top, most) = (filter.top.map(|top| top as usize), usize::try_from(1 + n % 400).unwrap());
+            let mut found = Vec::new();
+            loop {
+                let page = page(&c, &scope, &filter, most).unwrap();
+                assert!(page.rows.len() <= top.unwrap() && page.end.is_none_or(|_| page.rows.len() < top.unwrap()));
+                (pages, empty) = (pages + 1, empty + u32::from(page.rows.is_empty()));
+                found.extend(page.rows);
+                let Some(next) = page.next else { break };
+                assert_ne!(filter.after, Some(next.clone()), "a page leads on");
+                filter.after = Some(next);
+            }
+            assert_eq!(found, all, "{n}, {most} a page: {filter:?} {scope:?}");
+        }
+        assert!(empty > 500 && pages > 2 * empty, "{empty} of {pages} pages are empty");
+    }
+
+    #[test]
+    fn a_page_that_ends_early_says_how_far_it_looked() {
+        let c = catalog();
+        let text = |text: &str| Some(text.to_owned());
+        let filter =
+            RunFilter { result: text("succeeded"), branch: text("main"), top: Some(50), ..RunFilter::default() };
+        let few = page(&c, &Scope::All, &filter, 40).unwrap();
+        let end = few.end.unwrap();
+        let ask = format!("SELECT count(*) FROM runs WHERE branch IN ('main', 'refs/heads/main') AND run >= {end}");
+        let looked_at: usize = c.query_row(&ask, [], |row| row.get(0)).unwrap();
+        assert!((20..=44).contains(&looked_at), "{looked_at}");
+        let upto = RunFilter { after: few.next, ..filter.clone() };
+        let rest = page(&c, &Scope::All, &upto, MOST_LOOKED_AT).unwrap();
+        assert!(few.rows.len() < 50 && !rest.rows.is_empty() && rest.end.is_none());
+        let of_no_time = RunFilter { until: Some(Time::from_ticks(i64::MIN)), ..filter };
+        let none = Page { rows: Vec::new(), next: None, end: None };
+        assert_eq!(page(&c, &Scope::All, &of_no_time, 40).unwrap(), none, "no block of runs is of that time");
     }
 
     #[test]

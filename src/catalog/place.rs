@@ -77,6 +77,25 @@ impl From<RunsBefore> for Place {
     }
 }
 
+impl Place {
+    /// The same as an address has it; `None` in other lists than that of runs.
+    #[must_use]
+    pub fn runs_before(&self) -> Option<RunsBefore> {
+        let [Part::Number(run), Part::Text(organization), Part::Number(pipeline)] = self.0.as_slice() else {
+            return None;
+        };
+        let (run_id, pipeline) = (u64::try_from(*run).ok()?, u64::try_from(*pipeline).ok()?);
+        Some(RunsBefore { run_id, organization: organization.clone(), pipeline })
+    }
+
+    /// In the list of approvals, behind all that were asked for at this time: no organization has an empty name.
+    pub(super) fn before_approvals_of(at: i64) -> Self {
+        let before = Part::Number(at.saturating_sub(1).saturating_neg());
+        let (none, nothing) = (|| Part::Number(0), || text(None));
+        Self(vec![before, nothing(), none(), none(), nothing(), nothing()])
+    }
+}
+
 impl Placed for Pipeline {
     const ORDER: &'static [&'static str] = &["g.organization", "coalesce(pipeline.name, '')", "g.pipeline"];
 

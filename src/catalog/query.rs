@@ -6,6 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::links::{Linked, Walk};
+use super::listing::{Listing, LookedTo};
 use super::place::{Place, Placed};
 use super::rows::{
     Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineFilter, PipelineName, Run, RunDetail, RunFilter,
@@ -26,10 +27,8 @@ const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project
                            r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, \
                            (SELECT f.folder FROM runs f WHERE f.organization = g.organization AND f.pipeline = g.pipeline \
                               AND f.folder IS NOT NULL ORDER BY f.run DESC LIMIT 1), \
-                           (SELECT repository FROM (SELECT b.repository FROM runs b WHERE b.organization = g.organization \
-                              AND b.pipeline = g.pipeline AND b.repository IS NOT NULL ORDER BY b.run DESC LIMIT 100) \
-                              GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1) \
-                         FROM (SELECT p.organization, p.pipeline, p.runs, coalesce(l.live, 0) AS live, \
+                           g.repository \
+                         FROM (SELECT p.organization, p.pipeline, p.runs, p.repository, coalesce(l.live, 0) AS live, \
                                  (SELECT max(b.run) FROM runs b WHERE b.organization = p.organization AND b.pipeline = p.pipeline) AS last \
                                FROM pipelines p LEFT JOIN (SELECT organization, pipeline, count(*) AS live FROM runs INDEXED BY runs_live \
                                  WHERE state IS NOT 'completed' GROUP BY organization, pipeline) l \
@@ -39,14 +38,48 @@ const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project
                          LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization AND pipeline.id = CAST(g.pipeline AS TEXT)";
 
 impl Catalog {
-    /// Runs, newest first: by run id descending, then organization.
+    /// Runs, newest first: by run id descending, then organization. No more of them than are found at one look: see
+    /// [`Listing::looked_to`].
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn page_of_runs(&self, filter: &RunFilter) -> Result<Listing<Run>, CatalogError> {
+        let (filter, scope) = (filter.clone(), self.scope.clone());
+        let read = move |c: &Connection| {
+            let page = pages::page(c, &scope, &filter, pages::MOST_LOOKED_AT)?;
+            let looked_to = page.end.map(|end| looked_to(c, &scope, end)).transpose()?;
+            let items = page.rows.into_iter().map(|id| whole(c, id)).collect::<rusqlite::Result<_>>()?;
+            Ok(Listing { items, next: page.next, looked_to })
+        };
+        Ok(self.file.read(read).await?)
+    }
+
+    /// The same, however far has to be looked for as many as were asked for: for who can wait.
     ///
     /// # Errors
     /// When the catalog's file fails.
     pub async fn runs(&self, filter: &RunFilter) -> Result<Vec<Run>, CatalogError> {
-        let (filter, scope) = (filter.clone(), self.scope.clone());
-        let read = move |c: &Connection| pages::rows(c, &scope, &filter)?.into_iter().map(|id| whole(c, id)).collect();
-        Ok(self.file.read(read).await?)
+        self.runs_telling(filter, |_| {}).await
+    }
+
+    /// The same, telling how far it is where that takes several looks.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn runs_telling(
+        &self,
+        filter: &RunFilter,
+        mut looking: impl FnMut(LookedTo),
+    ) -> Result<Vec<Run>, CatalogError> {
+        let (mut filter, mut found) = (filter.clone(), Vec::new());
+        loop {
+            let page = self.page_of_runs(&filter).await?;
+            let count = u32::try_from(page.items.len()).unwrap_or(u32::MAX);
+            found.extend(page.items);
+            let Some((looked_to, next)) = page.looked_to.zip(page.next) else { return Ok(found) };
+            looking(looked_to);
+            filter = RunFilter { top: filter.top.map(|top| top.saturating_sub(count)), after: Some(next), ..filter };
+        }
     }
 
     /// The runs with this id: several when several organizations have one.
@@ -269,6 +302,20 @@ pub(super) fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
     })
 }
 
+/// Of runs that the reader may not see nothing is told.
+fn looked_to(connection: &Connection, scope: &Scope, end: i64) -> rusqlite::Result<LookedTo> {
+    let mut wanted = Conditions::default();
+    wanted.add("r.run = ?", [Value::Integer(end)]);
+    wanted.add_scope(scope, "r");
+    let ask = format!(
+        "SELECT max(coalesce(r.queued, r.started, r.finished)) FROM runs r LEFT JOIN names project ON \
+           project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id{}",
+        wanted.text()
+    );
+    let at = collect(connection, &ask, wanted.values, |row| time(row, 0))?.into_iter().flatten().next();
+    Ok(LookedTo { run_id: u64::try_from(end).ok(), at })
+}
+
 /// The run of this row.
 fn whole(connection: &Connection, id: i64) -> rusqlite::Result<Run> {
     let run = connection.prepare_cached(&format!("{RUNS} WHERE r.id = ?"))?.query_row([id], run)?;
@@ -402,4 +449,50 @@ fn pipeline(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
         repository: row.get(14)?,
         owner: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What most of the latest 100 runs built that said one, as one question.
+    const PLAIN: &str = "SELECT p.pipeline, p.repository, (SELECT repository FROM (SELECT r.repository FROM runs r \
+        WHERE r.organization = p.organization AND r.pipeline = p.pipeline AND r.repository IS NOT NULL \
+        ORDER BY r.run DESC LIMIT 100) GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1) FROM pipelines p";
+
+    #[test]
+    fn a_pipeline_builds_what_most_of_its_latest_runs_built() {
+        let c = Connection::open_in_memory().unwrap();
+        c.execute_batch(include_str!("schema.sql")).unwrap();
+        let mut state = 7_u32;
+        let mut next = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 16) % below
+        };
+        let mut seen = std::collections::BTreeSet::new();
+        for step in 0..3_000 {
+            let (run, pipeline) = (step / 3 + next(300), next(2));
+            let most = Some(["a", "b", "c"][step as usize / 700 % 3]);
+            let repository = [None, Some("b"), most, most][next(4) as usize];
+            match next(6) {
+                0 => c.execute("DELETE FROM runs WHERE run = ? AND pipeline = ?", (run, pipeline)),
+                1 => c.execute(
+                    "UPDATE runs SET repository = ? WHERE run = ? AND pipeline = ?",
+                    (repository, run, pipeline),
+                ),
+                _ => c.execute(
+                    "INSERT OR IGNORE INTO runs (organization, run, pipeline, repository) VALUES ('x', ?, ?, ?)",
+                    (run, pipeline, repository),
+                ),
+            }
+            .unwrap();
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+            for (pipeline, kept, plain) in collect(&c, PLAIN, Vec::new(), read).unwrap() {
+                let (pipeline, kept, plain): (u32, Option<String>, Option<String>) = (pipeline, kept, plain);
+                assert_eq!(kept, plain, "pipeline {pipeline}, step {step}");
+                seen.insert(kept);
+            }
+        }
+        assert!(seen.len() > 2, "{seen:?}");
+    }
 }

@@ -39,31 +39,53 @@ CREATE TABLE pipelines (
     organization TEXT NOT NULL,
     pipeline INTEGER NOT NULL,
     runs INTEGER NOT NULL,
+    repository TEXT, -- what most of the latest 100 runs built that said one
     PRIMARY KEY (organization, pipeline)
 ) WITHOUT ROWID;
--- Where in the order of runs to look for what is recent: the latest time of each 1,024 ids. It never grows less.
+-- Where in the order of runs to look for what is of some time: the latest and the earliest time of each 1,024 ids. The
+-- one never grows less, the other never greater.
 CREATE TABLE blocks (
     organization TEXT NOT NULL,
     block INTEGER NOT NULL,
     latest INTEGER NOT NULL,
+    earliest INTEGER NOT NULL,
     PRIMARY KEY (organization, block)
 ) WITHOUT ROWID;
 CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN
-    INSERT INTO pipelines (organization, pipeline, runs) VALUES (new.organization, new.pipeline, 1)
+    INSERT INTO pipelines (organization, pipeline, runs, repository)
+        VALUES (new.organization, new.pipeline, 1, new.repository)
         ON CONFLICT DO UPDATE SET runs = runs + 1;
-    INSERT INTO blocks (organization, block, latest)
-        VALUES (new.organization, new.run >> 10, coalesce(new.queued, new.started, new.finished, 0))
-        ON CONFLICT DO UPDATE SET latest = excluded.latest WHERE excluded.latest > latest;
+    -- One more of what most of them built anyway changes nothing.
+    UPDATE pipelines SET repository = NULL WHERE organization = new.organization AND pipeline = new.pipeline
+        AND new.repository IS NOT NULL AND repository IS NOT new.repository;
+    INSERT INTO blocks (organization, block, latest, earliest)
+        VALUES (new.organization, new.run >> 10, coalesce(new.queued, new.started, new.finished, 0),
+          coalesce(new.queued, new.started, new.finished, 9223372036854775807))
+        ON CONFLICT DO UPDATE SET latest = max(latest, excluded.latest), earliest = min(earliest, excluded.earliest)
+          WHERE excluded.latest > latest OR excluded.earliest < earliest;
 END;
 CREATE TRIGGER runs_moved AFTER UPDATE OF queued, started, finished ON runs
-    WHEN coalesce(new.queued, new.started, new.finished) > coalesce(old.queued, old.started, old.finished, 0) BEGIN
-    UPDATE blocks SET latest = coalesce(new.queued, new.started, new.finished)
-        WHERE organization = new.organization AND block = new.run >> 10
-          AND latest < coalesce(new.queued, new.started, new.finished);
+    WHEN coalesce(new.queued, new.started, new.finished) <> coalesce(old.queued, old.started, old.finished, 0) BEGIN
+    UPDATE blocks SET latest = max(latest, coalesce(new.queued, new.started, new.finished)),
+          earliest = min(earliest, coalesce(new.queued, new.started, new.finished))
+        WHERE organization = new.organization AND block = new.run >> 10;
 END;
 CREATE TRIGGER runs_removed AFTER DELETE ON runs BEGIN
     UPDATE pipelines SET runs = runs - 1 WHERE organization = old.organization AND pipeline = old.pipeline;
     DELETE FROM pipelines WHERE organization = old.organization AND pipeline = old.pipeline AND runs = 0;
+    UPDATE pipelines SET repository = NULL WHERE organization = old.organization AND pipeline = old.pipeline
+        AND old.repository IS NOT NULL AND (SELECT count(*) FROM (SELECT 1 FROM runs r WHERE r.organization = old.organization
+          AND r.pipeline = old.pipeline AND r.run > old.run AND r.repository IS NOT NULL LIMIT 100)) < 100;
+END;
+CREATE TRIGGER runs_rebuilt AFTER UPDATE OF repository ON runs WHEN new.repository IS NOT old.repository BEGIN
+    UPDATE pipelines SET repository = NULL WHERE organization = new.organization AND pipeline = new.pipeline;
+END;
+-- Whoever makes it null has it found anew.
+CREATE TRIGGER pipelines_rebuilt AFTER UPDATE OF repository ON pipelines WHEN new.repository IS NULL BEGIN
+    UPDATE pipelines SET repository = (SELECT repository FROM (SELECT r.repository FROM runs r
+          WHERE r.organization = new.organization AND r.pipeline = new.pipeline AND r.repository IS NOT NULL
+          ORDER BY r.run DESC LIMIT 100) GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1)
+        WHERE organization = new.organization AND pipeline = new.pipeline;
 END;
 CREATE TABLE stages (
     run INTEGER NOT NULL,
@@ -97,9 +119,12 @@ CREATE TABLE approvals (
     requested INTEGER,
     decided INTEGER,
     approvers TEXT NOT NULL, -- a JSON array of names
+    at INTEGER AS (coalesce(requested, decided, 0)),
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
-CREATE INDEX approvals_status ON approvals (status COLLATE NOCASE);
+-- The ways to a page of approvals, in the order of the list.
+CREATE INDEX approvals_at ON approvals (at);
+CREATE INDEX approvals_status ON approvals (status COLLATE NOCASE, at);
 -- Names that ids had last: run events carry ids only, and things are renamed.
 CREATE TABLE names (
     kind TEXT NOT NULL, -- project, pipeline or environment
@@ -174,9 +199,11 @@ CREATE TABLE release_approvals (
     requested INTEGER,
     decided INTEGER,
     approvers TEXT NOT NULL, -- a JSON array of names
+    at INTEGER AS (coalesce(requested, decided, 0)),
     PRIMARY KEY (release, id)
 ) WITHOUT ROWID;
-CREATE INDEX release_approvals_status ON release_approvals (status COLLATE NOCASE);
+CREATE INDEX release_approvals_at ON release_approvals (at);
+CREATE INDEX release_approvals_status ON release_approvals (status COLLATE NOCASE, at);
 CREATE TABLE release_artifacts (
     release INTEGER NOT NULL,
     alias TEXT NOT NULL,
@@ -219,6 +246,15 @@ CREATE TABLE kinds (
     project_id TEXT NOT NULL,
     environment INTEGER NOT NULL,
     PRIMARY KEY (organization, pipeline, stage, project_id, environment)
+) WITHOUT ROWID;
+
+-- Runs of which is to be found anew what they brought to environments, the newest first: deployed.rs takes them in slices.
+CREATE TABLE to_find (
+    organization TEXT NOT NULL,
+    kind TEXT NOT NULL, -- all runs of a pipeline or of a project
+    id TEXT NOT NULL,
+    upto INTEGER NOT NULL, -- those with greater ids are done
+    PRIMARY KEY (organization, kind, id)
 ) WITHOUT ROWID;
 
 -- What came to environments, whoever says so: deployed.rs keeps it in step with the tables that it follows from.

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::looking::Looking;
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::catalog::{
@@ -39,7 +40,7 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         if rows.is_empty() {
             context.output.say("nothing matches");
             for (named, asked) in asked_for(&get) {
-                let known = reader.catalog.known(named).await?;
+                let known = reader.catalog.known(named, asked).await?;
                 view::unknown_note(named, asked, &known).into_iter().for_each(|note| context.output.say(&note));
             }
         }
@@ -141,10 +142,7 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
     let Reader { parts, catalog } = reader;
     catalog.refresh(parts.store.as_ref()).await?;
     match get {
-        Get::Runs(args) => {
-            let filter = filter(&args.filter, context.clock().now());
-            Ok(Rows::Runs(catalog.runs(&filter).await?))
-        }
+        Get::Runs(args) => Ok(Rows::Runs(runs(context, catalog, args).await?)),
         Get::Run(args) => {
             let mut detail = one(context, catalog, args).await?;
             detail.owner = owner_of_run(context, &detail).map(Into::into);
@@ -195,6 +193,14 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
         }
         Get::Gaps(args) => Ok(Rows::Gaps(catalog.gaps(&gaps(args, context.clock().now())).await?)),
     }
+}
+
+async fn runs(context: &Context, catalog: &Catalog, args: &cli::GetRuns) -> Result<Vec<Run>, Failure> {
+    let mut looking = Looking::new(context);
+    let filter = filter(&args.filter, context.clock().now());
+    let found = catalog.runs_telling(&filter, |to| looking.reached(to)).await?;
+    looking.end();
+    Ok(found)
 }
 
 /// The gaps that make these rows uncertain: what is not there may have been lost.

@@ -18,6 +18,7 @@ mod failure;
 mod forget;
 mod get;
 mod import;
+mod looking;
 mod man;
 mod output;
 mod parts;

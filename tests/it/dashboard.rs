@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use crate::api::many_runs;
 use crate::support::{Local, folder, open_access, time};
 
 /// Markup that runs, an end of an attribute, and a mark that turns the line around.
@@ -325,6 +326,20 @@ async fn pages_of_runs_lead_on_to_the_last_one() {
     }
     assert!(all > 100);
     assert_eq!(shown, all);
+}
+
+#[tokio::test]
+async fn a_page_of_runs_that_ends_early_leads_further_back() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    many_runs(&dashboard.local);
+    let page = dashboard.page("/runs?branch=main&result=succeeded").await;
+    assert!(page.contains("Nothing among the runs down to 11000") && !page.contains("No run matches"), "{page}");
+    let further = hrefs(&page).find(|href| href.contains("before=")).unwrap();
+    assert_eq!(page.matches("rel=\"next\"").count(), 1);
+    let page = dashboard.page(&further).await;
+    assert!(page.contains("/runs/10003") && !page.contains("Look further back"), "{page}");
+    let page = dashboard.page("/runs?branch=main&result=succeeded&before=9%7E0%7E").await;
+    assert!(page.contains("Nothing further back"), "{page}");
 }
 
 #[tokio::test]

@@ -192,7 +192,7 @@ impl Desk {
         let mut notes = BTreeSet::new();
         for (named, value) in asked {
             if let Some(value) = value {
-                let known = self.catalog.known(*named).await?;
+                let known = self.catalog.known(*named, value).await?;
                 notes.extend(crate::view::unknown_note(*named, value, &known));
             }
         }

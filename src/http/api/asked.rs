@@ -67,6 +67,10 @@ pub(super) struct Limit(u32);
 impl Limit {
     const MOST: u32 = 200;
 
+    pub(super) fn most(self) -> u32 {
+        self.0
+    }
+
     /// One more, to see whether there is more.
     pub(super) fn and_one(self) -> u32 {
         self.0 + 1

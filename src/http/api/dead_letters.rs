@@ -84,7 +84,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         None => false,
     };
     let next_cursor = last.filter(|_| more).map(|last| page::written(LIST, &(last.dead.ticks(), last.id)));
-    Ok(Json(Page { items: letters, next_cursor }.map(json)))
+    Ok(Json(Page { items: letters, next_cursor, looked_to: None }.map(json)))
 }
 
 fn place(cursor: &str) -> Result<After, Problem> {

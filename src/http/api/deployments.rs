@@ -101,8 +101,8 @@ pub(super) async fn approvals(
         project,
         status,
         since: since.map(|since| since.resolve(reader.clock.now())),
-        top: Some(limit.and_one()),
+        top: Some(limit.most()),
         after: after::<GivenApproval>(LIST, cursor.as_deref())?,
     };
-    Ok(Json(Page::of(LIST, reader.catalog.approvals(&filter).await?, limit)))
+    Ok(Json(Page::of_listing(LIST, reader.catalog.page_of_approvals(&filter).await?)))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::asked::Limit;
-use crate::catalog::{Place, Placed};
+use crate::catalog::{Listing, LookedTo, Place, Placed};
 use crate::http::Problem;
 
 /// A page of a list.
@@ -16,11 +16,16 @@ pub(super) struct Page<T> {
     pub(super) items: Vec<T>,
     /// What to send as `cursor` for the next page; null where this is the last one.
     pub(super) next_cursor: Option<String>,
+    /// Only where the page ended before it was full, since so much had to be looked through: up to there nothing else
+    /// fits, and behind it the next page looks on. Such a page may be empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) looked_to: Option<LookedTo>,
 }
 
 impl<T> Page<T> {
     pub(super) fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        Page { items: self.items.into_iter().map(change).collect(), next_cursor: self.next_cursor }
+        let Self { items, next_cursor, looked_to } = self;
+        Page { items: items.into_iter().map(change).collect(), next_cursor, looked_to }
     }
 }
 
@@ -31,7 +36,13 @@ impl<T: Placed> Page<T> {
         items.truncate(limit.count());
         let last = items.last().filter(|_| more);
         let next_cursor = last.map(|last| written(list, &last.place()));
-        Self { items, next_cursor }
+        Self { items, next_cursor, looked_to: None }
+    }
+
+    /// Of a list that is looked through part by part.
+    pub(super) fn of_listing(list: &str, listing: Listing<T>) -> Self {
+        let Listing { items, next, looked_to } = listing;
+        Self { items, next_cursor: next.map(|place| written(list, &place)), looked_to }
     }
 }
 

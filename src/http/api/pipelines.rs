@@ -54,8 +54,8 @@ pub(super) async fn list(
     let filter =
         PipelineFilter { organization, project, after, top: Some(limit.and_one()), ..PipelineFilter::default() };
     let page = Page::of(LIST, reader.catalog.pipelines_of(&filter).await?, limit);
-    let Page { items, next_cursor } = page;
-    Ok(Json(Page { items: with_health(&reader, items).await?, next_cursor }))
+    let Page { items, next_cursor, looked_to } = page;
+    Ok(Json(Page { items: with_health(&reader, items).await?, next_cursor, looked_to }))
 }
 
 /// One pipeline.

@@ -86,12 +86,12 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         commit: wanted.commit,
         until: None,
         since: wanted.since.map(|since| since.resolve(reader.clock.now())),
-        top: Some(limit.and_one()),
+        top: Some(limit.most()),
         after: after::<Run>(sort.list(), wanted.cursor.as_deref())?,
         oldest_first: sort == Sort::Oldest,
         requested_for: None,
     };
-    Ok(Json(Page::of(sort.list(), reader.catalog.runs(&filter).await?, limit)))
+    Ok(Json(Page::of_listing(sort.list(), reader.catalog.page_of_runs(&filter).await?)))
 }
 
 /// One run with stages, jobs, approvals, failure, deployments, links and timeline.

@@ -8,12 +8,12 @@ use serde::Deserialize;
 use super::frame::Frame;
 use super::html::{Badge, Dot, When, branch, named, part, query, said, short, taken, web};
 use super::page;
-use crate::catalog::{Place, Run, RunFilter, RunsBefore, Stage};
+use crate::catalog::{Listing, LookedTo, Place, Run, RunFilter, RunsBefore, Stage};
 use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 
-const TOP: usize = 50;
+const TOP: u32 = 50;
 const DAY: u64 = 86_400;
 
 /// The filters, as the address has them.
@@ -64,8 +64,7 @@ impl Asked {
             since: days.map(|days| now.minus(Duration::from_secs(days.saturating_mul(DAY)))),
             requested_for: self.who.clone(),
             after: self.place().map(Place::from),
-            // One more tells whether there is a next page.
-            top: u32::try_from(TOP + 1).ok(),
+            top: Some(TOP),
             ..RunFilter::default()
         }
     }
@@ -106,6 +105,13 @@ struct Runs {
     next: Option<String>,
     first: Option<String>,
     filtered: bool,
+    looked_to: Option<Looked>,
+}
+
+/// How far was looked, where the page ended before it was full.
+struct Looked {
+    run_id: u64,
+    when: Option<When>,
 }
 
 /// A text to filter by.
@@ -173,18 +179,18 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     if asked.days.as_ref().is_some_and(|days| days.parse::<u64>().is_err()) {
         return Err(Problem::bad_request("`days` is a number, such as 7."));
     }
-    let mut runs = reader.catalog.runs(&asked.filter(now)).await?;
-    let more = runs.len() > TOP;
-    runs.truncate(TOP);
-    let last = runs.last().filter(|_| more).map(|run| RunsBefore::from(run).to_string());
+    let Listing { items: runs, next, looked_to } = reader.catalog.page_of_runs(&asked.filter(now)).await?;
+    let next = next.and_then(|place| place.runs_before()).map(|before| before.to_string());
+    let looked = |to: LookedTo| Some(Looked { run_id: to.run_id?, when: to.at.map(|at| When::of(at, now)) });
     page(&Runs {
         frame: Frame::of(&reader, "/runs").await?,
         fields: fields(&asked),
         choices: choices(&asked),
         rows: runs.iter().map(|run| RunRow::of(run, now)).collect(),
-        next: last.map(|last| asked.address(Some(&last))),
+        next: next.map(|next| asked.address(Some(&next))),
         first: asked.place().map(|_| asked.address(None)),
         filtered: asked.is_any(),
+        looked_to: looked_to.and_then(looked),
     })
 }
 

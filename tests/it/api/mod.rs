@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use insta::assert_snapshot;
-use pipetrail::catalog::Catalog;
+use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Fact, HookLook, Scope};
@@ -20,7 +20,7 @@ use pipetrail::http::{Limits, Readers, Server, readers};
 use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
 use reqwest::{Client, Response};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -322,6 +322,37 @@ async fn pages_stay_what_they_are_while_runs_come() {
         assert_eq!(distinct.len(), paged.len(), "{sort}: none twice");
         assert!(before.iter().all(|run| distinct.contains(run)), "{sort}: none left out");
     }
+}
+
+/// Many runs on one branch, and none of them succeeded: no index leads to what is asked for.
+pub(crate) fn many_runs(local: &Local) {
+    let fill = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 6000) \
+                INSERT INTO runs (run, organization, pipeline, project_name, branch, state, result, queued) \
+                SELECT 10000 + n, 'fabrikam', 7, 'much', 'refs/heads/main', 'completed', \
+                  CASE WHEN n = 3 THEN 'succeeded' ELSE 'odd' END, 17000000000000000 + n * 10000000 FROM n";
+    rusqlite::Connection::open(local.file.path()).unwrap().execute_batch(fill).unwrap();
+}
+
+#[tokio::test]
+async fn a_page_that_looked_through_much_ends_and_says_how_far_it_came() {
+    let bench = Bench::empty().await;
+    many_runs(&bench.local);
+    let path = "/api/v1/runs?branch=main&result=succeeded";
+    let page = bench.json(path).await;
+    assert_eq!(page["items"], json!([]));
+    assert_eq!(page["lookedTo"], json!({"runId": 11_000, "at": "2023-11-14T22:30:00Z"}));
+    let found = pages(&bench, path, async || {}).await;
+    assert_eq!(found.iter().map(|run| &run["runId"]).collect::<Vec<_>>(), [&json!(10_003)]);
+    assert!(bench.json("/api/v1/runs?branch=main").await.get("lookedTo").is_none(), "a full page says nothing of it");
+    let upward = bench.json(&format!("{path}&sort=runId")).await;
+    assert_eq!((&upward["items"][0]["runId"], &upward["lookedTo"]["runId"]), (&json!(10_003), &json!(15_001)));
+    let others = bench.serve(only(&["nothing"])).await;
+    let page = bench.client.get(format!("{others}{path}")).send().await.unwrap().text().await.unwrap();
+    let page: Value = serde_json::from_str(&page).unwrap();
+    assert!(page.get("lookedTo").is_none() && page["nextCursor"].is_null(), "{page}");
+    let filter =
+        RunFilter { branch: Some("main".to_owned()), result: Some("succeeded".to_owned()), ..RunFilter::default() };
+    assert_eq!(bench.local.catalog.runs(&filter).await.unwrap().len(), 1, "who can wait is told all");
 }
 
 #[tokio::test]
