@@ -14,6 +14,7 @@ mod examples;
 mod failure;
 mod forget;
 mod get;
+mod mcp;
 mod output;
 mod parts;
 mod publish;
@@ -51,6 +52,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Ask(args) => ask::run(context, &args).await,
         Command::Query(args) => query::run(context, &args).await,
+        Command::Mcp(args) => Box::pin(mcp::run(context, &args)).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Forget(args) => forget::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,
