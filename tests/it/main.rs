@@ -46,6 +46,7 @@ mod merge_laws_release;
 mod metrics;
 mod process;
 mod proxy;
+mod questions;
 mod reconcile;
 mod reference;
 mod releases;
