@@ -21,7 +21,7 @@
 //! | [`store`] | records, their facts, and the log of what changed |
 //! | [`catalog`] | the read model: every reader asks here |
 //! | [`view`] | from the catalog's rows to what people read. Pure |
-//! | [`ask`] | questions with typed arguments, answered from the catalog |
+//! | [`ask`] | questions with typed arguments or in words, answered from the catalog; a model may choose and word, no more |
 //! | [`publish`] | what other programs read: Spektate's table |
 //! | [`cmd`] | one file a subcommand; [`cli`] and [`config`] say what they are called with |
 //!

@@ -61,6 +61,7 @@ fn flags(cli: &Cli) -> Flags {
         | Command::DeadLetter(_)
         | Command::Ask(_)
         | Command::Query(_)
+        | Command::Mcp(_)
         | Command::Purge(_)
         | Command::Forget(_)
         | Command::Backup(_)

@@ -1,13 +1,15 @@
-//! A question in words, answered: by the built-in planner, since no model is configured.
+//! A question in words, answered: by a model, or by the built-in planner where none is configured.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use super::model::{Model, Progress};
 use super::planner::{Plan, Refusal, Vocabulary};
 use super::tools::{Citation, Desk, Found, Tool, ToolError};
+use super::when::{Said, WindowError};
 use crate::catalog::{CatalogError, EnvironmentFilter, Gap, PipelineFilter, RunFilter, Sampled, rfc3339};
-use crate::domain::Time;
+use crate::domain::{ProjectName, Scope, Time};
 
 /// Branches that had a run since then are names that a question may hold.
 const LATELY: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
@@ -19,8 +21,60 @@ const MOST_NAMES: u32 = 10_000;
 #[serde(rename_all = "camelCase")]
 pub enum AnswerStatus {
     Ok,
+    /// The tables are right; the words of the model were not, or it came to no end, and are left out.
+    Partial,
     /// It was not understood as a whole, or is about what is not known; `answer` says what is missing.
     Refused,
+    /// The model does not answer.
+    Unavailable,
+}
+
+/// A question in words.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Question {
+    pub text: String,
+    /// What was said before, the oldest first. Only a model reads it.
+    pub history: Vec<Turn>,
+    /// The name or id of a project: no other is looked at.
+    pub project: Option<String>,
+    /// Where the time begins and ends that is meant where the question names none.
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+impl From<&str> for Question {
+    fn from(text: &str) -> Self {
+        Self { text: text.to_owned(), ..Self::default() }
+    }
+}
+
+/// One message before the question.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Turn {
+    pub role: Speaker,
+    pub content: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Speaker {
+    User,
+    Assistant,
+}
+
+/// What a model took.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Usage {
+    /// Requests to the model.
+    pub rounds: u32,
+    /// Calls of tools.
+    pub calls: usize,
+    pub prompt_tokens: u64,
+    pub completion_tokens: u64,
+    /// How often its words held a number that no tool found.
+    pub guard_hits: u32,
 }
 
 /// An answer with all that it rests on.
@@ -43,6 +97,7 @@ pub struct Answer {
     pub gaps: Vec<Gap>,
     /// Which model took part; null is none.
     pub model: Option<String>,
+    pub usage: Option<Usage>,
     /// Questions near it that can be answered, where this one was not understood.
     pub examples: Vec<&'static str>,
 }
@@ -65,11 +120,69 @@ pub struct AnswerQuery {
 }
 
 impl Desk {
-    /// Answers a question in words, or says what of it was not understood.
+    /// Answers a question in words, by the model where there is one, or says what of it was not understood.
     ///
     /// # Errors
     /// When the catalog's file fails.
-    pub async fn answer(&self, question: &str) -> Result<Answer, CatalogError> {
+    pub async fn answer(
+        &self,
+        question: &Question,
+        model: Option<&Model>,
+        progress: &Progress,
+    ) -> Result<Answer, CatalogError> {
+        let started = std::time::Instant::now();
+        let answer = match self.narrowed(question).await? {
+            Ok(desk) => match model {
+                Some(model) => Box::pin(model.answer(&desk, question, progress)).await?,
+                None => desk.plan(&question.text).await?,
+            },
+            Err(why) => Answer::refused(why, Vec::new()),
+        };
+        let calls: Vec<_> = answer.queries.iter().map(|query| query.tool).collect();
+        tracing::info!(
+            question_chars = question.text.chars().count(),
+            ?calls,
+            status = ?answer.status,
+            model = answer.model.as_deref(),
+            duration_ms = started.elapsed().as_millis(),
+            "ask: answered"
+        );
+        Ok(answer)
+    }
+
+    /// Cut to the project and the time of a question; or why it cannot be.
+    async fn narrowed(&self, question: &Question) -> Result<Result<Self, String>, CatalogError> {
+        let mut desk = self.clone();
+        match desk.usual_window(question) {
+            Ok(window) => desk.window = window,
+            Err(wrong) => return Ok(Err(wrong.to_string())),
+        }
+        if let Some(project) = &question.project {
+            // Of what the caller sees, so that it becomes less and never more.
+            let filter = PipelineFilter { project: Some(project.clone()), ..PipelineFilter::default() };
+            let pipelines = self.catalog.pipelines_of(&filter).await?.into_iter();
+            let mut seen: Vec<_> = pipelines
+                .filter_map(|one| Some(ProjectName { organization: Some(one.organization), project: one.project? }))
+                .collect();
+            seen.sort_unstable();
+            seen.dedup();
+            if seen.is_empty() {
+                return Ok(Err("That project is not known here.".to_owned()));
+            }
+            desk.catalog = desk.catalog.seen_by(Scope::Only(seen));
+        }
+        Ok(Ok(desk))
+    }
+
+    fn usual_window(&self, Question { from, to, .. }: &Question) -> Result<Option<super::Window>, WindowError> {
+        if from.is_none() && to.is_none() {
+            return Ok(None);
+        }
+        self.window(Said { window: None, from: from.as_deref(), to: to.as_deref() }).map(Some)
+    }
+
+    /// By the grammar, with no model.
+    async fn plan(&self, question: &str) -> Result<Answer, CatalogError> {
         let plan = match Plan::of(question, &self.vocabulary().await?) {
             Ok(plan) => plan,
             Err(Refusal { why, examples }) => return Ok(Answer::refused(why, examples)),
@@ -108,12 +221,28 @@ impl Desk {
 }
 
 impl Answer {
+    /// With nothing in it yet.
+    pub(super) fn empty(status: AnswerStatus, model: Option<String>) -> Self {
+        Self {
+            status,
+            answer: String::new(),
+            tables: Vec::new(),
+            citations: Vec::new(),
+            queries: Vec::new(),
+            interpretation: String::new(),
+            data_through: None,
+            gaps: Vec::new(),
+            model,
+            usage: None,
+            examples: Vec::new(),
+        }
+    }
+
     fn of(plan: Plan, found: Found) -> Self {
         let interpretation = interpretation(&plan, &found);
         let mut answer = vec![sentence(&plan, &found)];
         answer.extend(found.notes);
         Self {
-            status: AnswerStatus::Ok,
             answer: answer.join("\n"),
             citations: found.citations,
             queries: vec![AnswerQuery {
@@ -126,24 +255,12 @@ impl Answer {
             interpretation,
             data_through: found.data_through,
             gaps: found.gaps,
-            model: None,
-            examples: Vec::new(),
+            ..Self::empty(AnswerStatus::Ok, None)
         }
     }
 
     fn refused(why: String, examples: Vec<&'static str>) -> Self {
-        Self {
-            status: AnswerStatus::Refused,
-            answer: why,
-            tables: Vec::new(),
-            citations: Vec::new(),
-            queries: Vec::new(),
-            interpretation: String::new(),
-            data_through: None,
-            gaps: Vec::new(),
-            model: None,
-            examples,
-        }
+        Self { answer: why, examples, ..Self::empty(AnswerStatus::Refused, None) }
     }
 }
 
@@ -167,8 +284,10 @@ fn sentence(plan: &Plan, found: &Found) -> String {
         if total == "1" { format!("1 {noun}") } else { format!("{total} {noun}s") }
     };
     match plan.tool {
-        Tool::Aggregate if found.rows.len() == 1 || plan.arguments.get("bucket").is_some() => {
-            format!("{} in all.", counted("row"))
+        Tool::Aggregate if plan.arguments.get("bucket").is_some() => format!("{} in all.", counted("row")),
+        Tool::Aggregate if plan.arguments.get("groupBy").is_none() => {
+            let measure = found.columns.first().copied().unwrap_or_default();
+            format!("{measure}: {}.", cell(measure).unwrap_or_else(|| "not known".to_owned()))
         }
         Tool::Aggregate => {
             let group = found.columns.first().copied().unwrap_or_default();
@@ -197,6 +316,7 @@ fn sentence(plan: &Plan, found: &Found) -> String {
         | Tool::QueryDeployments
         | Tool::DiffEnvironments
         | Tool::Trace
+        | Tool::Dora
         | Tool::ComparePeriods => format!("{}.", counted("row")),
     }
 }

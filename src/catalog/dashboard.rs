@@ -251,11 +251,13 @@ fn finished(row: &Row<'_>) -> rusqlite::Result<Finished> {
 fn passed(seen: &Seen<'_>, organization: &str, run_id: u64, commit: String) -> rusqlite::Result<Passed> {
     let source = seen.commit_source(organization, &commit)?;
     let ask = "SELECT message FROM commits WHERE source = ? AND id = ?";
-    let message = |source: String| {
-        let values = vec![Value::Text(source), Value::Text(commit.clone())];
-        Ok::<_, rusqlite::Error>(collect(seen.connection, ask, values, |row| row.get(0))?.into_iter().flatten().next())
+    let message = match source {
+        None => None,
+        Some(source) => {
+            let values = vec![Value::Text(source), Value::Text(commit.clone())];
+            collect(seen.connection, ask, values, |row| row.get::<_, Option<String>>(0))?.into_iter().flatten().next()
+        }
     };
-    let message = source.map_or(Ok(None), message)?;
     Ok(Passed { run_id, commit, message })
 }
 

@@ -13,7 +13,7 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::dashboard::RunsBefore;
 use super::place::Place;
-use super::query::{Conditions, collect};
+use super::query::{Conditions, RUNS, collect};
 use super::rows::RunFilter;
 use crate::domain::{ProjectName, Scope, Time};
 
@@ -102,6 +102,9 @@ pub(super) struct Page {
 /// The runs that fit, as many as were asked for, and no more than are found among so many candidates.
 pub(super) fn page(connection: &Connection, scope: &Scope, filter: &RunFilter, most: usize) -> rusqlite::Result<Page> {
     let asked = Asked { connection, filter, span: span(connection, filter)? };
+    if filter.signature.is_some() {
+        return Ok(asked.cut(asked.with_signature(scope)?, None));
+    }
     let mut wanted = Conditions::default();
     let mut ways = asked.conditions(&mut wanted)?;
     ways.extend(asked.projects(scope, &mut wanted)?);
@@ -308,6 +311,18 @@ impl Asked<'_> {
         Some(Place::from(RunsBefore { run_id, organization: String::new(), pipeline: 0 }))
     }
 
+    /// Few runs have the same error, and the index of failures leads to them. One more than was asked for, if there is one.
+    fn with_signature(&self, scope: &Scope) -> rusqlite::Result<Vec<Listed>> {
+        let mut wanted = Conditions::of(self.filter);
+        wanted.add_scope(scope, "r");
+        let top = self.filter.top.map_or(-1, |top| i64::from(top) + 1);
+        let ask =
+            format!("{RUNS}{} ORDER BY r.run{}, r.organization, r.pipeline LIMIT {top}", wanted.text(), self.order());
+        collect(self.connection, &ask, wanted.values, |row| {
+            Ok(Listed { run: row.get(5)?, organization: row.get(1)?, pipeline: row.get(3)?, id: row.get(0)? })
+        })
+    }
+
     /// What fits along one way, and one more than was asked for, if there is one.
     fn along_way(&self, way: &Way, wanted: &Conditions) -> rusqlite::Result<Vec<Listed>> {
         let top = self.filter.top.map_or(-1, |top| i64::from(top) + 1);
@@ -431,6 +446,7 @@ mod tests {
             result: text(&["succeeded", "Failed", "unheardOf"]),
             commit: text(&["1", "A", "f", "z"]),
             requested_for: text(&["ada", "BEA", "nobody"]),
+            signature: None,
             since: text(&["since"]).map(|_| Time::from_ticks(i64::from(n % 16_000))),
             until: text(&["until"]).map(|_| Time::from_ticks(i64::from(n % 16_000) + 4_000)),
             top: Some(1 + n % 60),

@@ -562,6 +562,8 @@ pub struct RunFilter {
     pub until: Option<Time>,
     /// Whom it was asked for by, as the service shows them.
     pub requested_for: Option<String>,
+    /// What their first error comes to without numbers, paths and ids.
+    pub signature: Option<String>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
     /// Only what follows this one in the order of the list.

@@ -99,8 +99,13 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn count_runs(&self, filter: &RunFilter) -> Result<u64, CatalogError> {
-        let filter = RunFilter { after: None, ..filter.clone() };
-        self.fold(Sampled::Runs, &filter, 0, |count, _| *count += 1).await
+        let mut wanted = Conditions::of(&RunFilter { after: None, ..filter.clone() });
+        wanted.add_scope(&self.scope, "r");
+        let ask = format!("SELECT count(*) FROM runs r {FROM}{}", wanted.text());
+        Ok(self
+            .file
+            .read(move |c| c.prepare_cached(&ask)?.query_row(params_from_iter(wanted.values), |row| row.get(0)))
+            .await?)
     }
 }
 

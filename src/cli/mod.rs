@@ -80,10 +80,12 @@ pub enum Command {
     /// Look at runs, pipelines, environments, and what runs are about
     #[command(subcommand)]
     Get(Get),
-    /// Ask a question in words; without a model a small grammar reads it
+    /// Ask a question in words: a language model answers where one is configured, else a small grammar
     Ask(Ask),
     /// Ask one of the tools that answer questions; without one, list them
     Query(Query),
+    /// Give the tools to an assistant: the Model Context Protocol over standard input and output
+    Mcp(Mcp),
     /// Measure delivery: DORA's five metrics, with the runs behind each number
     Dora(Dora),
     /// Look after messages that were set aside
@@ -665,6 +667,15 @@ pub struct Ask {
     /// Such as: which pipelines failed most last week
     #[arg(value_name = "QUESTION", required = true)]
     pub question: Vec<String>,
+    /// A project's name or id: no other is looked at
+    #[arg(long, value_name = "PROJECT")]
+    pub project: Option<String>,
+    /// Where the time begins that is meant where the question names none: a day, a time or a duration
+    #[arg(long, value_name = "TIME")]
+    pub from: Option<String>,
+    /// Where it ends
+    #[arg(long, value_name = "TIME")]
+    pub to: Option<String>,
     /// The time zone of days and weeks, such as Europe/Berlin
     #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
     pub time_zone: Tz,
@@ -687,6 +698,13 @@ pub struct Query {
     /// What to print; without a tool, json is the schemas of all arguments
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = QueryFormat::Table)]
     pub output: QueryFormat,
+}
+
+#[derive(Debug, Args)]
+pub struct Mcp {
+    /// The time zone of days and weeks, such as Europe/Berlin
+    #[arg(long, value_name = "ZONE", default_value = "UTC", value_parser = time_zone)]
+    pub time_zone: Tz,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -20,6 +20,7 @@ mod get;
 mod import;
 mod looking;
 mod man;
+mod mcp;
 mod output;
 mod parts;
 mod publish;
@@ -58,6 +59,7 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,
         Command::Ask(args) => ask::run(context, &args).await,
         Command::Query(args) => query::run(context, &args).await,
+        Command::Mcp(args) => Box::pin(mcp::run(context, &args)).await,
         Command::Purge(args) => purge::run(context, &args).await,
         Command::Forget(args) => forget::run(context, &args).await,
         Command::Backup(args) => backup::run(context, &args).await,

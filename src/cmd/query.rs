@@ -1,12 +1,15 @@
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
-use crate::ask::{Desk, Found, Tool, ToolError};
+use crate::ask::{Desk, Found, Limits, Model, Tool, ToolError};
+use crate::catalog::Catalog;
 use crate::cli::{self, QueryFormat};
+use crate::config::ModelConfig;
 use crate::view;
 
 /// More than any question has.
@@ -18,7 +21,8 @@ pub(super) async fn run(context: &Context, args: &cli::Query) -> Result<Exit, Fa
         return Ok(Exit::Done);
     };
     let arguments = arguments(args)?;
-    let found = desk(context, args.time_zone).await?.call(tool, arguments).await.map_err(failure)?;
+    let asked = || async { desk(context, args.time_zone).await?.call(tool, arguments.clone()).await.map_err(failure) };
+    let found = again_where_damaged(context, asked).await?;
     context.output.text(&shown(&found, args.output)?)?;
     if args.output == QueryFormat::Table {
         notes(context, &found);
@@ -31,13 +35,32 @@ pub(super) async fn desk(context: &Context, zone: Tz) -> Result<Desk, Failure> {
     let parts = Parts::open_to_look(context).await?;
     let catalog = parts.catalog(context)?;
     catalog.refresh(parts.store.as_ref()).await?;
-    Ok(Desk {
+    Ok(desk_over(context, catalog, zone))
+}
+
+/// Asks once more where a replica turns out to be damaged: it is made anew.
+pub(super) async fn again_where_damaged<T, F>(context: &Context, ask: impl Fn() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let failure = match ask().await {
+        Err(failure) if failure.is_damage() => failure,
+        asked => return asked,
+    };
+    Parts::open_to_look(context).await?.catalog_anew(context)?.ok_or(failure)?;
+    ask().await
+}
+
+pub(super) fn desk_over(context: &Context, catalog: Catalog, zone: Tz) -> Desk {
+    Desk {
         catalog,
         owners: context.config.owners.clone(),
         branches: context.config.work_item_branches.clone(),
+        terms: Arc::new(context.config.terms.clone()),
         now: context.clock().now(),
         zone,
-    })
+        window: None,
+    }
 }
 
 fn arguments(args: &cli::Query) -> Result<Value, Failure> {
@@ -107,4 +130,10 @@ fn tools(format: QueryFormat) -> Result<String, Failure> {
             Ok(view::json(&schemas).map_err(anyhow::Error::from)?)
         }
     }
+}
+
+/// The model that is configured.
+pub(super) fn model(context: &Context) -> Result<Option<Model>, Failure> {
+    let make = |model: &ModelConfig| Model::new(model.endpoint.clone(), model.people, Limits::default());
+    Ok(context.config.model.as_ref().map(make).transpose().map_err(anyhow::Error::from)?)
 }

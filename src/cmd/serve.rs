@@ -12,10 +12,11 @@ use super::asking::Asking;
 use super::parts::Parts;
 use super::publish::keep_published;
 use super::purge::keep_letters_young;
+use super::query::model;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::catalog::Catalog;
-use crate::http::{self, Access, Limits, Measures, Readers, Server};
+use crate::http::{self, Access, Answering, Limits, Measures, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::sqlite::Missing;
@@ -143,6 +144,8 @@ fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: M
         }
         let readers = http::readers(readers(context, parts, catalog));
         let measures = Measures { terms: Arc::new(context.config.terms.clone()), zone: context.config.zone };
+        let answering = Answering { model: model(context)?, public_url: context.config.http.public_url.clone() };
+        let readers = readers.layer(axum::Extension(answering));
         router = router.merge(readers.layer(axum::Extension(measures)));
     }
     Ok(http::behind_gate(router, &access))

@@ -13,6 +13,7 @@ mod credentials;
 mod entry;
 mod file;
 mod metrics;
+mod model;
 mod names;
 mod owners;
 mod resolve;
@@ -35,6 +36,7 @@ use crate::domain::{BranchPattern, Names};
 
 pub use access::{AccessConfig, Group, OidcConfig, Opens, ProxyConfig, Token, User};
 pub use credentials::{HookCredentials, equal_digests};
+pub use model::ModelConfig;
 pub use resolve::{Flags, load, resolve};
 
 /// The environment: variable to value.
@@ -77,6 +79,8 @@ pub struct Config {
     pub zone: Zone,
     /// How branches name work items.
     pub work_item_branches: Vec<BranchPattern>,
+    /// Which language model answers questions; `None` leaves them to the grammar.
+    pub model: Option<ModelConfig>,
 }
 
 /// Where queue and records are kept.
@@ -444,6 +448,36 @@ pub const SETTINGS: &[Setting] = &[
         flag: None,
         default: Some("deployments"),
         meaning: "The table that Spektate reads",
+    },
+    Setting {
+        variable: "PIPETRAIL_MODEL_URL",
+        key: Some("model_url"),
+        flag: None,
+        default: None,
+        meaning: "The base address of the language model that answers questions, such as https://api.openai.com/v1, \
+                  http://localhost:11434/v1 or https://RESOURCE.openai.azure.com; with `?api-version=` it is Azure's classic \
+                  form. Without it a small grammar answers",
+    },
+    Setting {
+        variable: "PIPETRAIL_MODEL",
+        key: Some("model"),
+        flag: None,
+        default: None,
+        meaning: "The model's name; on Azure the deployment's",
+    },
+    Setting {
+        variable: "PIPETRAIL_MODEL_KEY",
+        key: Some("model_key"),
+        flag: None,
+        default: None,
+        meaning: "Its key; on Azure Microsoft Entra is asked where it is missing",
+    },
+    Setting {
+        variable: "PIPETRAIL_MODEL_NAMES",
+        key: Some("model_names"),
+        flag: None,
+        default: Some("off"),
+        meaning: "Whether the names of people go to the model: `on` or `off`",
     },
     Setting {
         variable: "PIPETRAIL_LOG_FORMAT",

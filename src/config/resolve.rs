@@ -9,6 +9,7 @@ use super::access::{access, beyond_this_machine};
 use super::ado::ado;
 use super::azure::{FOR_HOOKS, azure, names_an_account, spektate};
 use super::file::File;
+use super::model::model;
 use super::names::names;
 use super::owners;
 use super::sources::Sources;
@@ -123,8 +124,8 @@ pub fn resolve(
     let dead_letter_age = sources.parse(age, None, parse_age);
     let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, dead_letter_age, ..work };
     let (names, names_key) = names(&mut sources, flags.names);
-    let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
-    let work_item_branches = sources.parse(branches, BranchPattern::usual(), owners::branches);
+    let work_item_branches = work_item_branches(&mut sources);
+    let model = model(&mut sources);
     let color = environment.get("NO_COLOR").is_none_or(|value| value.is_empty());
     if sources.faults.is_empty() {
         let account_is_named = names_an_account(&sources);
@@ -148,10 +149,16 @@ pub fn resolve(
             terms,
             zone,
             work_item_branches,
+            model,
         })
     } else {
         Err(Faults(sources.faults))
     }
+}
+
+fn work_item_branches(sources: &mut Sources<'_>) -> Vec<BranchPattern> {
+    let branches = sources.text(None, "PIPETRAIL_WORK_ITEM_BRANCHES", "work_item_branches");
+    sources.parse(branches, BranchPattern::usual(), owners::branches)
 }
 
 fn log(sources: &mut Sources<'_>, flag: Option<String>) -> LogConfig {

@@ -11,6 +11,7 @@ mod counted;
 mod flux;
 mod health;
 mod hooks;
+mod mcp;
 mod pages;
 mod problem;
 mod reader;
@@ -29,6 +30,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 
 pub use access::{Access, behind_gate};
+pub use api::Answering;
 use health::Probed;
 pub use problem::Problem;
 use reader::HookLooks;
@@ -91,7 +93,7 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
 
 /// The API and the dashboard. To be merged with other routes.
 pub fn readers(readers: Readers) -> Router {
-    let routes = api::routes().merge(pages::routes()).layer(Extension(HookLooks::default()));
+    let routes = api::routes().merge(pages::routes()).merge(mcp::routes()).layer(Extension(HookLooks::default()));
     routes.layer(middleware::from_fn(counted::counted)).with_state(readers)
 }
 

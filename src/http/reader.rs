@@ -98,6 +98,7 @@ pub(crate) struct Reader {
     pub(crate) owners: Owners,
     pub(crate) branches: Vec<BranchPattern>,
     pub(crate) chains: Chains,
+    pub(crate) measures: Measures,
     pub(crate) looks: HookLooks,
     pub(crate) letters: LetterCount,
 }
@@ -118,7 +119,8 @@ where
         let catalog = catalog.seen_by(caller.scope.clone());
         let looks = parts.extensions.get().cloned().unwrap_or_default();
         let letters = parts.extensions.get().cloned().unwrap_or_default();
-        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, looks, letters })
+        let measures = parts.extensions.get().cloned().unwrap_or_default();
+        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, measures, looks, letters })
     }
 }
 

@@ -96,7 +96,7 @@ async function tell(id, name) {
 const PLACES = [
   ["/", "Overview"], ["/?scope=mine", "Overview"], ["/?scope=team", "Overview"], ["/runs", "Runs"],
   ["/runs/480", /20191002\.3 run 480/], ["/pipelines", "Pipelines"], ["/environments", "Environments"], ["/deployments", "Deployments"],
-  ["/dora", "Delivery"], ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
+  ["/dora", "Delivery"], ["/ask", "Ask"], ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
   ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
 ];
 
@@ -134,6 +134,38 @@ test("delivery metrics are there, with the runs behind them", async () => {
   assert.equal(await page.getByRole("img", { name: /in time/ }).count(), 5);
   await page.getByRole("region", { name: "Deployments" }).getByRole("link", { name: /spartan/ }).first().click();
   await page.getByRole("heading", { level: 1, name: /run \d+/ }).waitFor();
+  await close(page);
+});
+
+test("a question is asked and answered, with what it rests on, without a script, too", async () => {
+  for (const javaScriptEnabled of [true, false]) {
+    const page = await open("/ask", { javaScriptEnabled });
+    await page.getByLabel("Question").fill("which pipelines failed most last 30 days");
+    await page.getByRole("button", { name: "Ask" }).click();
+    await page.getByRole("heading", { name: "Answer" }).waitFor();
+    assert.ok(await page.getByRole("img", { name: /failed/ }).isVisible());
+    assert.match(await page.getByRole("region", { name: /Table 1/ }).innerText(), /spartan/);
+    assert.match(await page.locator("main").innerText(), /aggregate \{.*no model took part/s);
+    if (javaScriptEnabled) {
+      assert.deepEqual(await barriers(page), []);
+      await page.setViewportSize({ width: 360, height: 740 });
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= 360, `${wide} px`);
+    }
+    const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: /as CSV/ }).click()]);
+    assert.equal(file.suggestedFilename(), "aggregate.csv");
+    await page.locator("#runs + p a").first().click();
+    await page.getByRole("heading", { level: 1, name: /run \d+/ }).waitFor();
+    await close(page);
+  }
+});
+
+test("a question that is not understood is refused with what is near", async () => {
+  const page = await open("/ask?q=what+is+in+producktion+now");
+  await page.getByRole("button", { name: "Ask" }).click();
+  await page.getByText("Not answered").waitFor();
+  await page.getByRole("link", { name: "what is in production now" }).click();
+  assert.equal(await page.getByLabel("Question").inputValue(), "what is in production now");
   await close(page);
 });
 

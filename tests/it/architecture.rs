@@ -23,8 +23,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a
     // credential, one place that can print it wrongly. A signature that has ended is a fault. Patterns, owners and what
-    // becomes of names are the domain's.
-    ("config", &["ado", "azure", "domain"]),
+    // becomes of names are the domain's. Where the model is, its client says.
+    ("config", &["ado", "ask", "azure", "domain"]),
     ("publish", &["azure", "view"]),
     ("telemetry", &["config"]),
     // Who looks after them keeps a record of what was lost.

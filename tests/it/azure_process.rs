@@ -107,8 +107,15 @@ async fn a_damaged_replica_is_made_anew() {
     shell.run(&format!("enqueue {}", examples()));
     shell.run("work --until-empty");
     let runs = shell.json("get runs --top 0");
+    let found = shell.json("query describe_data")["rows"].clone();
     let replica = shell.replica();
     let sound = fs::read(&replica).unwrap();
+    for from in [0, 4096] {
+        let mut bytes = sound.clone();
+        bytes[from..].fill(0xa5);
+        fs::write(&replica, &bytes).unwrap();
+        assert_eq!(shell.json("query describe_data")["rows"], found, "damaged from byte {from}");
+    }
     for from in [0, 100, 4096] {
         let mut bytes = sound.clone();
         bytes[from..].fill(0xa5);

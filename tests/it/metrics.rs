@@ -27,7 +27,7 @@ fn ask_the_oracle(folder: &Path, seeds: impl Iterator<Item = u64>) {
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
 }
 
-fn read(path: &Path) -> Value {
+pub(crate) fn read(path: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -56,7 +56,7 @@ fn records(told: &Value) -> Vec<Fact> {
     told["records"].as_array().unwrap().iter().map(fact).collect()
 }
 
-fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
+pub(crate) fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
     let path = folder.join(format!("{seed}.db"));
     drop(LocalFile::open(&path, Missing::Create, Arc::new(SystemClock)).unwrap());
     let connection = Connection::open(&path).unwrap();

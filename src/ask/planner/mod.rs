@@ -260,11 +260,14 @@ impl Asked {
     }
 
     fn number(&mut self) -> Option<Plan> {
-        let worse = self.words.take(&["slower", "flakier", "worse", "better", "faster"]);
+        // `better` does not say in what.
+        let flakier = self.words.take(&["flakier"]);
+        let worse = self.words.take(&["slower", "faster"]) || flakier;
+        let least = self.words.clone().take(&["fewest", "least", "fastest", "shortest"]);
         let compared = self.words.take(&["than", "compared", "compare", "versus", "vs"]) || worse;
         let mut group = self.group();
         let errors = group == Some("errorSignature");
-        let measure = self.measure(errors, worse)?;
+        let measure = if flakier { "flakyCommits" } else { self.measure(errors, worse)? };
         let bucket = self.bucket();
         let each = self.words.take(&["per", "by", "each"]);
         let second = if each || group.is_none() { self.group() } else { None };
@@ -293,7 +296,8 @@ impl Asked {
         }
         arguments.extend(self.window.take().map(|window| ("window".to_owned(), json!(window))));
         arguments.extend(bucket.map(|bucket| ("bucket".to_owned(), json!(bucket))));
-        if self.words.take(&["fewest", "least", "fastest", "shortest"]) {
+        self.words.pass(&["fewest", "least", "fastest", "shortest"]);
+        if least {
             arguments.insert("order".to_owned(), json!("ascending"));
         }
         self.words.pass(&["most", "top", "highest", "worst", "often", "frequent", "frequently"]);
@@ -544,12 +548,39 @@ mod tests {
         }
     }
 
+    #[test]
+    fn the_least_and_what_got_flakier() {
+        for (question, tool, arguments) in [
+            (
+                "Which pipeline ran least in the last 30 days?",
+                "aggregate",
+                json!({"measure": "count", "groupBy": ["pipeline"], "window": "last 30 days", "order": "ascending"}),
+            ),
+            (
+                "fastest pipelines last month",
+                "aggregate",
+                json!({
+                    "measure": "medianDurationSeconds", "groupBy": ["pipeline"], "window": "last month",
+                    "order": "ascending",
+                }),
+            ),
+            (
+                "what got flakier than last month",
+                "compare_periods",
+                json!({"measure": "flakyCommits", "groupBy": ["pipeline"], "window": "this month"}),
+            ),
+        ] {
+            assert_eq!(plan(question), Ok((tool, arguments)), "{question}");
+        }
+    }
+
     /// A word that is passed over is a filter that is left out.
     #[test]
     fn what_is_not_understood_is_not_answered() {
         for (question, says) in [
             ("which pipelines failed most last week in windows pools", "`windows`, `pools`"),
             ("what is the weather", "`weather`"),
+            ("Is it better?", "`better`"),
             ("which runs of chekout failed today", "`chekout`"),
             ("what is in staging, dev and production", "what is asked for|`staging`"),
             ("which runs failed in spartan-app-ci and nightly-e2e", "`nightly-e2e`|`spartan-app-ci`"),

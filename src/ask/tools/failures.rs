@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::found::moment;
 use super::runs::{OneRun, pipeline_name};
 use super::{Citation, Desk, Found, Tool, ToolError, rows};
-use crate::catalog::{Recent, RunDetail, RunFilter, Sampled};
-use crate::domain::Time;
+use crate::catalog::{Recent, Run, RunDetail, RunFilter};
 use crate::view::overview::{self, Broken};
 
 const FAILURE: [&str; 10] =
@@ -74,16 +73,18 @@ pub(super) async fn one(desk: &Desk, asked: GetFailure) -> Result<Found, ToolErr
     ];
     let mut cited = vec![Citation::from(run)];
     let mut table = vec![this];
+    let mut total = 1;
     if let Some(signature) = failure.and_then(|failure| failure.signature.clone()) {
-        for other in desk.others(signature, (run.organization.clone(), run.run_id)).await? {
-            table.push(other.row());
-            cited.push(other.citation);
-        }
+        let (others, count) = desk.others(signature, run).await?;
+        table.extend(others.iter().map(other_row));
+        cited.extend(others.iter().map(Citation::from));
+        total += count;
     }
     let notes = failure.is_none().then(|| unknown(run.result.as_deref())).into_iter().collect();
     let top = super::MOST_ROWS;
     cited.truncate(top as usize);
-    Ok(Found::whole(&FAILURE, table, top).behind(cited).noting(notes))
+    let found = Found::whole(&FAILURE, table, top).behind(cited).noting(notes);
+    Ok(Found { total: Some(total), truncated: found.rows.len() as u64 != total, ..found })
 }
 
 fn unknown(result: Option<&str>) -> String {
@@ -96,55 +97,37 @@ fn unknown(result: Option<&str>) -> String {
     .to_owned()
 }
 
-/// Another run with the same error.
-struct Other {
-    citation: Citation,
-    project: Option<String>,
-    pipeline: String,
-    branch: Option<String>,
-    finished: Option<Time>,
-}
-
-impl Other {
-    fn row(&self) -> Vec<Value> {
-        let mut row = vec![
-            json!(self.citation.run_id),
-            json!(self.project),
-            json!(self.pipeline),
-            json!(self.branch),
-            moment(self.finished),
-        ];
-        row.extend([Value::Null, Value::Null, Value::Null, Value::Null, json!(false)]);
-        row
-    }
+fn other_row(run: &Run) -> Vec<Value> {
+    let mut row = vec![
+        json!(run.run_id),
+        json!(run.project),
+        json!(pipeline_name(run)),
+        json!(run.branch),
+        moment(run.finished_at),
+    ];
+    row.extend([Value::Null, Value::Null, Value::Null, Value::Null, json!(false)]);
+    row
 }
 
 impl Desk {
-    async fn others(&self, signature: String, this: (String, u64)) -> Result<Vec<Other>, ToolError> {
+    /// The newest runs with this error, and how many there are.
+    async fn others(&self, signature: String, this: &Run) -> Result<(Vec<Run>, u64), ToolError> {
         let filter = RunFilter {
             result: Some("failed".to_owned()),
             since: Some(self.now.minus(LOOK_BACK)),
+            signature: Some(signature),
             ..RunFilter::default()
         };
-        let mut others = self
-            .catalog
-            .fold(Sampled::Runs, &filter, Vec::new(), move |others, sample| {
-                let is_this = sample.run_id == this.1 && sample.organization == this.0;
-                if is_this || sample.signature != Some(signature.as_str()) {
-                    return;
-                }
-                let url = sample.url.map(str::to_owned);
-                others.push(Other {
-                    citation: Citation { organization: sample.organization.to_owned(), run_id: sample.run_id, url },
-                    project: sample.project.map(str::to_owned),
-                    pipeline: sample.pipeline_name.map_or_else(|| sample.pipeline.to_string(), str::to_owned),
-                    branch: sample.branch.map(str::to_owned),
-                    finished: sample.finished_at,
-                });
-            })
-            .await?;
-        others.sort_by_key(|other| std::cmp::Reverse(other.citation.run_id));
-        Ok(others)
+        let mut others = self.catalog.count_runs(&filter).await?;
+        let at = this.queued_at.or(this.started_at).or(this.finished_at);
+        if at >= filter.since && this.result == filter.result {
+            others = others.saturating_sub(1);
+        }
+        let some = RunFilter { top: Some(super::MOST_ROWS + 1), ..filter };
+        let mut runs = self.catalog.runs(&some).await?;
+        let is_this = |run: &Run| run.run_id == this.run_id && run.organization == this.organization;
+        runs.retain(|run| !is_this(run));
+        Ok((runs, others))
     }
 }
 

@@ -1,3 +1,4 @@
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -7,7 +8,7 @@ use crate::catalog::{Gap, Run, rfc3339};
 use crate::domain::Time;
 
 /// What a tool found: a table, and what it rests on.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Found {
     pub tool: &'static str,
@@ -26,15 +27,17 @@ pub struct Found {
     pub notes: Vec<String>,
     /// The latest time that anything is known of.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "Option<String>")]
     pub data_through: Option<Time>,
     /// The times of it in which events were lost.
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     pub gaps: Vec<Gap>,
     #[serde(skip)]
-    pub(super) window: Option<Window>,
+    pub(in crate::ask) window: Option<Window>,
 }
 
 /// A run that an answer rests on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Citation {
     pub organization: String,
@@ -49,6 +52,11 @@ impl From<&Run> for Citation {
 }
 
 impl Found {
+    /// The JSON Schema (2020-12) of what every tool answers.
+    pub(in crate::ask) fn schema() -> Schema {
+        schema_for!(Self)
+    }
+
     /// A table of which all rows are known; those beyond `top` are left out.
     pub(super) fn whole(columns: &[&'static str], mut rows: Vec<Vec<Value>>, top: u32) -> Self {
         let total = rows.len();

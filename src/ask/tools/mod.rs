@@ -5,12 +5,14 @@
 mod aggregate;
 mod changes;
 mod data;
+mod delivery;
 mod failures;
 mod found;
 mod places;
 mod runs;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -20,6 +22,7 @@ use serde_json::Value;
 
 use super::when::{Said, Window, WindowError};
 use crate::catalog::{Catalog, CatalogError, GapFilter, Named};
+use crate::domain::metrics::Terms;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Time};
 
@@ -40,8 +43,12 @@ pub struct Desk {
     pub owners: Owners,
     /// How branches name work items.
     pub branches: Vec<BranchPattern>,
+    /// What counts as what in delivery metrics.
+    pub terms: Arc<Terms>,
     pub now: Time,
     pub zone: Tz,
+    /// What is meant where nobody says a time; `None` is the last 30 days.
+    pub window: Option<Window>,
 }
 
 /// Why a tool gave no answer.
@@ -131,6 +138,8 @@ tools! {
     Aggregate = "aggregate", aggregate::Aggregate => aggregate::aggregate;
     /// The same number in a time and in the equally long time before it, with the change.
     ComparePeriods = "compare_periods", aggregate::Compare => aggregate::compare;
+    /// How well is delivered: DORA's five metrics of deployments to production, in a time and in each half of it.
+    Dora = "dora", delivery::Dora => delivery::dora;
 }
 
 impl Tool {
@@ -179,7 +188,11 @@ impl Desk {
         Ok(found)
     }
 
-    fn window(&self, said: Said<'_>) -> Result<Window, WindowError> {
+    pub(super) fn window(&self, said: Said<'_>) -> Result<Window, WindowError> {
+        let is_silent = said.window.is_none() && said.from.is_none() && said.to.is_none();
+        if let Some(window) = self.window.filter(|_| is_silent) {
+            return Ok(window);
+        }
         Window::of(said, USUAL, self.now, self.zone)
     }
 

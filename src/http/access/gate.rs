@@ -62,10 +62,10 @@ impl Place {
             | "/healthz"
             | "/readyz" => Self::Outside,
             "/login" | "/login/oidc" | "/login/callback" | "/logout" => Self::Door,
-            "/openapi.json" => Self::Open,
-            "/metrics" | "/mcp" => Self::Program,
+            "/openapi.json" | "/openapi-actions.json" => Self::Open,
+            "/metrics" => Self::Program,
             path if path.starts_with("/assets/") => Self::Open,
-            path if path.starts_with("/api/") || path.starts_with("/mcp/") => Self::Program,
+            path if path.starts_with("/api/") || is_of_mcp(path) => Self::Program,
             _ => Self::Page,
         }
     }
@@ -118,6 +118,9 @@ impl Access {
             (Err(_), Place::Open | Place::Door) => None,
             (Err(refusal), Place::Outside | Place::Program | Place::Page) => return Err(refusal),
         };
+        if is_of_mcp(asked.uri.path()) && self.0.site.origin(asked.headers) == Origin::Foreign {
+            return Err(Refusal::ForeignPage);
+        }
         if !asked.method.is_safe() {
             self.check_origin(place, known.as_ref().map(|(_, way)| *way), asked.headers)?;
         }
@@ -157,6 +160,12 @@ impl Access {
             (Some(Way::Ambient), Origin::Unknown) | (_, Origin::Foreign) => Err(Refusal::ForeignPage),
         }
     }
+}
+
+/// Whatever is shown there, a page of another site is not answered, as the protocol wants it: its person may not know what
+/// it asks. <https://modelcontextprotocol.io/specification/2026-07-28/basic/transports>
+fn is_of_mcp(path: &str) -> bool {
+    path == "/mcp" || path.starts_with("/mcp/")
 }
 
 fn to_sign_in(asked: &Asked<'_>) -> Refusal {

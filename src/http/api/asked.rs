@@ -13,7 +13,7 @@ use crate::http::Problem;
 
 /// The query.
 #[derive(Debug)]
-pub(super) struct Asked<T>(pub(super) T);
+pub(in crate::http) struct Asked<T>(pub(in crate::http) T);
 
 impl<S: Sync, T: DeserializeOwned> FromRequestParts<S> for Asked<T> {
     type Rejection = Problem;

@@ -2,6 +2,7 @@
 //!
 //! A route is written once, with what it takes and answers; `/openapi.json` is made of the same.
 
+mod actions;
 mod answers;
 mod asked;
 mod changes;
@@ -21,7 +22,7 @@ mod runs;
 mod spektate;
 mod stream;
 
-use axum::routing::{any, get};
+use axum::routing::{any, get, post};
 use axum::{Extension, Json, Router, middleware};
 use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -29,6 +30,10 @@ use tower_http::compression::CompressionLayer;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
+
+pub(super) use asked::Asked;
+pub use query::Answering;
+pub(super) use query::{Lives, desk};
 
 use super::problem;
 use super::reader::Readers;
@@ -49,6 +54,8 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/api/health", get(spektate::health))
         .route("/api/version", get(spektate::version))
         .route("/openapi.json", get(move || async move { document }))
+        .route("/openapi-actions.json", get(actions::show))
+        .route("/api/MetricQueryApi", post(query::metric_query))
         .method_not_allowed_fallback(problem::method_not_allowed)
         .route("/api", any(problem::not_found))
         .route("/api/{*rest}", any(problem::not_found))

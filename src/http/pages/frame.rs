@@ -7,13 +7,14 @@ use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::moment;
 
-const PLACES: [(&str, &str); 8] = [
+const PLACES: [(&str, &str); 9] = [
     ("/", "Overview"),
     ("/runs", "Runs"),
     ("/pipelines", "Pipelines"),
     ("/deployments", "Deployments"),
     ("/environments", "Environments"),
     ("/dora", "Delivery"),
+    ("/ask", "Ask"),
     ("/hooks", "Hooks"),
     ("/dead-letters", "Dead letters"),
 ];

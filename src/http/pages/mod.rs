@@ -3,6 +3,7 @@
 //! Names from events are hostile text: the templates escape them, and an address goes into `href` only where it is one
 //! of the web.
 
+mod ask;
 mod assets;
 mod chart;
 mod dead_letters;
@@ -52,6 +53,8 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/dead-letters/requeue", post(dead_letters::requeue))
         .route("/dead-letters/discard", get(dead_letters::confirm).post(dead_letters::discard))
         .route("/hooks", get(hooks::list))
+        .route("/ask", get(ask::show).post(ask::answer))
+        .route("/ask/csv", post(ask::export))
         .route("/search", get(search::search))
         .route("/assets/{name}", get(assets::asset))
         .layer(Extension(LetterCount::default()))

@@ -1,6 +1,7 @@
 //! The HTTP API over a real listener: what it answers, to whom, and that its document says so.
 
 mod document;
+mod model;
 mod questions;
 mod scope;
 mod seed;
@@ -9,14 +10,15 @@ mod stream;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::Extension;
+use axum::{Extension, Router};
 use insta::assert_snapshot;
+use pipetrail::ask::Model;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Fact, HookLook, Scope};
 use pipetrail::http::access::{Caller, Rights};
-use pipetrail::http::{Limits, Readers, Server, readers};
+use pipetrail::http::{Answering, Limits, Readers, Server, readers};
 use pipetrail::ingest::Importer;
 use pipetrail::store::Store;
 use reqwest::{Client, Response};
@@ -82,7 +84,18 @@ impl Bench {
     }
 
     pub(crate) async fn serve_by(&self, store: Arc<dyn Store>, catalog: Catalog, caller: Caller) -> String {
-        let readers = readers(Readers {
+        self.serve_routes(self.readers(store, catalog).layer(Extension(caller))).await
+    }
+
+    /// Where questions are answered by this model.
+    async fn serve_answering(&self, model: Model) -> String {
+        let readers = self.readers(self.local.store.clone(), self.local.catalog.clone());
+        let readers = readers.layer(Extension(Answering { model: Some(model), public_url: None }));
+        self.serve_routes(readers.layer(Extension(Caller::on_loopback()))).await
+    }
+
+    fn readers(&self, store: Arc<dyn Store>, catalog: Catalog) -> Router {
+        readers(Readers {
             catalog,
             store,
             queue: self.local.queue.clone(),
@@ -90,11 +103,13 @@ impl Bench {
             owners: Owners::default(),
             branches: Vec::new(),
             chains: pipetrail::domain::chain::Chains::default(),
-        });
+        })
+    }
+
+    async fn serve_routes(&self, routes: Router) -> String {
         let server = Server::bind(([127, 0, 0, 1], 0).into()).await.unwrap();
         let address = format!("http://{}", server.address());
-        let serving = server.serve(readers.layer(Extension(caller)), Limits::default(), self.stop.clone());
-        self.tracker.spawn(serving);
+        self.tracker.spawn(server.serve(routes, Limits::default(), self.stop.clone()));
         address
     }
 

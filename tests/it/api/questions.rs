@@ -24,6 +24,7 @@ fn asks(of: Side) -> Vec<(&'static str, Value)> {
         ("trace", json!({"workItem": of.work_item()})),
         ("aggregate", json!({"measure": "count", "groupBy": ["pipeline", "result"], "filters": lately})),
         ("compare_periods", json!({"measure": "failureRate", "groupBy": ["project"], "window": "today"})),
+        ("dora", lately),
     ]
 }
 

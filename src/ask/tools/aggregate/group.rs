@@ -1,4 +1,5 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Datelike, Timelike, Weekday};
 use chrono_tz::Tz;
@@ -9,6 +10,7 @@ use super::super::Desk;
 use crate::ask::when::Window;
 use crate::catalog::Sample;
 use crate::domain::Time;
+use crate::domain::metrics::Terms;
 use crate::domain::owner::{Owned, Owners};
 
 /// What numbers are told apart by.
@@ -25,6 +27,8 @@ pub(super) enum Dimension {
     Team,
     /// Then stages are counted, attempt by attempt, and not runs.
     Stage,
+    /// What a stage deploys to, by its name or by configuration; then stages are counted, too.
+    Environment,
     State,
     Result,
     /// Why a run began, such as manual or schedule.
@@ -48,6 +52,7 @@ impl Dimension {
             Self::Service => "service",
             Self::Team => "team",
             Self::Stage => "stage",
+            Self::Environment => "environment",
             Self::State => "state",
             Self::Result => "result",
             Self::Reason => "reason",
@@ -108,6 +113,7 @@ pub(super) struct Grouper {
     bucket: Option<Bucket>,
     zone: Tz,
     owners: Owners,
+    terms: Arc<Terms>,
     /// Patterns are slow, and there are far fewer pipelines than runs.
     known: HashMap<Owning, Owner>,
 }
@@ -119,12 +125,12 @@ type Owner = (Option<String>, Option<String>);
 
 impl Grouper {
     pub(super) fn new(desk: &Desk, dimensions: &[Dimension], bucket: Option<Bucket>) -> Self {
-        let (zone, owners) = (desk.zone, desk.owners.clone());
-        Self { dimensions: dimensions.to_vec(), bucket, zone, owners, known: HashMap::new() }
+        let (zone, owners, terms) = (desk.zone, desk.owners.clone(), desk.terms.clone());
+        Self { dimensions: dimensions.to_vec(), bucket, zone, owners, terms, known: HashMap::new() }
     }
 
     pub(super) fn by_stage(&self) -> bool {
-        self.dimensions.contains(&Dimension::Stage)
+        [Dimension::Stage, Dimension::Environment].iter().any(|of_stages| self.dimensions.contains(of_stages))
     }
 
     pub(super) fn group(&mut self, sample: &Sample<'_>) -> Vec<Option<String>> {
@@ -144,6 +150,10 @@ impl Grouper {
             Dimension::Repository => sample.repository,
             Dimension::Branch => sample.branch,
             Dimension::Stage => sample.stage,
+            Dimension::Environment => {
+                let place = sample.stage.and_then(|stage| self.terms.stage(sample.pipeline_name, stage));
+                return place.map(|place| place.environment);
+            }
             Dimension::State => sample.state,
             Dimension::Result => sample.result,
             Dimension::Reason => sample.reason,

@@ -1,0 +1,248 @@
+//! The question sets over a made-up organization: the tools find what another program counts from the raw events, a
+//! scripted planner gets all of it, and the grammar enough of it and nothing wrong.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Instant;
+
+use chrono_tz::Tz;
+use pipetrail::ask::{Answer, AnswerStatus, Desk, Limits, Model, Progress, Question};
+use pipetrail::config::{Environment, Flags, resolve};
+use pipetrail::domain::Time;
+use pipetrail::domain::owner::Owners;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::fake_model::{Act, FakeModel, call, quick, say};
+use crate::metrics::{catalog_of, read};
+use crate::support::time;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    id: String,
+    class: String,
+    question: String,
+    #[serde(default)]
+    calls: Vec<Call>,
+    #[serde(default)]
+    refuse: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Call {
+    tool: String,
+    arguments: Value,
+}
+
+#[derive(Debug, Deserialize)]
+struct Set {
+    seed: u64,
+    questions: Vec<Asked>,
+}
+
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/questions").join(name)
+}
+
+/// A set with the organization that it asks about.
+struct Room {
+    questions: Vec<Asked>,
+    /// Of each question the rows to find, where the oracle can tell.
+    expected: BTreeMap<String, Value>,
+    desk: Desk,
+    _folder: tempfile::TempDir,
+}
+
+impl Room {
+    fn of(name: &str) -> Self {
+        let Set { seed, questions } = serde_json::from_value(read(&file(name))).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/questions.py");
+        let done = Command::new("python3").arg("-B").arg(script).arg(folder.path()).arg(file(name)).output();
+        let done = done.expect("python3 is needed: install Python 3.9 or later");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+        let told = read(&folder.path().join("expected.json"));
+        let catalog = catalog_of(folder.path(), seed, &read(&folder.path().join(format!("{seed}.json"))));
+        let now = time(told["now"].as_str().unwrap());
+        let desk = Desk {
+            catalog,
+            owners: Owners::default(),
+            branches: Vec::new(),
+            terms: Default::default(),
+            now,
+            zone: Tz::UTC,
+            window: None,
+        };
+        Self { questions, expected: serde_json::from_value(told["expected"].clone()).unwrap(), desk, _folder: folder }
+    }
+
+    /// The rows to find: by the oracle, else by the tool itself.
+    async fn rows(&self, asked: &Asked) -> Vec<Vec<Value>> {
+        let last = asked.calls.last().unwrap();
+        let found = self.desk.call(&last.tool, last.arguments.clone()).await;
+        let found = found.unwrap_or_else(|error| panic!("{}: {error}", asked.id));
+        let rows = &self.expected[&asked.id];
+        if !rows.is_null() {
+            let found = serde_json::to_value(&found.rows).unwrap();
+            assert_eq!(&found, rows, "{}: {}", asked.id, asked.question);
+        }
+        found.rows
+    }
+
+    async fn answer(&self, asked: &Asked, model: Option<&Model>) -> Answer {
+        self.desk.answer(&Question::from(asked.question.as_str()), model, &Progress::default()).await.unwrap()
+    }
+
+    async fn judge(&self, asked: &Asked, answer: &Answer) -> Verdict {
+        let refused = answer.status == AnswerStatus::Refused;
+        match (asked.refuse, refused) {
+            (true, true) => Verdict::RightRefusal,
+            (true, false) => Verdict::Wrong,
+            (false, true) => Verdict::Refused,
+            (false, false) => {
+                let rows = self.rows(asked).await;
+                if answer.tables.iter().any(|table| table.rows == rows) { Verdict::RightCells } else { Verdict::Wrong }
+            }
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    RightCells,
+    RightRefusal,
+    /// There was an answer.
+    Refused,
+    Wrong,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Score {
+    questions: usize,
+    cells: usize,
+    refusals: usize,
+    wrong: usize,
+    guard_hits: u32,
+    calls: usize,
+    seconds: f64,
+}
+
+impl Score {
+    fn add(&mut self, verdict: Verdict, answer: &Answer, seconds: f64) {
+        let usage = answer.usage.unwrap_or_default();
+        self.questions += 1;
+        self.cells += usize::from(verdict == Verdict::RightCells);
+        self.refusals += usize::from(verdict == Verdict::RightRefusal);
+        self.wrong += usize::from(verdict == Verdict::Wrong);
+        self.guard_hits += usage.guard_hits;
+        self.calls += usage.calls;
+        self.seconds += seconds;
+    }
+}
+
+/// Asks all of them, and scores by class.
+async fn evaluate(room: &Room, mut model: impl AsyncFnMut(&Asked) -> Option<Model>) -> BTreeMap<String, Score> {
+    let mut scores: BTreeMap<String, Score> = BTreeMap::new();
+    for asked in &room.questions {
+        let model = model(asked).await;
+        let started = Instant::now();
+        let answer = room.answer(asked, model.as_ref()).await;
+        let seconds = started.elapsed().as_secs_f64();
+        let verdict = room.judge(asked, &answer).await;
+        if matches!(verdict, Verdict::Wrong | Verdict::Refused) {
+            let says = answer.answer.lines().next().unwrap_or_default();
+            show(&format!("{verdict:?} {}: {} ({says})", asked.id, asked.question));
+        }
+        scores.entry(asked.class.clone()).or_default().add(verdict, &answer, seconds);
+        scores.entry("all".to_owned()).or_default().add(verdict, &answer, seconds);
+    }
+    scores
+}
+
+fn table(scores: &BTreeMap<String, Score>) -> String {
+    let mut text =
+        String::from("class         questions  right cells  right refusals  wrong  guard hits  calls  seconds\n");
+    for (class, score) in scores {
+        writeln!(
+            text,
+            "{class:<13} {:>9}  {:>11}  {:>14}  {:>5}  {:>10}  {:>5}  {:>7.1}",
+            score.questions, score.cells, score.refusals, score.wrong, score.guard_hits, score.calls, score.seconds
+        )
+        .unwrap();
+    }
+    text
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what is asked for")]
+fn show(text: &str) {
+    println!("{text}");
+}
+
+/// Does what a question's file says.
+async fn scripted(asked: &Asked) -> Option<Model> {
+    let mut script: Vec<Act> =
+        asked.calls.iter().map(|one| Act::Call(vec![(leaked(&one.tool), one.arguments.to_string())])).collect();
+    script.push(match asked.refuse {
+        true => call("refuse", serde_json::json!({"why": "It cannot be told."})),
+        false => say("It stands in the table."),
+    });
+    Some(FakeModel::start(script).await.model(false, quick()))
+}
+
+fn leaked(name: &str) -> &'static str {
+    pipetrail::ask::Tool::named(name).unwrap_or_else(|| panic!("there is no tool {name}")).name()
+}
+
+/// That proves that the tools can express every answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scripted_planner_gets_everything_right() {
+    let room = Room::of("first.json");
+    assert!(room.questions.len() >= 60);
+    let told = room.expected.values().filter(|rows| rows.as_array().is_some_and(|rows| !rows.is_empty())).count();
+    assert!(told >= 40, "the oracle tells of {told}");
+    let all = evaluate(&room, scripted).await;
+    show(&table(&all));
+    let all = all["all"];
+    assert_eq!((all.cells + all.refusals, all.wrong), (room.questions.len(), 0));
+}
+
+async fn the_grammar_answers_half_and_nothing_wrong(name: &str) {
+    let room = Room::of(name);
+    let all = evaluate(&room, async |_: &Asked| None).await;
+    show(&table(&all));
+    let all = all["all"];
+    assert_eq!(all.wrong, 0);
+    assert!((all.cells + all.refusals) * 2 >= all.questions, "{all:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grammar_on_the_first_set() {
+    the_grammar_answers_half_and_nothing_wrong("first.json").await;
+}
+
+/// The second set is somebody else's, and need not be there.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_grammar_on_the_second_set() {
+    if file("second.json").is_file() {
+        the_grammar_answers_half_and_nothing_wrong("second.json").await;
+    }
+}
+
+/// The model that the environment names; `scripts/evaluate` runs this.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "asks a real model, which costs"]
+async fn the_model_that_is_configured() {
+    let environment: Environment =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
+    let config = resolve(Flags::default(), &environment, None, Time::UNKNOWN).unwrap();
+    let configured = config.model.expect("set PIPETRAIL_MODEL_URL and PIPETRAIL_MODEL");
+    let model = Model::new(configured.endpoint, configured.people, Limits::default()).unwrap();
+    for name in ["first.json", "second.json"].into_iter().filter(|name| file(name).is_file()) {
+        let scores = evaluate(&Room::of(name), async |_: &Asked| Some(model.clone())).await;
+        show(&format!("{name}, {}\n{}", model.name(), table(&scores)));
+    }
+}

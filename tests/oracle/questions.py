@@ -1,0 +1,234 @@
+"""What questions have to find, counted from raw events by other code than the program's. Standard library only.
+
+`questions.py FOLDER QUESTIONS.json` makes up the organization of its seed, writes `SEED.ndjson` (its events) and
+`SEED.json` (its plan), and `expected.json`: for each question the rows of its last call, or null where this file cannot
+tell.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from datetime import datetime, timedelta, timezone
+
+import organization
+
+DAY = timedelta(days=1)
+GOOD = ("succeeded", "partiallySucceeded")
+
+
+def read(text):
+    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
+def text(time):
+    """As the program writes times: no more digits than there are."""
+    if time is None:
+        return None
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S")
+    part = f"{time.microsecond:06d}".rstrip("0")
+    return whole + (f".{part}" if part else "") + "Z"
+
+
+def whole(span):
+    return span // timedelta(seconds=1)
+
+
+def rank(percent, values):
+    values = sorted(values)
+    return values[max(1, -(-percent * len(values) // 100)) - 1] if values else None
+
+
+def events(path):
+    for line in open(path):
+        event = json.loads(line)
+        yield event["eventType"], event["resource"]
+
+
+class Told:
+    def __init__(self, path):
+        self.runs, self.stages = {}, defaultdict(dict)
+        for kind, of in events(path):
+            if kind == "build.complete":
+                self.build(of)
+            elif kind.endswith("stage-state-changed-event"):
+                stage = of["stage"]
+                self.stages[of["runId"]][(stage["name"], stage["attempt"])] = {
+                    "result": stage["result"], "started": read(stage["startTime"]), "finished": read(stage["finishTime"]),
+                }
+
+    def build(self, of):
+        finished = read(of["finishTime"])
+        known = self.runs.get(of["id"])
+        if known and known["finished"] > finished:
+            return
+        self.runs[of["id"]] = {
+            "id": of["id"], "project": of["project"]["name"], "pipeline": of["definition"]["name"], "name": of["buildNumber"],
+            "branch": of["sourceBranch"], "commit": of["sourceVersion"], "result": of["result"], "state": "completed",
+            "repository": of["repository"]["name"], "queued": read(of["queueTime"]), "started": read(of["startTime"]),
+            "finished": finished, "reason": of["reason"], "person": of["requestedFor"]["displayName"],
+        }
+
+    def samples(self, filters, window, by_stage):
+        for run in self.runs.values():
+            if not self.fits(run, filters) or not window[0] <= run["queued"] < window[1]:
+                continue
+            if not by_stage:
+                yield run
+            else:
+                for (name, _), stage in self.stages[run["id"]].items():
+                    # A stage has the words of its run but for these.
+                    yield {**run, "stage": name, **stage, "queued_of_stage": None}
+
+    @staticmethod
+    def fits(run, filters):
+        short = run["branch"].removeprefix("refs/heads/")
+        has = {"project": run["project"], "pipeline": run["pipeline"], "branch": short, "result": run["result"],
+               "state": run["state"], "requestedFor": run["person"]}
+        return all(has[key] == wanted.removeprefix("refs/heads/") for key, wanted in filters.items())
+
+
+def midnight(time):
+    return time.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def month(time, back=0):
+    first = midnight(time).replace(day=1)
+    for _ in range(back):
+        first = (first - DAY).replace(day=1)
+    return first
+
+
+def window(asked, now):
+    """Days, weeks and months are whole, also where they are not over."""
+    words, today = asked.get("window"), midnight(now)
+    monday = today - DAY * today.weekday()
+    if words is None:
+        return now - 30 * DAY, now
+    if words == "today":
+        return today, today + DAY
+    if words == "yesterday":
+        return today - DAY, today
+    if words in ("this week", "last week"):
+        from_ = monday if words == "this week" else monday - 7 * DAY
+        return from_, from_ + 7 * DAY
+    if words == "this month":
+        return month(now), month(month(now) + 31 * DAY)
+    if words == "last month":
+        return month(now, 1), month(now)
+    if words == "since monday":
+        return monday, now
+    last, count, days = words.split()
+    assert (last, days) == ("last", "days"), words
+    return now - int(count) * DAY, now
+
+
+class Tally:
+    def __init__(self):
+        self.samples = self.good = self.bad = self.canceled = 0
+        self.lasted, self.waited, self.commits = [], [], defaultdict(set)
+
+    def add(self, one):
+        good, bad = one["result"] in GOOD, one["result"] == "failed"
+        self.samples += 1
+        self.good += good
+        self.bad += bad
+        self.canceled += one["result"] == "canceled"
+        if (good or bad) and one["started"] and one["finished"]:
+            self.lasted.append(whole(one["finished"] - one["started"]))
+        if one["queued"] and one["started"]:
+            self.waited.append(whole(one["started"] - one["queued"]))
+        self.commits[(one["pipeline"], one["commit"])].update(["good"] * good + ["bad"] * bad)
+
+    def number(self, measure):
+        share = lambda part: part / (self.good + self.bad) if self.good + self.bad else None
+        return {
+            "count": lambda: self.samples, "succeeded": lambda: self.good, "failed": lambda: self.bad,
+            "canceled": lambda: self.canceled, "successRate": lambda: share(self.good), "failureRate": lambda: share(self.bad),
+            "medianDurationSeconds": lambda: rank(50, self.lasted), "p95DurationSeconds": lambda: rank(95, self.lasted),
+            "medianQueueSeconds": lambda: rank(50, self.waited), "p95QueueSeconds": lambda: rank(95, self.waited),
+            "flakyCommits": lambda: sum(len(found) == 2 for found in self.commits.values()),
+            "commits": lambda: len({commit for _, commit in self.commits}),
+        }[measure]()
+
+
+def cell(number):
+    return round(number, 4) if isinstance(number, float) else number
+
+
+def bucket(kind, time):
+    day = midnight(time)
+    if kind == "week":
+        day -= DAY * day.weekday()
+    return day.strftime("%Y-%m" if kind == "month" else "%Y-%m-%d")
+
+
+def group(dimension, one):
+    if dimension == "hour":
+        return str(one["queued"].hour)
+    return bucket("day", one["queued"]) if dimension == "day" else one[dimension]
+
+
+def tallies(told, asked, span):
+    found, groups = defaultdict(Tally), asked.get("groupBy", [])
+    for one in told.samples(asked.get("filters", {}), span, "stage" in groups):
+        names = [bucket(asked["bucket"], one["queued"])] if "bucket" in asked else []
+        found[tuple(names + [group(dimension, one) for dimension in groups])].add(one)
+    return found
+
+
+def aggregate(told, asked, now):
+    span, measure = window(asked, now), asked["measure"]
+    found = tallies(told, asked, span)
+    if "bucket" in asked and not asked.get("groupBy"):
+        at = span[0]
+        while at < span[1]:
+            found[(bucket(asked["bucket"], at),)]
+            at += timedelta(hours=1)
+    rows = sorted(found.items())
+    if "bucket" not in asked:
+        down = asked.get("order") != "ascending"
+        number = lambda row: row[1].number(measure)
+        known = sorted((row for row in rows if number(row) is not None), key=number, reverse=down)
+        # Sorting keeps the order of equals, also backwards.
+        rows = known + [row for row in rows if number(row) is None]
+    return [[*names, cell(tally.number(measure)), tally.samples] for names, tally in rows[:20]]
+
+
+def compare_periods(told, asked, now):
+    span, measure = window(asked, now), asked["measure"]
+    before = (span[0] - (span[1] - span[0]), span[0])
+    one, other = tallies(told, asked, span), tallies(told, asked, before)
+    rows = []
+    for names in sorted({*one, *other}):
+        late, early = one[names].number(measure), other[names].number(measure)
+        change = None if late is None or early is None else late - early
+        rows.append((names, late, early, change, one[names].samples, other[names].samples))
+    rows.sort(key=lambda row: (-(abs(row[3]) if row[3] is not None else -1), row[0]))
+    return [[*row[0], cell(row[1]), cell(row[2]), cell(row[3]), row[4], row[5]] for row in rows[:20]]
+
+
+def query_runs(told, asked, now):
+    found = sorted(told.samples(asked.get("filters", {}), window(asked, now), False), key=lambda run: -run["id"])
+    return [[
+        run["id"], run["project"], run["pipeline"], run["name"], run["state"], run["result"], run["branch"], run["commit"],
+        run["person"], text(run["queued"]), text(run["finished"]), whole(run["finished"] - run["started"]), "fabrikam",
+    ] for run in found[:asked.get("top", 20)]]
+
+
+def main(folder, questions):
+    asked = json.load(open(questions))
+    seed = asked["seed"]
+    organization.write(folder, seed)
+    now = read(json.load(open(f"{folder}/{seed}.json"))["plan"]["now"]) + 3 * DAY
+    told = Told(f"{folder}/{seed}.ndjson")
+    tools = {"aggregate": aggregate, "compare_periods": compare_periods, "query_runs": query_runs}
+    expected = {}
+    for one in asked["questions"]:
+        call = one.get("calls", [{}])[-1]
+        tool = tools.get(call.get("tool"))
+        expected[one["id"]] = tool(told, call["arguments"], now) if tool else None
+    json.dump({"now": text(now), "expected": expected}, open(f"{folder}/expected.json", "w"))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
