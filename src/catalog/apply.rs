@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::references::{self, Source};
 use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
-use super::{chain, code, deployed, parts};
+use super::{chain, code, deployed, metrics, parts};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::link::{self, Reference};
 use crate::domain::run::{ShownFailure, ShownJob, ShownRun};
@@ -12,9 +12,9 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 9;
+const VERSION: i64 = 10;
 
-const TABLES: [&str; 25] = [
+const TABLES: [&str; 27] = [
     "runs",
     "pipelines",
     "blocks",
@@ -40,6 +40,8 @@ const TABLES: [&str; 25] = [
     "cluster_syncs",
     "ref_updates",
     "pull_request_commits",
+    "incidents",
+    "reports",
 ];
 
 /// The catalog's tables.
@@ -83,6 +85,14 @@ impl Projection for Tables {
                 let record = record.clone();
                 Box::new(move |connection| write_gaps(connection, &record))
             }
+            Record::Incident(record) => {
+                let shown = record.shown();
+                Box::new(move |connection| metrics::write_incident(connection, &source, &shown))
+            }
+            Record::Report(record) => {
+                let record = record.clone();
+                Box::new(move |connection| metrics::write_reports(connection, &source, &record))
+            }
             Record::PullRequest(record) => {
                 let shown = record.shown();
                 with_references(source, link::of_pull_request(&shown), move |c, source| {
@@ -119,6 +129,8 @@ impl Projection for Tables {
                 Key::Cluster(_) => chain::remove_syncs(connection, &source),
                 Key::Deployment(key) => remove_deployment(connection, key),
                 Key::Gap(key) => remove_gaps(connection, key),
+                Key::Incident(_) => metrics::remove_incident(connection, &source),
+                Key::Report(_) => metrics::remove_reports(connection, &source),
                 Key::Release(key) => remove_release(connection, key),
                 Key::Run(key) => remove_run(connection, key),
                 Key::Changes(_) | Key::PullRequest(_) | Key::Push(_) | Key::WorkItem(_) => {

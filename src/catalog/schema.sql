@@ -329,6 +329,7 @@ CREATE TABLE work_items (
     area TEXT,
     iteration TEXT,
     parent INTEGER,
+    tags TEXT, -- with ; between
     url TEXT,
     created INTEGER,
     states TEXT NOT NULL -- a JSON array of [state, since]
@@ -393,3 +394,42 @@ CREATE TABLE pull_request_commits (
     id TEXT NOT NULL,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
+
+-- What people and scripts told of.
+CREATE TABLE incidents (
+    source TEXT PRIMARY KEY, -- the key of the record
+    organization TEXT NOT NULL,
+    id TEXT NOT NULL,
+    project_id TEXT, -- nobody tells it
+    project_name TEXT,
+    title TEXT,
+    url TEXT,
+    environment TEXT,
+    pipeline TEXT, -- its name or id
+    run INTEGER,
+    commit_id TEXT,
+    opened INTEGER,
+    resolved INTEGER
+) WITHOUT ROWID;
+CREATE INDEX incidents_opened ON incidents (opened);
+CREATE TABLE reports (
+    source TEXT NOT NULL, -- the key of the record
+    at INTEGER NOT NULL,
+    organization TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    project_id TEXT, -- nobody tells it
+    project_name TEXT,
+    subject TEXT NOT NULL, -- a pipeline, or a repository
+    repository TEXT,
+    environment TEXT,
+    branch TEXT,
+    pull_request TEXT,
+    commit_id TEXT,
+    commits TEXT NOT NULL, -- a JSON array of ids
+    result TEXT,
+    is_fix INTEGER NOT NULL,
+    PRIMARY KEY (source, at)
+) WITHOUT ROWID;
+CREATE INDEX reports_at ON reports (kind, at);
+CREATE INDEX reports_of ON reports (organization, subject, kind, at);
+CREATE INDEX work_items_tagged ON work_items (created) WHERE tags IS NOT NULL;

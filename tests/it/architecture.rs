@@ -29,7 +29,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Who looks after them keeps a record of what was lost.
     ("subscriptions", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     ("shutdown", &[]),
-    ("http", &["ask", "catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
+    // What a script tells of is refused with the reason that the worker would have for it.
+    ("http", &["ado", "ask", "catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
     ("cli", &["config", "domain"]),
 ];
 

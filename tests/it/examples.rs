@@ -62,8 +62,10 @@ fn told(decoded: &Decoded) -> String {
                 Fact::Changes(_)
                 | Fact::Cluster(_)
                 | Fact::Gap(_)
+                | Fact::Incident(_)
                 | Fact::PullRequest(_)
                 | Fact::Push(_)
+                | Fact::Report(_)
                 | Fact::WorkItem(_) => told_other(fact),
             };
             facts.iter().map(told).collect()

@@ -7,6 +7,8 @@
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded.
 
+mod reported;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,8 @@ use crate::domain::owner::Owners;
 use crate::domain::pull_request::ShownPullRequest;
 use crate::domain::push::ShownPush;
 use crate::domain::{Outcome, Scope, Time, commit_id};
+
+pub(super) use reported::{remove_incident, remove_reports, write_incident, write_reports};
 
 /// What was there before a time is told by what finished so long before it.
 const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -266,9 +270,11 @@ impl<'c> Reading<'c> {
         self.stages(&stages)?;
         self.releases()?;
         self.runs()?;
+        self.reported()?;
         self.before(&stages)?;
         self.code()?;
         self.incidents()?;
+        self.told_incidents()?;
         self.gaps()?;
         Ok(self.found)
     }
@@ -528,6 +534,7 @@ impl<'c> Reading<'c> {
             repository: finish.repository,
             requested_for: finish.requested_for,
             is_fix: false,
+            brought: Vec::new(),
         });
     }
 
@@ -651,7 +658,8 @@ impl<'c> Reading<'c> {
         for branch in branches.iter().take(MOST_NAMES) {
             self.updates(branch, since)?;
         }
-        self.requests(since)
+        self.requests(since)?;
+        self.reported_code(first)
     }
 
     fn updates(&mut self, branch: &Name, since: Time) -> rusqlite::Result<()> {
@@ -739,39 +747,53 @@ impl<'c> Reading<'c> {
         })
     }
 
-    /// Work items of the types that are configured.
+    /// Work items of the types that are configured, and those with tags that are.
     fn incidents(&mut self) -> rusqlite::Result<()> {
-        for kind in self.types()? {
+        let types = self.types()?;
+        for kind in &types {
             self.found.tells_incidents = true;
-            let mut wanted = self.wanted("w");
-            wanted.add("w.type = ?", [Value::Text(kind)]);
-            wanted.add("w.created >= ? AND w.created < ?", self.times());
-            let ask = format!(
-                "SELECT w.organization, w.project_name, w.id, w.created, w.states FROM (SELECT i.*, i.project AS project_name, \
+            self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
+        }
+        let terms = self.terms;
+        let marks = vec!["?"; types.len()].join(", ");
+        let other = types.into_iter().map(Value::Text).collect();
+        let is_tagged = move |tags: &str| terms.is_tagged_incident(tags);
+        self.work_items(&format!("w.tags IS NOT NULL AND coalesce(w.type, '') NOT IN ({marks})"), other, is_tagged)
+    }
+
+    fn work_items(&mut self, which: &str, values: Vec<Value>, is_one: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("w");
+        wanted.add(which.to_owned(), values);
+        wanted.add("w.created >= ? AND w.created < ?", self.times());
+        let ask = format!(
+            "SELECT w.organization, w.project_name, w.id, w.created, w.states, w.tags FROM (SELECT i.*, i.project AS project_name, \
                    coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = i.organization \
                      AND n.name = i.project COLLATE NOCASE LIMIT 1), i.project) AS project_id FROM work_items i) w {}{}",
-                project_of("w"),
-                wanted.text()
-            );
-            self.each(&ask, wanted.values, |this, row| {
-                let id: u64 = row.get(2)?;
-                let states: Vec<(String, Option<i64>)> =
-                    serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
-                let incident = Incident {
-                    organization: this.text(row, 0)?,
-                    project: this.maybe(row, 1)?,
-                    id: format!("work item {id}").into(),
-                    opened: Time::from_ticks(row.get(3)?),
-                    resolved: this.resolved(&states),
-                    run: None,
-                    pipeline: None,
-                    environment: None,
-                };
-                this.found.incidents.push(incident);
-                Ok(())
-            })?;
-        }
-        Ok(())
+            project_of("w"),
+            wanted.text()
+        );
+        self.each(&ask, wanted.values, |this, row| {
+            if !is_one(row.get_ref(5)?.as_str_or_null()?.unwrap_or_default()) {
+                return Ok(());
+            }
+            this.found.tells_incidents = true;
+            let id: u64 = row.get(2)?;
+            let states: Vec<(String, Option<i64>)> =
+                serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
+            let incident = Incident {
+                organization: this.text(row, 0)?,
+                project: this.maybe(row, 1)?,
+                id: format!("work item {id}").into(),
+                opened: Time::from_ticks(row.get(3)?),
+                resolved: this.resolved(&states),
+                run: None,
+                pipeline: None,
+                environment: None,
+                commit: None,
+            };
+            this.found.incidents.push(incident);
+            Ok(())
+        })
     }
 
     /// Types of work items that are incidents.
