@@ -12,7 +12,7 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 10;
+const VERSION: i64 = 11;
 
 const TABLES: [&str; 27] = [
     "runs",
@@ -270,16 +270,17 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
 /// Most events only move a run on: then no index of what it is has to be touched.
 fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> {
     let move_on = "UPDATE runs SET state = ?7, result = ?8, reason = ?9, repository = ?12, url = ?14, queued = ?15, \
-                     started = ?16, finished = ?17, folder = ?18 \
+                     started = ?16, finished = ?17, folder = ?18, pool = ?19 \
                    WHERE run = ?1 AND organization = ?2 AND pipeline = ?3 AND project_id IS ?4 AND project_name IS ?5 \
                      AND name IS ?6 AND branch IS ?10 AND commit_id IS ?11 AND requested_for IS ?13 \
                    RETURNING id";
     let upsert = "INSERT INTO runs (run, organization, pipeline, project_id, project_name, name, state, result, reason, \
-                    branch, commit_id, repository, requested_for, url, queued, started, finished, folder) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+                    branch, commit_id, repository, requested_for, url, queued, started, finished, folder, \
+                    pool) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
                   ON CONFLICT (run, organization, pipeline) DO UPDATE SET project_id = ?4, project_name = ?5, name = ?6, \
                     state = ?7, result = ?8, reason = ?9, branch = ?10, commit_id = ?11, repository = ?12, \
-                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17, folder = ?18 \
+                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17, folder = ?18, pool = ?19 \
                   RETURNING id";
     let row = params![
         run.key.run,
@@ -300,6 +301,7 @@ fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> 
         run.started.map(Time::ticks),
         run.finished.map(Time::ticks),
         run.folder,
+        run.pool,
     ];
     let moved: Option<i64> = connection.prepare_cached(move_on)?.query_row(row, |row| row.get(0)).optional()?;
     match moved {

@@ -15,6 +15,7 @@ CREATE TABLE runs (
     repository TEXT,
     requested_for TEXT,
     folder TEXT,
+    pool TEXT, -- of agents
     url TEXT,
     queued INTEGER, -- times are 100 ns ticks since 1970
     started INTEGER,
@@ -34,6 +35,10 @@ CREATE INDEX runs_troubled ON runs (result COLLATE NOCASE, run, branch, pipeline
     WHERE result IS NOT NULL AND result <> 'succeeded';
 CREATE INDEX runs_folder ON runs (organization, pipeline, run) WHERE folder IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, organization);
+-- How pipelines ran in a time is read from this alone.
+CREATE INDEX runs_finished ON runs (finished, organization, pipeline, run, result, queued, started, branch, commit_id,
+        project_id, pool)
+    WHERE finished IS NOT NULL;
 -- What would have to be counted.
 CREATE TABLE pipelines (
     organization TEXT NOT NULL,

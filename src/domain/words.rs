@@ -274,6 +274,8 @@ words! {
         Parent = "parent",
         /// Of a work item, as the service writes them: with `;` between.
         Tags = "tags",
+        /// The name of the pool of agents.
+        Pool = "pool",
         /// The id of the run that an incident names as its cause.
         Run = "run",
     }

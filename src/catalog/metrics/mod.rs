@@ -7,6 +7,7 @@
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded.
 
+mod flow;
 mod reported;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
