@@ -286,7 +286,7 @@ CREATE TABLE commits (
     at INTEGER,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
-CREATE INDEX commits_by_id ON commits (id, organization);
+CREATE INDEX commits_by_id ON commits (id, organization, at);
 CREATE TABLE pushes (
     source TEXT PRIMARY KEY,
     organization TEXT NOT NULL,
@@ -380,20 +380,26 @@ CREATE TABLE cluster_syncs (
 CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);
 -- For delivery metrics: what finished when, and what moved the branches.
 CREATE INDEX stages_finished ON stages (name, finished) WHERE finished IS NOT NULL;
-CREATE INDEX deployments_finished ON deployments (finished);
+CREATE INDEX deployments_of_nobody ON deployments (finished) WHERE pipeline IS NULL;
 CREATE INDEX deployments_of_stage ON deployments (organization, pipeline, stage, project_id, environment, finished);
 CREATE INDEX release_stages_finished ON release_stages (finished);
 CREATE INDEX pull_requests_closed ON pull_requests (closed);
 CREATE INDEX work_items_by_type ON work_items (type, created);
+-- All that is asked of a push in one row, and those of a branch beside each other: months of them are read at once.
 CREATE TABLE ref_updates (
-    source TEXT NOT NULL, -- the key of the push
     name TEXT NOT NULL,
+    pushed INTEGER NOT NULL,
+    source TEXT NOT NULL, -- the key of the push
+    organization TEXT NOT NULL,
+    project_id TEXT,
+    project_name TEXT,
+    repository TEXT,
     old TEXT,
     new TEXT NOT NULL,
-    pushed INTEGER,
-    PRIMARY KEY (source, name)
+    commits TEXT NOT NULL, -- a JSON array of [id, when it was made]
+    PRIMARY KEY (name, pushed, source)
 ) WITHOUT ROWID;
-CREATE INDEX ref_updates_pushed ON ref_updates (name, pushed);
+CREATE INDEX ref_updates_of ON ref_updates (source);
 CREATE TABLE pull_request_commits (
     source TEXT NOT NULL, -- the key of the pull request
     id TEXT NOT NULL,
