@@ -83,7 +83,7 @@ pub(in crate::catalog) fn remove_reports(c: &Connection, source: &RecordSource) 
     c.prepare_cached("DELETE FROM reports WHERE source = ?1")?.execute([&source.key]).map(drop)
 }
 
-/// As [`told`] takes its columns.
+/// As `row_of_told` takes its columns.
 const TOLD: &str = "SELECT r.organization, coalesce(project.name, r.project_name), r.subject, r.repository, \
                       r.environment, r.branch, r.pull_request, r.commit_id, r.commits, r.result, r.is_fix, r.at \
                     FROM reports r";
