@@ -58,6 +58,8 @@ fn flags(cli: &Cli) -> Flags {
         | Command::Get(_)
         | Command::Publish(_)
         | Command::Dora(_)
+        | Command::Report(_)
+        | Command::Incident(_)
         | Command::DeadLetter(_)
         | Command::Ask(_)
         | Command::Query(_)

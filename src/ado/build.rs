@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 use super::error::{DecodeError, parse};
 use super::labels::{Labels, put_repository, repository, short};
 use super::organization::{Place, number_after};
-use super::wire::{Build, Builds, Envelope, Project, Text, TriggerInfo, TriggeredBy, href, id, name, text, time};
+use super::wire::{
+    AgentQueue, Build, Builds, Envelope, Project, Text, TriggerInfo, TriggeredBy, href, id, name, text, time,
+};
 use super::{Beside, Scope, words};
 use crate::domain::run::{RunFact, Statement};
 use crate::domain::text::{MOST_TEXT, cut};
@@ -162,7 +164,16 @@ fn labels(build: &Build<'_>, place: &Place) -> Labels {
     labels.put(Label::Folder, build.definition.as_ref().and_then(|definition| text(definition.path.as_ref())));
     put_repository(&mut labels, build.repository.as_ref());
     put_trigger(&mut labels, build);
+    put_pool(&mut labels, build);
     labels
+}
+
+/// Of an old queue of agents only its own name is told.
+fn put_pool(labels: &mut Labels, build: &Build<'_>) {
+    let queue = build.queue.and_then(|queue| serde_json::from_str::<AgentQueue<'_>>(queue.get()).ok());
+    let queue = queue.unwrap_or_default();
+    let pool = queue.pool.as_ref().and_then(|pool| text(pool.name.as_ref()));
+    labels.put(Label::Pool, pool.or_else(|| text(queue.name.as_ref())).map(short).as_deref());
 }
 
 /// What started it. A body of another shape there says nothing; it costs no more than the link.

@@ -33,6 +33,7 @@ mod release;
 pub mod rest;
 mod sample;
 mod timeline;
+mod told;
 mod wire;
 mod words;
 
@@ -46,6 +47,7 @@ pub use environments::deployment_records;
 pub use error::DecodeError;
 pub use release::{deployment_list, release_list};
 pub use timeline::{earlier_timelines, timeline_facts};
+pub use told::{INCIDENT, REPORT, enveloped};
 
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, FactKind, Names, ReleaseFactKind, Time};
@@ -131,6 +133,9 @@ enum EventType {
     WorkItemUpdated,
     /// Not of the service: what a cluster told, in an envelope of ours.
     ClusterSync,
+    /// Not of the service either: what somebody told of, in envelopes of ours.
+    Report,
+    Incident,
 }
 
 impl EventType {
@@ -153,6 +158,8 @@ impl EventType {
             "workitem.created" => Some(Self::WorkItemCreated),
             "workitem.updated" => Some(Self::WorkItemUpdated),
             CLUSTER_SYNC => Some(Self::ClusterSync),
+            REPORT => Some(Self::Report),
+            INCIDENT => Some(Self::Incident),
             _ => None,
         }
     }
@@ -249,7 +256,7 @@ fn named(event_type: EventType, scope: &Scope<'_>, resource: &str) -> Option<Nam
         | EventType::DeploymentApprovalPending
         | EventType::DeploymentApprovalCompleted => None,
         EventType::Push | EventType::PullRequest | EventType::WorkItemCreated | EventType::WorkItemUpdated => None,
-        EventType::ClusterSync => None,
+        EventType::ClusterSync | EventType::Report | EventType::Incident => None,
     }?;
     let Place { organization, project_id, project_name } = place;
     Some(Named { organization, project: project_id.or(project_name), run, said: scope.said })
@@ -282,6 +289,8 @@ fn told(
         EventType::WorkItemCreated => boards::created(scope, resource).map(|fact| vec![fact]),
         EventType::WorkItemUpdated => boards::updated(scope, resource).map(|fact| vec![fact]),
         EventType::ClusterSync => cluster::facts(scope, resource),
+        EventType::Report => told::report(scope, resource).map(|fact| vec![fact]),
+        EventType::Incident => told::incident(scope, resource).map(|fact| vec![Fact::Incident(fact)]),
     }
 }
 

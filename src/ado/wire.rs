@@ -477,6 +477,23 @@ pub(super) struct Step<'a> {
     pub(super) actual_approver: Option<Person<'a>>,
 }
 
+/// The queue of agents of a build.
+#[derive(Debug, Default, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct AgentQueue<'a> {
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
+    #[serde(borrow)]
+    pub(super) pool: Option<Pool<'a>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct Pool<'a> {
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
+}
+
 /// The resource of `build.complete`, 1.0 and 2.0, and an answer of Builds - Get.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", expecting = "an object")]
@@ -490,6 +507,9 @@ pub(super) struct Build<'a> {
     pub(super) status: Option<Text<'a>>,
     #[serde(borrow)]
     pub(super) result: Option<Text<'a>>,
+    /// Which agents it waits for; a queue of agents, which has its pool inside.
+    #[serde(borrow)]
+    pub(super) queue: Option<&'a RawValue>,
     pub(super) queue_time: Option<When>,
     pub(super) start_time: Option<When>,
     pub(super) finish_time: Option<When>,

@@ -97,9 +97,11 @@ impl Backfill {
             Record::Changes(_)
             | Record::Deployment(_)
             | Record::Gap(_)
+            | Record::Incident(_)
             | Record::PullRequest(_)
             | Record::Push(_)
             | Record::Release(_)
+            | Record::Report(_)
             | Record::Run(_)
             | Record::WorkItem(_) => None,
         });

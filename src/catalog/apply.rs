@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::references::{self, Source};
 use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
-use super::{chain, code, deployed, parts};
+use super::{chain, code, deployed, metrics, parts};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::link::{self, Reference};
 use crate::domain::run::{ShownFailure, ShownJob, ShownRun};
@@ -12,9 +12,9 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 10;
+const VERSION: i64 = 13;
 
-const TABLES: [&str; 26] = [
+const TABLES: [&str; 28] = [
     "runs",
     "pipelines",
     "blocks",
@@ -41,6 +41,8 @@ const TABLES: [&str; 26] = [
     "cluster_syncs",
     "ref_updates",
     "pull_request_commits",
+    "incidents",
+    "reports",
 ];
 
 /// The catalog's tables.
@@ -84,6 +86,14 @@ impl Projection for Tables {
                 let record = record.clone();
                 Box::new(move |connection| write_gaps(connection, &record))
             }
+            Record::Incident(record) => {
+                let shown = record.shown();
+                Box::new(move |connection| metrics::write_incident(connection, &source, &shown))
+            }
+            Record::Report(record) => {
+                let record = record.clone();
+                Box::new(move |connection| metrics::write_reports(connection, &source, &record))
+            }
             Record::PullRequest(record) => {
                 let shown = record.shown();
                 with_references(source, link::of_pull_request(&shown), move |c, source| {
@@ -120,6 +130,8 @@ impl Projection for Tables {
                 Key::Cluster(_) => chain::remove_syncs(connection, &source),
                 Key::Deployment(key) => remove_deployment(connection, key),
                 Key::Gap(key) => remove_gaps(connection, key),
+                Key::Incident(_) => metrics::remove_incident(connection, &source),
+                Key::Report(_) => metrics::remove_reports(connection, &source),
                 Key::Release(key) => remove_release(connection, key),
                 Key::Run(key) => remove_run(connection, key),
                 Key::Changes(_) | Key::PullRequest(_) | Key::Push(_) | Key::WorkItem(_) => {
@@ -259,16 +271,17 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
 /// Most events only move a run on: then no index of what it is has to be touched.
 fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> {
     let move_on = "UPDATE runs SET state = ?7, result = ?8, reason = ?9, repository = ?12, url = ?14, queued = ?15, \
-                     started = ?16, finished = ?17, folder = ?18 \
+                     started = ?16, finished = ?17, folder = ?18, pool = ?19 \
                    WHERE run = ?1 AND organization = ?2 AND pipeline = ?3 AND project_id IS ?4 AND project_name IS ?5 \
                      AND name IS ?6 AND branch IS ?10 AND commit_id IS ?11 AND requested_for IS ?13 \
                    RETURNING id";
     let upsert = "INSERT INTO runs (run, organization, pipeline, project_id, project_name, name, state, result, reason, \
-                    branch, commit_id, repository, requested_for, url, queued, started, finished, folder) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18) \
+                    branch, commit_id, repository, requested_for, url, queued, started, finished, folder, \
+                    pool) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19) \
                   ON CONFLICT (run, organization, pipeline) DO UPDATE SET project_id = ?4, project_name = ?5, name = ?6, \
                     state = ?7, result = ?8, reason = ?9, branch = ?10, commit_id = ?11, repository = ?12, \
-                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17, folder = ?18 \
+                    requested_for = ?13, url = ?14, queued = ?15, started = ?16, finished = ?17, folder = ?18, pool = ?19 \
                   RETURNING id";
     let row = params![
         run.key.run,
@@ -289,6 +302,7 @@ fn upsert_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<i64> 
         run.started.map(Time::ticks),
         run.finished.map(Time::ticks),
         run.folder,
+        run.pool,
     ];
     let moved: Option<i64> = connection.prepare_cached(move_on)?.query_row(row, |row| row.get(0)).optional()?;
     match moved {

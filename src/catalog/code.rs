@@ -97,8 +97,8 @@ pub(super) fn write_pull_request(
 pub(super) fn write_work_item(connection: &Connection, source: &Source, item: &ShownWorkItem) -> rusqlite::Result<()> {
     let states: Vec<_> = item.states.iter().map(|state| (&state.state, state.since.map(Time::ticks))).collect();
     let insert = "INSERT OR REPLACE INTO work_items (source, organization, id, project, type, title, state, reason, \
-                    assigned_to, area, iteration, parent, url, created, states) \
-                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+                    assigned_to, area, iteration, parent, url, created, states, tags) \
+                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)";
     connection.prepare_cached(insert)?.execute(params![
         source.key,
         item.key.organization,
@@ -115,6 +115,7 @@ pub(super) fn write_work_item(connection: &Connection, source: &Source, item: &S
         item.url,
         item.created.map(Time::ticks),
         serde_json::json!(states).to_string(),
+        item.tags,
     ])?;
     Ok(())
 }

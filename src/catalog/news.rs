@@ -31,9 +31,11 @@ impl Catalog {
                     | Key::Cluster(_)
                     | Key::Deployment(_)
                     | Key::Gap(_)
+                    | Key::Incident(_)
                     | Key::PullRequest(_)
                     | Key::Push(_)
                     | Key::Release(_)
+                    | Key::Report(_)
                     | Key::WorkItem(_) => None,
                 };
                 if run.is_some() || seen.holds(&key)? {

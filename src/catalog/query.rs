@@ -179,7 +179,7 @@ impl Conditions {
         wanted
     }
 
-    pub(super) fn add<const N: usize>(&mut self, clause: impl Into<Cow<'static, str>>, values: [Value; N]) {
+    pub(super) fn add(&mut self, clause: impl Into<Cow<'static, str>>, values: impl IntoIterator<Item = Value>) {
         self.clauses.push(clause.into());
         self.values.extend(values);
     }

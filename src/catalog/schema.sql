@@ -15,6 +15,7 @@ CREATE TABLE runs (
     repository TEXT,
     requested_for TEXT,
     folder TEXT,
+    pool TEXT, -- of agents
     url TEXT,
     queued INTEGER, -- times are 100 ns ticks since 1970
     started INTEGER,
@@ -34,6 +35,10 @@ CREATE INDEX runs_troubled ON runs (result COLLATE NOCASE, run, branch, pipeline
     WHERE result IS NOT NULL AND result <> 'succeeded';
 CREATE INDEX runs_folder ON runs (organization, pipeline, run) WHERE folder IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, organization);
+-- How pipelines ran in a time is read from this alone.
+CREATE INDEX runs_finished ON runs (finished, organization, pipeline, run, result, queued, started, branch, commit_id,
+        project_id, pool)
+    WHERE finished IS NOT NULL;
 -- What would have to be counted.
 CREATE TABLE pipelines (
     organization TEXT NOT NULL,
@@ -317,7 +322,7 @@ CREATE TABLE commits (
     at INTEGER,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
-CREATE INDEX commits_by_id ON commits (id, organization);
+CREATE INDEX commits_by_id ON commits (id, organization, at);
 CREATE TABLE pushes (
     source TEXT PRIMARY KEY,
     organization TEXT NOT NULL,
@@ -365,6 +370,7 @@ CREATE TABLE work_items (
     area TEXT,
     iteration TEXT,
     parent INTEGER,
+    tags TEXT, -- with ; between
     url TEXT,
     created INTEGER,
     states TEXT NOT NULL -- a JSON array of [state, since]
@@ -410,22 +416,67 @@ CREATE TABLE cluster_syncs (
 CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);
 -- For delivery metrics: what finished when, and what moved the branches.
 CREATE INDEX stages_finished ON stages (name, finished) WHERE finished IS NOT NULL;
-CREATE INDEX deployments_finished ON deployments (finished);
+CREATE INDEX deployments_of_nobody ON deployments (finished) WHERE pipeline IS NULL;
 CREATE INDEX deployments_of_stage ON deployments (organization, pipeline, stage, project_id, environment, finished);
 CREATE INDEX release_stages_finished ON release_stages (finished);
 CREATE INDEX pull_requests_closed ON pull_requests (closed);
 CREATE INDEX work_items_by_type ON work_items (type, created);
+-- All that is asked of a push in one row, and those of a branch beside each other: months of them are read at once.
 CREATE TABLE ref_updates (
-    source TEXT NOT NULL, -- the key of the push
     name TEXT NOT NULL,
+    pushed INTEGER NOT NULL,
+    source TEXT NOT NULL, -- the key of the push
+    organization TEXT NOT NULL,
+    project_id TEXT,
+    project_name TEXT,
+    repository TEXT,
     old TEXT,
     new TEXT NOT NULL,
-    pushed INTEGER,
-    PRIMARY KEY (source, name)
+    commits TEXT NOT NULL, -- a JSON array of [id, when it was made]
+    PRIMARY KEY (name, pushed, source)
 ) WITHOUT ROWID;
-CREATE INDEX ref_updates_pushed ON ref_updates (name, pushed);
+CREATE INDEX ref_updates_of ON ref_updates (source);
 CREATE TABLE pull_request_commits (
     source TEXT NOT NULL, -- the key of the pull request
     id TEXT NOT NULL,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
+
+-- What people and scripts told of.
+CREATE TABLE incidents (
+    source TEXT PRIMARY KEY, -- the key of the record
+    organization TEXT NOT NULL,
+    id TEXT NOT NULL,
+    project_id TEXT, -- nobody tells it
+    project_name TEXT,
+    title TEXT,
+    url TEXT,
+    environment TEXT,
+    pipeline TEXT, -- its name or id
+    run INTEGER,
+    commit_id TEXT,
+    opened INTEGER,
+    resolved INTEGER
+) WITHOUT ROWID;
+CREATE INDEX incidents_opened ON incidents (opened);
+CREATE TABLE reports (
+    source TEXT NOT NULL, -- the key of the record
+    at INTEGER NOT NULL,
+    organization TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    project_id TEXT, -- nobody tells it
+    project_name TEXT,
+    subject TEXT NOT NULL, -- a pipeline, or a repository
+    repository TEXT,
+    environment TEXT,
+    branch TEXT,
+    pull_request TEXT,
+    commit_id TEXT,
+    commits TEXT NOT NULL, -- a JSON array of ids
+    result TEXT,
+    is_fix INTEGER NOT NULL,
+    PRIMARY KEY (source, at)
+) WITHOUT ROWID;
+CREATE INDEX reports_at ON reports (kind, at);
+CREATE INDEX reports_of ON reports (organization, subject, kind, at);
+CREATE INDEX work_items_tagged ON work_items (created) WHERE tags IS NOT NULL;

@@ -180,6 +180,8 @@ fn place(key: &Key) -> (&'static str, Conditions) {
             "gaps x"
         }
         Key::Cluster(_) => by_source(key, &mut wanted, SYNCS),
+        Key::Incident(_) => by_source(key, &mut wanted, "incidents x"),
+        Key::Report(_) => by_source(key, &mut wanted, "reports x"),
         Key::PullRequest(_) => by_source(key, &mut wanted, "pull_requests x"),
         Key::Push(_) => by_source(key, &mut wanted, "pushes x"),
         Key::WorkItem(_) => by_source(key, &mut wanted, WORK_ITEMS),

@@ -51,6 +51,10 @@ pub struct Dora {
     /// Also the deployments, commits and incidents behind the numbers
     #[arg(long)]
     pub show_work: bool,
+    /// Instead: how pipelines run, deployment or not: duration, queue time by hour and pool (wide), success, recovery, flaky
+    /// commits; with --group side by side
+    #[arg(long, conflicts_with_all = ["environment", "by", "show_work"])]
+    pub flow: bool,
     /// What to print; wide is the table with all columns
     #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = Format::Table)]
     pub output: Format,

@@ -5,6 +5,7 @@
 mod dora;
 mod reference;
 mod subscriptions;
+mod told;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -20,6 +21,7 @@ pub use subscriptions::{
     Desired, EventGroup, Scope, Subscriptions, SubscriptionsApply, SubscriptionsDoctor, SubscriptionsList,
     SubscriptionsPlan, SubscriptionsRemove, SubscriptionsRotateKey, SubscriptionsTest, To,
 };
+pub use told::{Incident, OpenIncident, Report, ResolveIncident};
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
@@ -86,6 +88,11 @@ pub enum Command {
     Query(Query),
     /// Give the tools to an assistant: the Model Context Protocol over standard input and output
     Mcp(Mcp),
+    /// Tell of a deployment, a push or a review that no service tells of
+    Report(Report),
+    /// Tell of an incident: it began, or is over
+    #[command(subcommand)]
+    Incident(Incident),
     /// Measure delivery: DORA's five metrics, with the runs behind each number
     Dora(Dora),
     /// Look after messages that were set aside

@@ -1,31 +1,66 @@
 use super::parts::Parts;
 use super::{Context, Exit, Failure};
-use crate::catalog::{Delivery, DeliveryQuestion};
+use crate::catalog::{Catalog, Delivery, DeliveryQuestion};
 use crate::cli::{Dora, Format, Side};
-use crate::domain::metrics::{Wanted, Window};
+use crate::domain::metrics::{FlowReport, Wanted, Window};
 use crate::view::{self, Columns};
 
 pub(super) async fn run(context: &Context, args: Dora) -> Result<Exit, Failure> {
-    let (format, question) = (args.output, question(context, args)?);
+    let (format, is_flow, question) = (args.output, args.flow, question(context, args)?);
     let parts = Parts::open_to_look(context).await?;
     let mut catalog = parts.catalog(context)?;
-    let asked = async |catalog: &crate::catalog::Catalog| -> Result<Delivery, Failure> {
+    let asked = async |catalog: &Catalog| -> Result<Answer, Failure> {
         catalog.refresh(parts.store.as_ref()).await?;
-        Ok(catalog.delivery(&question).await?)
+        Ok(match is_flow {
+            true => Answer::Flow(Box::new(catalog.flow(&question).await?)),
+            false => Answer::Delivery(Box::new(catalog.delivery(&question).await?)),
+        })
     };
-    let delivery = match asked(&catalog).await {
+    let answer = match asked(&catalog).await {
         Err(failure) if failure.is_damage() => {
             catalog = parts.catalog_anew(context)?.ok_or(failure)?;
             asked(&catalog).await?
         }
         answered => answered?,
     };
-    context.output.text(&shown(&delivery, format)?)?;
+    context.output.text(&answer.shown(format)?)?;
     if let Format::Table | Format::Wide = format {
-        delivery.caution.into_iter().for_each(|caution| context.output.say(caution));
-        view::delivery_notes(&delivery.report).iter().for_each(|note| context.output.say(note));
+        answer.notes().iter().for_each(|note| context.output.say(note));
     }
     Ok(Exit::Done)
+}
+
+enum Answer {
+    Delivery(Box<Delivery>),
+    Flow(Box<FlowReport>),
+}
+
+impl Answer {
+    fn shown(&self, format: Format) -> Result<String, Failure> {
+        match self {
+            Self::Delivery(delivery) => shown(delivery, format),
+            Self::Flow(report) => shown_flow(report, format),
+        }
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let caution = |caution: Option<&str>| caution.map(str::to_owned).into_iter();
+        match self {
+            Self::Delivery(delivery) => {
+                caution(delivery.caution).chain(view::delivery_notes(&delivery.report)).collect()
+            }
+            Self::Flow(report) => caution(report.caution).collect(),
+        }
+    }
+}
+
+fn shown_flow(report: &FlowReport, format: Format) -> Result<String, Failure> {
+    Ok(match format {
+        Format::Table => view::flow_table(report, Columns::Few),
+        Format::Wide => view::flow_table(report, Columns::All),
+        Format::Json => view::json(report).map_err(anyhow::Error::from)?,
+        Format::Csv => view::flow_csv(report).map_err(anyhow::Error::from)?,
+    })
 }
 
 fn question(context: &Context, args: Dora) -> Result<DeliveryQuestion, Failure> {

@@ -29,6 +29,7 @@ mod query;
 mod refold;
 mod serve;
 mod subscriptions;
+mod told;
 mod up;
 mod waiting;
 mod work;
@@ -54,6 +55,8 @@ pub async fn run(command: Command, context: &Context) -> Result<Exit, Failure> {
         Command::Backfill(args) => backfill::run(context, &args).await,
         Command::Get(args) => get::run(context, args).await,
         Command::Publish(args) => publish::run(context, &args).await,
+        Command::Report(args) => told::report(context, args).await,
+        Command::Incident(args) => told::incident(context, args).await,
         Command::Dora(args) => dora::run(context, args).await,
         Command::DeadLetter(args) => dead_letter::run(context, args).await,
         Command::Subscriptions(args) => Box::pin(subscriptions::run(context, &args)).await,

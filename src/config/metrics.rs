@@ -11,7 +11,8 @@ use crate::domain::metrics::{EnvironmentRule, PartialSuccess, Terms, Zone};
 pub(super) const METRICS: &str = "metrics";
 pub(super) const ENVIRONMENTS: &str = "environments";
 
-const KEYS: &str = "partial_success, rework_within, fixes, incident_types, resolved_states, people, time_zone";
+const KEYS: &str =
+    "partial_success, rework_within, fixes, incident_types, incident_tags, resolved_states, people, time_zone";
 const RULE_KEYS: &str = "name, production, ignore, stages, pipelines, environments";
 
 type Faults = Vec<(String, String)>;
@@ -30,6 +31,7 @@ pub(super) fn metrics(value: &Value, terms: &mut Terms, zone: &mut Zone) -> Faul
             "time_zone" => set(zone, read(value, &place, &mut faults, time_zone)),
             "fixes" => terms.fixes = patterns(value, &place, &mut faults),
             "incident_types" => terms.incidents = patterns(value, &place, &mut faults),
+            "incident_tags" => terms.incident_tags = patterns(value, &place, &mut faults),
             "resolved_states" => terms.resolved = patterns(value, &place, &mut faults),
             "people" => set(&mut terms.people, truth(value, &place, &mut faults)),
             _ => faults.push((place, format!("is not a known key; known are {KEYS}"))),
@@ -139,7 +141,7 @@ mod tests {
     fn what_is_said_is_taken() {
         let (terms, zone, faults) = read(
             "[metrics]\npartial_success = \"fails\"\nrework_within = \"3d\"\nfixes = [\"emergency/*\"]\n\
-             incident_types = [\"Bug*\"]\nresolved_states = [\"Fixed\"]\npeople = true\ntime_zone = \"Europe/Berlin\"\n\
+             incident_types = [\"Bug*\"]\nincident_tags = [\"outage*\"]\nresolved_states = [\"Fixed\"]\npeople = true\ntime_zone = \"Europe/Berlin\"\n\
              [[environments]]\nname = \"eu\"\nproduction = true\nstages = [\"ship*\"]\npipelines = [\"shop-*\"]\n\
              [[environments]]\nignore = true\nstages = [\"prod-dry-run\"]\n",
         );
@@ -149,6 +151,7 @@ mod tests {
             (PartialSuccess::Fails, 259_200, true)
         );
         assert!(terms.names_fix("refs/heads/emergency/1") && !terms.names_fix("hotfix/1"));
+        assert!(terms.is_tagged_incident("web; Outage-2") && !terms.is_tagged_incident("incident"));
         assert!(terms.is_incident("bug report") && terms.is_resolved("fixed"));
         assert_eq!(zone.to_string(), "Europe/Berlin");
         assert_eq!(terms.stage(Some("shop-web"), "ship-it").map(|place| place.environment).as_deref(), Some("eu"));

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use sha2::{Digest as _, Sha256};
+
 /// Names a run everywhere: run ids and pipeline ids are sequences of the organization.
 ///
 /// The pipeline is part of the key because it is part of the partition key on Azure Table Storage, and
@@ -22,6 +24,46 @@ pub struct GapKey {
     pub project: String,
     /// The event type.
     pub events: String,
+}
+
+/// Names an incident: by the id that it has where people look after it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct IncidentKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    pub id: String,
+}
+
+impl IncidentKey {
+    /// `None` where the id is none that a table's key may hold as it is: then two incidents could become one. Upper and
+    /// lower case are the same.
+    #[must_use]
+    pub fn new(organization: &str, id: &str) -> Option<Self> {
+        let kept = plain(id);
+        let is_whole = !kept.is_empty() && kept == id.to_lowercase();
+        is_whole.then(|| Self { organization: organization.to_lowercase(), id: kept })
+    }
+}
+
+/// Names what somebody told of: by what it says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReportKey {
+    /// Canonical: lower case.
+    pub organization: String,
+    /// Of the repository or pipeline.
+    pub subject: String,
+    /// A hash, in hexadecimal.
+    pub says: String,
+}
+
+impl ReportKey {
+    /// See `plain` for what is left of the subject; `says` is the whole of what was told.
+    #[must_use]
+    pub fn new(organization: &str, subject: &str, says: &str) -> Self {
+        let digest = Sha256::digest(says.as_bytes());
+        let says = digest.iter().take(16).fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+        Self { organization: organization.to_lowercase(), subject: plain(subject), says }
+    }
 }
 
 /// Names a push. Ids of pushes are a sequence of the organization; the repository is part of the key as a pipeline is of
@@ -157,9 +199,12 @@ pub enum Key {
     Cluster(ClusterKey),
     Deployment(DeploymentKey),
     Gap(GapKey),
+    Incident(IncidentKey),
     PullRequest(PullRequestKey),
     Push(PushKey),
     Release(ReleaseKey),
+    /// What somebody told of.
+    Report(ReportKey),
     Run(RunKey),
     WorkItem(WorkItemKey),
 }
@@ -172,8 +217,8 @@ pub struct ParseKeyError(String);
 impl Key {
     /// What the partitions of each kind begin with, before a `|`; in their order. A store asks for these kinds and so
     /// leaves out those that only a newer program knows.
-    pub const KINDS: [&str; 9] =
-        ["changes", "cluster", "deployment", "gap", "pr", "push", "release", "run", "workitem"];
+    pub const KINDS: [&str; 11] =
+        ["changes", "cluster", "deployment", "gap", "incident", "pr", "push", "release", "report", "run", "workitem"];
 
     /// Whose record it is.
     #[must_use]
@@ -182,7 +227,9 @@ impl Key {
             Self::Cluster(key) => &key.organization,
             Self::Deployment(key) => &key.organization,
             Self::Gap(key) => &key.organization,
+            Self::Incident(key) => &key.organization,
             Self::Release(key) => &key.organization,
+            Self::Report(key) => &key.organization,
             Self::PullRequest(key) => &key.organization,
             Self::Push(key) => &key.organization,
             Self::Changes(key) | Self::Run(key) => &key.organization,
@@ -198,9 +245,11 @@ impl Key {
             Self::Cluster(_) => ("state of a commit in clusters", "states of commits in clusters"),
             Self::Deployment(_) => ("deployment", "deployments"),
             Self::Gap(_) => ("gap", "gaps"),
+            Self::Incident(_) => ("incident", "incidents"),
             Self::PullRequest(_) => ("pull request", "pull requests"),
             Self::Push(_) => ("push", "pushes"),
             Self::Release(_) => ("release", "releases"),
+            Self::Report(_) => ("reported event", "reported events"),
             Self::Run(_) => ("run", "runs"),
             Self::WorkItem(_) => ("work item", "work items"),
         }
@@ -214,9 +263,11 @@ impl Key {
             Self::Cluster(key) => format!("commit {} in the clusters", key.commit),
             Self::Deployment(key) => format!("the deployment of run {} to environment {}", key.run, key.environment),
             Self::Gap(key) => format!("the gap in {}", key.events),
+            Self::Incident(key) => format!("incident {}", key.id),
             Self::PullRequest(key) => format!("pull request {}", key.id),
             Self::Push(key) => format!("push {}", key.push),
             Self::Release(key) => format!("release {}", key.release),
+            Self::Report(key) => format!("what was told of {}", key.subject),
             Self::Run(key) => format!("run {}", key.run),
             Self::WorkItem(key) => format!("work item {}", key.id),
         };
@@ -229,8 +280,10 @@ impl Key {
             | Self::Changes(_)
             | Self::Cluster(_)
             | Self::Deployment(_)
+            | Self::Incident(_)
             | Self::PullRequest(_)
             | Self::Push(_)
+            | Self::Report(_)
             | Self::Run(_)
             | Self::WorkItem(_) => String::new(),
         };
@@ -242,7 +295,9 @@ impl Key {
         let place = match self {
             Self::Deployment(key) => Some(&key.project),
             Self::Gap(key) => Some(&key.project),
+            Self::Incident(key) => Some(&key.id),
             Self::Release(key) => Some(&key.project),
+            Self::Report(key) => Some(&key.subject),
             Self::PullRequest(key) => Some(&key.repository),
             Self::Push(key) => Some(&key.repository),
             Self::Changes(_) | Self::Cluster(_) | Self::Run(_) | Self::WorkItem(_) => None,
@@ -252,7 +307,7 @@ impl Key {
 
     /// The records that are written in one transaction on Azure Table Storage: `{kind}|{organization}|{what they have in
     /// common}`, which is a run's pipeline, the project of a gap or a release, a push's repository, a deployment's project and
-    /// environment, a constant for commits in clusters.
+    /// environment, the subject of what was told, a constant for commits in clusters and for incidents.
     #[must_use]
     pub fn partition(&self) -> String {
         match self {
@@ -260,22 +315,26 @@ impl Key {
             Self::Cluster(key) => format!("cluster|{}|commits", key.organization),
             Self::Deployment(key) => format!("deployment|{}|{}|{}", key.organization, key.project, key.environment),
             Self::Gap(key) => format!("gap|{}|{}", key.organization, key.project),
+            Self::Incident(key) => format!("incident|{}|all", key.organization),
             Self::PullRequest(key) => format!("pr|{}|{}", key.organization, key.repository),
             Self::Push(key) => format!("push|{}|{}", key.organization, key.repository),
             Self::Release(key) => format!("release|{}|{}", key.organization, key.project),
+            Self::Report(key) => format!("report|{}|{}", key.organization, key.subject),
             Self::Run(key) => format!("run|{}|{}", key.organization, key.pipeline),
             Self::WorkItem(key) => format!("workitem|{}|{}", key.organization, key.partition()),
         }
     }
 
     /// The record inside its partition: what has a number as `{i64::MAX - number, 19 digits}`, newest first; of gaps the
-    /// event type, of what clusters say the commit.
+    /// event type, of what clusters say the commit, of an incident its id, of what was told the hash.
     #[must_use]
     pub fn row(&self) -> String {
         match self {
             Self::Cluster(key) => key.commit.clone(),
             Self::Deployment(key) => inverted(key.run),
             Self::Gap(key) => key.events.clone(),
+            Self::Incident(key) => key.id.clone(),
+            Self::Report(key) => key.says.clone(),
             Self::Release(key) => inverted(key.release),
             Self::PullRequest(key) => inverted(key.id),
             Self::Push(key) => inverted(key.push),
@@ -309,6 +368,8 @@ fn parse(partition: &str, row: &str) -> Option<Key> {
         "changes" => run(organization).map(Key::Changes),
         "cluster" => Some(Key::Cluster(ClusterKey { organization, commit: row.to_owned() })),
         "gap" => Some(Key::Gap(GapKey { organization, project: last.to_owned(), events: row.to_owned() })),
+        "incident" => Some(Key::Incident(IncidentKey { organization, id: row.to_owned() })),
+        "report" => Some(Key::Report(ReportKey { organization, subject: last.to_owned(), says: row.to_owned() })),
         "deployment" => {
             let (organization, project) = organization.rsplit_once('|')?;
             let (organization, project) = (organization.to_owned(), project.to_owned());
@@ -380,6 +441,8 @@ mod tests {
         let keys = [
             Key::Changes(RunKey { organization: organization(), pipeline: 7, run: 479 }),
             Key::Cluster(ClusterKey::new("Srv/Col|x", "B71F")),
+            Key::Incident(IncidentKey::new("Srv/Col|x", "OPS-12").unwrap()),
+            Key::Report(ReportKey::new("Srv/Col|x", "Shop web|/", "{}")),
             Key::PullRequest(PullRequestKey::new("Fabrikam", "9A0D5C1E/|-2b7f", 88)),
             Key::Push(PushKey::new("fabrikam", "", 314)),
             Key::WorkItem(WorkItemKey { organization: organization(), id: 4_711 }),
@@ -397,15 +460,26 @@ mod tests {
             Key::Cluster(ClusterKey::default()),
             Key::Deployment(DeploymentKey::default()),
             Key::Gap(GapKey::default()),
+            Key::Incident(IncidentKey::default()),
             Key::PullRequest(PullRequestKey::default()),
             Key::Push(PushKey::default()),
             Key::Release(ReleaseKey::default()),
+            Key::Report(ReportKey::default()),
             key(1),
             Key::WorkItem(WorkItemKey::default()),
         ];
         assert_eq!(all.map(|key| key.partition().split('|').next().unwrap().to_owned()), Key::KINDS);
         assert!(Key::KINDS.is_sorted());
         assert!("new|x|7|1".parse::<Key>().is_err());
+    }
+
+    #[test]
+    fn an_incident_keeps_its_whole_id_or_has_none() {
+        let id = |text: &str| IncidentKey::new("F", text).map(|key| key.id);
+        assert_eq!(id("OPS-12.a:b_c").as_deref(), Some("ops-12.a:b_c"));
+        for none in ["", "a b", "a/b", "a|b", "\u{fc}-1", &"x".repeat(201)] {
+            assert_eq!(id(none), None, "{none}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod entries;
 pub mod erase;
 pub mod gap;
 mod hooks;
+pub mod incident;
 mod join;
 mod key;
 mod labels;
@@ -29,6 +30,7 @@ pub mod pull_request;
 pub mod push;
 mod record;
 pub mod release;
+pub mod report;
 pub mod run;
 mod scope;
 pub mod text;
@@ -42,7 +44,8 @@ pub use erase::Erasure;
 pub use hooks::{HookLook, SeenHook};
 pub use join::{Change, Join, Said};
 pub use key::{
-    ClusterKey, DeploymentKey, GapKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, RunKey, WorkItemKey,
+    ClusterKey, DeploymentKey, GapKey, IncidentKey, Key, ParseKeyError, PullRequestKey, PushKey, ReleaseKey, ReportKey,
+    RunKey, WorkItemKey,
 };
 pub use names::{Names, has_pseudonym};
 pub use pattern::{BranchPattern, Pattern};
@@ -50,6 +53,6 @@ pub use record::{DecodeRecordError, EncodedFact, Fact, Record};
 pub use scope::{Grant, NoProjectName, ProjectName, Rights, Scope};
 pub use time::{ParseTimeError, Time};
 pub use words::{
-    ApprovalPhase, ApprovalStatus, ArtifactPart, DeliveryResult, FactKind, GapReason, Label, Outcome,
-    PullRequestStatus, ReleaseFactKind, ReleaseStatus, Speaker, State, SubscriptionStatus,
+    ApprovalPhase, ApprovalStatus, ArtifactPart, DeliveryResult, FactKind, GapReason, IncidentTurn, Label, Outcome,
+    PullRequestStatus, ReleaseFactKind, ReleaseStatus, ReportKind, Speaker, State, SubscriptionStatus,
 };

@@ -5,9 +5,11 @@ use super::changes::{ChangesFact, ChangesRecord};
 use super::cluster::{ClusterFact, ClusterRecord};
 use super::deployment::{DeploymentFact, DeploymentRecord};
 use super::gap::{GapFact, GapRecord};
+use super::incident::{IncidentFact, IncidentRecord};
 use super::pull_request::{PullRequestFact, PullRequestRecord};
 use super::push::{PushFact, PushRecord};
 use super::release::{ReleaseFact, ReleaseRecord};
+use super::report::{ReportFact, ReportRecord};
 use super::run::{RunFact, RunRecord};
 use super::work_item::{WorkItemFact, WorkItemRecord};
 use super::{Change, Columns, Join, Key, Names, Time};
@@ -181,9 +183,12 @@ kinds! {
     Cluster(ClusterFact, ClusterRecord),
     Deployment(DeploymentFact, DeploymentRecord),
     Gap(GapFact, GapRecord),
+    Incident(IncidentFact, IncidentRecord),
     PullRequest(PullRequestFact, PullRequestRecord),
     Push(PushFact, PushRecord),
     Release(ReleaseFact, ReleaseRecord),
+    /// What somebody told of.
+    Report(ReportFact, ReportRecord),
     Run(RunFact, RunRecord),
     WorkItem(WorkItemFact, WorkItemRecord),
 }

@@ -272,6 +272,34 @@ words! {
         Iteration = "iteration",
         /// The id of the work item above.
         Parent = "parent",
+        /// Of a work item, as the service writes them: with `;` between.
+        Tags = "tags",
+        /// The name of the pool of agents.
+        Pool = "pool",
+        /// The id of the run that an incident names as its cause.
+        Run = "run",
+    }
+}
+
+words! {
+    /// What becomes of an incident.
+    IncidentTurn {
+        Opened = "opened",
+        Resolved = "resolved",
+    }
+}
+
+words! {
+    /// What somebody told of. The words are those of `DevOps` Toolkit and `DevOpstic`.
+    ReportKind {
+        Push = "push",
+        Deploy = "deploy",
+        TestPass = "test_pass",
+        TestRun = "test_run",
+        Commit = "commit",
+        /// For review.
+        Submit = "submit",
+        Approve = "approve",
     }
 }
 

@@ -16,6 +16,7 @@ mod pages;
 mod problem;
 mod reader;
 mod server;
+mod told;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,6 +108,8 @@ pub fn router(queue: Arc<dyn Queue>, store: Arc<dyn Store>, access: Access, limi
         .route("/hooks/azure-devops/", post(hooks::azure_devops))
         .route("/hooks/flux", post(flux::told))
         .route("/hooks/flux/", post(flux::told))
+        .route("/events", post(told::event))
+        .route("/incidents", post(told::incident))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(problem::method_not_allowed)

@@ -55,6 +55,12 @@ impl Problem {
             .with(WWW_AUTHENTICATE, challenge)
     }
 
+    /// For scripts that tell of events.
+    pub(crate) fn no_events_token() -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "Send the token for events as X-Secret-Token, or as a bearer token.")
+            .with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pipetrail\""))
+    }
+
     /// For programs that are to show a bearer token, as RFC 6750 has it.
     pub(crate) fn sign_in() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "Show a bearer token, or sign in at /login with a browser.")

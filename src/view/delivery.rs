@@ -8,7 +8,7 @@ use super::Columns;
 use super::table::{UNKNOWN, or_unknown, table};
 use super::time::{duration, moment};
 use crate::catalog::Delivery;
-use crate::domain::metrics::{Bucket, Figure, Grouped, Level, Report, Spread, Work};
+use crate::domain::metrics::{Bucket, Figure, Grouped, Level, Report, Source, Spread, Work};
 
 /// One of the five, as people read it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,11 +157,15 @@ fn work_table(work: &[Work], columns: Columns) -> String {
         let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark.to_owned());
         let failed = of.failed_because.iter().map(|why| (*why).to_owned());
         let notes: Vec<_> = failed.chain(of.incidents.iter().cloned()).chain(marks).collect();
+        let (run, stage) = match of.source {
+            Source::Pipeline | Source::Release => (of.run_id.to_string(), format!("{} #{}", of.stage, of.attempt)),
+            Source::Reported => (UNKNOWN.to_owned(), UNKNOWN.to_owned()),
+        };
         let mut row = vec![
             moment(of.finished_at),
             of.pipeline.clone().unwrap_or_else(|| of.pipeline_id.to_string()),
-            of.run_id.to_string(),
-            format!("{} #{}", of.stage, of.attempt),
+            run,
+            stage,
             of.environment.clone(),
             ending(of).to_owned(),
             or_unknown(Some(&notes.join(", "))),
@@ -230,7 +234,7 @@ pub fn delivery_notes(report: &Report) -> Vec<String> {
     notes.into_iter().flatten().collect()
 }
 
-fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
+pub(super) fn counted<N: std::fmt::Display + PartialEq + From<u8>>(count: N, noun: &str) -> String {
     if count == N::from(1) { format!("1 {noun}") } else { format!("{count} {noun}s") }
 }
 
@@ -336,7 +340,7 @@ fn work_csv(work: &[Work]) -> Result<String, csv::Error> {
     finish(writer)
 }
 
-fn finish(writer: Writer<Vec<u8>>) -> Result<String, csv::Error> {
+pub(super) fn finish(writer: Writer<Vec<u8>>) -> Result<String, csv::Error> {
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

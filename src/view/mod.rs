@@ -11,6 +11,7 @@ mod dead_letter;
 mod delivery;
 mod deployments;
 mod escape;
+mod flow;
 mod gaps;
 mod json;
 mod links;
@@ -39,6 +40,7 @@ pub use delivery::{
 };
 pub use deployments::{approvals_table, deployments_table, environments_table};
 pub use escape::{escaped, escaped_lines};
+pub use flow::{FLOW_COLUMNS, FlowNumber, flow_cells, flow_csv, flow_numbers, flow_table};
 pub use gaps::{gaps_note, gaps_table};
 pub use json::json;
 pub use links::{commit_text, pull_request_text, work_item_text};

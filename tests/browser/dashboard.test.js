@@ -132,6 +132,10 @@ test("delivery metrics are there, with the runs behind them", async () => {
   assert.match(await tiles.nth(0).innerText(), /\d+[dhm] .*\b(elite|high|medium|low)\b/s);
   assert.match(await tiles.nth(3).innerText(), /\d %/);
   assert.equal(await page.getByRole("img", { name: /in time/ }).count(), 5);
+  const flow = page.getByRole("region", { name: "How pipelines run" });
+  assert.match(await flow.innerText(), /run duration\s+\d+[hms].*success on default branches\s+\d/s);
+  assert.ok(await page.getByRole("img", { name: /Queue time by hour/ }).isVisible());
+  assert.ok((await page.getByRole("region", { name: "Pipelines" }).locator("tbody tr").count()) > 1);
   await page.getByRole("region", { name: "Deployments" }).getByRole("link", { name: /spartan/ }).first().click();
   await page.getByRole("heading", { level: 1, name: /run \d+/ }).waitFor();
   await close(page);

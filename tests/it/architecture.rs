@@ -32,7 +32,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // What comes in goes through the same fold and commit as a backfill's answers.
     ("transfer", &["domain", "ingest", "store"]),
     ("shutdown", &[]),
-    ("http", &["ask", "catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
+    // What a script tells of is refused with the reason that the worker would have for it.
+    ("http", &["ado", "ask", "catalog", "clock", "config", "domain", "queue", "store", "telemetry", "view"]),
     ("cli", &["config", "domain"]),
 ];
 

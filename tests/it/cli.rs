@@ -218,6 +218,11 @@ fn help() {
         "subscriptions test",
         "subscriptions rotate-key",
         "subscriptions remove",
+        "dora",
+        "report",
+        "incident",
+        "incident open",
+        "incident resolve",
         "dead-letter",
         "dead-letter list",
         "dead-letter show",
@@ -740,4 +745,63 @@ fn get_deployments_of_chains() {
         "publish spektate",
     ];
     assert_snapshot!(session(&with_chains(), &lines));
+}
+
+/// The events of the examples, and what a script told of.
+fn delivered() -> Shell {
+    let shell = Shell::new();
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/example-json");
+    let report = |metadata: &str| {
+        let mut command = shell.command("report mobile deploy --organization fabrikam --metadata");
+        assert!(command.arg(metadata).output().unwrap().status.success(), "{metadata}");
+    };
+    report(r#"{"time": "2025-06-10T09:00:00Z", "commit_id": "b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f"}"#);
+    report(r#"{"time": "2025-06-11T09:00:00Z", "status": "failure", "environment": "live"}"#);
+    report(r#"{"time": "2025-06-11T10:30:00Z", "environment": "live", "fix": true}"#);
+    for line in [
+        "incident open OPS-1 --organization fabrikam --pipeline mobile --at 2025-06-11T11:00:00Z",
+        &format!("enqueue {examples}"),
+        "work --until-empty",
+    ] {
+        assert!(shell.command(line).output().unwrap().status.success(), "{line}");
+    }
+    shell
+}
+
+const JUNE: &str = "--since 2025-06-09T00:00:00Z --until 2025-06-16T00:00:00Z";
+
+#[test]
+fn delivery_metrics_in_every_form() {
+    let shell = delivered();
+    for (name, options) in [
+        ("dora_table", "--by day --group pipeline"),
+        ("dora_work", "--show-work"),
+        ("dora_wide", "--show-work -o wide"),
+        ("dora_csv", "--by day -o csv"),
+        ("dora_work_csv", "--show-work -o csv"),
+        ("dora_json", "--show-work -o json"),
+    ] {
+        assert_snapshot!(name, shell.run(&format!("dora {JUNE} {options}")));
+    }
+}
+
+#[test]
+fn how_pipelines_run_in_every_form() {
+    let shell = delivered();
+    for (name, options) in [
+        ("flow_table", "--group pipeline"),
+        ("flow_wide", "-o wide"),
+        ("flow_csv", "--group repository -o csv"),
+        ("flow_json", "--time-zone Asia/Kolkata -o json"),
+    ] {
+        assert_snapshot!(name, shell.run(&format!("dora --flow {JUNE} {options}")));
+    }
+}
+
+#[test]
+fn an_environment_of_a_classic_release_is_deployed_to() {
+    let told = delivered().run(&format!("dora {JUNE} --environment dev --show-work -o json"));
+    for part in [r#""source": "release""#, r#""runId": 31"#, r#""environment": "Dev""#, r#""known": "record""#] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
 }

@@ -62,8 +62,10 @@ fn told(decoded: &Decoded) -> String {
                 Fact::Changes(_)
                 | Fact::Cluster(_)
                 | Fact::Gap(_)
+                | Fact::Incident(_)
                 | Fact::PullRequest(_)
                 | Fact::Push(_)
+                | Fact::Report(_)
                 | Fact::WorkItem(_) => told_other(fact),
             };
             facts.iter().map(told).collect()
@@ -208,6 +210,7 @@ fn every_file_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: completed succeeded, queued 2025-06-12T08:14:03.2217341Z, started 2025-06-12T08:14:12.4Z, finished 2025-06-12T09:05:58.0133333Z
     build_completed.on_premises.json
       buildCompleted defaultcollection/3/77 said 2023-03-01T10:02:49.31Z
@@ -224,6 +227,7 @@ fn every_file_says_what_is_written_here() {
         folder = \
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: completed succeeded, queued 2023-03-01T10:00:01Z, started 2023-03-01T10:00:09.2Z, finished 2023-03-01T10:02:40.97Z
     build_completed.visualstudio.json
       buildCompleted fabrikam/2/2 said 2016-09-19T13:03:26.4285528Z
@@ -234,6 +238,7 @@ fn every_file_says_what_is_written_here() {
         commit = 600c52d2d5b655caa111abfd863e5a9bd304bb0e
         requestedFor = Mona Okafor
         reason = manual
+        pool = Hosted Build Controller
         run: completed succeeded, started 2015-04-07T18:04:06.83Z, finished 2015-04-07T18:06:10.69Z
     build_failed.json
       buildCompleted fabrikam/12/1211 said 2025-06-13T07:24:09.9Z
@@ -250,6 +255,7 @@ fn every_file_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: completed failed, queued 2025-06-13T07:20:44.1Z, started 2025-06-13T07:20:52Z, finished 2025-06-13T07:24:01.6666667Z
     build_partially_succeeded.json
       buildCompleted fabrikam/12/1210 said 2025-06-13T06:11:48.6Z
@@ -266,6 +272,7 @@ fn every_file_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: completed partiallySucceeded, queued 2025-06-13T06:00:01.5Z, started 2025-06-13T06:00:09.25Z, finished 2025-06-13T06:11:40.75Z
     build_stopped.v1.json
       buildCompleted fabrikam/7/482 said 2019-10-02T22:31:52.8Z
@@ -276,6 +283,7 @@ fn every_file_says_what_is_written_here() {
         commit = 600c52d2d5b655caa111abfd863e5a9bd304bb0e
         requestedFor = Jon Abebe
         reason = manual
+        pool = Hosted Build Controller
         run: completed canceled, started 2019-10-02T22:30:20.5Z, finished 2019-10-02T22:31:44.3036333Z
     build_triggered.json
       buildCompleted fabrikam/14/1220 said 2025-06-12T08:25:40.3Z
@@ -295,6 +303,7 @@ fn every_file_says_what_is_written_here() {
         triggerRun = 1203
         triggerPipeline = checkout-service
         triggerVersion = 20250612.4
+        pool = Azure Pipelines
         run: completed succeeded, queued 2025-06-12T08:17:46.1Z, started 2025-06-12T08:17:55.2Z, finished 2025-06-12T08:25:31.9Z
     completed_build.json
       buildCompleted fabrikam/7/479 said 2019-10-02T19:57:48.7584186Z
@@ -363,6 +372,7 @@ fn every_file_says_what_is_written_here() {
         folder = \
         repositoryId = fabrikam/spartan-app
         repositoryType = GitHub
+        pool = Hosted Ubuntu 1604
         run: completed succeeded, queued 2019-10-02T21:55:50.8795945Z, started 2019-10-02T21:56:04.844615Z, finished 2019-10-02T22:00:04.8462149Z
     git_push.json
       push|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775493 said 2025-06-12T08:13:56.8Z
@@ -956,6 +966,7 @@ fn every_answer_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: completed failed, queued 2025-06-13T07:20:44.1Z, started 2025-06-13T07:20:52Z, finished 2025-06-13T07:24:01.6666667Z
       build fabrikam/12/1212 said 2025-06-13T08:01:00.3Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -971,6 +982,7 @@ fn every_answer_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: completed canceled, queued 2025-06-13T08:00:00Z, started 2025-06-13T08:00:09Z, finished 2025-06-13T08:01:00Z
       build fabrikam/12/1213 said 2025-06-13T08:10:08.9Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -986,6 +998,7 @@ fn every_answer_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: inProgress, queued 2025-06-13T08:10:00Z, started 2025-06-13T08:10:08.5Z
       build fabrikam/12/1214 said 2025-06-13T08:12:40Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -1001,6 +1014,7 @@ fn every_answer_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: canceling, queued 2025-06-13T08:12:00Z, started 2025-06-13T08:12:08.5Z
       build fabrikam/12/1215 said 2025-06-13T08:15:00.12Z
         projectId = efd47cfd-d35f-40ba-b424-e1ab432fdc68
@@ -1016,6 +1030,7 @@ fn every_answer_says_what_is_written_here() {
         folder = \services
         repositoryId = 9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d
         repositoryType = TfsGit
+        pool = Azure Pipelines
         run: notStarted, queued 2025-06-13T08:15:00Z
     pull_requests.json
       pr|fabrikam|9a0d5c1e-2b7f-4f63-a9d8-0e1f2a3b4c5d|9223372036854775719 said 2025-06-12T08:13:55.91Z

@@ -170,7 +170,13 @@ fn kept(record: &Record) -> Vec<usize> {
         Record::Changes(changes) => vec![changes.shown().commits.len()],
         Record::PullRequest(pull_request) => vec![pull_request.shown().votes.len()],
         Record::WorkItem(item) => vec![item.shown().relations.len()],
-        Record::Cluster(_) | Record::Deployment(_) | Record::Gap(_) | Record::Release(_) | Record::Run(_) => Vec::new(),
+        Record::Cluster(_)
+        | Record::Deployment(_)
+        | Record::Gap(_)
+        | Record::Incident(_)
+        | Record::Release(_)
+        | Record::Report(_)
+        | Record::Run(_) => Vec::new(),
     }
 }
 
@@ -179,7 +185,13 @@ fn most(record: &Record) -> Vec<usize> {
         Record::Push(_) => vec![200, 200],
         Record::PullRequest(_) => vec![200],
         Record::Changes(_) | Record::WorkItem(_) => vec![500],
-        Record::Cluster(_) | Record::Deployment(_) | Record::Gap(_) | Record::Release(_) | Record::Run(_) => Vec::new(),
+        Record::Cluster(_)
+        | Record::Deployment(_)
+        | Record::Gap(_)
+        | Record::Incident(_)
+        | Record::Release(_)
+        | Record::Report(_)
+        | Record::Run(_) => Vec::new(),
     }
 }
 

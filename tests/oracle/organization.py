@@ -220,6 +220,87 @@ class Organization:
                 "revision": {"id": number, "rev": revision, "fields": fields(state, changed), "url": url},
             })
 
+    def told(self, kind, at, resource, again=0.1):
+        """In the envelope that the endpoints make. Scripts tell twice now and then."""
+        base = {"baseUrl": f"https://dev.azure.com/{ORGANIZATION}/"}
+        for late in [0, self.rng.randrange(1, 300)][: 2 if self.rng.random() < again else 1]:
+            self.events.append({
+                "eventType": kind, "resource": resource, "resourceContainers": {"collection": base},
+                "createdDate": text(at + timedelta(seconds=late)),
+            })
+
+    def mobile(self):
+        """What no service tells of: a script posts its deployments, pushes and reviews."""
+        rng, past = self.rng, []
+        at = START + timedelta(hours=rng.randrange(40))
+        while at < self.plan["now"] + timedelta(days=1):
+            at += timedelta(minutes=rng.randrange(30, 2500), microseconds=rng.randrange(1000000))
+            at = at.replace(microsecond=at.microsecond // 10 * 10)
+            metadata = {"project": "bank"}
+            if rng.random() < 0.3:
+                metadata["environment"] = "live"
+            if rng.random() < 0.2:
+                metadata["status"] = rng.choice(["failure", "success"])
+            if rng.random() < 0.3:
+                metadata["fix"] = True
+            dice = rng.random()
+            if past and dice < 0.15:
+                metadata.update(commit_id=rng.choice(past[-4:]), n=self.number("told"))
+            elif dice < 0.3:
+                metadata.update(n=self.number("told"))
+            elif dice < 0.6:
+                commits = [self.commit() for _ in range(rng.randrange(1, 4))]
+                if rng.random() < 0.8:
+                    pushed = at - timedelta(minutes=rng.randrange(3, 900))
+                    self.told("pipetrail.report", pushed, {"Repo": "mobile", "Event": "push", "Metadata": " ".join(commits)})
+                metadata.update(commit_ids=commits, commit_id=commits[-1])
+                past.append(commits[-1])
+            else:
+                past.append(self.reviewed(at, metadata))
+            if rng.random() < 0.5:
+                metadata = json.dumps(metadata)
+            self.told("pipetrail.report", at, {"Repo": "mobile", "Event": "deploy", "Metadata": metadata})
+            if self.plan["incidents"] and rng.random() < 0.2:
+                self.trouble(at + timedelta(minutes=rng.randrange(1, 500)), past)
+
+    def reviewed(self, at, metadata):
+        """A commit with its review, in DevOpstic's words. Answers what was deployed."""
+        rng, commit, number = self.rng, self.commit(), self.number("review", 9000)
+        made = at - timedelta(minutes=rng.randrange(800, 4000))
+        submitted = made + timedelta(minutes=rng.randrange(5, 300))
+        approved = submitted + timedelta(minutes=rng.randrange(5, 300))
+        merge = self.commit() if rng.random() < 0.5 else commit
+        for kind, when, which in [("commit", made, commit), ("submit", submitted, commit), ("approve", approved, merge)]:
+            if kind == "approve" and rng.random() < 0.2:
+                continue
+            self.told("pipetrail.report", when + timedelta(seconds=9), {
+                "type": kind, "pipeline_id": "mobile", "commit_id": which, "pull_request_id": number, "environment": "",
+                "incident_id": "", "status": "success", "timestamp": int(when.timestamp()),
+            })
+        metadata.update(commit_id=merge)
+        return merge
+
+    def trouble(self, at, past):
+        """An incident that somebody told of: it names its cause, or does not, and may be opened again."""
+        rng, number = self.rng, self.number("trouble")
+        body = {"id": f"OPS-{number}", "title": "Down"}
+        names = rng.randrange(6)
+        body.update([{}, {"pipeline": "mobile"}, {"pipeline": "web"}, {"project": "shop"}, {"environment": "live"}, {}][names])
+        if names == 5 and past:
+            body["commit"] = past[-1]
+        self.told("pipetrail.incident", at, body)
+        over = at + timedelta(minutes=rng.randrange(5, 900))
+        turns = rng.choice([[], ["resolved"], ["resolved"], ["resolved", "open"], ["resolved", "open", "resolved"]])
+        for turn in turns:
+            if turn == "open":
+                self.told("pipetrail.incident", over, {"id": f"ops-{number}", "status": "open"})
+            else:
+                self.told("pipetrail.report", over, {
+                    "Repo": "x", "Event": "incident_status_change",
+                    "Metadata": {"incident_id": f"OPS-{number}", "status": "success"},
+                })
+            over += timedelta(minutes=rng.randrange(5, 300))
+
     def tell(self):
         rng = self.rng
         lines = [
@@ -258,6 +339,7 @@ class Organization:
                     resolved = opened + timedelta(minutes=rng.randrange(10, 3000)) if rng.random() < 0.8 else None
                     self.incident(line["project"], opened, resolved)
                 at = over + timedelta(minutes=rng.randrange(5, every))
+        self.mobile()
         rng.shuffle(self.events)
         return self
 

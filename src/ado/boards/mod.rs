@@ -141,6 +141,7 @@ fn say_fields(fact: &mut WorkItemFact, labels: &mut Labels, fields: Option<&Fiel
         (Label::Area, &fields.area),
         (Label::Iteration, &fields.iteration),
         (Label::Parent, &fields.parent),
+        (Label::Tags, &fields.tags),
     ];
     for (label, value) in texts {
         labels.put(label, value.as_ref().and_then(Value::text));
@@ -166,6 +167,7 @@ fn say_changes(fact: &mut WorkItemFact, labels: &mut Labels, fields: Option<&Fie
         (Label::Area, &fields.area),
         (Label::Iteration, &fields.iteration),
         (Label::Parent, &fields.parent),
+        (Label::Tags, &fields.tags),
     ];
     for (label, changed) in texts {
         labels.put(label, new(changed).as_deref());

@@ -38,6 +38,8 @@ pub(super) struct Fields<T> {
     pub(super) state_changed: Option<T>,
     #[serde(rename = "System.Parent")]
     pub(super) parent: Option<T>,
+    #[serde(rename = "System.Tags")]
+    pub(super) tags: Option<T>,
 }
 
 /// What a field holds, as text: people make fields of any type. Of a person the display name.

@@ -75,13 +75,18 @@ impl<'m> Chains<'m> {
         Some(way)
     }
 
-    /// The commits that these updates brought. In place of a merge stand those that were merged: they tell when the work
-    /// was done, and a squash would hide them.
-    pub(super) fn commits(&self, of: &Deployed, updates: &[&Update]) -> Vec<Change> {
+    /// The commits that these updates brought.
+    pub(super) fn commits_of(&self, of: &Deployed, updates: &[&Update]) -> Vec<Change> {
+        self.commits(of, updates.iter().flat_map(|update| update.commits.iter().chain([&update.new])))
+    }
+
+    /// These commits. In place of a merge stand those that were merged: they tell when the work was done, and a squash
+    /// would hide them.
+    pub(super) fn commits<'c>(&self, of: &Deployed, commits: impl IntoIterator<Item = &'c Name>) -> Vec<Change> {
         let organization = self.organization(of);
         let mut found: BTreeSet<Name> = BTreeSet::new();
         let mut merged: HashMap<Name, usize> = HashMap::new();
-        for commit in updates.iter().flat_map(|update| update.commits.iter().chain([&update.new])) {
+        for commit in commits {
             let request = self.requests.get(&(organization, &**commit)).copied();
             let known = request.and_then(|at| Some((at, self.material.requests.get(at)?)));
             match known.filter(|(_, request)| !request.commits.is_empty()) {

@@ -3,7 +3,7 @@ use utoipa::ToSchema;
 
 use super::material::{Deployed, Line, Source};
 use super::report::Bucket;
-use super::wanted::owner;
+use super::wanted::{Whose, owner};
 use crate::domain::owner::Owners;
 
 /// What deployments are put together by, to be looked at side by side.
@@ -51,6 +51,20 @@ impl Group {
             Self::Service => owner(owners, line, deployed).map(|owner| owner.service),
             Self::Team => owner(owners, line, deployed).and_then(|owner| owner.team),
             Self::Person => deployed.requested_for.as_deref().map(str::to_owned),
+        }
+    }
+
+    /// Of a run, deployment or not, which has no environment. Who asked for it, it does not say.
+    #[must_use]
+    pub fn of_run(self, owners: &Owners, whose: &Whose<'_>) -> Option<String> {
+        let text = |name: Option<&super::material::Name>| name.map(ToString::to_string);
+        match self {
+            Self::Pipeline => Some(text(whose.pipeline_name).unwrap_or_else(|| whose.pipeline.to_string())),
+            Self::Repository => text(whose.repository),
+            Self::Project => text(whose.project),
+            Self::Service => whose.owner(owners).map(|owner| owner.service),
+            Self::Team => whose.owner(owners).and_then(|owner| owner.team),
+            Self::Environment | Self::Person => None,
         }
     }
 }

@@ -168,13 +168,19 @@ impl<'m> Judge<'m> {
     }
 
     fn changes(&self, deployed: &Deployed, before: Option<&Deployed>, back: bool) -> Changes {
+        if back {
+            return Changes::Known(Vec::new());
+        }
+        if !deployed.brought.is_empty() {
+            return Changes::Known(self.chains.commits(deployed, &deployed.brought));
+        }
         let Some(before) = before else { return Changes::First };
         let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return Changes::Unknown };
-        if commit == old || back {
+        if commit == old {
             return Changes::Known(Vec::new());
         }
         match self.chains.between(deployed, old, commit) {
-            Some(way) => Changes::Known(self.chains.commits(deployed, &way)),
+            Some(way) => Changes::Known(self.chains.commits_of(deployed, &way)),
             None => Changes::Unknown,
         }
     }
@@ -240,5 +246,6 @@ fn concerns(incident: &Incident, line: &Line, deployed: &Deployed) -> bool {
         && same(&incident.project, line.project.as_ref())
         && same(&incident.environment, Some(&line.environment))
         && incident.run.is_none_or(|run| run == deployed.run)
+        && (incident.commit.is_none() || incident.commit == deployed.commit)
         && is_pipeline
 }

@@ -80,7 +80,7 @@ pub enum Known {
 pub struct Deployed {
     /// Index into [`Material::lines`].
     pub line: usize,
-    /// The run, or the release.
+    /// The run, or the release; of what was told of a number that grows with the time.
     pub run: u64,
     /// Empty where the whole run deployed.
     pub stage: Name,
@@ -95,6 +95,8 @@ pub struct Deployed {
     pub requested_for: Option<Name>,
     /// Who told of it calls it a fix.
     pub is_fix: bool,
+    /// The commits that it brought, where who told of it says so; else pushes tell.
+    pub brought: Vec<Name>,
 }
 
 impl Deployed {
@@ -151,4 +153,6 @@ pub struct Incident {
     /// The name or id of the pipeline that it names.
     pub pipeline: Option<Name>,
     pub environment: Option<Name>,
+    /// The commit whose deployment it names.
+    pub commit: Option<Name>,
 }

@@ -11,6 +11,7 @@
 mod changes;
 mod environment;
 mod figure;
+mod flow;
 mod group;
 mod judged;
 mod material;
@@ -25,6 +26,7 @@ mod window;
 pub use changes::{Change, Changes};
 pub use environment::{EnvironmentRule, Place};
 pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
+pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran};
 pub use group::{Group, Grouped};
 pub use judged::{Judged, Recovered};
 pub use material::{Deployed, Ending, Incident, Known, Line, Material, MergedRequest, Name, Source, Update};
@@ -33,5 +35,5 @@ pub use report::{
 };
 pub use selection::Selection;
 pub use terms::{PartialSuccess, Terms};
-pub use wanted::Wanted;
+pub use wanted::{Wanted, Whose};
 pub use window::{ParseZoneError, Period, Window, Zone};

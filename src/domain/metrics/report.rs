@@ -176,7 +176,7 @@ pub struct Work {
     pub pipeline_id: u64,
     pub pipeline: Option<String>,
     pub environment: String,
-    /// Of a release its id.
+    /// Of a release its id; of what was only told of zero.
     pub run_id: u64,
     /// Empty where the whole run deployed.
     pub stage: String,
@@ -250,6 +250,7 @@ impl Selection<'_> {
         ];
         let recovered = judged.recovered.as_ref();
         let by = recovered.and_then(|recovered| self.material().deployments.get(recovered.by?));
+        let by = by.filter(|_| line.source != Source::Reported);
         Some(Work {
             organization: line.organization.to_string(),
             project: text(&line.project),
@@ -257,7 +258,7 @@ impl Selection<'_> {
             pipeline_id: line.pipeline,
             pipeline: text(&line.pipeline_name),
             environment: line.environment.to_string(),
-            run_id: deployed.run,
+            run_id: if line.source == Source::Reported { 0 } else { deployed.run },
             stage: deployed.stage.to_string(),
             attempt: deployed.attempt,
             known: deployed.known,

@@ -16,6 +16,8 @@ pub struct Terms {
     pub fixes: Vec<Pattern>,
     /// Types of work items that are incidents.
     pub incidents: Vec<Pattern>,
+    /// Tags of work items that are incidents, whatever their type.
+    pub incident_tags: Vec<Pattern>,
     /// States in which these are resolved.
     pub resolved: Vec<Pattern>,
     /// Whether people are compared with each other.
@@ -44,6 +46,7 @@ impl Default for Terms {
             rework_within: TWO_DAYS,
             fixes: patterns(&["hotfix/*", "hotfix-*", "fix/*", "bugfix/*", "fix:*", "hotfix:*", "revert *"]),
             incidents: patterns(&["Incident"]),
+            incident_tags: patterns(&["Incident"]),
             resolved: patterns(&["Resolved", "Closed", "Done", "Completed", "Removed"]),
             people: false,
         }
@@ -77,6 +80,12 @@ impl Terms {
     #[must_use]
     pub fn is_incident(&self, kind: &str) -> bool {
         self.incidents.iter().any(|pattern| pattern.matches(kind))
+    }
+
+    /// `tags` with `;` between them, as the service writes them.
+    #[must_use]
+    pub fn is_tagged_incident(&self, tags: &str) -> bool {
+        tags.split(';').any(|tag| self.incident_tags.iter().any(|pattern| pattern.matches(tag.trim())))
     }
 
     #[must_use]

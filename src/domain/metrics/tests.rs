@@ -44,6 +44,7 @@ fn deployed((run, commit, hour): (u64, &str, i64), ending: Ending) -> Deployed {
         repository: Some(name("web")),
         requested_for: None,
         is_fix: false,
+        brought: Vec::new(),
     }
 }
 
@@ -77,6 +78,7 @@ fn incident(opened: i64, resolved: Option<i64>) -> Incident {
         run: None,
         pipeline: None,
         environment: None,
+        commit: None,
     }
 }
 

@@ -16,27 +16,67 @@ pub struct Wanted {
     pub team: Option<String>,
 }
 
+/// Where a run belongs, deployment or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Whose<'n> {
+    pub organization: &'n Name,
+    /// Its name, or else its id.
+    pub project: Option<&'n Name>,
+    pub project_id: Option<&'n Name>,
+    pub pipeline: u64,
+    pub pipeline_name: Option<&'n Name>,
+    pub folder: Option<&'n Name>,
+    pub repository: Option<&'n Name>,
+}
+
+impl<'n> Whose<'n> {
+    fn of(line: &'n Line, deployed: &'n Deployed) -> Self {
+        Self {
+            organization: &line.organization,
+            project: line.project.as_ref(),
+            project_id: line.project_id.as_ref(),
+            pipeline: line.pipeline,
+            pipeline_name: line.pipeline_name.as_ref(),
+            folder: line.folder.as_ref(),
+            repository: deployed.repository.as_ref(),
+        }
+    }
+
+    pub(super) fn owner(&self, owners: &Owners) -> Option<Owner> {
+        owners.of(&Owned {
+            pipeline: self.pipeline,
+            name: self.pipeline_name.map(|name| &**name),
+            folder: self.folder.map(|folder| &**folder),
+            repository: self.repository.map(|repository| &**repository),
+        })
+    }
+}
+
 impl Wanted {
     #[must_use]
     pub fn fits(&self, owners: &Owners, line: &Line, deployed: &Deployed) -> bool {
-        let id = line.pipeline.to_string();
         let environment = match &self.environment {
             Some(wanted) => wanted.eq_ignore_ascii_case(&line.environment),
             None => line.production,
         };
-        environment
-            && is(self.organization.as_ref(), [Some(&line.organization)])
-            && is(self.project.as_ref(), [line.project.as_ref(), line.project_id.as_ref()])
-            && is(self.pipeline.as_ref(), [line.pipeline_name.as_ref(), Some(&id.into())])
-            && is(self.repository.as_ref(), [deployed.repository.as_ref()])
-            && self.fits_owner(owners, line, deployed)
+        environment && self.fits_run(owners, &Whose::of(line, deployed))
     }
 
-    fn fits_owner(&self, owners: &Owners, line: &Line, deployed: &Deployed) -> bool {
+    /// Whatever the environment.
+    #[must_use]
+    pub fn fits_run(&self, owners: &Owners, whose: &Whose<'_>) -> bool {
+        is(self.organization.as_ref(), [Some(whose.organization)])
+            && is(self.project.as_ref(), [whose.project, whose.project_id])
+            && is(self.pipeline.as_ref(), [whose.pipeline_name, Some(&whose.pipeline.to_string().into())])
+            && is(self.repository.as_ref(), [whose.repository])
+            && self.fits_owner(owners, whose)
+    }
+
+    fn fits_owner(&self, owners: &Owners, whose: &Whose<'_>) -> bool {
         if self.service.is_none() && self.team.is_none() {
             return true;
         }
-        owner(owners, line, deployed).is_some_and(|owner| {
+        whose.owner(owners).is_some_and(|owner| {
             let team = owner.team.map(Name::from);
             is(self.service.as_ref(), [Some(&owner.service.into())]) && is(self.team.as_ref(), [team.as_ref()])
         })
@@ -44,12 +84,7 @@ impl Wanted {
 }
 
 pub(super) fn owner(owners: &Owners, line: &Line, deployed: &Deployed) -> Option<Owner> {
-    owners.of(&Owned {
-        pipeline: line.pipeline,
-        name: line.pipeline_name.as_deref(),
-        folder: line.folder.as_deref(),
-        repository: deployed.repository.as_deref(),
-    })
+    Whose::of(line, deployed).owner(owners)
 }
 
 /// Names are compared without regard to case, as the service does.

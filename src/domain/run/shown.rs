@@ -39,6 +39,8 @@ pub struct ShownRun {
     pub failure: Option<ShownFailure>,
     /// Where its pipeline stands.
     pub folder: Option<String>,
+    /// Of agents.
+    pub pool: Option<String>,
     pub origin: ShownOrigin,
 }
 
@@ -117,6 +119,7 @@ impl RunRecord {
             approvals: shown_approvals(&self.approvals),
             failure,
             folder: label(Label::Folder),
+            pool: label(Label::Pool),
             origin: self.shown_origin(),
         }
     }

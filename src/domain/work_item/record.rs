@@ -66,6 +66,8 @@ pub struct ShownWorkItem {
     pub area: Option<String>,
     pub iteration: Option<String>,
     pub parent: Option<u64>,
+    /// As the service writes them: with `;` between.
+    pub tags: Option<String>,
     pub url: Option<String>,
     pub created: Option<Time>,
     /// What it is linked to, without its parent.
@@ -162,6 +164,7 @@ impl WorkItemRecord {
             area: label(Label::Area),
             iteration: label(Label::Iteration),
             parent: label(Label::Parent).and_then(|parent| parent.parse().ok()),
+            tags: label(Label::Tags),
             url: label(Label::Url),
             created: self.created.map(|Reverse(at)| at),
             relations: there.cloned().collect(),

@@ -59,6 +59,8 @@ impl Place {
             | "/hooks/azure-devops/"
             | "/hooks/flux"
             | "/hooks/flux/"
+            | "/events"
+            | "/incidents"
             | "/healthz"
             | "/readyz" => Self::Outside,
             "/login" | "/login/oidc" | "/login/callback" | "/logout" => Self::Door,

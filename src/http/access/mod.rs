@@ -94,6 +94,9 @@ impl Inner {
 /// <https://fluxcd.io/flux/components/notification/providers/#generic-webhook-with-hmac>
 const SIGNATURE: &str = "x-signature";
 
+/// Where reporters of `DevOps` Toolkit put their token: <https://github.com/thisisarchimedes/devops>.
+const SECRET_TOKEN: &str = "x-secret-token";
+
 /// In constant time.
 fn is_signed(secret: &SecretString, signature: &[u8], body: &[u8]) -> bool {
     let shown = signature.strip_prefix(b"sha256=").and_then(base16);
@@ -155,6 +158,12 @@ impl Access {
         by_token || by_password.unwrap_or(false) || (is_open && !headers.contains_key(ORIGIN))
     }
 
+    /// Whether what a script tells of is taken in: it shows a token for events as `DevOps` Toolkit does, or what hooks show.
+    pub(super) fn admits_report(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.get(SECRET_TOKEN).and_then(|shown| self.token(shown.as_bytes()));
+        shown.is_some_and(|token| token.opens == Opens::Events) || self.admits_event(headers)
+    }
+
     /// Whether what a cluster posts is taken in: it is signed, or it shows what events show.
     pub(super) fn admits_sync(&self, headers: &HeaderMap, body: &[u8]) -> bool {
         let signature = headers.get(SIGNATURE);
@@ -166,7 +175,7 @@ impl Access {
         }
     }
 
-    /// Whose commits clusters tell of, where they do not say.
+    /// Whose it is what clusters and scripts tell of, where they do not say.
     pub(super) fn organization(&self) -> Option<&str> {
         self.0.flux.organization.as_deref()
     }

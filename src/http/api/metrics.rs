@@ -5,7 +5,7 @@ use utoipa::IntoParams;
 use super::answers::OfList;
 use super::asked::{Asked, Since};
 use crate::catalog::{Delivery, DeliveryQuestion};
-use crate::domain::metrics::{Group, Period, Terms, Wanted, Window, Zone};
+use crate::domain::metrics::{FlowReport, Group, Period, Terms, Wanted, Window, Zone};
 use crate::http::reader::Reader;
 use crate::http::{Measures, Problem};
 
@@ -64,6 +64,28 @@ pub(super) async fn show(
     let measures = measures.map(|Extension(measures)| measures).unwrap_or_default();
     let question = question(&reader, &measures, asking)?;
     Ok(Json(reader.catalog.delivery(&question).await?))
+}
+
+/// How pipelines run, deployment or not: how long, how long they wait, how often they succeed.
+#[utoipa::path(
+    get,
+    path = "/api/v1/metrics/flow",
+    operation_id = "getFlow",
+    tag = "metrics",
+    params(Asking),
+    responses((status = 200, body = FlowReport), OfList)
+)]
+pub(super) async fn flow(
+    reader: Reader,
+    measures: Option<Extension<Measures>>,
+    Asked(asking): Asked<Asking>,
+) -> Result<Json<FlowReport>, Problem> {
+    if asking.environment.is_some() || asking.by.is_some() || asking.work {
+        return Err(Problem::bad_request("`environment`, `by` and `work` are for deployments: leave them out."));
+    }
+    let measures = measures.map(|Extension(measures)| measures).unwrap_or_default();
+    let question = question(&reader, &measures, asking)?;
+    Ok(Json(reader.catalog.flow(&question).await?))
 }
 
 fn question(reader: &Reader, measures: &Measures, asking: Asking) -> Result<DeliveryQuestion, Problem> {

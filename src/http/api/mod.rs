@@ -79,6 +79,7 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(changes::pull_request))
         .routes(routes!(changes::work_item))
         .routes(routes!(metrics::show))
+        .routes(routes!(metrics::flow))
         .routes(routes!(gaps::list))
         .routes(routes!(gaps::hooks))
         .routes(routes!(dead_letters::list))

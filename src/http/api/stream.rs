@@ -245,6 +245,8 @@ fn told(news: &News) -> Told<'_> {
         Key::Run(key) => plain("run", key.run),
         Key::Changes(key) => plain("changes", key.run),
         Key::Cluster(_) => Told { id: None, ..plain("cluster", 0) },
+        Key::Incident(_) => Told { id: None, ..plain("incident", 0) },
+        Key::Report(_) => Told { id: None, ..plain("report", 0) },
         Key::PullRequest(key) => plain("pullRequest", key.id),
         Key::Push(key) => plain("push", key.push),
         Key::WorkItem(key) => plain("workItem", key.id),

@@ -10,15 +10,21 @@ use super::frame::Frame;
 use super::html::{Badge, When, branch, named, query, said, short};
 use super::page;
 use crate::catalog::{Delivery, DeliveryQuestion};
-use crate::domain::metrics::{Bucket, Coverage, Figure, Level, Period, Source, Terms, Wanted, Window, Work, Zone};
+use crate::domain::metrics::{
+    Bucket, Coverage, Figure, FlowReport, Group, GroupFlow, Level, Period, Source, Terms, Wanted, Window, Work, Zone,
+};
 use crate::http::reader::Reader;
 use crate::http::{Measures, Problem};
-use crate::view::{Number, delivery_notes, five, percent_text, seconds_text};
+use crate::view::{
+    FLOW_COLUMNS, FlowNumber, Number, delivery_notes, five, flow_cells, flow_numbers, percent_text, seconds_text,
+};
 
 /// Deployments in the table; the rest is for the API.
 const TOP: usize = 100;
 /// Commits that are named of each.
 const COMMITS: usize = 5;
+/// Pipelines in the table of how they run.
+const PIPELINES: usize = 20;
 const DAY: u64 = 24 * 3_600;
 const SPANS: [(&str, u64); 4] = [("14", 14), ("30", 30), ("90", 90), ("365", 365)];
 const USUAL: &str = "90";
@@ -53,6 +59,17 @@ struct Page {
     work: Vec<WorkRow>,
     total: usize,
     json: String,
+    flow: Flowing,
+}
+
+/// How the pipelines run, whatever the environment.
+struct Flowing {
+    numbers: [FlowNumber; 7],
+    columns: [&'static str; 8],
+    /// Of each pipeline, those with the most runs first.
+    rows: Vec<(String, [String; 8])>,
+    total: usize,
+    hours: Chart,
 }
 
 struct Filter {
@@ -124,9 +141,10 @@ pub(super) async fn show(
     let (days, by) = (days(asked.days.as_deref()), by(asked.by.as_deref()));
     let question = question(&reader, &measures, &asked, (days.1, by.1));
     let delivery = reader.catalog.delivery(&question).await?;
+    let flow = reader.catalog.flow(&DeliveryQuestion { group: Some(Group::Pipeline), ..question }).await?;
     let json = api(&asked, days.0, by.0);
     let frame = Frame::of(&reader, "/dora").await?;
-    page(&shown(frame, &asked, (days.0, by.0), &delivery, json))
+    page(&shown(frame, &asked, (days.0, by.0), (&delivery, &flow), json))
 }
 
 fn days(asked: Option<&str>) -> (&'static str, u64) {
@@ -185,7 +203,13 @@ fn api(asked: &Asked, days: &str, by: &str) -> String {
     query("/api/v1/metrics", &all)
 }
 
-fn shown(frame: Frame, asked: &Asked, (days, by): (&str, &str), delivery: &Delivery, json: String) -> Page {
+fn shown(
+    frame: Frame,
+    asked: &Asked,
+    (days, by): (&str, &str),
+    (delivery, flow): (&Delivery, &FlowReport),
+    json: String,
+) -> Page {
     let report = &delivery.report;
     let filter = |key, label, value: &Option<String>| Filter { key, label, value: value.clone().unwrap_or_default() };
     let filters = vec![
@@ -212,7 +236,27 @@ fn shown(frame: Frame, asked: &Asked, (days, by): (&str, &str), delivery: &Deliv
         total: work.len(),
         work: work.iter().rev().take(TOP).map(work_row).collect(),
         json,
+        flow: flowing(flow),
     }
+}
+
+fn flowing(report: &FlowReport) -> Flowing {
+    let groups = report.groups.as_deref().unwrap_or_default();
+    let name = |of: &GroupFlow| of.name.clone().unwrap_or_else(none);
+    Flowing {
+        numbers: flow_numbers(&report.numbers),
+        columns: FLOW_COLUMNS,
+        rows: groups.iter().take(PIPELINES).map(|of| (name(of), flow_cells(&of.numbers))).collect(),
+        total: groups.len(),
+        hours: hours(report),
+    }
+}
+
+/// The median wait by the hour of the day.
+fn hours(report: &FlowReport) -> Chart {
+    let at = |hour: u32| report.queue_by_hour.iter().find(|of| of.hour == hour).and_then(|of| of.queue.median.value);
+    let waits: Vec<(u32, Option<f64>)> = (0..24).map(|hour| (hour, at(hour).map(seconds))).collect();
+    bars("Queue time by hour, median", &waits, |(hour, _)| format!("{hour:02}:00"), |(_, wait)| *wait, length)
 }
 
 fn tiles(all: &Bucket, before: &Bucket, after: &Bucket) -> Vec<Tile> {
@@ -247,7 +291,7 @@ fn charts(series: &[Bucket]) -> Vec<Chart> {
         ("Change fail rate", |of| of.change_fail_rate.rate.value, |of| percent_text(&of)),
         ("Rework rate", |of| of.deployment_rework_rate.rate.value, |of| percent_text(&of)),
     ];
-    measures.into_iter().map(|(name, value, text)| chart(name, series, value, text)).collect()
+    measures.into_iter().map(|(name, value, text)| bars(name, series, day, value, text)).collect()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a bar is no wider than a screen")]
@@ -267,15 +311,16 @@ fn length(seconds: f64) -> String {
 
 /// What is not known has no bar: a zero would have none either, so the table beside it tells which.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to the height of the chart")]
-fn chart(
+fn bars<T>(
     name: &'static str,
-    series: &[Bucket],
-    value: impl Fn(&Bucket) -> Option<f64>,
+    series: &[T],
+    called: impl Fn(&T) -> String,
+    value: impl Fn(&T) -> Option<f64>,
     text: impl Fn(f64) -> String,
 ) -> Chart {
     let most = series.iter().filter_map(&value).fold(0.0, f64::max);
     let step = WIDTH / series.len().max(1);
-    let bar = |(at, of): (usize, &Bucket)| {
+    let bar = |(at, of): (usize, &T)| {
         let value = value(of)?;
         let height = if most > 0.0 { (value / most * HEIGHT as f64) as usize } else { 0 };
         Some(Bar {
@@ -283,7 +328,7 @@ fn chart(
             y: HEIGHT - height.min(HEIGHT),
             width: step.saturating_sub(2).max(1),
             height: height.min(HEIGHT),
-            title: format!("{}: {}", day(of), text(value)),
+            title: format!("{}: {}", called(of), text(value)),
         })
     };
     Chart { name, bars: series.iter().enumerate().filter_map(bar).collect(), most: text(most) }
@@ -331,7 +376,7 @@ fn work_row(of: &Work) -> WorkRow {
         when: When::exact(of.finished_at),
         pipeline: named(of.pipeline.as_deref(), of.pipeline_id),
         href: (of.source == Source::Pipeline).then(|| format!("/runs/{}", of.run_id)),
-        run: format!("{}{stage}", of.run_id),
+        run: if of.source == Source::Reported { String::new() } else { format!("{}{stage}", of.run_id) },
         environment: of.environment.clone(),
         badge: Badge::of(None, Some(result(of))),
         notes: notes.join(", "),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Bench;
 
 /// Every address with something to answer: the schemas must not be true of empty lists alone.
-const ASKS: [(&str, &str); 16] = [
+const ASKS: [(&str, &str); 17] = [
     ("/api/v1/runs", ""),
     ("/api/v1/runs/{id}", "110110"),
     ("/api/v1/runs/{id}", "110120"),
@@ -16,6 +16,7 @@ const ASKS: [(&str, &str); 16] = [
     ("/api/v1/deployments", ""),
     ("/api/v1/approvals", ""),
     ("/api/v1/metrics", "?work=true&by=month&group=pipeline&since=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z"),
+    ("/api/v1/metrics/flow", "?group=pipeline&since=2026-03-01T00:00:00Z&until=2026-04-01T00:00:00Z"),
     ("/api/v1/commits/{sha}", "cccc"),
     ("/api/v1/pull-requests/{id}", "110114"),
     ("/api/v1/work-items/{id}", "110116"),

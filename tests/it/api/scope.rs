@@ -23,6 +23,7 @@ async fn asks(bench: &Bench, of: Side) -> Vec<String> {
         };
         let query = match kind {
             "environments" if path.ends_with("/compare") => "?from=dev&to=prod",
+            "metrics" if path.ends_with("/flow") => "?group=pipeline",
             "metrics" => "?work=true&group=pipeline",
             _ => "",
         };

@@ -7,6 +7,9 @@
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded.
 
+mod flow;
+mod reported;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +29,9 @@ use crate::domain::metrics::{
 use crate::domain::owner::Owners;
 use crate::domain::pull_request::ShownPullRequest;
 use crate::domain::push::ShownPush;
-use crate::domain::{Outcome, Scope, Time, commit_id};
+use crate::domain::{Outcome, Said, Scope, Time, commit_id};
+
+pub(super) use reported::{remove_incident, remove_reports, write_incident, write_reports};
 
 /// What was there before a time is told by what finished so long before it.
 const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -133,14 +138,29 @@ impl Catalog {
 
 pub(super) fn write_ref_updates(c: &Connection, source: &RecordSource, push: &ShownPush) -> rusqlite::Result<()> {
     c.prepare_cached("DELETE FROM ref_updates WHERE source = ?1")?.execute([&source.key])?;
-    let insert = "INSERT INTO ref_updates (source, name, old, new, pushed) VALUES (?1, ?2, ?3, ?4, ?5)";
+    // What has no time is found by nobody.
+    let Some(pushed) = push.pushed else { return Ok(()) };
+    let insert = "INSERT OR REPLACE INTO ref_updates (name, pushed, source, organization, project_id, project_name, \
+                    repository, old, new, commits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let mut insert = c.prepare_cached(insert)?;
+    let commits: Vec<_> = push.commits.iter().map(|of| (&of.id, of.commit.at.map(Time::ticks))).collect();
+    let commits = serde_json::json!(commits).to_string();
     for update in &push.refs {
         let id = |text: &Option<String>| text.as_deref().and_then(commit_id);
         // A branch that was removed leads nowhere.
-        if let Some(new) = id(&update.new) {
-            insert.execute(params![source.key, update.name, id(&update.old), new, push.pushed.map(Time::ticks)])?;
-        }
+        let Some(new) = id(&update.new) else { continue };
+        insert.execute(params![
+            update.name,
+            pushed.ticks(),
+            source.key,
+            source.organization,
+            push.project_id,
+            push.project_name.as_ref().map(|Said(_, name)| name),
+            push.repository,
+            id(&update.old),
+            new,
+            commits,
+        ])?;
     }
     Ok(())
 }
@@ -262,13 +282,15 @@ impl<'c> Reading<'c> {
     fn read(mut self) -> rusqlite::Result<Material> {
         self.names()?;
         let stages = self.stages_of_records()?;
-        self.records()?;
+        self.records(&stages)?;
         self.stages(&stages)?;
         self.releases()?;
         self.runs()?;
+        self.reported()?;
         self.before(&stages)?;
         self.code()?;
         self.incidents()?;
+        self.told_incidents()?;
         self.gaps()?;
         Ok(self.found)
     }
@@ -358,11 +380,43 @@ impl<'c> Reading<'c> {
         [Value::Integer(self.since.ticks()), Value::Integer(self.span.until.ticks())]
     }
 
-    fn records(&mut self) -> rusqlite::Result<()> {
+    /// Of the stages that brought something to an environment that is wanted, all records: an attempt that has one to
+    /// another environment did not go where its stage usually does.
+    fn records(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
         let mut wanted = self.wanted("d");
-        wanted.add("d.finished >= ? AND d.finished < ?", self.times());
+        wanted.add(
+            "d.organization = ? AND d.pipeline = ? AND d.stage = ? AND d.project_id = ? AND d.environment = ? \
+             AND d.finished >= ? AND d.finished < ?",
+            [],
+        );
+        let ask = format!("{RECORDS} {}{}", project_of("d"), wanted.text());
+        for ((organization, pipeline, stage), places) in of_records {
+            if !places.iter().any(|place| self.is_wanted(organization, place)) {
+                continue;
+            }
+            for (project, environment) in places {
+                let text = |name: &Name| Value::Text(name.to_string());
+                let id = Value::Integer(i64::try_from(*pipeline).unwrap_or(-1));
+                let environment = Value::Integer(*environment);
+                let of = [text(organization), id, text(stage), text(project), environment];
+                let values = wanted.values.iter().cloned().chain(of).chain(self.times());
+                self.each(&ask, values.collect(), |this, row| this.take_record(row))?;
+            }
+        }
+        self.records_of_nobody()
+    }
+
+    /// Records that do not say of which pipeline they are.
+    fn records_of_nobody(&mut self) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("d");
+        wanted.add("d.pipeline IS NULL AND d.finished >= ? AND d.finished < ?", self.times());
         let ask = format!("{RECORDS} {}{}", project_of("d"), wanted.text());
         self.each(&ask, wanted.values, |this, row| this.take_record(row))
+    }
+
+    fn is_wanted(&self, organization: &Name, (project, environment): &OfProject) -> bool {
+        let place = self.place_of(organization, project, *environment);
+        place.is_some_and(|place| place.is_wanted(self.environment))
     }
 
     fn take_record(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
@@ -404,12 +458,8 @@ impl<'c> Reading<'c> {
 
     /// Stages that have records of an environment that is wanted.
     fn stages_of_wanted<'s>(&self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> HashSet<&'s Name> {
-        let is_wanted = |organization: &Name, (project, environment): &OfProject| {
-            let place = self.place_of(organization, project, *environment);
-            place.is_some_and(|place| place.is_wanted(self.environment))
-        };
         let wanted =
-            of_records.iter().filter(|((organization, ..), of)| of.iter().any(|of| is_wanted(organization, of)));
+            of_records.iter().filter(|((organization, ..), of)| of.iter().any(|of| self.is_wanted(organization, of)));
         wanted.map(|((_, _, stage), _)| stage).collect()
     }
 
@@ -528,6 +578,7 @@ impl<'c> Reading<'c> {
             repository: finish.repository,
             requested_for: finish.requested_for,
             is_fix: false,
+            brought: Vec::new(),
         });
     }
 
@@ -651,42 +702,59 @@ impl<'c> Reading<'c> {
         for branch in branches.iter().take(MOST_NAMES) {
             self.updates(branch, since)?;
         }
-        self.requests(since)
+        self.requests(since)?;
+        self.reported_code(first)
     }
 
     fn updates(&mut self, branch: &Name, since: Time) -> rusqlite::Result<()> {
-        let mut wanted = self.wanted("p");
+        let mut wanted = self.wanted("u");
         wanted.add("u.name = ?", [Value::Text(branch.to_string())]);
         let times = [since, self.span.until].map(|time| Value::Integer(time.ticks()));
         wanted.add("u.pushed >= ? AND u.pushed < ?", times);
         let ask = format!(
-            "SELECT u.source, p.organization, p.repository, u.old, u.new, c.id, c.at \
-             FROM ref_updates u JOIN pushes p ON p.source = u.source LEFT JOIN commits c ON c.source = u.source {}{} \
-             ORDER BY u.source",
-            project_of("p"),
+            "SELECT u.organization, u.repository, u.old, u.new, u.commits FROM ref_updates u {}{} \
+             ORDER BY u.pushed, u.source",
+            project_of("u"),
             wanted.text()
         );
-        let mut last = String::new();
+        let deployed = self.repositories();
         self.each(&ask, wanted.values, |this, row| {
-            let source = row.get_ref(0)?.as_str()?;
-            if source != last {
-                source.clone_into(&mut last);
-                let update = Update {
-                    organization: this.text(row, 1)?,
-                    repository: this.maybe(row, 2)?,
-                    branch: branch.clone(),
-                    old: this.maybe(row, 3)?,
-                    new: this.text(row, 4)?,
-                    commits: Vec::new(),
-                };
-                this.found.updates.push(update);
+            let repository = this.maybe(row, 1)?;
+            let is_deployed = |name: &Name| deployed.as_ref().is_none_or(|all| all.contains(&name.to_lowercase()));
+            if !repository.as_ref().is_none_or(is_deployed) {
+                return Ok(());
             }
-            let commit = this.commit(row, 5)?;
-            if let Some(update) = this.found.updates.last_mut() {
-                update.commits.extend(commit);
-            }
+            let update = Update {
+                organization: this.text(row, 0)?,
+                repository,
+                branch: branch.clone(),
+                old: this.maybe(row, 2)?,
+                new: this.text(row, 3)?,
+                commits: this.commits(row.get_ref(4)?.as_str()?),
+            };
+            this.found.updates.push(update);
             Ok(())
         })
+    }
+
+    /// Those that were deployed, in small letters; `None` where some are not known: then it may be any.
+    fn repositories(&self) -> Option<HashSet<String>> {
+        let names = self.found.deployments.iter().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
+        names.collect()
+    }
+
+    /// The commits of a push, and when they were made.
+    fn commits(&mut self, json: &str) -> Vec<Name> {
+        let told: Vec<(&str, Option<i64>)> = serde_json::from_str(json).unwrap_or_default();
+        let mut commits = Vec::with_capacity(told.len());
+        for (id, at) in told {
+            let id = self.name(id);
+            if let Some(at) = at {
+                self.found.commits.insert(id.clone(), Time::from_ticks(at));
+            }
+            commits.push(id);
+        }
+        commits
     }
 
     /// A commit, and when it was made.
@@ -739,39 +807,53 @@ impl<'c> Reading<'c> {
         })
     }
 
-    /// Work items of the types that are configured.
+    /// Work items of the types that are configured, and those with tags that are.
     fn incidents(&mut self) -> rusqlite::Result<()> {
-        for kind in self.types()? {
+        let types = self.types()?;
+        for kind in &types {
             self.found.tells_incidents = true;
-            let mut wanted = self.wanted("w");
-            wanted.add("w.type = ?", [Value::Text(kind)]);
-            wanted.add("w.created >= ? AND w.created < ?", self.times());
-            let ask = format!(
-                "SELECT w.organization, w.project_name, w.id, w.created, w.states FROM (SELECT i.*, i.project AS project_name, \
+            self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
+        }
+        let terms = self.terms;
+        let marks = vec!["?"; types.len()].join(", ");
+        let other = types.into_iter().map(Value::Text).collect();
+        let is_tagged = move |tags: &str| terms.is_tagged_incident(tags);
+        self.work_items(&format!("w.tags IS NOT NULL AND coalesce(w.type, '') NOT IN ({marks})"), other, is_tagged)
+    }
+
+    fn work_items(&mut self, which: &str, values: Vec<Value>, is_one: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("w");
+        wanted.add(which.to_owned(), values);
+        wanted.add("w.created >= ? AND w.created < ?", self.times());
+        let ask = format!(
+            "SELECT w.organization, w.project_name, w.id, w.created, w.states, w.tags FROM (SELECT i.*, i.project AS project_name, \
                    coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = i.organization \
                      AND n.name = i.project COLLATE NOCASE LIMIT 1), i.project) AS project_id FROM work_items i) w {}{}",
-                project_of("w"),
-                wanted.text()
-            );
-            self.each(&ask, wanted.values, |this, row| {
-                let id: u64 = row.get(2)?;
-                let states: Vec<(String, Option<i64>)> =
-                    serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
-                let incident = Incident {
-                    organization: this.text(row, 0)?,
-                    project: this.maybe(row, 1)?,
-                    id: format!("work item {id}").into(),
-                    opened: Time::from_ticks(row.get(3)?),
-                    resolved: this.resolved(&states),
-                    run: None,
-                    pipeline: None,
-                    environment: None,
-                };
-                this.found.incidents.push(incident);
-                Ok(())
-            })?;
-        }
-        Ok(())
+            project_of("w"),
+            wanted.text()
+        );
+        self.each(&ask, wanted.values, |this, row| {
+            if !is_one(row.get_ref(5)?.as_str_or_null()?.unwrap_or_default()) {
+                return Ok(());
+            }
+            this.found.tells_incidents = true;
+            let id: u64 = row.get(2)?;
+            let states: Vec<(String, Option<i64>)> =
+                serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
+            let incident = Incident {
+                organization: this.text(row, 0)?,
+                project: this.maybe(row, 1)?,
+                id: format!("work item {id}").into(),
+                opened: Time::from_ticks(row.get(3)?),
+                resolved: this.resolved(&states),
+                run: None,
+                pipeline: None,
+                environment: None,
+                commit: None,
+            };
+            this.found.incidents.push(incident);
+            Ok(())
+        })
     }
 
     /// Types of work items that are incidents.

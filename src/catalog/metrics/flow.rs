@@ -1,0 +1,172 @@
+//! How pipelines ran: read from an index that holds all that most questions need, in the order in which runs finished.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
+
+use super::{DeliveryQuestion, Reading, Span, project_of, time};
+use crate::catalog::{Catalog, CatalogError};
+use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Name, Ran, Whose};
+use crate::domain::{Outcome, Time};
+
+const NARROW: &str = "r.organization, r.pipeline, r.run, r.result, r.queued, r.started, r.finished, r.branch, r.commit_id, \
+                      r.project_id, r.pool";
+const WIDE: &str = ", r.project_name, r.folder, r.repository, r.requested_for";
+
+/// Where a run belongs.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Place {
+    organization: Name,
+    pipeline: u64,
+    project_id: Option<Name>,
+    project_name: Option<Name>,
+    folder: Option<Name>,
+    repository: Option<Name>,
+    requested_for: Option<Name>,
+}
+
+#[derive(Default)]
+struct Runs {
+    runs: Vec<Ran>,
+    /// Of each, which place.
+    places: Vec<usize>,
+    known: Vec<Place>,
+    numbers: HashMap<Place, usize>,
+    pipelines: HashMap<(Name, u64), usize>,
+}
+
+impl Catalog {
+    /// How pipelines ran in a time. Environments play no part in it.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn flow(&self, question: &DeliveryQuestion) -> Result<FlowReport, CatalogError> {
+        let (scope, question) = (self.scope.clone(), question.clone());
+        let read = move |c: &Connection| {
+            let span = Span { from: question.window.from, until: question.now.max(question.window.until) };
+            let mut reading = Reading::new(c, &scope, &question, span);
+            reading.names()?;
+            let runs = reading.ran(question.asks_for_more_than_pipelines())?;
+            Ok(question.flow(&reading, runs))
+        };
+        Ok(self.file.read(read).await?)
+    }
+}
+
+impl DeliveryQuestion {
+    /// Then the index alone does not do.
+    fn asks_for_more_than_pipelines(&self) -> bool {
+        let wanted = &self.wanted;
+        let by = match self.group {
+            None | Some(Group::Pipeline | Group::Environment) => false,
+            Some(Group::Repository | Group::Project | Group::Service | Group::Team | Group::Person) => true,
+        };
+        by || [&wanted.project, &wanted.repository, &wanted.service, &wanted.team].iter().any(|one| one.is_some())
+    }
+
+    fn flow(&self, reading: &Reading<'_>, runs: Runs) -> FlowReport {
+        let places: Vec<_> = runs.known.iter().map(|place| self.group_of(reading, place)).collect();
+        let is_wanted = |place: usize| places.get(place).is_some_and(Option::is_some);
+        let (mut all, mut kept) = (Vec::new(), Vec::new());
+        for (run, place) in runs.runs.into_iter().zip(runs.places) {
+            if is_wanted(place) {
+                all.push(run);
+                kept.push(place);
+            }
+        }
+        let mut report = FlowReport::of(&all, self.window, self.zone);
+        if self.group.is_some() {
+            let name = |place: &usize| places.get(*place).cloned().flatten().flatten();
+            report.groups = Some(self.flow_groups(all.iter().zip(kept.iter().map(name))));
+            report.caution = Some(Group::CAUTION);
+        }
+        report
+    }
+
+    /// Of a place that is wanted, its group.
+    fn group_of(&self, reading: &Reading<'_>, place: &Place) -> Option<Option<String>> {
+        let key = place.project_id.as_ref().map(|id| (place.organization.clone(), id.clone()));
+        let today = key.and_then(|key| reading.projects.get(&key));
+        let project = today.or(place.project_name.as_ref());
+        let whose = Whose {
+            organization: &place.organization,
+            project: project.or(place.project_id.as_ref()),
+            project_id: place.project_id.as_ref(),
+            pipeline: place.pipeline,
+            pipeline_name: reading.pipelines.get(&(place.organization.clone(), place.pipeline)),
+            folder: place.folder.as_ref(),
+            repository: place.repository.as_ref(),
+        };
+        let by = |group: Group| {
+            let person = place.requested_for.as_deref().filter(|_| group == Group::Person).map(str::to_owned);
+            person.or_else(|| group.of_run(&self.owners, &whose))
+        };
+        self.wanted.fits_run(&self.owners, &whose).then(|| self.group.and_then(by))
+    }
+
+    fn flow_groups<'r>(&self, runs: impl Iterator<Item = (&'r Ran, Option<String>)>) -> Vec<GroupFlow> {
+        let mut groups: BTreeMap<Option<String>, Vec<&Ran>> = BTreeMap::new();
+        runs.for_each(|(run, group)| groups.entry(group).or_default().push(run));
+        let numbers =
+            |(name, runs): (Option<String>, Vec<&'r Ran>)| GroupFlow { name, numbers: Flow::of(runs, self.window) };
+        let mut groups: Vec<_> = groups.into_iter().map(numbers).filter(|of| of.numbers.runs > 0).collect();
+        groups.sort_by(|one, other| (other.numbers.runs, &one.name).cmp(&(one.numbers.runs, &other.name)));
+        groups.truncate(Group::MOST);
+        groups
+    }
+}
+
+impl Reading<'_> {
+    fn ran(&mut self, is_wide: bool) -> rusqlite::Result<Runs> {
+        let mut wanted = self.wanted("r");
+        let times = [self.span.from, self.span.until].map(|time| Value::Integer(time.ticks()));
+        wanted.add("r.finished >= ? AND r.finished < ?", times);
+        let more = if is_wide { WIDE } else { "" };
+        let ask = format!("SELECT {NARROW}{more} FROM runs r {}{}", project_of("r"), wanted.text());
+        let mut runs = Runs::default();
+        self.each(&ask, wanted.values, |this, row| {
+            let place = this.place_of_run(row, is_wide)?;
+            this.take_run(row, place, &mut runs)
+        })?;
+        Ok(runs)
+    }
+
+    fn place_of_run(&mut self, row: &Row<'_>, is_wide: bool) -> rusqlite::Result<Place> {
+        let mut wide = |column| if is_wide { self.maybe(row, column) } else { Ok(None) };
+        let (project_name, folder, repository, requested_for) = (wide(11)?, wide(12)?, wide(13)?, wide(14)?);
+        Ok(Place {
+            organization: self.text(row, 0)?,
+            pipeline: row.get(1)?,
+            project_id: self.maybe(row, 9)?,
+            project_name,
+            folder,
+            repository,
+            requested_for,
+        })
+    }
+
+    fn take_run(&mut self, row: &Row<'_>, place: Place, runs: &mut Runs) -> rusqlite::Result<()> {
+        let Some(result) = row.get_ref(3)?.as_str_or_null()?.map(Outcome::from) else { return Ok(()) };
+        let next = runs.pipelines.len();
+        let pipeline = *runs.pipelines.entry((place.organization.clone(), place.pipeline)).or_insert(next);
+        let known = runs.known.len();
+        let number = *runs.numbers.entry(place.clone()).or_insert(known);
+        if number == known {
+            runs.known.push(place);
+        }
+        runs.places.push(number);
+        runs.runs.push(Ran {
+            pipeline,
+            run: row.get(2)?,
+            branch: self.maybe(row, 7)?,
+            commit: self.maybe(row, 8)?,
+            result,
+            queued: time(row, 4)?,
+            started: time(row, 5)?,
+            finished: Time::from_ticks(row.get(6)?),
+            pool: self.maybe(row, 10)?,
+        });
+        Ok(())
+    }
+}

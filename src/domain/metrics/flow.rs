@@ -1,0 +1,323 @@
+//! How pipelines run, deployment or not: how long, how long they wait, how often they succeed.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
+
+use super::figure::{Figure, Spread, Unknown, seconds};
+use super::material::Name;
+use super::window::{Window, Zone};
+use crate::domain::{Outcome, Time};
+
+/// A run that finished.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// Which pipeline: a number that whoever made this knows.
+    pub pipeline: usize,
+    pub run: u64,
+    /// The full ref.
+    pub branch: Option<Name>,
+    pub commit: Option<Name>,
+    pub result: Outcome,
+    pub queued: Option<Time>,
+    pub started: Option<Time>,
+    pub finished: Time,
+    /// Of agents.
+    pub pool: Option<Name>,
+}
+
+/// What runs amount to. Times are in seconds.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Flow {
+    /// All that finished. Those that were canceled are in no other number.
+    pub runs: usize,
+    pub duration: Spread,
+    /// From queued to started.
+    pub queue: Spread,
+    /// Of those that succeeded, partially too, or failed; from 0 to 1. On `main`, `master` or `trunk`, and on all others.
+    pub success_on_default: Figure<f64>,
+    pub success_on_others: Figure<f64>,
+    /// From the end of each failed run to that of the next successful one of its pipeline and branch.
+    pub recovery: Spread,
+    pub not_recovered: usize,
+    /// Commits on which a pipeline both succeeded and failed.
+    pub flaky: usize,
+    /// The first of them.
+    pub flaky_commits: Vec<String>,
+}
+
+/// How pipelines ran in a time.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FlowReport {
+    #[serde(serialize_with = "rfc3339")]
+    pub from: Time,
+    /// Not in it any more.
+    #[serde(serialize_with = "rfc3339")]
+    pub until: Time,
+    /// Whose hours of the day these are.
+    pub time_zone: String,
+    #[serde(flatten)]
+    pub numbers: Flow,
+    /// By the hour of the day at which they were queued; hours without any are left out.
+    pub queue_by_hour: Vec<HourQueue>,
+    /// By pool of agents, those with the most runs first. Null where the pool is not known.
+    pub queue_by_pool: Vec<PoolQueue>,
+    /// Only where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false)]
+    pub groups: Option<Vec<GroupFlow>>,
+    /// How such a list is to be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(required = false, value_type = Option<String>)]
+    pub caution: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct HourQueue {
+    pub hour: u32,
+    pub queue: Spread,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct PoolQueue {
+    pub pool: Option<String>,
+    pub queue: Spread,
+}
+
+/// Numbers of one of a group.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct GroupFlow {
+    /// Null for what belongs to none.
+    pub name: Option<String>,
+    pub numbers: Flow,
+}
+
+/// So many flaky commits are named.
+const MOST_FLAKY: usize = 50;
+/// So many pools are told of.
+const MOST_POOLS: usize = 100;
+
+impl Flow {
+    /// Of runs in any order. Those that finished after the window only tell what followed.
+    #[must_use]
+    pub fn of<'r>(runs: impl IntoIterator<Item = &'r Ran>, window: Window) -> Self {
+        let mut all = 0;
+        let mut judged: Vec<(&Ran, bool)> = Vec::new();
+        for run in runs {
+            all += usize::from(window.holds(run.finished));
+            judged.extend(succeeded(&run.result).map(|good| (run, good)));
+        }
+        judged.sort_by_key(|(run, _)| (run.finished, run.run));
+        let (recovery, not_recovered) = recovery(&judged, window);
+        judged.retain(|(run, _)| window.holds(run.finished));
+        let mut flaky = flaky(&judged);
+        let count = flaky.len();
+        flaky.truncate(MOST_FLAKY);
+        Self {
+            runs: all,
+            duration: spread(&judged, |run| Some(seconds(run.started?, run.finished))),
+            queue: spread(&judged, waited),
+            success_on_default: share(judged.iter().filter(|(run, _)| is_default(run))),
+            success_on_others: share(judged.iter().filter(|(run, _)| !is_default(run))),
+            recovery,
+            not_recovered,
+            flaky: count,
+            flaky_commits: flaky,
+        }
+    }
+}
+
+impl FlowReport {
+    /// Of runs in any order; `groups` where they were asked for.
+    #[must_use]
+    pub fn of(runs: &[Ran], window: Window, zone: Zone) -> Self {
+        let within = || runs.iter().filter(|run| window.holds(run.finished));
+        let hours = waits(within(), |run| run.queued.map(|queued| zone.hour(queued)));
+        let pools = waits(within(), |run| Some(run.pool.clone()));
+        let mut pools: Vec<PoolQueue> = pools
+            .into_iter()
+            .map(|(pool, queue)| PoolQueue { pool: pool.as_deref().map(str::to_owned), queue })
+            .collect();
+        pools.sort_by_key(|of| std::cmp::Reverse(of.queue.count));
+        pools.truncate(MOST_POOLS);
+        Self {
+            from: window.from,
+            until: window.until,
+            time_zone: zone.to_string(),
+            numbers: Flow::of(runs, window),
+            queue_by_hour: hours.into_iter().map(|(hour, queue)| HourQueue { hour, queue }).collect(),
+            queue_by_pool: pools,
+            groups: None,
+            caution: None,
+        }
+    }
+}
+
+/// `None` for what says nothing about the pipeline: somebody canceled it, or the word is not known.
+fn succeeded(result: &Outcome) -> Option<bool> {
+    match result {
+        Outcome::Succeeded | Outcome::PartiallySucceeded => Some(true),
+        Outcome::Failed | Outcome::Rejected | Outcome::Abandoned => Some(false),
+        Outcome::Canceled | Outcome::Skipped | Outcome::Other(_) => None,
+    }
+}
+
+fn is_default(run: &Ran) -> bool {
+    matches!(run.branch.as_deref(), Some("refs/heads/main" | "refs/heads/master" | "refs/heads/trunk"))
+}
+
+/// Clocks may disagree; nothing takes less than no time.
+fn spread(judged: &[(&Ran, bool)], of: impl Fn(&Ran) -> Option<i64>) -> Spread {
+    let taken = judged.iter().filter_map(|(run, _)| of(run)).filter(|seconds| *seconds >= 0);
+    Spread::of(taken.collect(), Unknown::NoRuns)
+}
+
+fn waited(run: &Ran) -> Option<i64> {
+    Some(seconds(run.queued?, run.started?))
+}
+
+fn waits<'r, K: Ord>(runs: impl Iterator<Item = &'r Ran>, by: impl Fn(&Ran) -> Option<K>) -> BTreeMap<K, Spread> {
+    let mut waits: BTreeMap<K, Vec<i64>> = BTreeMap::new();
+    for run in runs {
+        let waited = succeeded(&run.result).and_then(|_| waited(run)).filter(|seconds| *seconds >= 0);
+        if let (Some(waited), Some(key)) = (waited, by(run)) {
+            waits.entry(key).or_default().push(waited);
+        }
+    }
+    waits.into_iter().map(|(key, waits)| (key, Spread::of(waits, Unknown::NoRuns))).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody runs so often")]
+fn share<'r>(runs: impl Iterator<Item = &'r (&'r Ran, bool)>) -> Figure<f64> {
+    let (good, all) =
+        runs.fold((0_usize, 0_usize), |(good, all), (_, is_good)| (good + usize::from(*is_good), all + 1));
+    Figure::or((all > 0).then(|| good as f64 / all as f64), Unknown::NoRuns)
+}
+
+/// From the last to the first: what followed is known then.
+fn recovery(judged: &[(&Ran, bool)], window: Window) -> (Spread, usize) {
+    let mut next: HashMap<(usize, Option<&Name>), Time> = HashMap::new();
+    let (mut taken, mut open) = (Vec::new(), 0);
+    for (run, is_good) in judged.iter().rev() {
+        let of = (run.pipeline, run.branch.as_ref());
+        match (*is_good, next.get(&of)) {
+            (true, _) => drop(next.insert(of, run.finished)),
+            (false, _) if !window.holds(run.finished) => {}
+            (false, Some(good)) => taken.push(seconds(run.finished, *good)),
+            (false, None) => open += 1,
+        }
+    }
+    let why = if open > 0 { Unknown::NotRecovered } else { Unknown::NoFailures };
+    (Spread::of(taken, why), open)
+}
+
+fn flaky(judged: &[(&Ran, bool)]) -> Vec<String> {
+    let failed = judged.iter().filter(|(_, is_good)| !is_good).filter_map(|(run, _)| key_of_commit(run));
+    let failed: BTreeSet<_> = failed.collect();
+    let good = judged.iter().filter(|(_, is_good)| *is_good).filter_map(|(run, _)| key_of_commit(run));
+    let both: BTreeSet<&Name> = good.filter(|key| failed.contains(key)).map(|(_, commit)| commit).collect();
+    both.into_iter().map(ToString::to_string).collect()
+}
+
+fn key_of_commit<'r>(run: &&'r Ran) -> Option<(usize, &'r Name)> {
+    Some((run.pipeline, run.commit.as_ref()?))
+}
+
+fn rfc3339<S: Serializer>(time: &Time, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn minute(minute: i64) -> Time {
+        Time::from_ticks(minute * 60 * 10_000_000)
+    }
+
+    const HOUR: i64 = 60;
+
+    fn window() -> Window {
+        Window { from: minute(0), until: minute(100) }
+    }
+
+    /// `(run, branch, commit, result, minute of the end)`; each waits 30 s and takes a minute.
+    fn ran((run, branch, commit, result, end): (u64, &str, &str, &str, i64)) -> Ran {
+        let at = |seconds: i64| Time::from_ticks((end * 60 + seconds) * 10_000_000);
+        Ran {
+            pipeline: 7,
+            run,
+            branch: Some(format!("refs/heads/{branch}").into()),
+            commit: Some(commit.into()),
+            result: Outcome::from(result),
+            queued: Some(at(-90)),
+            started: Some(at(-60)),
+            finished: at(0),
+            pool: Some("linux".into()),
+        }
+    }
+
+    #[test]
+    fn what_runs_amount_to() {
+        let runs = [
+            (1, "main", "a", "failed", 10),
+            (2, "main", "b", "failed", 20),
+            (3, "topic", "c", "succeeded", 25),
+            (4, "main", "b", "partiallySucceeded", 40),
+            (5, "topic", "d", "failed", 50),
+            (6, "main", "e", "canceled", 60),
+            (7, "main", "e", "unheardOf", 61),
+        ];
+        let flow = Flow::of(&runs.map(ran), window());
+        assert_eq!((flow.runs, flow.duration.median, flow.queue.p95), (7, Figure::known(60), Figure::known(30)));
+        assert_eq!(flow.success_on_default, Figure::known(1.0 / 3.0));
+        assert_eq!(flow.success_on_others, Figure::known(0.5));
+        assert_eq!((flow.recovery.median, flow.recovery.p95), (Figure::known(1_200), Figure::known(1_800)));
+        assert_eq!((flow.not_recovered, flow.flaky, flow.flaky_commits), (1, 1, vec!["b".to_owned()]));
+    }
+
+    #[test]
+    fn what_followed_the_time_is_a_recovery_and_no_run_of_it() {
+        let flow = Flow::of(&[(1, "main", "a", "failed", 90), (2, "main", "b", "succeeded", 110)].map(ran), window());
+        assert_eq!((flow.runs, flow.recovery.median, flow.not_recovered), (1, Figure::known(1_200), 0));
+        assert_eq!(flow.success_on_default, Figure::known(0.0));
+        let late = Flow::of(&[(1, "main", "a", "failed", 110)].map(ran), window());
+        assert_eq!((late.runs, late.not_recovered), (0, 0));
+    }
+
+    #[test]
+    fn pipelines_do_not_recover_each_other() {
+        let other = Ran { pipeline: 8, ..ran((2, "main", "a", "succeeded", 30)) };
+        let flow = Flow::of(&[ran((1, "main", "a", "failed", 20)), other], window());
+        assert_eq!((flow.not_recovered, flow.flaky), (1, 0));
+        assert_eq!(flow.recovery.median, Figure::unknown(Unknown::NotRecovered));
+    }
+
+    #[test]
+    fn without_runs_nothing_is_zero() {
+        let flow = Flow::of(&[ran((1, "main", "a", "canceled", 5))], window());
+        assert_eq!(flow.duration.median, Figure::unknown(Unknown::NoRuns));
+        assert_eq!(flow.success_on_default, Figure::unknown(Unknown::NoRuns));
+        assert_eq!(flow.recovery.median, Figure::unknown(Unknown::NoFailures));
+    }
+
+    #[test]
+    fn the_wait_is_told_by_hour_and_pool() {
+        let window = Window { from: minute(0), until: minute(4 * HOUR) };
+        let slow = Ran {
+            queued: Some(minute(2 * HOUR)),
+            started: Some(minute(2 * HOUR + 10)),
+            pool: None,
+            ..ran((3, "x", "c", "failed", 150))
+        };
+        let runs = [ran((1, "main", "a", "succeeded", 10)), ran((2, "main", "b", "succeeded", 20)), slow];
+        let report = FlowReport::of(&runs, window, "Asia/Kolkata".parse().unwrap());
+        let hours: Vec<_> = report.queue_by_hour.iter().map(|of| (of.hour, of.queue.median.value)).collect();
+        assert_eq!(hours, [(5, Some(30)), (7, Some(600))], "half an hour off");
+        let pools: Vec<_> = report.queue_by_pool.iter().map(|of| (of.pool.as_deref(), of.queue.count)).collect();
+        assert_eq!(pools, [(Some("linux"), 2), (None, 1)]);
+    }
+}
