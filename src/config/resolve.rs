@@ -473,7 +473,8 @@ mod tests {
                  azure_storage_connection_string, azure_storage_account, azure_storage_key, azure_storage_sas_token, \
                  azure_storage_queue_endpoint, azure_storage_table_endpoint, identity, listen, public_url, hook_user, hook_password, \
                  read_token, admin_token, events_token, session_key, ado_url, ado_token, ado_bearer_command, organization, projects, names, names_key, dead_letter_age, \
-                 work_item_branches, flux_secret, spektate_connection_string, spektate_table, log_format, organizations, owners, chains, environments, metrics, tokens, oidc, proxy",
+                 work_item_branches, flux_secret, spektate_connection_string, spektate_table, \
+                 model_url, model, model_key, model_names, log_format, organizations, owners, chains, environments, metrics, tokens, oidc, proxy",
                 "pipetrail.toml: organizations.a: must be text in quotes",
                 "PIPETRAIL_STORAGE: `tape` is neither `local` nor `azure`",
                 "PIPETRAIL_LISTEN: `abc` is not an address such as 127.0.0.1:8080",

@@ -552,7 +552,7 @@ mod tests {
     fn the_least_and_what_got_flakier() {
         for (question, tool, arguments) in [
             (
-                "Which pipeline ran least in the last 30 days?",
+                "Which pipeline ran least last 30 days?",
                 "aggregate",
                 json!({"measure": "count", "groupBy": ["pipeline"], "window": "last 30 days", "order": "ascending"}),
             ),
