@@ -333,10 +333,12 @@ async fn a_page_of_runs_that_ends_early_leads_further_back() {
     let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
     many_runs(&dashboard.local);
     let page = dashboard.page("/runs?branch=main&result=succeeded").await;
-    assert!(page.contains("Nothing among the runs down to 11000") && !page.contains("No run matches"), "{page}");
-    let further = hrefs(&page).find(|href| href.contains("before=")).unwrap();
+    assert!(page.contains("Nothing among the runs down to 13500") && !page.contains("No run matches"), "{page}");
     assert_eq!(page.matches("rel=\"next\"").count(), 1);
-    let page = dashboard.page(&further).await;
+    let further = |page: &str| hrefs(page).find(|href| href.contains("before=")).unwrap();
+    let page = dashboard.page(&further(&page)).await;
+    assert!(page.contains("Nothing among the runs down to 10999"), "{page}");
+    let page = dashboard.page(&further(&page)).await;
     assert!(page.contains("/runs/10003") && !page.contains("Look further back"), "{page}");
     let page = dashboard.page("/runs?branch=main&result=succeeded&before=9%7E0%7E").await;
     assert!(page.contains("Nothing further back"), "{page}");
