@@ -562,7 +562,7 @@ fn other_pipelines_of_the_definition_make_no_manifests() {
     let mut parts = whole();
     let lint = Run { result: Some(Outcome::Failed), ..fabrikate(51, "b1", 9) };
     let lint = Run { pipeline: 91, finished: Some(at(10)), ..lint };
-    parts.runs.push(lint.clone());
+    parts.runs.push(lint);
     let row = one(&parts);
     assert_eq!((row.manifest_run.as_ref().map(|run| run.id), row.status), (Some(50), Status::Complete));
     assert_eq!(link(&row, Step::ManifestRun), Some((Rule::Built, Certain)));
