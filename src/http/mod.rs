@@ -21,7 +21,11 @@ mod told;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::header::CONTENT_TYPE;
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Extension, Router, middleware};
 use tokio::sync::{Mutex, Semaphore};
@@ -40,6 +44,9 @@ pub use server::{BindError, Server};
 
 /// The largest body that a hook may have.
 pub const MAX_BODY: usize = 2 * 1024 * 1024;
+
+/// Answers that are made at once. Each holds what it is made of, and more of them would be ready no sooner.
+const ANSWERS_AT_ONCE: usize = 16;
 
 /// How much and how long a request may take.
 #[derive(Debug, Clone, Copy)]
@@ -95,7 +102,16 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
 /// The API and the dashboard. To be merged with other routes.
 pub fn readers(readers: Readers) -> Router {
     let routes = api::routes().merge(pages::routes()).merge(mcp::routes()).layer(Extension(HookLooks::default()));
+    let room = Arc::new(Semaphore::new(ANSWERS_AT_ONCE));
+    let routes = routes.layer(middleware::from_fn_with_state(room, in_turn));
     routes.layer(middleware::from_fn(counted::counted)).with_state(readers)
+}
+
+/// Lets so many answers be made at once. A question to a model takes long, is a `POST`, and does not wait here.
+async fn in_turn(State(room): State<Arc<Semaphore>>, request: Request, next: Next) -> Response {
+    // It is never closed.
+    let _place = if request.method() == Method::GET { room.acquire().await.ok() } else { None };
+    next.run(request).await
 }
 
 /// Where hooks come in, and how it is.
