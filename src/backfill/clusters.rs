@@ -70,8 +70,9 @@ impl Backfill {
             }
             let answer = self.client.commit_statuses(organization, project, (&repository.id, &commit)).await?;
             let Some(answer) = answer else { continue };
-            let told = read(&answer, tally, |body| cluster_statuses(&order.beside(), &commit, body));
-            self.bring(told, tally).await?;
+            let statuses = read(&answer, tally, |body| cluster_statuses(&order.beside(), &commit, body));
+            let news = statuses.into_iter().filter(|fact| !told.contains(&fact.cluster));
+            self.bring(news.collect(), tally).await?;
         }
         Ok(())
     }

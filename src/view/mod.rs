@@ -5,6 +5,7 @@
 //! characters; JSON writes them as `\u` escapes, which mean the same to a program.
 
 mod answer;
+mod beside;
 mod chain;
 mod csv;
 mod dead_letter;
@@ -26,6 +27,7 @@ mod time;
 mod timeline;
 
 pub use answer::{cells_csv, cells_table};
+pub use beside::{Beside, Line, line, side_by_side};
 pub use chain::{
     ClusterSyncJson, DeploymentJson, chain_table, cluster_sync_json, commit_url, deployments_json, short, status,
     synced,

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::catalog::{Finished, Recent, Run};
+use crate::domain::metrics;
 use crate::domain::owner::{Owned, Owners};
 
 /// Whose runs a page is about.
@@ -48,15 +49,15 @@ pub fn is_production(name: &str) -> bool {
     environment_rank(name) == 0
 }
 
-/// Where an environment stands: production first, development last.
+/// Where an environment stands, as the words of its name tell: production first, development last.
 pub fn environment_rank(name: &str) -> u8 {
-    let name = name.to_lowercase();
-    let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let words = metrics::words(name);
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.trim_end_matches(char::is_numeric)));
     match () {
-        () if has(&["preprod", "pre-prod", "stag", "uat", "accept"]) => 1,
-        () if has(&["prod", "live", "prd"]) => 0,
-        () if has(&["test", "qa", "int"]) => 2,
-        () if has(&["dev", "sandbox"]) => 4,
+        () if metrics::is_production(&words) => 0,
+        () if has(&["pre", "preprod", "staging", "stage", "stg", "uat", "acceptance", "acc", "canary"]) => 1,
+        () if has(&["test", "testing", "tst", "qa", "int", "integration"]) => 2,
+        () if has(&["dev", "development", "sandbox"]) => 4,
         () => 3,
     }
 }
@@ -163,13 +164,14 @@ pub fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) -> Vec<
     found
 }
 
-/// How long a pipeline usually takes.
+/// How long a pipeline usually takes, as the API has it: half of its runs that went well took no longer.
 pub fn median(finished: &[Finished]) -> Option<Duration> {
-    let good = finished.iter().filter(|run| run.result.as_deref() != Some("canceled"));
+    let is_good = |run: &&Finished| matches!(run.result.as_deref(), Some("succeeded" | "partiallySucceeded"));
+    let good = finished.iter().filter(is_good);
     let mut taken: Vec<_> =
         good.filter_map(|run| run.started_at.zip(run.finished_at)).map(|(from, to)| to.since(from)).collect();
     taken.sort_unstable();
-    taken.get(taken.len() / 2).copied()
+    taken.get(taken.len().saturating_sub(1) / 2).copied()
 }
 
 #[cfg(test)]
@@ -247,6 +249,9 @@ mod tests {
         let mut names = ["dev", "production", "QA", "staging", "eu-west", "Preprod", "prod-eu"];
         names.sort_by_key(|name| environment_rank(name));
         assert_eq!(names, ["production", "prod-eu", "staging", "Preprod", "QA", "eu-west", "dev"]);
+        assert!(["DeployProd", "live", "prod_2"].into_iter().all(is_production));
+        assert!(!["nonprod", "product-test", "delivery", "pre-prod"].into_iter().any(is_production));
+        assert_eq!(environment_rank("maintenance"), 3);
     }
 
     #[test]
@@ -265,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usual_time_leaves_out_what_was_canceled() {
+    fn the_usual_time_is_that_of_runs_that_went_well() {
         let run = |seconds: u64, result: &str| Finished {
             run_id: 1,
             name: None,
@@ -274,7 +279,7 @@ mod tests {
             finished_at: Some(Time::from_ticks(0).plus(Duration::from_secs(seconds))),
         };
         let runs = [run(10, "succeeded"), run(1, "canceled"), run(30, "failed"), run(20, "succeeded")];
-        assert_eq!(median(&runs), Some(Duration::from_secs(20)));
+        assert_eq!(median(&runs), Some(Duration::from_secs(10)));
         assert_eq!(median(&[]), None);
     }
 

@@ -51,6 +51,17 @@ fn with(name: &str, path: &str, value: Option<Value>) -> Vec<u8> {
     serde_json::to_vec(&body).unwrap()
 }
 
+/// What a script or a person told, as the endpoints put it on the queue.
+fn told(kind: &str, resource: &Value) -> Vec<u8> {
+    let event = json!({
+        "eventType": format!("pipetrail.{kind}"),
+        "createdDate": "2025-06-12T10:00:00Z",
+        "resourceContainers": {"collection": {"baseUrl": "https://dev.azure.com/fabrikam/"}},
+        "resource": resource,
+    });
+    event.to_string().into_bytes()
+}
+
 const RUN: &str = "run_completed.json";
 const STAGE: &str = "stage_completed.json";
 const JOB: &str = "job_completed.json";
@@ -71,6 +82,7 @@ fn each_row_of_the_table() {
     let envelope = |rest: &str| format!(r#"{{"eventType":"build.complete",{rest}}}"#).into_bytes();
     let megabytes = json!("x".repeat(2 << 20));
     let without = |name, path| with(name, path, None);
+    let many: Vec<String> = (1..=401).map(|number| format!("{number:040x}")).collect();
     let rows: Vec<(&str, Vec<u8>, &str, Option<&str>)> = vec![
         ("empty body", vec![], "empty", None),
         ("white space", b" \r\n".to_vec(), "empty", None),
@@ -241,6 +253,44 @@ fn each_row_of_the_table() {
             None,
         ),
         ("no status of the build", without(BUILD, "/resource/status"), "no_state", Some("resource.status")),
+        (
+            "an event that nobody counts",
+            told("report", &json!({"Repo": "x", "Event": "calc"})),
+            "unknown_event",
+            Some("resource"),
+        ),
+        (
+            "a status that is none",
+            told("report", &json!({"Repo": "x", "Event": "deploy", "Metadata": {"status": "meh"}})),
+            "not_a_status",
+            Some("resource.Metadata.status"),
+        ),
+        (
+            "a time that is none",
+            told("report", &json!({"Repo": "x", "Event": "deploy", "Metadata": {"time": "soon"}})),
+            "not_a_time",
+            Some("resource.Metadata.time"),
+        ),
+        (
+            "more commits than a record holds",
+            told("report", &json!({"Repo": "x", "Event": "push", "Metadata": many})),
+            "too_many_commits",
+            Some("resource"),
+        ),
+        (
+            "a commit's id that is cut",
+            told("report", &json!({"type": "commit", "pipeline_id": "x", "commit_id": "b71f"})),
+            "not_a_commit",
+            Some("resource.commit_id"),
+        ),
+        ("an incident without an id", told("incident", &json!({"title": "x"})), "no_incident_id", Some("resource.id")),
+        ("an id that is no key", told("incident", &json!({"id": "a b"})), "not_an_incident_id", Some("resource.id")),
+        (
+            "a run that is no number",
+            told("incident", &json!({"id": "a", "runId": "x"})),
+            "not_an_id",
+            Some("resource.runId"),
+        ),
     ];
     let mut seen = BTreeSet::new();
     for (what, body, code, path) in rows {

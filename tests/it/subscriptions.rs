@@ -556,7 +556,6 @@ impl Shell {
         if output.status.success() { serde_json::from_slice(&output.stdout).unwrap() } else { Vec::new() }
     }
 
-    /// Waits until the gaps are so.
     /// What the store keeps of the last looks.
     async fn looks(&self) -> Vec<HookLook> {
         let local = Local::open(&self.folder.path().join("pipetrail.db")).await;
@@ -564,6 +563,7 @@ impl Shell {
         notes.iter().map(|(_, text)| HookLook::decode(text).unwrap()).collect()
     }
 
+    /// Waits until the gaps are so.
     async fn wait_for(&self, what: &str, is_so: impl Fn(&[Value]) -> bool) -> Vec<Value> {
         for _ in 0..300 {
             let gaps = self.gaps().await;
@@ -572,7 +572,8 @@ impl Shell {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("{what}: {:?}", self.gaps().await);
+        let output = self.program("get gaps --all --top 0").output().await.unwrap();
+        panic!("{what}: {output:?}; {}", self.log());
     }
 }
 

@@ -128,7 +128,9 @@ fn any(patterns: &[Pattern], text: Option<&str>) -> bool {
 }
 
 /// The words of a name, in small letters: `DeployTo_prod-eu` has `deploy`, `to`, `prod`, `eu`.
-fn words(name: &str) -> Vec<String> {
+/// The words of a name in small letters: `DeployProd_eu` is `deploy`, `prod`, `eu`.
+#[must_use]
+pub fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut before = ' ';
     for letter in name.chars() {
@@ -148,7 +150,9 @@ fn has(words: &[String], known: &[&str]) -> bool {
     words.iter().any(|word| known.contains(&word.as_str()))
 }
 
-fn is_production(words: &[String]) -> bool {
+/// Whether these words of a name, in its order, mean production itself.
+#[must_use]
+pub fn is_production(words: &[String]) -> bool {
     has(words, &PRODUCTION) && !has(words, &NOT_IT) && !has(words, &BEFORE_PRODUCTION)
 }
 

@@ -1,5 +1,3 @@
-use std::collections::BTreeMap;
-
 use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -11,6 +9,7 @@ use crate::catalog::{Deployment, DeploymentFilter, Environment, EnvironmentFilte
 use crate::domain::owner::{Owned, Owners};
 use crate::http::Problem;
 use crate::http::reader::Reader;
+use crate::view::{Beside, side_by_side};
 
 const LIST: &str = "environments";
 
@@ -101,7 +100,7 @@ pub(super) async fn compare(reader: Reader, Asked(pair): Asked<Pair>) -> Result<
         ..DeploymentFilter::default()
     };
     let (left, right) = (current(&reader, filter(&from)).await?, current(&reader, filter(&to)).await?);
-    Ok(Json(Comparison { items: compared(left, right, &reader.owners), from, to }))
+    Ok(Json(Comparison { items: compared(&left, &right, &reader.owners), from, to }))
 }
 
 /// What is there; an environment to which nothing ever came is none that is known.
@@ -116,38 +115,16 @@ async fn current(reader: &Reader, filter: DeploymentFilter) -> Result<Vec<Deploy
     Ok(found)
 }
 
-/// What stands for one service in both environments.
-type Line = (String, Option<String>, String, Option<u64>);
-
-fn line(deployment: &Deployment) -> Line {
-    let Deployment { organization, project, source, pipeline, .. } = deployment;
-    (organization.clone(), project.clone(), source.clone(), pipeline.as_ref().map(|pipeline| pipeline.id))
-}
-
-/// Where several environments have the name, the latest of each pipeline counts: it comes first.
-fn compared(left: Vec<Deployment>, right: Vec<Deployment>, owners: &Owners) -> Vec<Compared> {
-    let mut lines: BTreeMap<Line, (Option<Deployment>, Option<Deployment>)> = BTreeMap::new();
-    for deployment in left {
-        lines.entry(line(&deployment)).or_default().0.get_or_insert(deployment);
-    }
-    for deployment in right {
-        lines.entry(line(&deployment)).or_default().1.get_or_insert(deployment);
-    }
-    let compared = lines.into_iter().map(|((organization, project, source, _), (from, to))| {
-        let either = from.as_ref().or(to.as_ref());
+fn compared(left: &[Deployment], right: &[Deployment], owners: &Owners) -> Vec<Compared> {
+    let compared = side_by_side(left, right).into_iter().map(|((organization, project, source, _), beside)| {
+        let Beside { from, to } = beside;
+        let either = from.or(to);
         let owner = either.and_then(|deployment| owner(owners, deployment));
         let pipeline = either.and_then(|deployment| deployment.pipeline.clone());
-        let same = from.as_ref().zip(to.as_ref()).is_some_and(|(from, to)| is_same(from, to));
-        Compared { organization, project, source, pipeline, owner, from, to, same }
+        let same = beside.is_same();
+        Compared { organization, project, source, pipeline, owner, from: from.cloned(), to: to.cloned(), same }
     });
     compared.collect()
-}
-
-fn is_same(one: &Deployment, other: &Deployment) -> bool {
-    match (&one.commit, &other.commit) {
-        (Some(one), Some(other)) => one == other,
-        (None, _) | (_, None) => (one.run_id, one.release_id) == (other.run_id, other.release_id),
-    }
 }
 
 fn owner(owners: &Owners, deployment: &Deployment) -> Option<Owner> {
@@ -197,14 +174,14 @@ mod tests {
             ((1, None), (2, None), false),
         ];
         for ((left, one), (right, other), same) in table {
-            let found = compared(vec![deployment(7, left, one)], vec![deployment(7, right, other)], &Owners::default());
+            let found = compared(&[deployment(7, left, one)], &[deployment(7, right, other)], &Owners::default());
             assert_eq!(found.iter().map(|line| line.same).collect::<Vec<_>>(), [same]);
         }
     }
 
     #[test]
     fn what_is_in_one_alone_has_a_line_too() {
-        let found = compared(vec![deployment(7, 1, None)], vec![deployment(8, 2, None)], &Owners::default());
+        let found = compared(&[deployment(7, 1, None)], &[deployment(8, 2, None)], &Owners::default());
         let sides: Vec<_> = found.iter().map(|line| (line.from.is_some(), line.to.is_some(), line.same)).collect();
         assert_eq!(sides, [(true, false, false), (false, true, false)]);
     }

@@ -16,6 +16,7 @@ use crate::domain::owner::{Owned, Owners};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::overview::environment_rank;
+use crate::view::{Beside, Line, line, side_by_side};
 
 const TOP: u32 = 200;
 /// Deployments among which failed ones are looked for.
@@ -142,11 +143,12 @@ pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>)
     let from = said(from).or_else(|| names.get(1).cloned()).unwrap_or_default();
     let to = said(to).or_else(|| names.first().cloned()).unwrap_or_default();
     let mut rows = Vec::new();
-    for (pipeline, (left, right)) in pairs(&environments, &from, &to) {
+    for beside in pairs(&environments, &from, &to) {
+        let Beside { from: left, to: right } = beside;
         let commits = between(&reader, left, right).await?;
         rows.push(Difference {
-            pipeline,
-            badge: difference(left, right),
+            pipeline: left.or(right).map(pipeline).unwrap_or_default(),
+            badge: difference(beside),
             from: left.map(|left| there(left, now)),
             to: right.map(|right| there(right, now)),
             commits: commits.into_iter().map(commit).collect(),
@@ -159,29 +161,21 @@ fn commit(passed: Passed) -> (String, String, String) {
     (format!("/commits/{}", part(&passed.commit)), short(&passed.commit), passed.message.unwrap_or_default())
 }
 
-type Pair<'e> = (Option<&'e Deployment>, Option<&'e Deployment>);
-
-/// What each pipeline brought to the one and to the other.
-fn pairs<'e>(environments: &'e [Environment], from: &str, to: &str) -> BTreeMap<String, Pair<'e>> {
-    let mut pairs: BTreeMap<String, Pair<'e>> = BTreeMap::new();
-    for environment in environments {
-        for deployment in &environment.current {
-            if environment.name == from {
-                pairs.entry(pipeline(deployment)).or_default().0 = Some(deployment);
-            }
-            if environment.name == to {
-                pairs.entry(pipeline(deployment)).or_default().1 = Some(deployment);
-            }
-        }
-    }
+/// What each pipeline brought to the one and to the other, by the pipelines' names.
+fn pairs<'e>(environments: &'e [Environment], from: &str, to: &str) -> Vec<Beside<'e>> {
+    let of = |name: &str| {
+        let of_name = environments.iter().filter(|environment| environment.name == name);
+        of_name.flat_map(|environment| &environment.current).collect::<Vec<_>>()
+    };
+    let mut pairs: Vec<_> = side_by_side(of(from), of(to)).into_values().collect();
+    pairs.sort_by_cached_key(|beside| beside.from.or(beside.to).map(pipeline));
     pairs
 }
 
-fn difference(left: Option<&Deployment>, right: Option<&Deployment>) -> Badge {
+fn difference(beside: Beside<'_>) -> Badge {
     let badge = |kind, icon, word: &str| Badge { kind, icon, word: word.to_owned() };
-    match (left, right) {
-        (Some(left), Some(right)) if left.run_id.is_some() && left.run_id == right.run_id => badge("good", "=", "same"),
-        (Some(left), Some(right)) if version(left) == version(right) => badge("good", "=", "same"),
+    match (beside.from, beside.to) {
+        (Some(_), Some(_)) if beside.is_same() => badge("good", "=", "same"),
         (Some(_), Some(_)) => badge("wait", "≠", "different"),
         (Some(_), None) => badge("fair", "+", "only in the first"),
         (None, Some(_)) => badge("fair", "−", "only in the second"),
@@ -215,6 +209,8 @@ pub(super) struct Matrix {
 
 pub(super) struct MatrixRow {
     pub(super) service: String,
+    /// The organization and the pipeline whose runs bring it; `None` for releases.
+    runs_of: Option<(String, u64)>,
     pub(super) cells: Vec<Option<Cell>>,
 }
 
@@ -222,18 +218,21 @@ pub(super) struct Cell {
     pub(super) version: String,
     pub(super) run_id: Option<u64>,
     pub(super) age: Option<When>,
-    /// Newer versions that are elsewhere.
-    pub(super) behind: usize,
+    /// Commits that the newest version in the row has, and this one does not, such as `7` or `100+`; `None` for none.
+    pub(super) behind: Option<String>,
     pub(super) stale: bool,
     /// The last thing that came here failed: its run.
     pub(super) failed: Option<Badge>,
     pub(super) failed_run: Option<u64>,
     pub(super) likely: bool,
     at: Option<Time>,
+    commit: Option<String>,
 }
 
 const MOST_SERVICES: usize = 20;
 const MOST_COLUMNS: usize = 6;
+/// Commits that are counted.
+const MOST_BEHIND: u32 = 100;
 
 /// Service by environment, production first.
 pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix, Problem> {
@@ -241,7 +240,7 @@ pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix
     let recent = DeploymentFilter { top: Some(RECENT), ..DeploymentFilter::default() };
     let recent = reader.catalog.deployments(&recent).await?;
     let mut columns = names(&environments);
-    let mut rows: BTreeMap<(String, String), MatrixRow> = BTreeMap::new();
+    let mut rows: BTreeMap<(String, Line), MatrixRow> = BTreeMap::new();
     let mut more = columns.len() > MOST_COLUMNS;
     columns.truncate(MOST_COLUMNS);
     for deployment in environments.iter().flat_map(|environment| &environment.current) {
@@ -250,14 +249,16 @@ pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix
         if team.is_some() && of.as_deref() != team {
             continue;
         }
-        let key = (service.clone(), pipeline(deployment));
-        let row =
-            rows.entry(key).or_insert_with(|| MatrixRow { service, cells: columns.iter().map(|_| None).collect() });
+        let row = rows.entry((service.clone(), line(deployment))).or_insert_with(|| MatrixRow {
+            service,
+            runs_of: runs_of(deployment),
+            cells: columns.iter().map(|_| None).collect(),
+        });
         if let Some(cell) = row.cells.get_mut(column) {
             *cell = Some(self::cell(deployment, &recent, now));
         }
     }
-    rows.values_mut().for_each(|row| compare_cells(row, now));
+    rows.values_mut().for_each(|row| find_stale(row, now));
     let mut rows: Vec<_> = rows.into_values().collect();
     // Red rows first, then those that are behind.
     rows.sort_by_key(|row| {
@@ -266,6 +267,9 @@ pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix
     });
     more |= rows.len() > MOST_SERVICES;
     rows.truncate(MOST_SERVICES);
+    for row in &mut rows {
+        count_behind(reader, row).await?;
+    }
     Ok(Matrix { environments: columns, rows, more })
 }
 
@@ -297,22 +301,43 @@ fn cell(deployment: &Deployment, recent: &[Deployment], now: Time) -> Cell {
         version: version(deployment),
         run_id: deployment.run_id,
         age: at(deployment).map(|at| When::of(at, now)),
-        behind: 0,
+        behind: None,
         stale: false,
         failed_run: failed.as_ref().and_then(|(last, _)| last.run_id),
         failed: failed.map(|(_, badge)| badge),
         likely: deployment.certainty != "certain",
         at: at(deployment),
+        commit: deployment.commit.clone(),
     }
 }
 
-/// A cell is behind by the newer versions in the other cells of its row.
-fn compare_cells(row: &mut MatrixRow, now: Time) {
-    let mut runs: Vec<_> = row.cells.iter().flatten().filter_map(|cell| cell.run_id).collect();
-    runs.sort_unstable();
-    runs.dedup();
+fn runs_of(deployment: &Deployment) -> Option<(String, u64)> {
+    let pipeline = deployment.pipeline.as_ref().filter(|_| deployment.source == "pipeline")?;
+    Some((deployment.organization.clone(), pipeline.id))
+}
+
+fn newest(row: &MatrixRow) -> Option<u64> {
+    row.cells.iter().flatten().filter_map(|cell| cell.run_id).max()
+}
+
+/// What is old is stale where something newer is elsewhere.
+fn find_stale(row: &mut MatrixRow, now: Time) {
+    let newest = newest(row);
     for cell in row.cells.iter_mut().flatten() {
-        cell.behind = runs.iter().filter(|run| cell.run_id.is_some_and(|here| **run > here)).count();
-        cell.stale = cell.behind > 0 && cell.at.is_some_and(|at| now.since(at) > STALE);
+        let is_older = cell.run_id.is_some_and(|here| Some(here) < newest);
+        cell.stale = is_older && cell.at.is_some_and(|at| now.since(at) > STALE);
     }
+}
+
+/// As the pipeline's runs tell, up to the newest version in the row. A run of the same commit brings nothing.
+async fn count_behind(reader: &Reader, row: &mut MatrixRow) -> Result<(), Problem> {
+    let (Some(newest), Some((organization, pipeline))) = (newest(row), row.runs_of.clone()) else { return Ok(()) };
+    for cell in row.cells.iter_mut().flatten() {
+        let Some(here) = cell.run_id.filter(|here| *here < newest) else { continue };
+        let passed = reader.catalog.passed((&organization, pipeline), here, newest, MOST_BEHIND).await?;
+        let missing = passed.iter().filter(|passed| Some(&passed.commit) != cell.commit.as_ref()).count();
+        let more = if u32::try_from(passed.len()) == Ok(MOST_BEHIND) { "+" } else { "" };
+        cell.behind = (missing > 0).then(|| format!("{missing}{more}"));
+    }
+    Ok(())
 }

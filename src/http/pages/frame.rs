@@ -1,5 +1,7 @@
 //! What stands around every page: where one can go, and how far the page can be trusted.
 
+use std::time::Duration;
+
 use super::html::When;
 use crate::catalog::{Gap, GapFilter};
 use crate::domain::{HookLook, Time};
@@ -21,6 +23,8 @@ const PLACES: [(&str, &str); 9] = [
 
 /// More gaps than these are not counted one by one.
 const MOST_GAPS: u32 = 100;
+/// A replica asks the store each second: one that did not for so long is behind.
+const MOST_BEHIND: Duration = Duration::from_secs(15);
 
 /// What the base template needs.
 #[derive(Debug)]
@@ -44,12 +48,17 @@ pub(super) struct Place {
 pub(super) struct Trust {
     /// The newest time that anything is told of.
     pub(super) newest: Option<When>,
+    /// When the catalog was last known to hold all that was committed; empty before that of this process.
     pub(super) read: String,
+    /// That is longer ago than it should be: the store may be away.
+    pub(super) read_late: bool,
     /// Open or not read again since; `+` where there are more.
     pub(super) gaps: String,
     pub(super) gaps_bad: bool,
     /// `None` where nobody watches them.
     pub(super) hooks: Option<HookLine>,
+    /// The store did not answer: nobody can tell.
+    pub(super) hooks_unknown: bool,
     /// `None` where the queue did not answer.
     pub(super) letters: Option<u64>,
     pub(super) losing: usize,
@@ -85,13 +94,16 @@ impl Trust {
         let now = reader.clock.now();
         let filter = GapFilter { top: Some(MOST_GAPS), ..GapFilter::default() };
         let gaps = reader.catalog.gaps(&filter).await?;
+        let (looks, as_of) = (reader.hooks().await, reader.catalog.as_of());
         Ok(Self {
             newest: reader.catalog.newest().await?.map(|at| When::of(at, now)),
-            read: clock(now),
+            read: as_of.map(clock).unwrap_or_default(),
+            read_late: as_of.is_none_or(|at| now.since(at) > MOST_BEHIND),
             gaps: counted(gaps.len()),
             gaps_bad: !gaps.is_empty(),
             losing: gaps.iter().filter(|gap| is_open(gap)).count(),
-            hooks: HookLine::of(&reader.hooks().await.unwrap_or_default(), now),
+            hooks_unknown: looks.is_none(),
+            hooks: looks.and_then(|looks| HookLine::of(&looks, now)),
             letters: reader.letters().await,
         })
     }

@@ -149,8 +149,8 @@ struct SharedRow {
 pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let now = reader.clock.now();
     let asked = Asked { scope: said(asked.scope), who: said(asked.who), team: said(asked.team) };
-    let whose = whose(&reader, &asked);
     let all = reader.catalog.recent(WINDOW).await?;
+    let whose = whose(&reader, &asked, &all);
     let recent = match whose {
         Whose::All => Cow::Borrowed(all.as_slice()),
         Whose::Mine(_) | Whose::Team(_) => all.iter().filter(|one| whose.has(one, &reader.owners)).cloned().collect(),
@@ -170,9 +170,12 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     page(&Home {
         frame: Frame::of(&reader, "/").await?,
         scopes: scopes(&asked, &whose),
-        ask_who: asked.scope.as_deref() == Some("mine") && whose == Whose::All,
+        ask_who: asked.scope.as_deref() == Some("mine"),
         ask_team: wants_team,
-        who: asked.who.clone().unwrap_or_default(),
+        who: match &whose {
+            Whose::Mine(name) => name.clone(),
+            Whose::All | Whose::Team(_) => String::new(),
+        },
         names: names(&all),
         teams: teams(&reader),
         is_empty: all.is_empty(),
@@ -188,8 +191,11 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     })
 }
 
-fn whose(reader: &Reader, asked: &Asked) -> Whose {
-    let name = asked.who.clone().or_else(|| reader.caller.name.clone());
+/// The name of the sign-in counts where Azure DevOps knows somebody by it: that of a token or of a proxy's user may be
+/// another.
+fn whose(reader: &Reader, asked: &Asked, recent: &[Recent]) -> Whose {
+    let asks = |name: &String| recent.iter().any(|one| Whose::Mine(name.clone()).has(one, &reader.owners));
+    let name = asked.who.clone().or_else(|| reader.caller.name.clone().filter(asks));
     match (asked.scope.as_deref(), name, asked.team.clone()) {
         (Some("mine"), Some(name), _) => Whose::Mine(name),
         (Some("team"), _, Some(team)) => Whose::Team(team),
