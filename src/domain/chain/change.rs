@@ -206,9 +206,6 @@ impl<'p> Sources<'p> {
     fn described(&self, change: &Change<'_>) -> Option<(&'p Run, Rule, Certainty)> {
         let opened = change.pull_request?.opened.as_ref()?;
         let run = *self.runs.get(&opened.run)?;
-        let is_same = |said: Option<&String>, known: Option<&String>| {
-            said.zip(known).map(|(said, known)| said.to_lowercase() == known.to_lowercase())
-        };
         let number = is_same(opened.number.as_ref(), run.number.as_ref());
         if number == Some(false) || !self.may_be_tagged(run, change.tag) {
             return None;
@@ -221,10 +218,7 @@ impl<'p> Sources<'p> {
     /// Whether nothing that the tag says is otherwise.
     fn may_be_tagged(&self, run: &Run, tag: Option<&str>) -> bool {
         let Some(read) = tag.and_then(|tag| self.chain.tag.read(tag)) else { return true };
-        let same = |said: Option<&String>, known: Option<&String>| {
-            said.zip(known).is_none_or(|(said, known)| said.to_lowercase() == known.to_lowercase())
-        };
-        read.id.is_none_or(|id| id == run.id) && same(read.number.as_ref(), run.number.as_ref())
+        read.id.is_none_or(|id| id == run.id) && is_same(read.number.as_ref(), run.number.as_ref()) != Some(false)
     }
 
     pub(super) fn by_id(&self, id: u64) -> Option<&'p Run> {
@@ -265,6 +259,11 @@ impl<'p> Sources<'p> {
         let called = |name: &str| words(name).windows(service.len().max(1)).any(|part| part == service);
         configured.is_some() || names.into_iter().flatten().any(called)
     }
+}
+
+/// In any case of the letters; `None` where one of the two is not known.
+fn is_same(said: Option<&String>, known: Option<&String>) -> Option<bool> {
+    said.zip(known).map(|(said, known)| said.to_lowercase() == known.to_lowercase())
 }
 
 fn words(name: &str) -> Vec<String> {

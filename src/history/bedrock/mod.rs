@@ -127,6 +127,18 @@ fn ring(branch: &str) -> &'static str {
     if branch == STAGING { "staging" } else { "main" }
 }
 
+/// A change whose manifests were made for it.
+fn delivered(fabrikate: u64, hld_commit: String, manifest_commit: Option<String>) -> Told {
+    Told {
+        hld_commit: Some(hld_commit),
+        manifest_run: Some(fabrikate),
+        manifest_commit,
+        status: "Complete",
+        made: true,
+        ..Told::default()
+    }
+}
+
 impl Story {
     fn new(organization: &str, from: Time) -> Self {
         let base = format!("https://dev.azure.com/{organization}");
@@ -277,12 +289,7 @@ impl Story {
             service: Some(service.name),
             ring: Some(ring(branch)),
             source: Some(run),
-            hld_commit: Some(commit),
-            manifest_run: Some(fabrikate),
-            manifest_commit,
-            status: "Complete",
-            made: true,
-            ..Told::default()
+            ..delivered(fabrikate, commit, manifest_commit)
         });
     }
 
@@ -298,12 +305,7 @@ impl Story {
             ring: Some("production"),
             source: Some(run),
             release: Some(release),
-            hld_commit: Some(commit),
-            manifest_run: Some(fabrikate),
-            manifest_commit,
-            status: "Complete",
-            made: true,
-            ..Told::default()
+            ..delivered(fabrikate, commit, manifest_commit)
         });
     }
 
@@ -311,14 +313,7 @@ impl Story {
         let commit = sha(&format!("edited {fabrikate}"));
         self.push(HLD, MAIN, (&commit, person(3), message), minute);
         let manifest_commit = self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, message), minute + 1);
-        self.told.push(Told {
-            hld_commit: Some(commit),
-            manifest_run: Some(fabrikate),
-            manifest_commit,
-            status: "Complete",
-            made: true,
-            ..Told::default()
-        });
+        self.told.push(delivered(fabrikate, commit, manifest_commit));
     }
 
     /// Somebody brings back an image that was there before.
@@ -340,12 +335,7 @@ impl Story {
             ring: Some(ring(branch)),
             source: Some(run),
             pull_request: Some(pull_request),
-            hld_commit: Some(merge),
-            manifest_run: Some(fabrikate),
-            manifest_commit,
-            status: "Complete",
-            made: true,
-            ..Told::default()
+            ..delivered(fabrikate, merge, manifest_commit)
         });
     }
 
