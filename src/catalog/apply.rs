@@ -12,7 +12,7 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: i64 = 13;
+const VERSION: u32 = 14;
 
 const TABLES: [&str; 28] = [
     "runs",
@@ -49,11 +49,15 @@ const TABLES: [&str; 28] = [
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Tables;
 
+/// `None` where there are no tables yet.
+fn version(connection: &Connection) -> rusqlite::Result<Option<u32>> {
+    let ask = "SELECT value FROM meta WHERE name = 'catalog_version'";
+    connection.query_row(ask, [], |row| row.get(0)).optional()
+}
+
 impl Projection for Tables {
     fn is_current(&self, connection: &Connection) -> rusqlite::Result<bool> {
-        let ask = "SELECT value FROM meta WHERE name = 'catalog_version'";
-        let version: Option<i64> = connection.query_row(ask, [], |row| row.get(0)).optional()?;
-        Ok(version == Some(VERSION))
+        Ok(version(connection)? == Some(VERSION))
     }
 
     fn prepare(&self, connection: &Connection) -> rusqlite::Result<bool> {
@@ -154,10 +158,21 @@ fn with_references(
     })
 }
 
-/// Makes a replica's tables ready; answers how far it has followed.
-pub(super) fn prepare_replica(connection: &Connection) -> rusqlite::Result<Cursor> {
+/// Makes a replica's tables ready; answers how far it has followed. Those of a newer version stay as they are, and are
+/// answered as the error: the program that made them may be using them, and the two would replace each other's for ever.
+pub(super) fn prepare_replica(connection: &Connection) -> rusqlite::Result<Result<Cursor, Newer>> {
+    if let Some(found) = version(connection)?.filter(|found| *found > VERSION) {
+        return Ok(Err(Newer { found, known: VERSION }));
+    }
     Tables.prepare(connection)?;
-    cursor(connection)
+    cursor(connection).map(Ok)
+}
+
+/// The version of a replica's tables, and the one that is known here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Newer {
+    pub(super) found: u32,
+    pub(super) known: u32,
 }
 
 /// How far a replica has followed.

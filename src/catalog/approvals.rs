@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row};
 
 use super::deployments::{add_place, pipeline};
 use super::listing::{Listing, LookedTo};
+use super::owned::{folder_of, repository_of};
 use super::place::{Place, Placed};
 use super::query::{Conditions, collect, ordered, time};
 use super::rows::{ApprovalFilter, GivenApproval};
@@ -121,7 +122,8 @@ fn question(filter: &ApprovalFilter) -> String {
     format!(
         "SELECT d.organization, coalesce(project.name, d.project_name, nullif(d.project_id, '')), d.source, d.pipeline, \
            CASE d.source WHEN 'release' THEN d.pipeline_name ELSE pipeline.name END, d.run, d.run_name, d.release, \
-           d.release_name, d.id, d.status, d.phase, d.stage, d.stage_attempt, d.requested, d.decided, d.approvers \
+           d.release_name, d.id, d.status, d.phase, d.stage, d.stage_attempt, d.requested, d.decided, d.approvers, \
+           CASE d.source WHEN 'pipeline' THEN {} END, CASE d.source WHEN 'pipeline' THEN {} END \
          FROM (SELECT r.organization, r.project_id, r.project_name, 'pipeline' AS source, r.pipeline, \
              NULL AS pipeline_name, r.run, r.name AS run_name, NULL AS release, NULL AS release_name, a.id, a.status, \
              NULL AS phase, a.stage, a.stage_attempt, a.requested, a.decided, a.approvers \
@@ -134,7 +136,9 @@ fn question(filter: &ApprovalFilter) -> String {
          LEFT JOIN names project ON project.kind = 'project' AND project.organization = d.organization \
            AND project.id = d.project_id \
          LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
-           AND pipeline.id = CAST(d.pipeline AS TEXT)"
+           AND pipeline.id = CAST(d.pipeline AS TEXT)",
+        folder_of("d"),
+        repository_of("d")
     )
 }
 
@@ -156,6 +160,8 @@ fn approval(row: &Row<'_>) -> rusqlite::Result<GivenApproval> {
         requested_at: time(row, 14)?,
         decided_at: time(row, 15)?,
         approvers: serde_json::from_str(row.get_ref(16)?.as_str()?).unwrap_or_default(),
+        folder: row.get(17)?,
+        repository: row.get(18)?,
     })
 }
 

@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, params};
 
+use super::apply::remember;
+use super::broken::repository_id;
 use super::metrics;
 use super::references::Source;
 use crate::domain::changes::ShownChanges;
@@ -54,6 +56,8 @@ pub(super) fn write_push(connection: &Connection, source: &Source, push: &ShownP
         push.pushed_by,
         push.pushed.map(Time::ticks),
     ])?;
+    let repository = (push.project_id.as_deref(), push.repository.as_deref());
+    remember_default(connection, source, repository, push.default_branch.as_ref())?;
     metrics::write_ref_updates(connection, source, push)?;
     write_commits(connection, source, push.repository.as_deref(), &push.commits)
 }
@@ -91,7 +95,20 @@ pub(super) fn write_pull_request(
         serde_json::json!(votes).to_string(),
         shown.merged_by,
     ])?;
+    let repository = (shown.project_id.as_deref(), shown.repository.as_deref());
+    remember_default(connection, source, repository, shown.default_branch.as_ref())?;
     metrics::write_pull_request_commits(connection, source, shown)
+}
+
+/// Which branch of a repository is the default one.
+fn remember_default(
+    connection: &Connection,
+    source: &Source,
+    (project, name): (Option<&str>, Option<&str>),
+    branch: Option<&Said<String>>,
+) -> rusqlite::Result<()> {
+    let (Some(project), Some(name), Some(branch)) = (project, name, branch) else { return Ok(()) };
+    remember(connection, "defaultBranch", &source.organization, &repository_id(project, name), branch)
 }
 
 pub(super) fn write_work_item(connection: &Connection, source: &Source, item: &ShownWorkItem) -> rusqlite::Result<()> {

@@ -8,25 +8,35 @@ use std::fmt;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
+use super::broken::Told;
+use super::owned::{folder_of, repository_of};
 use super::query::{Conditions, collect, run, time};
 use super::rows::{Run, Stage};
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::Time;
+use crate::domain::default_branch::is_default;
 
-/// The columns of a run, and why it failed.
-const RECENT: &str = "\
-  SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, r.run, \
-    r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
-    r.started, r.finished, r.url, r.folder, \
-    CASE WHEN r.result = 'failed' THEN coalesce(f.stage, (SELECT s.name FROM stages s \
-      WHERE s.run = r.id AND s.result = 'failed' ORDER BY s.attempt DESC, s.name LIMIT 1)) END, \
-    f.message, f.signature, \
-    coalesce(r.started, (SELECT min(s.started) FROM stages s WHERE s.run = r.id), r.queued) \
-  FROM runs r INDEXED BY runs_order \
-  LEFT JOIN failures f ON f.run = r.id \
-  LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
-  LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT)";
+/// The columns of a run, why it failed, and what its pipeline is known by.
+pub(super) fn question() -> String {
+    format!(
+        "SELECT r.id, r.organization, coalesce(project.name, r.project_name, r.project_id), r.pipeline, pipeline.name, \
+           r.run, r.name, r.state, r.result, r.reason, r.branch, r.commit_id, r.repository, r.requested_for, r.queued, \
+           r.started, r.finished, r.url, coalesce(r.folder, {}), coalesce(r.repository, {}), \
+           CASE WHEN r.result = 'failed' THEN coalesce(f.stage, (SELECT s.name FROM stages s \
+             WHERE s.run = r.id AND s.result = 'failed' ORDER BY s.attempt DESC, s.name LIMIT 1)) END, \
+           f.message, f.signature, \
+           coalesce(r.started, (SELECT min(s.started) FROM stages s WHERE s.run = r.id), r.queued), r.project_id \
+         FROM runs r INDEXED BY runs_order \
+         LEFT JOIN failures f ON f.run = r.id \
+         LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization \
+           AND project.id = r.project_id \
+         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization \
+           AND pipeline.id = CAST(r.pipeline AS TEXT)",
+        folder_of("r"),
+        repository_of("r")
+    )
+}
 
 /// The latest time that is told of the newest runs and their stages.
 const NEWEST: &str = "\
@@ -42,6 +52,10 @@ pub struct Recent {
     pub run: Run,
     /// Of its pipeline.
     pub folder: Option<String>,
+    /// What it built; where that is not told yet, what its pipeline builds.
+    pub repository: Option<String>,
+    /// Whether its branch is the default one: as somebody told, else by the usual names.
+    pub on_default: bool,
     /// Null unless it failed.
     pub failed_in: Option<String>,
     /// The first line of the first error, where it was asked for.
@@ -109,8 +123,13 @@ impl Catalog {
     pub async fn recent(&self, top: u32) -> Result<Vec<Recent>, CatalogError> {
         let mut wanted = Conditions::default();
         wanted.add_scope(&self.scope, "r");
-        let ask = format!("{RECENT}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", wanted.text());
-        Ok(self.file.read(move |c| collect(c, &ask, wanted.values, recent)).await?)
+        let ask =
+            format!("{}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", question(), wanted.text());
+        let read = move |c: &Connection| {
+            let told = Told::read(c)?;
+            collect(c, &ask, wanted.values, |row| recent(row, &told))
+        };
+        Ok(self.file.read(read).await?)
     }
 
     /// The stages of these runs, which the same catalog gave.
@@ -206,7 +225,7 @@ impl Catalog {
     }
 }
 
-fn number(id: u64) -> i64 {
+pub(super) fn number(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
@@ -215,14 +234,19 @@ fn place(run: &RunsBefore) -> Vec<Value> {
     vec![Value::Integer(number(run.run_id)), organization, Value::Integer(number(run.pipeline))]
 }
 
-fn recent(row: &Row<'_>) -> rusqlite::Result<Recent> {
+pub(super) fn recent(row: &Row<'_>, told: &Told) -> rusqlite::Result<Recent> {
+    let (run, repository) = (run(row)?, row.get::<_, Option<String>>(19)?);
+    let project: Option<String> = row.get(24)?;
+    let told = told.of(&run.organization, project.as_deref(), repository.as_deref());
     Ok(Recent {
-        run: run(row)?,
+        on_default: is_default(run.branch.as_deref(), told),
+        run,
         folder: row.get(18)?,
-        failed_in: row.get(19)?,
-        error: row.get(20)?,
-        signature: row.get(21)?,
-        began: time(row, 22)?,
+        repository,
+        failed_in: row.get(20)?,
+        error: row.get(21)?,
+        signature: row.get(22)?,
+        began: time(row, 23)?,
     })
 }
 

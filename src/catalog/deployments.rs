@@ -6,6 +6,7 @@
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
+use super::owned::folder_of;
 use super::query::{Conditions, collect, ordered, time};
 use super::rows::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, PipelineName};
 use super::seen::Seen;
@@ -57,7 +58,8 @@ fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
            d.environment, d.source, d.pipeline, \
            CASE d.source WHEN 'release' THEN d.pipeline_name ELSE coalesce(pipeline.name, d.pipeline_name) END, \
            d.run, coalesce(r.name, d.run_name), d.release, d.release_name, d.stage, d.attempt, d.state, d.result, \
-           d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current \
+           d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current, \
+           CASE d.source WHEN 'pipeline' THEN {} END \
          FROM ({deployed}) d \
          LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
            AND (d.source = 'release' OR d.pipeline IS NULL OR r.pipeline = d.pipeline) \
@@ -65,6 +67,7 @@ fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
            AND project.id = d.project_id \
          LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
            AND pipeline.id = CAST(d.pipeline AS TEXT){} {order}",
+        folder_of("d"),
         wanted.text()
     )
 }
@@ -312,6 +315,7 @@ fn deployment(row: &Row<'_>) -> rusqlite::Result<Deployment> {
         branch: row.get(17)?,
         commit: row.get(18)?,
         repository: row.get(19)?,
+        folder: row.get(23)?,
         rule: row.get(20)?,
         certainty: row.get(21)?,
         current: row.get::<_, Option<bool>>(22)?.unwrap_or_default(),
@@ -341,6 +345,7 @@ impl Environment {
             live: 0,
             last: None,
             current: Vec::new(),
+            latest: Vec::new(),
         }
     }
 
@@ -349,6 +354,7 @@ impl Environment {
         self.deployments += total;
         self.live += live;
         self.current.extend(current);
+        self.latest.push(last.clone());
         if self.last.as_ref().is_none_or(|known| age(known) < age(&last)) {
             self.last = Some(last);
         }

@@ -6,6 +6,7 @@
 
 mod apply;
 mod approvals;
+mod broken;
 mod chain;
 mod changes;
 mod code;
@@ -22,6 +23,7 @@ mod listen;
 mod listing;
 mod metrics;
 mod news;
+mod owned;
 mod pages;
 mod parts;
 mod place;
@@ -40,6 +42,7 @@ use crate::sqlite::{Durability, LocalError, LocalFile};
 use crate::store::{Cursor, Portion, Projection, Step, Store, StoreError, Stored};
 
 use apply::Tables;
+pub use broken::{Broken, On};
 pub use chain::ChainFilter;
 pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 use file::CatalogFile;
@@ -171,6 +174,7 @@ impl Catalog {
         // Two at once would undo each other's work: the later writer may have read earlier.
         let _turn = self.file.turn().await?;
         let here = self.file.write(Durability::Full, apply::prepare_replica).await?;
+        let here = here.map_err(|newer| LocalError::newer(self.path(), newer.found, newer.known))?;
         // Who was forgotten must not stand in the log until somebody happens to overwrite it.
         if self.catch_up(store, here).await? {
             self.file.empty_log().await?;

@@ -7,6 +7,7 @@ use rusqlite::{Connection, Row, params_from_iter};
 
 use super::links::{Linked, Walk};
 use super::listing::{Listing, LookedTo};
+use super::owned::folder_of;
 use super::place::{Place, Placed};
 use super::rows::{
     Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineFilter, PipelineName, Run, RunDetail, RunFilter,
@@ -23,19 +24,23 @@ pub(super) const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.nam
                     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
                     LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT)";
 
-const PIPELINES: &str = "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, g.live, \
-                           r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, \
-                           (SELECT f.folder FROM runs f WHERE f.organization = g.organization AND f.pipeline = g.pipeline \
-                              AND f.folder IS NOT NULL ORDER BY f.run DESC LIMIT 1), \
-                           g.repository \
-                         FROM (SELECT p.organization, p.pipeline, p.runs, p.repository, coalesce(l.live, 0) AS live, \
-                                 (SELECT max(b.run) FROM runs b WHERE b.organization = p.organization AND b.pipeline = p.pipeline) AS last \
-                               FROM pipelines p LEFT JOIN (SELECT organization, pipeline, count(*) AS live FROM runs INDEXED BY runs_live \
-                                 WHERE state IS NOT 'completed' GROUP BY organization, pipeline) l \
-                                 ON l.organization = p.organization AND l.pipeline = p.pipeline) g \
-                         JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
-                         LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization AND project.id = r.project_id \
-                         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization AND pipeline.id = CAST(g.pipeline AS TEXT)";
+fn pipelines() -> String {
+    format!(
+        "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, \
+           g.live, r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, {}, g.repository \
+         FROM (SELECT p.organization, p.pipeline, p.runs, p.repository, coalesce(l.live, 0) AS live, \
+             (SELECT max(b.run) FROM runs b WHERE b.organization = p.organization AND b.pipeline = p.pipeline) AS last \
+           FROM pipelines p LEFT JOIN (SELECT organization, pipeline, count(*) AS live FROM runs INDEXED BY runs_live \
+             WHERE state IS NOT 'completed' GROUP BY organization, pipeline) l \
+             ON l.organization = p.organization AND l.pipeline = p.pipeline) g \
+         JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
+         LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization \
+           AND project.id = r.project_id \
+         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization \
+           AND pipeline.id = CAST(g.pipeline AS TEXT)",
+        folder_of("g")
+    )
+}
 
 impl Catalog {
     /// Runs, newest first: by run id descending, then organization. No more of them than are found at one look: see
@@ -135,7 +140,7 @@ impl Catalog {
         wanted.add_scope(&self.scope, "r");
         wanted.add_after::<Pipeline>(filter.after.as_ref());
         let top = filter.top.map_or(-1, i64::from);
-        let ask = format!("{PIPELINES}{}{} LIMIT {top}", wanted.text(), ordered::<Pipeline>());
+        let ask = format!("{}{}{} LIMIT {top}", pipelines(), wanted.text(), ordered::<Pipeline>());
         Ok(self.file.read(move |c| collect(c, &ask, wanted.values, pipeline)).await?)
     }
 }

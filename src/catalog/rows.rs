@@ -405,6 +405,9 @@ pub struct Deployment {
     pub branch: Option<String>,
     pub commit: Option<String>,
     pub repository: Option<String>,
+    /// Of its pipeline.
+    #[serde(skip)]
+    pub folder: Option<String>,
     /// How it is known: `deploymentRecord`, `stageOfRecords` or `release`.
     pub rule: String,
     /// `certain` or `likely`.
@@ -455,6 +458,9 @@ pub struct Environment {
     pub last: Option<Deployment>,
     /// The latest that succeeded, of each pipeline.
     pub current: Vec<Deployment>,
+    /// The latest of each pipeline, whatever came of it.
+    #[serde(skip)]
+    pub latest: Vec<Deployment>,
 }
 
 /// Which environments. An absent field does not filter.
@@ -494,6 +500,11 @@ pub struct GivenApproval {
     #[serde(serialize_with = "rfc3339")]
     pub decided_at: Option<Time>,
     pub approvers: Vec<String>,
+    /// Of its pipeline, and what that builds.
+    #[serde(skip)]
+    pub folder: Option<String>,
+    #[serde(skip)]
+    pub repository: Option<String>,
 }
 
 /// Which approvals. An absent field does not filter.

@@ -34,6 +34,8 @@ CREATE INDEX runs_live ON runs (state COLLATE NOCASE, run, organization, pipelin
 CREATE INDEX runs_troubled ON runs (result COLLATE NOCASE, run, branch, pipeline)
     WHERE result IS NOT NULL AND result <> 'succeeded';
 CREATE INDEX runs_folder ON runs (organization, pipeline, run) WHERE folder IS NOT NULL;
+-- The last runs of a pipeline on a branch: what is broken.
+CREATE INDEX runs_ended ON runs (organization, pipeline, branch, run, result) WHERE result IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, organization);
 -- How pipelines ran in a time is read from this alone.
 CREATE INDEX runs_finished ON runs (finished, organization, pipeline, run, result, queued, started, branch, commit_id,
@@ -132,7 +134,7 @@ CREATE INDEX approvals_at ON approvals (at);
 CREATE INDEX approvals_status ON approvals (status COLLATE NOCASE, at);
 -- Names that ids had last: run events carry ids only, and things are renamed.
 CREATE TABLE names (
-    kind TEXT NOT NULL, -- project, pipeline or environment
+    kind TEXT NOT NULL, -- project, pipeline, environment or defaultBranch
     organization TEXT NOT NULL,
     id TEXT NOT NULL,
     said INTEGER NOT NULL,

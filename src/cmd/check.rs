@@ -112,7 +112,7 @@ async fn of_queue(context: &Context, parts: &Parts) -> Vec<Finding> {
     match survey(parts.queue.as_ref()).await {
         Ok(survey) => vec![
             Finding::of("queue", Ok(queue(context, &survey))),
-            Finding::of("dead letters", Ok(dead_letters(survey.dead_letters))),
+            Finding::of("dead letters", Ok(dead_letters(survey.dead_letters.count()))),
         ],
         Err(failure) => vec![Finding::of("queue", Err(failure))],
     }

@@ -10,7 +10,7 @@ use crate::catalog::{
 };
 use crate::cli::{self, Format, Get};
 use crate::domain::chain;
-use crate::domain::owner::{Owned, Owner};
+use crate::domain::owner::Owner;
 use crate::domain::{BranchPattern, Key, RunKey, Time};
 use crate::view::{self, Columns, RunJson};
 
@@ -352,21 +352,11 @@ fn patterns(context: &Context) -> &[BranchPattern] {
 }
 
 fn owner_of_pipeline(context: &Context, pipeline: &Pipeline) -> Option<Owner> {
-    context.config.owners.of(&Owned {
-        pipeline: pipeline.id,
-        name: pipeline.name.as_deref(),
-        folder: pipeline.folder.as_deref(),
-        repository: pipeline.repository.as_deref(),
-    })
+    context.config.owners.of(&pipeline.into())
 }
 
 fn owner_of_run(context: &Context, detail: &RunDetail) -> Option<Owner> {
-    context.config.owners.of(&Owned {
-        pipeline: detail.run.pipeline.id,
-        name: detail.run.pipeline.name.as_deref(),
-        folder: detail.folder.as_deref(),
-        repository: detail.run.repository.as_deref(),
-    })
+    context.config.owners.of(&detail.into())
 }
 
 fn key(run: &Run) -> Key {

@@ -12,6 +12,7 @@ pub mod changes;
 pub mod cluster;
 mod columns;
 mod commit;
+pub mod default_branch;
 pub mod deployment;
 mod entries;
 pub mod erase;

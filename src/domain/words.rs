@@ -141,6 +141,8 @@ words! {
         Canceled = "canceled",
         Skipped = "skipped",
         TimedOut = "timedOut",
+        /// Nobody told what became of it, and what it was asked for is over. No word of the service.
+        Unknown = "unknown",
     }
 }
 
@@ -243,6 +245,8 @@ words! {
         Folder = "folder",
         RepositoryId = "repositoryId",
         RepositoryType = "repositoryType",
+        /// The ref that the repository says is its default branch.
+        DefaultBranch = "defaultBranch",
         /// The run that a pipeline resource says started this one: its id, its pipeline's name, its number.
         TriggerRun = "triggerRun",
         TriggerPipeline = "triggerPipeline",

@@ -1,7 +1,7 @@
 //! Whoever reads gets the catalog through here, already cut to the caller's projects: no handler has another one.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
@@ -15,7 +15,7 @@ use crate::domain::chain::Chains;
 use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, HookLook, Time};
-use crate::queue::Queue;
+use crate::queue::{Dead, Queue};
 use crate::store::Store;
 
 /// What answers are made from.
@@ -43,6 +43,8 @@ pub struct Measures {
 
 /// An answer is given again for so long: on Azure each costs requests.
 const GOOD_FOR: Duration = Duration::from_secs(5);
+/// And for so many times the time that it took: a thousand dead letters are a request.
+const TIMES_TAKEN: u32 = 10;
 /// An outage must not take the pages with it.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Projects whose hooks are told of.
@@ -50,10 +52,17 @@ const MOST_LOOKS: usize = 2_000;
 
 /// Something that is asked for once for all who want it at the same time, and again after a while.
 #[derive(Debug)]
-pub(crate) struct Lately<T>(Arc<Mutex<Option<(Time, T)>>>);
+pub(crate) struct Lately<T>(Arc<Mutex<Option<Answer<T>>>>);
 
-/// How many dead letters there are; `None` where the queue did not tell.
-pub(crate) type LetterCount = Lately<Option<u64>>;
+#[derive(Debug)]
+struct Answer<T> {
+    at: Time,
+    good_for: Duration,
+    is: T,
+}
+
+/// How many dead letters there are of each reason; `None` where the queue did not tell.
+pub(crate) type LetterCount = Lately<Option<Arc<Dead>>>;
 /// How the service hooks were; `None` where the store did not tell.
 pub(crate) type HookLooks = Lately<Option<Arc<[HookLook]>>>;
 
@@ -73,11 +82,12 @@ impl<T: Clone> Lately<T> {
     pub(crate) async fn get(&self, now: Time, ask: impl Future<Output = T>) -> T {
         let mut known = self.0.lock().await;
         match known.as_ref() {
-            Some((at, answer)) if now.since(*at) < GOOD_FOR => answer.clone(),
+            Some(answer) if now.since(answer.at) < answer.good_for => answer.is.clone(),
             Some(_) | None => {
-                let answer = ask.await;
-                *known = Some((now, answer.clone()));
-                answer
+                let began = Instant::now();
+                let is = ask.await;
+                *known = Some(Answer { at: now, good_for: good_for(began.elapsed()), is: is.clone() });
+                is
             }
         }
     }
@@ -137,13 +147,17 @@ impl Reader {
     }
 
     /// `None` where the queue does not answer.
-    pub(crate) async fn letters(&self) -> Option<u64> {
+    pub(crate) async fn letters(&self) -> Option<Arc<Dead>> {
         let count = async {
             let survey = tokio::time::timeout(PATIENCE, self.queue.survey()).await.ok()?;
-            survey.ok().map(|survey| survey.dead_letters)
+            survey.ok().map(|survey| Arc::new(survey.dead_letters))
         };
         self.letters.get(self.clock.now(), count).await
     }
+}
+
+fn good_for(taken: Duration) -> Duration {
+    GOOD_FOR.max(taken.saturating_mul(TIMES_TAKEN))
 }
 
 async fn looks(store: &dyn Store) -> Option<Arc<[HookLook]>> {
@@ -157,11 +171,17 @@ mod tests {
 
     #[tokio::test]
     async fn letters_are_counted_once_in_a_while() {
-        let (count, at) = (LetterCount::default(), |seconds| Time::from_ticks(0).plus(Duration::from_secs(seconds)));
+        let (count, at) = (Lately::default(), |seconds| Time::from_ticks(0).plus(Duration::from_secs(seconds)));
         assert_eq!(count.get(at(0), async { Some(3) }).await, Some(3));
         assert_eq!(count.get(at(4), async { Some(4) }).await, Some(3));
         assert_eq!(count.get(at(5), async { None }).await, None);
         count.forget().await;
         assert_eq!(count.get(at(5), async { Some(5) }).await, Some(5));
+    }
+
+    #[test]
+    fn what_takes_long_is_asked_for_less_often() {
+        assert_eq!(good_for(Duration::from_millis(20)), GOOD_FOR);
+        assert_eq!(good_for(Duration::from_secs(2)), Duration::from_secs(20));
     }
 }

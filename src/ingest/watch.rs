@@ -36,7 +36,7 @@ impl Watch {
         loop {
             let in_the_log = looks.next() == Some(1);
             match self.queue.survey().await {
-                Ok(survey) => tell(survey, self.clock.now(), in_the_log),
+                Ok(survey) => tell(&survey, self.clock.now(), in_the_log),
                 Err(error) => tracing::warn!(error = error.cause(), "queue: cannot be looked at"),
             }
             tokio::time::sleep(self.every).await;
@@ -44,15 +44,15 @@ impl Watch {
     }
 }
 
-fn tell(survey: Survey, now: Time, in_the_log: bool) {
+fn tell(survey: &Survey, now: Time, in_the_log: bool) {
+    let dead_letters = survey.dead_letters.count();
     let waits = survey.oldest.map(|inserted| now.since(inserted)).unwrap_or_default();
     gauge!(prometheus::QUEUE, "state" => "visible").set(float(survey.depth.visible));
     gauge!(prometheus::QUEUE, "state" => "leased").set(float(survey.depth.leased));
     gauge!(prometheus::OLDEST).set(waits.as_secs_f64());
-    gauge!(prometheus::DEAD_LETTERS).set(float(survey.dead_letters));
+    gauge!(prometheus::DEAD_LETTERS).set(float(dead_letters));
     if in_the_log {
-        let Survey { depth, dead_letters, .. } = survey;
-        let (visible, leased, oldest_s) = (depth.visible, depth.leased, waits.as_secs());
+        let (visible, leased, oldest_s) = (survey.depth.visible, survey.depth.leased, waits.as_secs());
         tracing::info!(visible, leased, oldest_s, dead_letters, "queue looked at");
     }
     if waits > LONG_WAIT {
@@ -73,15 +73,15 @@ mod tests {
     use metrics_exporter_prometheus::PrometheusBuilder;
 
     use super::*;
-    use crate::queue::Depth;
+    use crate::queue::{Dead, Depth};
 
     #[test]
     fn what_waits_is_told() {
         let recorder = PrometheusBuilder::new().build_recorder();
         let inserted = Time::from_ticks(0);
         let depth = Depth { visible: 3, leased: 2, mixed: false };
-        let survey = Survey { depth, oldest: Some(inserted), dead_letters: 1 };
-        metrics::with_local_recorder(&recorder, || tell(survey, inserted.plus(Duration::from_secs(90)), false));
+        let survey = Survey { depth, oldest: Some(inserted), dead_letters: Dead::from_iter(["bad_json".to_owned()]) };
+        metrics::with_local_recorder(&recorder, || tell(&survey, inserted.plus(Duration::from_secs(90)), false));
         let text = recorder.handle().render();
         for line in [
             "pipetrail_queue_messages{state=\"visible\"} 3",
@@ -99,8 +99,8 @@ mod tests {
         let writer = Mutex::new(log.reopen().unwrap());
         let subscriber = tracing_subscriber::fmt().with_writer(writer).with_ansi(false).finish();
         let inserted = Time::from_ticks(0);
-        let survey = Survey { depth: Depth::default(), oldest: Some(inserted), dead_letters: 0 };
-        tracing::subscriber::with_default(subscriber, || tell(survey, inserted.plus(waited), in_the_log));
+        let survey = Survey { depth: Depth::default(), oldest: Some(inserted), dead_letters: Dead::default() };
+        tracing::subscriber::with_default(subscriber, || tell(&survey, inserted.plus(waited), in_the_log));
         std::fs::read_to_string(log.path()).unwrap()
     }
 

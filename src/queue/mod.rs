@@ -12,6 +12,7 @@ mod buffers;
 mod dead_letter;
 mod sqlite;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -140,12 +141,32 @@ pub struct Depth {
 }
 
 /// How the queue is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey {
     pub depth: Depth,
     /// When the message that waits longest was put on the queue.
     pub oldest: Option<Time>,
-    pub dead_letters: u64,
+    pub dead_letters: Dead,
+}
+
+/// How many dead letters there are of each reason, by its code.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dead(pub BTreeMap<String, u64>);
+
+impl Dead {
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.0.values().sum()
+    }
+}
+
+/// Of the codes of all dead letters.
+impl FromIterator<String> for Dead {
+    fn from_iter<I: IntoIterator<Item = String>>(codes: I) -> Self {
+        let mut dead = Self::default();
+        codes.into_iter().for_each(|code| *dead.0.entry(code).or_default() += 1);
+        dead
+    }
 }
 
 impl Depth {

@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::buffers::Buffers;
 use super::{
-    After, BodyTest, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt,
+    After, BodyTest, Dead, DeadLetter, DeadLetterFilter, Delivery, Depth, Outcome, Queue, QueueError, Reason, Receipt,
     SettleError, Settlement, Survey,
 };
 use crate::domain::Time;
@@ -112,7 +112,7 @@ impl Queue for SqliteQueue {
             Ok(Survey {
                 depth: depth(c, now)?,
                 oldest: c.query_row(oldest, [], |row| row.get(0)).optional()?.map(Time::from_ticks),
-                dead_letters: c.query_row("SELECT count(*) FROM dead_letters", [], |row| row.get(0))?,
+                dead_letters: dead(c)?,
             })
         };
         Ok(self.file.read(survey).await?)
@@ -428,6 +428,12 @@ fn bury(
 
 fn delete_dead(connection: &Connection, id: i64) -> rusqlite::Result<usize> {
     connection.prepare_cached("DELETE FROM dead_letters WHERE id = ?1")?.execute([id])
+}
+
+fn dead(connection: &Connection) -> rusqlite::Result<Dead> {
+    let mut ask = connection.prepare_cached("SELECT code, count(*) FROM dead_letters GROUP BY code")?;
+    let counts = ask.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    counts.collect::<rusqlite::Result<_>>().map(Dead)
 }
 
 fn dead_letters(

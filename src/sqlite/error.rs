@@ -101,9 +101,10 @@ impl LocalError {
         matches!(self.code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
     }
 
-    /// Whether another file in its place would do: damaged, of a newer version, or somebody else's.
+    /// Whether another file in its place would do: damaged, or somebody else's. Not one of a newer version, which a newer
+    /// program may be using: the two would replace each other's for ever.
     pub(crate) fn is_unusable(&self) -> bool {
-        self.is_damage() || matches!(self.what, What::Foreign | What::Newer { .. })
+        self.is_damage() || matches!(self.what, What::Foreign)
     }
 
     /// What the user can do about it, where something can be done.
@@ -116,7 +117,9 @@ impl LocalError {
             What::Exists => Some("name a file that does not exist yet"),
             What::Foreign | What::Folder | What::NoCatalog => Some("name another file with --data"),
             What::NoFolder => Some("make the folder first"),
-            What::Newer { .. } => Some("update pipetrail, or name another file with --data"),
+            What::Newer { .. } => {
+                Some("update pipetrail, or name another file with --data (a catalog: with --catalog)")
+            }
             What::Io(_) | What::Stopped | What::Undone | What::Busy => None,
             What::Sqlite(_) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
@@ -144,7 +147,8 @@ impl LocalError {
             What::NoFolder => "make the folder first, or name another file with --catalog",
             What::NoCatalog | What::Foreign => "name another file with --catalog: one that is not there yet is made",
             What::Io(_) => "name a file with --catalog that you may write, in a folder that you may write to",
-            What::Missing | What::Exists | What::Newer { .. } | What::Stopped | What::Undone => ANEW,
+            What::Newer { .. } => "update pipetrail, or name another file with --catalog",
+            What::Missing | What::Exists | What::Stopped | What::Undone => ANEW,
             What::Busy => "end the program that holds the file, or try again",
             What::Sqlite(_) => match self.code() {
                 Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {

@@ -28,8 +28,8 @@ pub(crate) struct Turn {
 }
 
 impl LocalFile {
-    /// Opens a replica and makes it where it is missing, damaged, or of a newer version; where the place is ours, with
-    /// its folder.
+    /// Opens a replica and makes it where it is missing or damaged; where the place is ours, with its folder. One of a
+    /// newer version is refused.
     ///
     /// # Errors
     /// When it cannot be opened or made, or is somebody else's.
@@ -215,13 +215,14 @@ mod tests {
     }
 
     #[test]
-    fn of_a_newer_version_is_made_anew() {
+    fn of_a_newer_version_is_left_to_the_newer_program() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.db");
         replica(&path);
         Connection::open(&path).unwrap().pragma_update(None, "user_version", 99).unwrap();
-        drop(open(&path, Place::Named).unwrap());
-        assert!(!marked(&path));
+        let error = open(&path, Place::Ours).unwrap_err();
+        assert!(error.to_string().contains("newer") && error.catalog_hint().contains("--catalog"), "{error}");
+        assert!(marked(&path));
     }
 
     #[test]

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::catalog::{Finished, Recent, Run};
+use crate::catalog::{Broken, Finished, Recent, Run};
 use crate::domain::metrics;
-use crate::domain::owner::{Owned, Owners};
+use crate::domain::owner::Owners;
 
 /// Whose runs a page is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +30,7 @@ impl Whose {
 
 /// Service and team.
 pub fn owner_of(recent: &Recent, owners: &Owners) -> Option<(String, Option<String>)> {
-    let owned = Owned {
-        pipeline: recent.run.pipeline.id,
-        name: recent.run.pipeline.name.as_deref(),
-        folder: recent.folder.as_deref(),
-        repository: recent.run.repository.as_deref(),
-    };
-    owners.of(&owned).map(|owner| (owner.service, owner.team))
-}
-
-/// The branch that counts. The service's events do not tell which it is, so it goes by the usual names.
-pub fn is_default(branch: Option<&str>) -> bool {
-    matches!(branch, Some("refs/heads/main" | "refs/heads/master" | "refs/heads/trunk"))
+    owners.of(&recent.into()).map(|owner| (owner.service, owner.team))
 }
 
 /// Whether people would call this production.
@@ -62,50 +51,41 @@ pub fn environment_rank(name: &str) -> u8 {
     }
 }
 
-/// A pipeline that fails on a branch, and nothing good came after.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Broken<'r> {
-    pub last: &'r Recent,
-    /// The first failure in a row.
-    pub first: &'r Recent,
-    pub failures: usize,
-    /// A good run before the first is known, so it is the one that broke it.
-    pub since_known: bool,
-}
-
-/// What is broken: production before the rest, the default branch before others, then the newest. `recent` is in the
-/// order of the catalog.
-pub fn broken(recent: &[Recent]) -> Vec<Broken<'_>> {
-    let mut rows: BTreeMap<_, Row<'_>> = BTreeMap::new();
-    for one in recent {
+/// What is broken on branches that are no default branch. `recent` is in the order of the catalog.
+pub fn broken_elsewhere(recent: &[Recent]) -> Vec<Broken> {
+    let mut rows: BTreeMap<_, Row> = BTreeMap::new();
+    for one in recent.iter().filter(|one| !one.on_default) {
         let run = &one.run;
         let place = (run.organization.as_str(), run.pipeline.id, run.branch.as_deref());
         rows.entry(place).or_default().add(one);
     }
-    let mut broken: Vec<_> = rows.into_values().filter_map(|row| row.broken).collect();
+    rows.into_values().filter_map(|row| row.broken).collect()
+}
+
+/// Production before the rest, then the newest.
+pub fn sort_broken(broken: &mut [Broken]) {
     broken.sort_by_key(|broken| {
         let in_production = broken.last.failed_in.as_deref().is_some_and(is_production);
-        let run = &broken.last.run;
-        (!in_production, !is_default(run.branch.as_deref()), std::cmp::Reverse(run.run_id))
+        (!in_production, std::cmp::Reverse(broken.last.run.run_id))
     });
-    broken
 }
 
 /// The runs of one pipeline on one branch, from the newest on.
 #[derive(Debug, Default)]
-struct Row<'r> {
-    broken: Option<Broken<'r>>,
+struct Row {
+    broken: Option<Broken>,
     over: bool,
 }
 
-impl<'r> Row<'r> {
-    fn add(&mut self, one: &'r Recent) {
+impl Row {
+    fn add(&mut self, one: &Recent) {
         match (self.over, one.run.result.as_deref(), &mut self.broken) {
             (false, Some("failed"), None) => {
-                self.broken = Some(Broken { last: one, first: one, failures: 1, since_known: false });
+                let (last, first) = (one.clone(), one.clone());
+                self.broken = Some(Broken { last, first, failures: 1, since_known: false });
             }
             (false, Some("failed"), Some(broken)) => {
-                broken.first = one;
+                broken.first = one.clone();
                 broken.failures += 1;
             }
             (false, Some("succeeded" | "partiallySucceeded"), broken) => {
@@ -202,6 +182,8 @@ mod tests {
                 stages: Vec::new(),
             },
             folder: None,
+            repository: None,
+            on_default: branch == "main",
             failed_in: failed_in.map(str::to_owned),
             error: None,
             signature: None,
@@ -213,22 +195,24 @@ mod tests {
     fn what_is_mended_is_not_broken_and_production_comes_first() {
         let runs = [
             recent(90, 3, "topic", "failed", Some("test")),
-            recent(80, 1, "main", "", None),
-            recent(70, 1, "main", "failed", Some("test")),
-            recent(60, 2, "main", "succeeded", None),
-            recent(50, 2, "main", "failed", Some("test")),
-            recent(45, 1, "main", "canceled", None),
-            recent(40, 1, "main", "failed", Some("build")),
+            recent(80, 1, "topic", "", None),
+            recent(75, 1, "main", "failed", Some("test")),
+            recent(70, 1, "topic", "failed", Some("test")),
+            recent(60, 2, "topic", "succeeded", None),
+            recent(50, 2, "topic", "failed", Some("test")),
+            recent(45, 1, "topic", "canceled", None),
+            recent(40, 1, "topic", "failed", Some("build")),
             recent(30, 4, "topic", "failed", Some("deploy-production")),
-            recent(20, 1, "main", "succeeded", None),
-            recent(10, 1, "main", "failed", None),
+            recent(20, 1, "topic", "succeeded", None),
+            recent(10, 1, "topic", "failed", None),
         ];
-        let found = broken(&runs);
+        let mut found = broken_elsewhere(&runs);
+        sort_broken(&mut found);
         let told: Vec<_> = found
             .iter()
             .map(|one| (one.last.run.run_id, one.first.run.run_id, one.failures, one.since_known))
             .collect();
-        assert_eq!(told, [(30, 30, 1, false), (70, 40, 2, true), (90, 90, 1, false)]);
+        assert_eq!(told, [(30, 30, 1, false), (90, 90, 1, false), (70, 40, 2, true)]);
     }
 
     #[test]

@@ -130,6 +130,22 @@ async fn a_damaged_replica_is_made_anew() {
     assert_eq!(fs::read(&named).unwrap(), b"dear Ada, this is no database");
 }
 
+/// Two versions of the program on one replica would else build it anew for each other, again and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_of_a_newer_version_is_refused_and_left() {
+    let shell = Shell::azure().await;
+    shell.run(&format!("enqueue {}", examples()));
+    shell.run("work --until-empty");
+    shell.run("get runs");
+    let replica = rusqlite::Connection::open(shell.replica()).unwrap();
+    let raise = "UPDATE meta SET value = 9999 WHERE name = 'catalog_version'";
+    assert_eq!(replica.execute(raise, []).unwrap(), 1);
+    let (code, said) = shell.said("get runs");
+    assert!(code == Some(1) && said.contains("newer pipetrail") && said.contains("--catalog"), "{said}");
+    let runs: i64 = replica.query_row("SELECT count(*) FROM runs", [], |row| row.get(0)).unwrap();
+    assert!(runs > 0, "it is left as it is");
+}
+
 /// The address of a web server that has nothing of what it is asked for.
 async fn stranger() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

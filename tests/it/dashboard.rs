@@ -95,7 +95,7 @@ impl Dashboard {
     }
 
     async fn letters(&self) -> u64 {
-        self.local.queue.survey().await.unwrap().dead_letters
+        self.local.queue.survey().await.unwrap().dead_letters.count()
     }
 
     /// Every page that some page leads to.

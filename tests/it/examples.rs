@@ -380,6 +380,7 @@ fn every_file_says_what_is_written_here() {
         labels: ["projectId","efd47cfd-d35f-40ba-b424-e1ab432fdc68"]
         labels: ["projectName","bedrock_gitops"]
         labels: ["repository","checkout-service"]
+        labels: ["defaultBranch","refs/heads/main"]
         labels: ["pushedBy","Ana Lindqvist"]
         pushed: 17497160355000000
         refs: {"name":"refs/heads/release/2.4","new":"b71f0c3e9a5d48c2817e6f4d3b2a19087c6d5e4f","old":"8e742f4902221d0efad35b1e9a8cac8550426ba9"}

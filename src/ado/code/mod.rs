@@ -177,6 +177,8 @@ fn repository_id(
 fn labels(place: &Place, repository: Option<&Repository<'_>>) -> Labels {
     let mut labels = Labels::of(place);
     labels.put(Label::Repository, repository.and_then(|repository| text(repository.name.as_ref())));
+    let default = repository.and_then(|repository| text(repository.default_branch.as_ref()));
+    labels.put(Label::DefaultBranch, default.map(short).as_deref());
     labels
 }
 

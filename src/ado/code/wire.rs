@@ -36,6 +36,8 @@ pub(super) struct Repository<'a> {
     #[serde(borrow)]
     pub(super) web_url: Option<Text<'a>>,
     #[serde(borrow)]
+    pub(super) default_branch: Option<Text<'a>>,
+    #[serde(borrow)]
     pub(super) project: Option<Project<'a>>,
 }
 

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::found::moment;
 use super::runs::{OneRun, pipeline_name};
 use super::{Citation, Desk, Found, Tool, ToolError, rows};
-use crate::catalog::{Recent, Run, RunDetail, RunFilter};
-use crate::view::overview::{self, Broken};
+use crate::catalog::{Broken, On, Recent, Run, RunDetail, RunFilter};
+use crate::view::overview;
 
 const FAILURE: [&str; 10] =
     ["runId", "project", "pipeline", "branch", "finishedAt", "stage", "job", "task", "error", "isThisRun"];
@@ -160,18 +160,30 @@ const BROKEN: [&str; 12] = [
     "organization",
 ];
 
-/// So many of the newest runs are looked at.
+/// So many of the newest runs tell what is broken on other branches than the default ones.
 const NEWEST: u32 = 2_000;
 
 pub(super) async fn broken(desk: &Desk, asked: BrokenNow) -> Result<Found, ToolError> {
-    let recent = desk.catalog.recent(NEWEST).await?;
-    let broken = overview::broken(&recent);
-    let wanted: Vec<_> = broken.iter().filter(|broken| asked.takes(broken.last)).collect();
-    let cited = wanted.iter().take(rows(asked.top) as usize).map(|broken| Citation::from(&broken.last.run)).collect();
-    let found = Found::whole(&BROKEN, wanted.into_iter().map(broken_row).collect(), rows(asked.top));
-    let looked =
-        format!("Looked at the newest {} runs; a run that is canceled or live neither breaks nor mends.", recent.len());
+    let (mut broken, note) = match asked.branch.as_deref() {
+        None => (desk.catalog.broken(On::Default).await?, String::new()),
+        Some("*") => {
+            let recent = desk.catalog.recent(NEWEST).await?;
+            let mut all = desk.catalog.broken(On::Default).await?;
+            all.extend(overview::broken_elsewhere(&recent));
+            (all, format!("On other branches than the default ones, of the newest {} runs. ", recent.len()))
+        }
+        Some(branch) => (desk.catalog.broken(On::Branch(full_ref(branch))).await?, String::new()),
+    };
+    overview::sort_broken(&mut broken);
+    broken.retain(|broken| asked.takes(&broken.last));
+    let cited = broken.iter().take(rows(asked.top) as usize).map(|broken| Citation::from(&broken.last.run)).collect();
+    let found = Found::whole(&BROKEN, broken.iter().map(broken_row).collect(), rows(asked.top));
+    let looked = format!("{note}A run that is canceled or live neither breaks nor mends.");
     Ok(found.behind(cited).noting(vec![looked]))
+}
+
+fn full_ref(branch: &str) -> String {
+    if branch.starts_with("refs/") { branch.to_owned() } else { format!("refs/heads/{branch}") }
 }
 
 impl BrokenNow {
@@ -180,19 +192,12 @@ impl BrokenNow {
         let is = |wanted: &Option<String>, has: Option<&str>| {
             wanted.as_ref().is_none_or(|wanted| has.is_some_and(|has| has.eq_ignore_ascii_case(wanted)))
         };
-        let on_branch = match self.branch.as_deref() {
-            None => overview::is_default(run.branch.as_deref()),
-            Some("*") => true,
-            Some(branch) => run.branch.as_deref().is_some_and(|of| {
-                of.strip_prefix("refs/heads/").unwrap_or(of) == branch.strip_prefix("refs/heads/").unwrap_or(branch)
-            }),
-        };
-        on_branch && is(&self.organization, Some(&run.organization)) && is(&self.project, run.project.as_deref())
+        is(&self.organization, Some(&run.organization)) && is(&self.project, run.project.as_deref())
     }
 }
 
-fn broken_row(broken: &Broken<'_>) -> Vec<Value> {
-    let (last, first) = (broken.last, &broken.first.run);
+fn broken_row(broken: &Broken) -> Vec<Value> {
+    let (last, first) = (&broken.last, &broken.first.run);
     vec![
         json!(pipeline_name(&last.run)),
         json!(last.run.project),

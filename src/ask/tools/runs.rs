@@ -6,7 +6,7 @@ use super::found::{moment, seconds};
 use super::{Citation, Desk, Found, ToolError, rows};
 use crate::ask::when::{Said, Window};
 use crate::catalog::{CatalogError, Named, Pipeline, PipelineFilter, Run, RunDetail, RunFilter};
-use crate::domain::owner::{Owned, Owner};
+use crate::domain::owner::Owner;
 
 /// What runs have in common.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -262,11 +262,6 @@ pub(super) async fn pipelines(desk: &Desk, asked: ListPipelines) -> Result<Found
 
 impl Desk {
     pub(super) fn owner_of(&self, pipeline: &Pipeline) -> Option<Owner> {
-        self.owners.of(&Owned {
-            pipeline: pipeline.id,
-            name: pipeline.name.as_deref(),
-            folder: pipeline.folder.as_deref(),
-            repository: pipeline.repository.as_deref(),
-        })
+        self.owners.of(&pipeline.into())
     }
 }

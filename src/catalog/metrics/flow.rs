@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params};
 
 use super::{DeliveryQuestion, Reading, Span, project_of, time};
+use crate::catalog::broken::Told;
 use crate::catalog::{Catalog, CatalogError};
+use crate::domain::default_branch::is_default;
 use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Name, Ran, Whose};
 use crate::domain::{Outcome, Time};
 
@@ -34,6 +36,8 @@ struct Runs {
     known: Vec<Place>,
     numbers: HashMap<Place, usize>,
     pipelines: HashMap<(Name, u64), usize>,
+    /// Of each pipeline, the default branch of what it builds, if somebody told it.
+    told: Vec<Option<String>>,
 }
 
 impl Catalog {
@@ -125,11 +129,20 @@ impl Reading<'_> {
         let more = if is_wide { WIDE } else { "" };
         let ask = format!("SELECT {NARROW}{more} FROM runs r {}{}", project_of("r"), wanted.text());
         let mut runs = Runs::default();
+        let told = Told::read(self.c)?;
         self.each(&ask, wanted.values, |this, row| {
             let place = this.place_of_run(row, is_wide)?;
-            this.take_run(row, place, &mut runs)
+            this.take_run(row, place, &told, &mut runs)
         })?;
         Ok(runs)
+    }
+
+    fn told_of(&self, place: &Place, told: &Told) -> rusqlite::Result<Option<String>> {
+        let ask = "SELECT repository FROM pipelines WHERE organization = ?1 AND pipeline = ?2";
+        let of = params![&*place.organization, place.pipeline];
+        let builds: Option<String> = self.c.prepare_cached(ask)?.query_row(of, |row| row.get(0))?;
+        let known = told.of(&place.organization, place.project_id.as_deref(), builds.as_deref());
+        Ok(known.map(str::to_owned))
     }
 
     fn place_of_run(&mut self, row: &Row<'_>, is_wide: bool) -> rusqlite::Result<Place> {
@@ -146,20 +159,26 @@ impl Reading<'_> {
         })
     }
 
-    fn take_run(&mut self, row: &Row<'_>, place: Place, runs: &mut Runs) -> rusqlite::Result<()> {
+    fn take_run(&mut self, row: &Row<'_>, place: Place, told: &Told, runs: &mut Runs) -> rusqlite::Result<()> {
         let Some(result) = row.get_ref(3)?.as_str_or_null()?.map(Outcome::from) else { return Ok(()) };
         let next = runs.pipelines.len();
         let pipeline = *runs.pipelines.entry((place.organization.clone(), place.pipeline)).or_insert(next);
+        if pipeline == next {
+            runs.told.push(self.told_of(&place, told)?);
+        }
         let known = runs.known.len();
         let number = *runs.numbers.entry(place.clone()).or_insert(known);
         if number == known {
             runs.known.push(place);
         }
         runs.places.push(number);
+        let branch = self.maybe(row, 7)?;
+        let told = runs.told.get(pipeline).and_then(Option::as_deref);
         runs.runs.push(Ran {
             pipeline,
             run: row.get(2)?,
-            branch: self.maybe(row, 7)?,
+            on_default: is_default(branch.as_deref(), told),
+            branch,
             commit: self.maybe(row, 8)?,
             result,
             queued: time(row, 4)?,

@@ -214,6 +214,7 @@ fn what_the_commits_of_a_push_name() {
     let push = |message: &str| {
         let key = PushKey::new("fabrikam", "9a0d", 314);
         told(&of_push(&ShownPush {
+            default_branch: None,
             key,
             project_id: None,
             project_name: None,

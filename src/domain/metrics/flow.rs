@@ -18,6 +18,8 @@ pub struct Ran {
     pub run: u64,
     /// The full ref.
     pub branch: Option<Name>,
+    /// Whether that is the default branch: as somebody told, else by the usual names.
+    pub on_default: bool,
     pub commit: Option<Name>,
     pub result: Outcome,
     pub queued: Option<Time>,
@@ -36,7 +38,7 @@ pub struct Flow {
     pub duration: Spread,
     /// From queued to started.
     pub queue: Spread,
-    /// Of those that succeeded, partially too, or failed; from 0 to 1. On `main`, `master` or `trunk`, and on all others.
+    /// Of those that succeeded, partially too, or failed; from 0 to 1. On the default branch, and on all others.
     pub success_on_default: Figure<f64>,
     pub success_on_others: Figure<f64>,
     /// From the end of each failed run to that of the next successful one of its pipeline and branch.
@@ -120,8 +122,8 @@ impl Flow {
             runs: all,
             duration: spread(&judged, |run| Some(seconds(run.started?, run.finished))),
             queue: spread(&judged, waited),
-            success_on_default: share(judged.iter().filter(|(run, _)| is_default(run))),
-            success_on_others: share(judged.iter().filter(|(run, _)| !is_default(run))),
+            success_on_default: share(judged.iter().filter(|(run, _)| run.on_default)),
+            success_on_others: share(judged.iter().filter(|(run, _)| !run.on_default)),
             recovery,
             not_recovered,
             flaky: count,
@@ -163,10 +165,6 @@ fn succeeded(result: &Outcome) -> Option<bool> {
         Outcome::Failed | Outcome::Rejected | Outcome::Abandoned => Some(false),
         Outcome::Canceled | Outcome::Skipped | Outcome::Other(_) => None,
     }
-}
-
-fn is_default(run: &Ran) -> bool {
-    matches!(run.branch.as_deref(), Some("refs/heads/main" | "refs/heads/master" | "refs/heads/trunk"))
 }
 
 /// Clocks may disagree; nothing takes less than no time.
@@ -251,6 +249,7 @@ mod tests {
             pipeline: 7,
             run,
             branch: Some(format!("refs/heads/{branch}").into()),
+            on_default: branch == "main",
             commit: Some(commit.into()),
             result: Outcome::from(result),
             queued: Some(at(-90)),

@@ -45,6 +45,8 @@ pub struct ShownPullRequest {
     pub project_id: Option<String>,
     pub project_name: Option<Said<String>>,
     pub repository: Option<String>,
+    /// The ref that the repository said is its default branch.
+    pub default_branch: Option<Said<String>>,
     pub title: Option<String>,
     pub description: Option<String>,
     pub status: Option<PullRequestStatus>,
@@ -171,6 +173,7 @@ impl PullRequestRecord {
             project_id: label(Label::ProjectId),
             project_name: self.labels.get(&Label::ProjectName).cloned(),
             repository: label(Label::Repository),
+            default_branch: self.labels.get(&Label::DefaultBranch).cloned(),
             title: label(Label::Title),
             description: label(Label::Description),
             status: status.map(|(status, _)| status.clone()),

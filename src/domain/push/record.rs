@@ -44,6 +44,8 @@ pub struct ShownPush {
     pub project_id: Option<String>,
     pub project_name: Option<Said<String>>,
     pub repository: Option<String>,
+    /// The ref that the repository said is its default branch.
+    pub default_branch: Option<Said<String>>,
     pub pushed_by: Option<String>,
     pub pushed: Option<Time>,
     pub refs: Vec<RefUpdate>,
@@ -112,6 +114,7 @@ impl PushRecord {
             project_id: label(Label::ProjectId),
             project_name: self.labels.get(&Label::ProjectName).cloned(),
             repository: label(Label::Repository),
+            default_branch: self.labels.get(&Label::DefaultBranch).cloned(),
             pushed_by: label(Label::PushedBy),
             pushed: self.pushed.as_ref().map(|Said(_, at)| *at),
             refs: self.refs.values().map(|Said(_, update)| update.clone()).collect(),

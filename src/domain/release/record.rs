@@ -181,6 +181,8 @@ impl ReleaseRecord {
     /// Weighs the statements of the record.
     #[must_use]
     pub fn shown(&self) -> ShownRelease {
+        let status = self.status.as_ref().map(|Said(_, status)| status.clone());
+        let approvals = shown_approvals(&self.approvals, status == Some(ReleaseStatus::Abandoned));
         let label = |label: Label| self.labels.get(&label).map(|Said(_, text)| text.clone());
         ShownRelease {
             key: self.key.clone(),
@@ -188,13 +190,13 @@ impl ReleaseRecord {
             project_name: self.labels.get(&Label::ProjectName).cloned(),
             definition_id: label(Label::DefinitionId),
             definition_name: label(Label::PipelineName),
-            status: self.status.as_ref().map(|Said(_, status)| status.clone()),
+            status,
             reason: label(Label::Reason),
             created_by: label(Label::RequestedFor),
             created: self.created.map(|Reverse(created)| created),
             url: label(Label::Url),
             environments: self.shown_environments(),
-            approvals: shown_approvals(&self.approvals),
+            approvals,
             artifacts: self.artifacts.iter().map(|(alias, artifact)| artifact.shown(alias)).collect(),
         }
     }

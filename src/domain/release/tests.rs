@@ -101,6 +101,9 @@ fn an_approval_is_decided_once_it_is_no_longer_pending() {
     let decided = record(&[asked(70, ApprovalStatus::Approved), asked(90, ApprovalStatus::Pending)]).shown().approvals;
     assert_eq!((decided[0].requested, decided[0].decided), (Some(at(10)), Some(at(70))));
     assert_eq!(decided[0].phase, Some(ApprovalPhase::PreDeploy));
+    let abandoned = ReleaseFact { status: Some(ReleaseStatus::Abandoned), ..fact(ReleaseFactKind::Abandoned, 80) };
+    let left = record(&[asked(10, ApprovalStatus::Pending), abandoned]).shown().approvals;
+    assert_eq!((left[0].decided, &left[0].status), (None, &ApprovalStatus::Unknown));
 }
 
 #[test]

@@ -96,6 +96,8 @@ impl RunRecord {
         let stages = self.shown_stages();
         let verdict = self.verdict(&stages);
         let failure = self.shown_failure(&verdict);
+        let is_over = verdict.state.as_ref().is_some_and(State::is_terminal);
+        let approvals = shown_approvals(&self.approvals, is_over);
         let label = |label: Label| self.labels.get(&label).map(|Said(_, text)| text.clone());
         ShownRun {
             key: self.key().clone(),
@@ -116,7 +118,7 @@ impl RunRecord {
             finished: verdict.finished,
             stages,
             jobs: self.shown_jobs(),
-            approvals: shown_approvals(&self.approvals),
+            approvals,
             failure,
             folder: label(Label::Folder),
             pool: label(Label::Pool),
@@ -210,9 +212,12 @@ impl RunRecord {
     }
 }
 
-/// In the order in which they were asked for.
-pub(crate) fn shown_approvals(said: &BTreeMap<String, Approval>) -> Vec<ShownApproval> {
+/// In the order in which they were asked for. Where what they were asked for is over, nobody waits for an answer any
+/// more: its event was lost, or never sent.
+pub(crate) fn shown_approvals(said: &BTreeMap<String, Approval>, is_over: bool) -> Vec<ShownApproval> {
     let mut approvals: Vec<_> = said.iter().filter_map(|(id, said)| approval(id, said)).collect();
+    let open = approvals.iter_mut().filter(|approval| is_over && approval.status == ApprovalStatus::Pending);
+    open.for_each(|approval| approval.status = ApprovalStatus::Unknown);
     approvals.sort_by(|a, b| (a.requested, &a.id).cmp(&(b.requested, &b.id)));
     approvals
 }

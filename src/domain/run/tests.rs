@@ -495,3 +495,12 @@ fn who_speaks_makes_no_difference_to_how_a_run_is_shown() {
     assert!(fold([&event]).is_shown_like(&fold([&event, &asked])));
     assert!(!fold([&event]).is_shown_like(&fold([&event, &build_complete(67.0, 59.0, Outcome::PartiallySucceeded)])));
 }
+
+/// Nobody waits for an answer any more, and nobody told what it was.
+#[test]
+fn what_a_run_that_is_over_waited_for_is_not_known() {
+    let run = shown(&[approval(5.0, ApprovalStatus::Pending), run_completed(90.0, 80.0, Outcome::Canceled)]);
+    assert_eq!((&run.approvals[0].status, run.approvals[0].decided), (&ApprovalStatus::Unknown, None));
+    let said = [approval(50.0, ApprovalStatus::Approved), run_completed(90.0, 80.0, Outcome::Succeeded)];
+    assert_eq!(shown(&said).approvals[0].status, ApprovalStatus::Approved);
+}

@@ -6,7 +6,7 @@ use super::answers::{OfList, OfOne};
 use super::asked::{Asked, Limit, short};
 use super::page::{Page, after};
 use crate::catalog::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, Owner, PipelineName};
-use crate::domain::owner::{Owned, Owners};
+use crate::domain::owner::Owners;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::{Beside, side_by_side};
@@ -128,10 +128,7 @@ fn compared(left: &[Deployment], right: &[Deployment], owners: &Owners) -> Vec<C
 }
 
 fn owner(owners: &Owners, deployment: &Deployment) -> Option<Owner> {
-    let pipeline = deployment.pipeline.as_ref()?;
-    let repository = deployment.repository.as_deref();
-    let owned = Owned { pipeline: pipeline.id, name: pipeline.name.as_deref(), folder: None, repository };
-    owners.of(&owned).map(Into::into)
+    owners.of(&deployment.into()).map(Into::into)
 }
 
 #[cfg(test)]
@@ -159,6 +156,7 @@ mod tests {
             branch: None,
             commit: commit.map(str::to_owned),
             repository: None,
+            folder: None,
             rule: "deploymentRecord".to_owned(),
             certainty: "certain".to_owned(),
             current: true,

@@ -14,7 +14,6 @@ mod gaps;
 mod metrics;
 mod one;
 mod openapi;
-mod owned;
 mod page;
 mod pipelines;
 mod query;

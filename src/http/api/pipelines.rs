@@ -2,11 +2,11 @@ use axum::Json;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Organization;
 use super::answers::{OfList, OfOne};
 use super::asked::{Asked, Id, Limit};
 use super::one::one;
 use super::page::{Page, after};
-use super::{Organization, owned};
 use crate::catalog::{Health, Pipeline, PipelineFilter};
 use crate::http::Problem;
 use crate::http::reader::Reader;
@@ -82,7 +82,7 @@ pub(super) async fn show(
 async fn with_health(reader: &Reader, pipelines: Vec<Pipeline>) -> Result<Vec<PipelineWithHealth>, Problem> {
     let health = reader.catalog.health(&pipelines).await?;
     let both = pipelines.into_iter().zip(health).map(|(mut pipeline, health)| {
-        pipeline.owner = owned::pipeline(&reader.owners, &pipeline);
+        pipeline.owner = reader.owners.of(&(&pipeline).into()).map(Into::into);
         PipelineWithHealth { pipeline, health }
     });
     Ok(both.collect())

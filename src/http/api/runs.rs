@@ -2,11 +2,11 @@ use axum::Json;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
+use super::Organization;
 use super::answers::{OfList, OfOne};
 use super::asked::{Asked, Id, Limit, Since};
 use super::one::one;
 use super::page::{Page, after};
-use super::{Organization, owned};
 use crate::catalog::{Run, RunFilter};
 use crate::domain::{Key, RunKey};
 use crate::http::Problem;
@@ -112,7 +112,7 @@ pub(super) async fn show(
     let id = id.number("The id of a run")?;
     let found = reader.catalog.run(id, organization.as_deref(), &reader.branches).await?;
     let mut detail = one(found, &format!("Run {id}"), |found| place(&found.run))?;
-    detail.owner = owned::run(&reader.owners, &detail);
+    detail.owner = reader.owners.of(&(&detail).into()).map(Into::into);
     // The catalog has shown it to this caller; the store would to everybody.
     let facts = view::timeline(&reader.store.facts(&key(&detail.run)).await?);
     Ok(Json(RunJson { detail, facts }))

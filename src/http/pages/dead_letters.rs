@@ -1,7 +1,5 @@
 //! Messages that were set aside. They are bodies of any project, so only who may administer all sees them.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::{Form, Query};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -18,8 +16,6 @@ use crate::view::LetterBody;
 
 /// Each may hold a body of 2 MiB.
 const TOP: usize = 25;
-/// So many are counted by their reason.
-const COUNTED: usize = 200;
 /// What of a body a page shows; the command line has it all.
 const MOST_SHOWN: usize = 64 * 1024;
 const HINT: &str = "It may have been requeued or discarded.";
@@ -42,9 +38,7 @@ pub(super) struct Which {
 struct List {
     frame: Frame,
     reason: Option<String>,
-    reasons: Vec<(String, usize, String)>,
-    /// Not all were counted.
-    more_reasons: bool,
+    reasons: Vec<(String, u64, String)>,
     rows: Vec<Row>,
     next: Option<String>,
 }
@@ -84,13 +78,11 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     let more = letters.len() > TOP;
     letters.truncate(TOP);
     let next = letters.last().filter(|_| more).map(|last| format!("{}~{}", last.dead.ticks(), last.id));
-    let (reasons, more_reasons) = reasons(&reader).await?;
     page(&List {
         frame: Frame::of(&reader, "/dead-letters").await?,
         next: next.map(|next| query("/dead-letters", &[("reason", reason.as_deref()), ("after", Some(&next))])),
         reason,
-        reasons: reasons.into_iter().map(|(code, count)| (reason_href(&code), count, code)).collect(),
-        more_reasons,
+        reasons: reasons(&reader).await,
         rows: letters.iter().map(|letter| Row::of(letter, now)).collect(),
     })
 }
@@ -104,18 +96,14 @@ fn read_after(text: &str) -> Option<After> {
     Some(After { dead: Time::from_ticks(dead.parse().ok()?), id: id.to_owned() })
 }
 
-/// How many there are of each reason, and whether there are more than were counted.
-pub(super) async fn reasons(reader: &Reader) -> Result<(BTreeMap<String, usize>, bool), Problem> {
-    let (mut reasons, mut after, mut counted) = (BTreeMap::new(), None, 0);
-    while counted < COUNTED {
-        let all = DeadLetterFilter::default();
-        let letters = reader.queue.dead_letters(&all, after.as_ref(), TOP).await?;
-        let Some(last) = letters.last() else { return Ok((reasons, false)) };
-        after = Some(After::from(last));
-        counted += letters.len();
-        letters.into_iter().for_each(|letter| *reasons.entry(letter.reason.code).or_default() += 1);
-    }
-    Ok((reasons, true))
+/// Where those of each reason are shown, how many there are, and the reason's code; the most first. None where the queue
+/// does not tell, which the trust line says.
+pub(super) async fn reasons(reader: &Reader) -> Vec<(String, u64, String)> {
+    let dead = reader.letters().await.unwrap_or_default();
+    let row = |(code, count): (&String, &u64)| (reason_href(code), *count, code.clone());
+    let mut reasons: Vec<_> = dead.0.iter().map(row).collect();
+    reasons.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
+    reasons
 }
 
 #[derive(Template)]

@@ -10,17 +10,16 @@ use super::frame::Frame;
 use super::html::{Badge, When, named, part, said, short};
 use super::links::version;
 use super::page;
-use crate::catalog::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, Passed};
+use crate::catalog::{Deployment, Environment, EnvironmentFilter, Passed};
 use crate::domain::Time;
-use crate::domain::owner::{Owned, Owners};
+use crate::domain::owner::Owners;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::overview::environment_rank;
 use crate::view::{Beside, Line, line, side_by_side};
 
-const TOP: u32 = 200;
-/// Deployments among which failed ones are looked for.
-const RECENT: u32 = 300;
+/// So many are looked at, in the order of their names.
+const TOP: u32 = 1_000;
 /// Commits that are listed between two environments.
 const MOST_COMMITS: u32 = 20;
 /// What is older and has something newer elsewhere is stale.
@@ -32,6 +31,8 @@ struct Page {
     frame: Frame,
     rows: Vec<EnvironmentRow>,
     names: Vec<String>,
+    /// How many there are at the most, where there may be more.
+    cut: Option<u32>,
 }
 
 struct EnvironmentRow {
@@ -62,6 +63,7 @@ pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
     page(&Page {
         frame: Frame::of(&reader, "/environments").await?,
         names: names(&environments),
+        cut: is_cut(&environments).then_some(TOP),
         rows: environments.iter().map(|environment| row(environment, now)).collect(),
     })
 }
@@ -69,6 +71,11 @@ pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
 async fn known(reader: &Reader) -> Result<Vec<Environment>, Problem> {
     let filter = EnvironmentFilter { top: Some(TOP), ..EnvironmentFilter::default() };
     Ok(reader.catalog.environments(&filter).await?)
+}
+
+/// There may be more than were looked at.
+fn is_cut(environments: &[Environment]) -> bool {
+    u32::try_from(environments.len()).is_ok_and(|count| count >= TOP)
 }
 
 /// Each once, production first.
@@ -237,25 +244,24 @@ const MOST_BEHIND: u32 = 100;
 /// Service by environment, production first.
 pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix, Problem> {
     let (environments, now) = (known(reader).await?, reader.clock.now());
-    let recent = DeploymentFilter { top: Some(RECENT), ..DeploymentFilter::default() };
-    let recent = reader.catalog.deployments(&recent).await?;
     let mut columns = names(&environments);
     let mut rows: BTreeMap<(String, Line), MatrixRow> = BTreeMap::new();
-    let mut more = columns.len() > MOST_COLUMNS;
+    let mut more = columns.len() > MOST_COLUMNS || is_cut(&environments);
     columns.truncate(MOST_COLUMNS);
-    for deployment in environments.iter().flat_map(|environment| &environment.current) {
-        let Some(column) = columns.iter().position(|name| *name == deployment.environment) else { continue };
-        let (service, of) = service(&reader.owners, deployment);
+    for (environment, latest) in environments.iter().flat_map(|of| of.latest.iter().map(move |latest| (of, latest))) {
+        let Some(column) = columns.iter().position(|name| *name == environment.name) else { continue };
+        let (service, of) = service(&reader.owners, latest);
         if team.is_some() && of.as_deref() != team {
             continue;
         }
-        let row = rows.entry((service.clone(), line(deployment))).or_insert_with(|| MatrixRow {
+        let current = environment.current.iter().find(|current| line(current) == line(latest));
+        let row = rows.entry((service.clone(), line(latest))).or_insert_with(|| MatrixRow {
             service,
-            runs_of: runs_of(deployment),
+            runs_of: runs_of(latest),
             cells: columns.iter().map(|_| None).collect(),
         });
         if let Some(cell) = row.cells.get_mut(column) {
-            *cell = Some(self::cell(deployment, &recent, now));
+            *cell = self::cell(current, latest, now);
         }
     }
     rows.values_mut().for_each(|row| find_stale(row, now));
@@ -275,40 +281,28 @@ pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix
 
 /// The configured service and its team, else the pipeline.
 fn service(owners: &Owners, deployment: &Deployment) -> (String, Option<String>) {
-    let owned = Owned {
-        pipeline: deployment.pipeline.as_ref().map_or(0, |pipeline| pipeline.id),
-        name: deployment.pipeline.as_ref().and_then(|pipeline| pipeline.name.as_deref()),
-        folder: None,
-        repository: deployment.repository.as_deref(),
-    };
-    match owners.of(&owned) {
+    match owners.of(&deployment.into()) {
         Some(owner) => (owner.service, owner.team),
         None => (pipeline(deployment), None),
     }
 }
 
-fn cell(deployment: &Deployment, recent: &[Deployment], now: Time) -> Cell {
-    let same = |other: &&Deployment| {
-        other.environment == deployment.environment
-            && other.organization == deployment.organization
-            && other.pipeline.as_ref().map(|pipeline| pipeline.id)
-                == deployment.pipeline.as_ref().map(|pipeline| pipeline.id)
-    };
-    let last = recent.iter().find(same).filter(|last| last.started_at > deployment.started_at);
-    let failed = last.map(|last| (last, Badge::of(last.state.as_deref(), last.result.as_deref())));
-    let failed = failed.filter(|(_, badge)| badge.is_bad());
-    Cell {
-        version: version(deployment),
-        run_id: deployment.run_id,
-        age: at(deployment).map(|at| When::of(at, now)),
+/// What is there, and what failed to come there since; `None` where neither is known.
+fn cell(current: Option<&Deployment>, latest: &Deployment, now: Time) -> Option<Cell> {
+    let badge = Badge::of(latest.state.as_deref(), latest.result.as_deref());
+    let failed = badge.is_bad().then_some(badge);
+    (current.is_some() || failed.is_some()).then(|| Cell {
+        version: current.map_or_else(|| "nothing yet".to_owned(), version),
+        run_id: current.and_then(|current| current.run_id),
+        age: current.and_then(at).map(|at| When::of(at, now)),
         behind: None,
         stale: false,
-        failed_run: failed.as_ref().and_then(|(last, _)| last.run_id),
-        failed: failed.map(|(_, badge)| badge),
-        likely: deployment.certainty != "certain",
-        at: at(deployment),
-        commit: deployment.commit.clone(),
-    }
+        failed_run: latest.run_id.filter(|_| failed.is_some()),
+        failed,
+        likely: current.is_some_and(|current| current.certainty != "certain"),
+        at: current.and_then(at),
+        commit: current.and_then(|current| current.commit.clone()),
+    })
 }
 
 fn runs_of(deployment: &Deployment) -> Option<(String, u64)> {

@@ -104,7 +104,7 @@ impl Trust {
             losing: gaps.iter().filter(|gap| is_open(gap)).count(),
             hooks_unknown: looks.is_none(),
             hooks: looks.and_then(|looks| HookLine::of(&looks, now)),
-            letters: reader.letters().await,
+            letters: reader.letters().await.map(|dead| dead.count()),
         })
     }
 }

@@ -13,13 +13,12 @@ use super::frame::Frame;
 use super::html::{Badge, When, branch, named, part, query, said, short, web};
 use super::runs::latest;
 use super::{dead_letters, page};
-use crate::catalog::{ApprovalFilter, GivenApproval, Recent, Run, RunsBefore};
+use crate::catalog::{ApprovalFilter, Broken, GivenApproval, On, Recent, Run, RunsBefore};
 use crate::domain::Time;
-use crate::domain::owner::Owned;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::duration;
-use crate::view::overview::{self, Broken, Whose};
+use crate::view::overview::{self, Whose};
 
 /// The newest runs, among which is looked.
 const WINDOW: u32 = 2_000;
@@ -55,7 +54,7 @@ struct Home {
     commits: Vec<CommitRow>,
     matrix: Matrix,
     shared: Vec<SharedRow>,
-    poison: Vec<(String, usize, String)>,
+    poison: Vec<(String, u64, String)>,
 }
 
 struct ScopeLink {
@@ -92,7 +91,7 @@ struct BrokenRow {
     production: bool,
     failed_in: String,
     error: String,
-    failures: usize,
+    failures: u32,
     since: Option<When>,
     since_known: bool,
     by: Option<(String, String)>,
@@ -155,9 +154,10 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         Whose::All => Cow::Borrowed(all.as_slice()),
         Whose::Mine(_) | Whose::Team(_) => all.iter().filter(|one| whose.has(one, &reader.owners)).cloned().collect(),
     };
-    let broken = overview::broken(&recent);
-    let (main, other): (Vec<_>, Vec<_>) =
-        broken.iter().partition(|broken| overview::is_default(broken.last.run.branch.as_deref()));
+    let mut main = reader.catalog.broken(On::Default).await?;
+    main.retain(|broken| whose.has(&broken.last, &reader.owners));
+    let mut other = overview::broken_elsewhere(&recent);
+    [&mut main, &mut other].into_iter().for_each(|broken| overview::sort_broken(broken));
     let all_failed = match &whose {
         Whose::Mine(name) => query("/runs", &[("result", Some("failed")), ("who", Some(name))]),
         Whose::All | Whose::Team(_) => "/runs?result=failed".to_owned(),
@@ -180,14 +180,14 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         teams: teams(&reader),
         is_empty: all.is_empty(),
         window: WINDOW,
-        broken: List::of(main.into_iter().map(|broken| broken_row(broken, now)), all_failed.clone()),
-        failures: List::of(other.into_iter().map(|broken| broken_row(broken, now)), all_failed),
+        broken: List::of(main.iter().map(|broken| broken_row(broken, now)), all_failed.clone()),
+        failures: List::of(other.iter().map(|broken| broken_row(broken, now)), all_failed),
         live: live(&reader, &recent, now).await?,
         approvals: approvals(&reader, &whose, now).await?,
         commits: commits(&reader, &recent, &whose, now).await?,
         matrix: matrix(&reader, team).await?,
         shared: overview::shared(&recent).iter().take(FEW).map(shared_row).collect(),
-        poison: poison(&reader).await?,
+        poison: poison(&reader).await,
     })
 }
 
@@ -235,8 +235,8 @@ fn teams(reader: &Reader) -> Vec<(String, String)> {
     teams.into_iter().map(|team| (team.clone(), href(&team))).collect()
 }
 
-fn broken_row(broken: &Broken<'_>, now: Time) -> BrokenRow {
-    let (last, first) = (broken.last, broken.first);
+fn broken_row(broken: &Broken, now: Time) -> BrokenRow {
+    let Broken { last, first, .. } = broken;
     let failed_in = last.failed_in.clone().unwrap_or_default();
     BrokenRow {
         run_id: last.run.run_id,
@@ -304,10 +304,7 @@ async fn approvals(reader: &Reader, whose: &Whose, now: Time) -> Result<List<Wai
     waiting.retain(|approval| match whose {
         Whose::All => true,
         Whose::Mine(name) => approval.approvers.iter().any(|who| who.to_lowercase() == name.to_lowercase()),
-        Whose::Team(team) => approval.pipeline.as_ref().is_some_and(|pipeline| {
-            let owned = Owned { pipeline: pipeline.id, name: pipeline.name.as_deref(), folder: None, repository: None };
-            reader.owners.of(&owned).is_some_and(|owner| owner.team.as_ref() == Some(team))
-        }),
+        Whose::Team(team) => reader.owners.of(&approval.into()).is_some_and(|owner| owner.team.as_ref() == Some(team)),
     });
     waiting.sort_by_key(|approval| {
         (!approval.stage.as_deref().is_some_and(overview::is_production), approval.requested_at)
@@ -331,7 +328,7 @@ fn waiting_row(approval: &GivenApproval, now: Time) -> WaitingRow {
 /// The last commits of the default branch, or all of one's own, each with how far it came.
 async fn commits(reader: &Reader, recent: &[Recent], whose: &Whose, now: Time) -> Result<Vec<CommitRow>, Problem> {
     let own = matches!(whose, Whose::Mine(_));
-    let wanted = recent.iter().filter(|one| own || overview::is_default(one.run.branch.as_deref()));
+    let wanted = recent.iter().filter(|one| own || one.on_default);
     let found = overview::commits(wanted, FEW);
     let places: Vec<_> = found.iter().flat_map(|(_, runs)| runs.iter().map(|run| RunsBefore::from(*run))).collect();
     let mut stages = reader.catalog.stages_of(&places).await?.into_iter();
@@ -367,16 +364,11 @@ fn shared_row(shared: &overview::Shared<'_>) -> SharedRow {
 }
 
 /// Dead letters by reason, the most first, for who may see them.
-async fn poison(reader: &Reader) -> Result<Vec<(String, usize, String)>, Problem> {
+async fn poison(reader: &Reader) -> Vec<(String, u64, String)> {
     if !reader.caller.is_admin_of_all() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let (reasons, _) = dead_letters::reasons(reader).await?;
-    let mut all: Vec<_> = reasons
-        .into_iter()
-        .map(|(code, count)| (query("/dead-letters", &[("reason", Some(code.as_str()))]), count, code))
-        .collect();
-    all.sort_by_key(|(_, count, _)| std::cmp::Reverse(*count));
-    all.truncate(FEW);
-    Ok(all)
+    let mut reasons = dead_letters::reasons(reader).await;
+    reasons.truncate(FEW);
+    reasons
 }

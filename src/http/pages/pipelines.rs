@@ -8,7 +8,6 @@ use super::html::{Badge, Dot, When, branch, named, query, said};
 use super::page;
 use crate::catalog::{Finished, Pipeline};
 use crate::domain::Time;
-use crate::domain::owner::Owned;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::duration;
@@ -114,13 +113,7 @@ fn good(finished: &[Finished]) -> Option<String> {
 }
 
 fn owner(reader: &Reader, pipeline: &Pipeline) -> Option<String> {
-    let owned = Owned {
-        pipeline: pipeline.id,
-        name: pipeline.name.as_deref(),
-        folder: pipeline.folder.as_deref(),
-        repository: pipeline.repository.as_deref(),
-    };
-    let owner = reader.owners.of(&owned)?;
+    let owner = reader.owners.of(&pipeline.into())?;
     Some(match owner.team {
         Some(team) => format!("{} ({team})", owner.service),
         None => owner.service,

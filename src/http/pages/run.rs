@@ -9,7 +9,6 @@ use super::html::{Badge, When, branch, named, part, query, short, taken, web};
 use super::links::{LinkRow, split, version};
 use super::{missing, page, several};
 use crate::catalog::{Approval, Deployment, Failure, Job, Run, RunDetail, Stage};
-use crate::domain::owner::Owned;
 use crate::domain::{Key, Outcome, RunKey, Time};
 use crate::http::Problem;
 use crate::http::reader::Reader;
@@ -197,13 +196,7 @@ fn of_person(name: &str) -> Said {
 }
 
 fn owner(reader: &Reader, detail: &RunDetail) -> Option<String> {
-    let owned = Owned {
-        pipeline: detail.run.pipeline.id,
-        name: detail.run.pipeline.name.as_deref(),
-        folder: detail.folder.as_deref(),
-        repository: detail.run.repository.as_deref(),
-    };
-    let owner = reader.owners.of(&owned)?;
+    let owner = reader.owners.of(&detail.into())?;
     let team = owner.team.map(|team| format!(" ({team})")).unwrap_or_default();
     Some(format!("{}{team}, by {}", owner.service, owner.by))
 }

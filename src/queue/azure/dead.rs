@@ -16,7 +16,6 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
-use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
 use super::AT_ONCE;
@@ -25,7 +24,7 @@ use super::rows::Rows;
 use super::text::Stored;
 use crate::azure::{date_time, key_in_url, plain_text};
 use crate::domain::Time;
-use crate::queue::{After, DeadLetter, DeadLetterFilter, QueueError, Reason};
+use crate::queue::{After, Dead, DeadLetter, DeadLetterFilter, QueueError, Reason};
 
 /// Of a text column, in characters: it may hold 64 KiB in UTF-16.
 const MOST_TEXT: usize = 15_000;
@@ -63,6 +62,12 @@ struct Name {
     #[serde(rename = "deadAt")]
     dead: At,
     size: usize,
+}
+
+/// What dead letters are counted by.
+#[derive(Clone, Deserialize)]
+struct Code {
+    code: String,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -128,10 +133,10 @@ impl DeadLetters {
         added.map_err(QueueError::passing)
     }
 
-    pub(super) async fn count(&self) -> Result<u64, QueueError> {
-        let names = format!("{} and RowKey gt 'i|' and RowKey lt 'i}}'", self.here());
-        let rows = self.rows.query::<IgnoredAny>(names, Some("RowKey"), usize::MAX).await?;
-        Ok(u64::try_from(rows.len()).unwrap_or(u64::MAX))
+    pub(super) async fn count(&self) -> Result<Dead, QueueError> {
+        let letters = format!("{} and RowKey gt 't|' and RowKey lt 't}}'", self.here());
+        let rows = self.rows.query::<Code>(letters, Some("code"), usize::MAX).await?;
+        Ok(rows.into_iter().map(|row| row.code).collect())
     }
 
     pub(super) async fn page(

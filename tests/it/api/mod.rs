@@ -166,7 +166,7 @@ async fn answers_are_what_stands_here() {
         pretty(&bench.json("/api/v1/environments/compare?from=dev&to=prod&project=amber%20project").await)
     );
     assert_snapshot!("commit", pretty(&bench.json("/api/v1/commits/AAAA11").await));
-    assert_snapshot!("approvals", pretty(&bench.json("/api/v1/approvals?status=pending&limit=1").await));
+    assert_snapshot!("approvals", pretty(&bench.json("/api/v1/approvals?status=approved&limit=1").await));
     assert_snapshot!("hooks", pretty(&bench.json("/api/v1/hooks?project=amber%20project").await));
 }
 

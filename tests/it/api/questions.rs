@@ -17,7 +17,7 @@ fn asks(of: Side) -> Vec<(&'static str, Value)> {
         ("get_run", json!({"runId": of.run()})),
         ("get_failure", json!({"runId": of.run() + 10})),
         ("broken_now", json!({"branch": "*"})),
-        ("query_approvals", lately.clone()),
+        ("query_approvals", json!({"project": of.project(), "status": "approved"})),
         ("current_deployments", json!({})),
         ("query_deployments", lately.clone()),
         ("diff_environments", json!({"inEnvironment": "dev", "notIn": "nowhere"})),

@@ -145,14 +145,14 @@ impl Side {
         }];
         good.approvals = vec![ApprovalSaid {
             id: self.text("approval"),
-            status: ApprovalStatus::Pending,
+            status: ApprovalStatus::Approved,
             says: ApprovalStatement {
                 said: at(9),
                 phase: None,
                 stage: Some(self.text("stage")),
                 attempt: Some(1),
                 requested: Some(at(9)),
-                changed: None,
+                changed: Some(at(10)),
                 approvers: vec![self.text("approver")],
             },
         }];
