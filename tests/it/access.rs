@@ -267,6 +267,36 @@ async fn signing_out_takes_the_cookie_away() {
     assert!(cookies(&out)[0].starts_with("pipetrail-session=; ") && cookies(&out)[0].contains("Max-Age=0"));
 }
 
+/// Reads a stream until it ends.
+async fn ends(mut stream: Response) {
+    let rest = async { while stream.chunk().await.unwrap().is_some() {} };
+    tokio::time::timeout(Duration::from_secs(10), rest).await.expect("the stream goes on");
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_session() {
+    let bench = Bench::start(TOKENS).await;
+    let (mine, other) = (bench.session(READ).await, bench.session(OF_SHOP).await);
+    let listen = async |header: (&'static str, &str)| {
+        let mut stream = bench.get("/api/v1/stream", &[header]).await;
+        assert_eq!(stream.status(), 200);
+        assert!(stream.chunk().await.unwrap().is_some());
+        stream
+    };
+    let (first, second) = (listen(("cookie", &mine)).await, listen(("cookie", &other)).await);
+    let mut of_token = listen(("authorization", &bearer(READ).1)).await;
+    let headers = [("cookie", mine.as_str()), ("origin", &bench.origin())];
+    assert_eq!(bench.status(Method::POST, "/logout", &headers).await, 303);
+    ends(first).await;
+    assert_eq!(bench.projects(&[("cookie", &mine)]).await, None, "a copy of the cookie is not good any more");
+    assert_eq!(bench.projects(&[("cookie", &other)]).await, shop());
+    bench.clock.advance(Duration::from_secs(12 * 3_600));
+    ends(second).await;
+    // A token has no end.
+    let silence = tokio::time::timeout(Duration::from_millis(1_500), of_token.chunk()).await;
+    assert!(silence.is_err(), "{silence:?}");
+}
+
 #[tokio::test]
 async fn a_session_is_good_at_another_process_with_the_key_and_ends_with_its_token() {
     let key = "session_key = '0123456789abcdef0123456789abcdef'\n";

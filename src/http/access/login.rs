@@ -84,8 +84,8 @@ async fn with_token(
 }
 
 /// `POST /logout`
-async fn log_out(State(access): State<Access>) -> Response {
-    with_cookies(see_other("/login"), [access.forget_session()])
+async fn log_out(State(access): State<Access>, headers: HeaderMap) -> Response {
+    with_cookies(see_other("/login"), [access.end_session(&headers)])
 }
 
 /// `GET /login/oidc`: sends the browser to the provider.

@@ -40,11 +40,13 @@ use crate::domain::{Grant, Scope, Time};
 use super::problem;
 use oidc::Provider;
 use seal::Seal;
+use session::SignedOut;
 use site::Site;
 use tries::Tries;
 
 pub use crate::domain::Rights;
 pub use admin::Admin;
+pub(super) use session::Stay;
 
 /// Somebody who was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +82,7 @@ struct Inner {
     seal: Seal,
     provider: Option<Provider>,
     tries: Tries,
+    signed_out: SignedOut,
     clock: Arc<dyn Clock>,
 }
 
@@ -135,6 +138,7 @@ impl Access {
             site,
             provider,
             tries: Tries::default(),
+            signed_out: SignedOut::default(),
             clock,
         })))
     }
