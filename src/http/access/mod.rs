@@ -9,6 +9,7 @@
 //! this machine.
 
 mod admin;
+mod client;
 mod fetch;
 mod gate;
 mod login;
@@ -206,6 +207,12 @@ impl Access {
         let mut values = headers.get_all(&proxy.header).iter();
         let user = values.next().filter(|_| proxy.from.contains(&peer))?.to_str().ok()?.trim();
         (values.next().is_none() && !user.is_empty()).then_some(user)
+    }
+
+    /// Who asks, also where a proxy asks for them.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let proxies = self.0.config.proxy.as_ref().map_or(&[][..], |proxy| &proxy.from);
+        client::client(peer, headers, proxies)
     }
 
     fn caller_of_proxy(&self, user: &str) -> Option<Caller> {
