@@ -11,6 +11,7 @@ mod counted;
 mod flux;
 mod health;
 mod hooks;
+mod letters;
 mod mcp;
 mod pages;
 mod problem;
@@ -38,7 +39,7 @@ pub use access::{Access, behind_gate};
 pub use api::Answering;
 use health::Probed;
 pub use problem::Problem;
-use reader::HookLooks;
+use reader::{HookLooks, LetterCount};
 pub use reader::{Measures, Readers};
 pub use server::{BindError, Server};
 
@@ -101,7 +102,8 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
 
 /// The API and the dashboard. To be merged with other routes.
 pub fn readers(readers: Readers) -> Router {
-    let routes = api::routes().merge(pages::routes()).merge(mcp::routes()).layer(Extension(HookLooks::default()));
+    let routes = api::routes().merge(pages::routes()).merge(mcp::routes());
+    let routes = routes.layer(Extension(HookLooks::default())).layer(Extension(LetterCount::default()));
     let room = Arc::new(Semaphore::new(ANSWERS_AT_ONCE));
     let routes = routes.layer(middleware::from_fn_with_state(room, in_turn));
     routes.layer(middleware::from_fn(counted::counted)).with_state(readers)

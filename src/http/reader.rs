@@ -1,5 +1,6 @@
 //! Whoever reads gets the catalog through here, already cut to the caller's projects: no handler has another one.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,12 @@ use tokio::sync::Mutex;
 
 use super::Problem;
 use super::access::Caller;
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, CatalogError, Pipeline};
 use crate::clock::Clock;
-use crate::domain::chain::Chains;
+use crate::domain::chain::{Chain, Chains};
 use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
-use crate::domain::{BranchPattern, HookLook, Time};
+use crate::domain::{BranchPattern, HookLook, Scope, Time};
 use crate::queue::{Dead, Queue};
 use crate::store::Store;
 
@@ -107,7 +108,7 @@ pub(crate) struct Reader {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) owners: Owners,
     pub(crate) branches: Vec<BranchPattern>,
-    pub(crate) chains: Chains,
+    chains: Chains,
     pub(crate) measures: Measures,
     pub(crate) looks: HookLooks,
     pub(crate) letters: LetterCount,
@@ -146,6 +147,29 @@ impl Reader {
         Some(all.iter().filter(seen).cloned().collect())
     }
 
+    /// The chains. Who may not see all is told of those alone that a pipeline which they see is a part of: also a name that
+    /// only the configuration has may be a secret. What belongs to none stands with the first, so there always is one.
+    pub(crate) async fn seen_chains(&self) -> Result<Vec<Chain>, CatalogError> {
+        if self.caller.scope == Scope::All {
+            return Ok(self.chains.all.clone());
+        }
+        let pipelines = self.catalog.pipelines(None, None).await?;
+        let is_seen = |chain: &&Chain| pipelines.iter().any(|pipeline| is_part(pipeline, chain));
+        let seen: Vec<_> = self.chains.all.iter().filter(is_seen).cloned().collect();
+        Ok(if seen.is_empty() { vec![Chain::usual()] } else { seen })
+    }
+
+    /// Names of the teams, in their order; for who may not see all those of the pipelines that they see.
+    pub(crate) async fn teams(&self) -> Result<BTreeSet<String>, CatalogError> {
+        let Owners(rules) = &self.owners;
+        if self.caller.scope == Scope::All || rules.is_empty() {
+            return Ok(rules.iter().filter_map(|rule| rule.team.clone()).collect());
+        }
+        let pipelines = self.catalog.pipelines(None, None).await?;
+        let team = |pipeline: &Pipeline| self.owners.of(&pipeline.into())?.team;
+        Ok(pipelines.iter().filter_map(team).collect())
+    }
+
     /// `None` where the queue does not answer.
     pub(crate) async fn letters(&self) -> Option<Arc<Dead>> {
         let count = async {
@@ -158,6 +182,12 @@ impl Reader {
 
 fn good_for(taken: Duration) -> Duration {
     GOOD_FOR.max(taken.saturating_mul(TIMES_TAKEN))
+}
+
+fn is_part(pipeline: &Pipeline, chain: &Chain) -> bool {
+    let is_here = chain.organization.as_ref().is_none_or(|only| *only == pipeline.organization);
+    let builds = pipeline.repository.as_deref().is_some_and(|one| chain.is_hld(one) || chain.is_manifest(one));
+    is_here && (builds || chain.service_of(pipeline.id, pipeline.name.as_deref()).is_some())
 }
 
 async fn looks(store: &dyn Store) -> Option<Arc<[HookLook]>> {

@@ -1,16 +1,11 @@
 // The dashboard as people use it: in a real browser, over the program's own demo.
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createInterface } from "node:readline";
-import AxeBuilder from "@axe-core/playwright";
-import { chromium } from "playwright-core";
-
-const program = process.env.PIPETRAIL ?? "target/debug/pipetrail";
-const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
+import { barriers, close, launch, open as openAt, run, tell as tellAt } from "./program.js";
 
 let demo;
 let folder;
@@ -20,24 +15,23 @@ let browser;
 // Starts the demo and reads its address, which it prints first, and waits until it is ready.
 async function start() {
   folder = await mkdtemp(join(tmpdir(), "pipetrail-browser-"));
-  const args = ["demo", "--listen", "127.0.0.1:0", "--data", join(folder, "demo.db"), "--seed", "7"];
-  demo = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-  const said = [];
-  demo.stderr.on("data", (text) => said.push(String(text)));
-  const lines = createInterface({ input: demo.stdout });
-  return new Promise((resolve, reject) => {
-    demo.once("exit", (code) => reject(new Error(`the demo ended with ${code}: ${said.join("")}`)));
-    lines.on("line", (line) => {
+  demo = run(["demo", "--listen", "127.0.0.1:0", "--data", join(folder, "demo.db"), "--seed", "7"]);
+  const ready = new Promise((resolve) => {
+    createInterface({ input: demo.stdout }).on("line", (line) => {
       base ??= /^The dashboard: (http:\S+?)\/?$/.exec(line)?.[1];
       if (line.startsWith("Events go on")) resolve();
     });
   });
+  await Promise.race([demo.failed, ready]);
 }
+
+const open = (path, options) => openAt(browser, base + path, options);
+const tell = (id, name) => tellAt(base, id, name);
 
 before(async () => {
   const from = Date.now();
   await start();
-  browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+  browser = await launch();
   const page = await open("/");
   await page.getByRole("heading", { name: "Running now" }).waitFor();
   assert.ok(Date.now() - from < 20_000, "a newcomer sees something within seconds");
@@ -46,52 +40,11 @@ before(async () => {
 
 after(async () => {
   await browser?.close();
-  if (demo && demo.exitCode === null) {
-    demo.removeAllListeners("exit");
-    const ended = new Promise((resolve) => demo.once("exit", resolve));
-    demo.kill("SIGINT");
-    await ended;
-  }
+  await demo?.stop();
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-// A page of its own. What its console says against the page's policy is a failure.
-async function open(path, options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
-  const page = await context.newPage();
-  page.faults = [];
-  page.on("pageerror", (error) => page.faults.push(error.message));
-  page.on("console", (message) => {
-    if (/Content.Security.Policy|Refused/i.test(message.text())) page.faults.push(message.text());
-  });
-  await page.goto(base + path);
-  return page;
-}
-
-async function close(page) {
-  assert.deepEqual(page.faults, []);
-  await page.context().close();
-}
-
 const post = (body) => fetch(`${base}/hooks/azure-devops`, { method: "POST", body });
-
-// A run that nobody had heard of, as the service would tell of it.
-async function tell(id, name) {
-  const pipeline = id - 80_000;
-  const url = `https://dev.azure.com/fabrikam/_apis/pipelines/${pipeline}/runs/${id}`;
-  const body = {
-    eventType: "ms.vss-pipelines.run-state-changed-event", publisherId: "pipelines",
-    resource: {
-      run: {
-        pipeline: { url, id: pipeline, name }, state: "inProgress", createdDate: new Date().toISOString(), url, id,
-        name: "1", _links: { web: { href: url } },
-      },
-      pipeline: { url, id: pipeline, name }, projectId: "8dea9aba-0000-0000-0000-000000000001",
-    },
-    resourceVersion: "5.1-preview.1", createdDate: new Date().toISOString(),
-  };
-  assert.equal((await post(JSON.stringify(body))).status, 202);
-}
 
 const PLACES = [
   ["/", "Overview"], ["/?scope=mine", "Overview"], ["/?scope=team", "Overview"], ["/runs", "Runs"],
@@ -99,13 +52,6 @@ const PLACES = [
   ["/dora", "Delivery"], ["/ask", "Ask"], ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
   ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
 ];
-
-// What axe finds that keeps somebody out.
-async function barriers(page) {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  const bad = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-  return bad.map(({ id, nodes }) => [id, nodes[0].html]);
-}
 
 for (const [path, heading] of PLACES) {
   test(`${path} is for everyone, light and dark, wide and narrow, without a script, too`, async () => {
@@ -222,21 +168,6 @@ test("filters are in the address, and pages follow each other", async () => {
   assert.equal(await page.getByLabel("Pipeline").inputValue(), "spartan-api-ci");
   await page.getByRole("link", { name: "Newest runs" }).click();
   await page.waitForURL((url) => !url.search.includes("before"));
-  await close(page);
-});
-
-test("what happens is shown without a reload, and focus and scroll stay", async () => {
-  const page = await open("/runs");
-  await page.evaluate(() => { window.untouched = true; });
-  const link = page.locator("tbody th a").nth(20);
-  const name = await link.innerText();
-  await link.focus();
-  await page.evaluate(() => scrollTo(0, 300));
-  await tell(90_001, "live-pipeline");
-  await page.getByRole("link", { name: "live-pipeline 1" }).waitFor({ timeout: 15_000 });
-  assert.equal(await page.evaluate(() => window.untouched), true);
-  assert.equal(await page.evaluate(() => document.activeElement.innerText), name);
-  assert.equal(await page.evaluate(() => scrollY), 300);
   await close(page);
 });
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::page::{onward, own_path, sign_in_at};
 use super::site::Origin;
-use super::{Access, Caller, bearer, reader};
+use super::{Access, Caller, Stay, bearer, reader};
 use crate::http::Problem;
 
 /// Every request passes here. The handlers find the [`Caller`] in its extensions.
@@ -16,11 +16,12 @@ pub(super) async fn gate(State(access): State<Access>, mut request: Request, nex
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|ConnectInfo(peer)| peer.ip());
     let asked = Asked { method: request.method(), uri: request.uri(), headers: request.headers(), peer };
     match access.decide(&asked) {
-        Ok(caller) => {
+        Ok(known) => {
             // None of the caller's own making.
             request.extensions_mut().remove::<Caller>();
-            if let Some(caller) = caller {
-                request.extensions_mut().insert(caller);
+            if let Some(known) = known {
+                request.extensions_mut().insert(known.caller);
+                known.stay.map(|stay| request.extensions_mut().insert(stay));
             }
             next.run(request).await
         }
@@ -92,6 +93,20 @@ enum Way {
     Open,
 }
 
+/// Somebody who is known, and how.
+struct Known {
+    caller: Caller,
+    way: Way,
+    /// Of a browser's session.
+    stay: Option<Stay>,
+}
+
+impl Known {
+    fn by(way: Way, caller: Caller) -> Self {
+        Self { caller, way, stay: None }
+    }
+}
+
 #[derive(Debug, PartialEq, Eq)]
 enum Refusal {
     WrongHost,
@@ -107,7 +122,7 @@ enum Refusal {
 }
 
 impl Access {
-    fn decide(&self, asked: &Asked<'_>) -> Result<Option<Caller>, Refusal> {
+    fn decide(&self, asked: &Asked<'_>) -> Result<Option<Known>, Refusal> {
         let place = Place::of(asked.uri.path());
         if place == Place::Outside {
             return Ok(None);
@@ -124,29 +139,30 @@ impl Access {
             return Err(Refusal::ForeignPage);
         }
         if !asked.method.is_safe() {
-            self.check_origin(place, known.as_ref().map(|(_, way)| *way), asked.headers)?;
+            self.check_origin(place, known.as_ref().map(|known| known.way), asked.headers)?;
         }
         match (known, place) {
-            (Some((caller, _)), _) => Ok(Some(caller)),
+            (Some(known), _) => Ok(Some(known)),
             (None, Place::Outside | Place::Open | Place::Door) => Ok(None),
             (None, Place::Program) => Err(Refusal::NobodyKnown),
             (None, Place::Page) => Err(to_sign_in(asked)),
         }
     }
 
-    fn identify(&self, asked: &Asked<'_>) -> Result<Option<(Caller, Way)>, Refusal> {
+    fn identify(&self, asked: &Asked<'_>) -> Result<Option<Known>, Refusal> {
         if self.0.is_open {
-            return Ok(Some((Caller::on_loopback(), Way::Open)));
+            return Ok(Some(Known::by(Way::Open, Caller::on_loopback())));
         }
         if let Some(shown) = bearer(asked.headers) {
             let caller = self.token(shown).and_then(reader).ok_or(Refusal::WrongToken)?;
-            return Ok(Some((caller, Way::Token)));
+            return Ok(Some(Known::by(Way::Token, caller)));
         }
         if let Some(user) = self.user_of_proxy(asked.peer, asked.headers) {
             let caller = self.caller_of_proxy(user).ok_or(Refusal::NotLetIn)?;
-            return Ok(Some((caller, Way::Ambient)));
+            return Ok(Some(Known::by(Way::Ambient, caller)));
         }
-        Ok(self.caller_of_session(asked.headers).map(|caller| (caller, Way::Ambient)))
+        let session = self.caller_of_session(asked.headers);
+        Ok(session.map(|(caller, stay)| Known { caller, way: Way::Ambient, stay: Some(stay) }))
     }
 
     /// A change comes from a page of ours, or from no page at all. A form comes from a page of ours: browsers always say

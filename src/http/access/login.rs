@@ -58,6 +58,7 @@ struct Shown {
 async fn with_token(
     State(access): State<Access>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
     request: Request,
 ) -> Result<Response, Problem> {
     let read = tokio::time::timeout(FORM_COMES_WITHIN, Form::<Shown>::from_request(request, &()));
@@ -65,27 +66,15 @@ async fn with_token(
         return Err(Problem::bad_request("Send the form with a token."));
     };
     let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ConnectInfo(peer))| peer.ip());
-    let now = access.0.clock.now();
-    if !access.0.tries.may(peer, now) {
-        let says = "Too many wrong tokens came from your address: wait for a minute.";
-        let mut response = access.sign_in_page(StatusCode::TOO_MANY_REQUESTS, &shown.next, Some(says.to_owned()));
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(WHILE.as_secs()));
-        return Ok(response);
-    }
     let token = access.token(shown.token.trim().as_bytes()).filter(|token| reader(token).is_some());
-    let Some(token) = token else {
-        access.0.tries.note_wrong(peer, now);
-        tracing::warn!(from = %peer, "sign-in: a wrong token");
-        let says = "No reader has this token.".to_owned();
-        return Ok(access.sign_in_page(StatusCode::FORBIDDEN, &shown.next, Some(says)));
-    };
+    let Some(token) = token else { return Ok(access.wrong_token(access.client(peer, &headers), &shown.next)) };
     let cookie = access.begin(&access.session_of_token(token));
     Ok(with_cookies(see_other(own_path(&shown.next)), [cookie]))
 }
 
 /// `POST /logout`
-async fn log_out(State(access): State<Access>) -> Response {
-    with_cookies(see_other("/login"), [access.forget_session()])
+async fn log_out(State(access): State<Access>, headers: HeaderMap) -> Response {
+    with_cookies(see_other("/login"), [access.end_session(&headers)])
 }
 
 /// `GET /login/oidc`: sends the browser to the provider.
@@ -127,6 +116,19 @@ impl Access {
         let provider = self.0.provider.is_some().then(|| with_next("/login/oidc", next));
         let takes_token = self.0.config.tokens.iter().any(|token| reader(token).is_some());
         page(status, &Login { next, provider, takes_token, says })
+    }
+
+    fn wrong_token(&self, from: IpAddr, next: &str) -> Response {
+        let now = self.0.clock.now();
+        if self.0.tries.are_many(from, now) {
+            let says = "Too many wrong tokens came from your address: wait for a minute.".to_owned();
+            let mut response = self.sign_in_page(StatusCode::TOO_MANY_REQUESTS, next, Some(says));
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(WHILE.as_secs()));
+            return response;
+        }
+        self.0.tries.note_wrong(from, now);
+        tracing::warn!(%from, "sign-in: a wrong token");
+        self.sign_in_page(StatusCode::FORBIDDEN, next, Some("No reader has this token.".to_owned()))
     }
 
     fn not_signed_in(&self, error: &SignInError, next: &str) -> Response {

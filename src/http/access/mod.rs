@@ -9,6 +9,7 @@
 //! this machine.
 
 mod admin;
+mod client;
 mod fetch;
 mod gate;
 mod login;
@@ -40,11 +41,13 @@ use crate::domain::{Grant, Scope, Time};
 use super::problem;
 use oidc::Provider;
 use seal::Seal;
+use session::SignedOut;
 use site::Site;
 use tries::Tries;
 
 pub use crate::domain::Rights;
 pub use admin::Admin;
+pub(super) use session::Stay;
 
 /// Somebody who was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +83,7 @@ struct Inner {
     seal: Seal,
     provider: Option<Provider>,
     tries: Tries,
+    signed_out: SignedOut,
     clock: Arc<dyn Clock>,
 }
 
@@ -135,6 +139,7 @@ impl Access {
             site,
             provider,
             tries: Tries::default(),
+            signed_out: SignedOut::default(),
             clock,
         })))
     }
@@ -202,6 +207,12 @@ impl Access {
         let mut values = headers.get_all(&proxy.header).iter();
         let user = values.next().filter(|_| proxy.from.contains(&peer))?.to_str().ok()?.trim();
         (values.next().is_none() && !user.is_empty()).then_some(user)
+    }
+
+    /// Who asks, also where a proxy asks for them.
+    fn client(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let proxies = self.0.config.proxy.as_ref().map_or(&[][..], |proxy| &proxy.from);
+        client::client(peer, headers, proxies)
     }
 
     fn caller_of_proxy(&self, user: &str) -> Option<Caller> {

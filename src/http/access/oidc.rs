@@ -36,6 +36,9 @@ const PAUSE: Duration = Duration::from_secs(10);
 /// In characters.
 const LONGEST_NAME: usize = 100;
 
+/// What the provider says where somebody did not want to go on: RFC 6749, section 4.1.2.1.
+const CANCELLED: &str = "access_denied";
+
 /// Signatures that only the provider can make. A shared secret's are not, and `none` is none.
 const ALGORITHMS: [CoreJwsSigningAlgorithm; 8] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -124,6 +127,9 @@ impl SignInError {
             Self::NoProvider => "There is no provider to sign in at.".to_owned(),
             Self::Unreachable(_) | Self::AskedJustNow => {
                 "Your organization's sign-in does not answer as it should; try again in a moment.".to_owned()
+            }
+            Self::Refused(error) if error == CANCELLED => {
+                "The sign-in was cancelled, or your organization does not let you in here.".to_owned()
             }
             Self::Refused(_) => "Your organization's sign-in refused; its reason is in the log here.".to_owned(),
             Self::Stale => "The sign-in took too long, or began in another browser: try again.".to_owned(),

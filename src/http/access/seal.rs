@@ -23,6 +23,13 @@ struct Sealed<T> {
     value: T,
 }
 
+/// What was closed, and until when it is good.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Opened<T> {
+    pub(super) value: T,
+    pub(super) until: Time,
+}
+
 impl Seal {
     /// Without a key one is made, which nobody else has.
     pub(super) fn new(key: Option<SecretString>) -> Self {
@@ -39,13 +46,13 @@ impl Seal {
     }
 
     /// `None` where it is not of ours, for another purpose, or over.
-    pub(super) fn open<T: DeserializeOwned>(&self, purpose: &str, text: &str, now: Time) -> Option<T> {
+    pub(super) fn open<T: DeserializeOwned>(&self, purpose: &str, text: &str, now: Time) -> Option<Opened<T>> {
         let (payload, mark) = text.split_once('.')?;
         let mark = URL_SAFE_NO_PAD.decode_to_vec(mark).ok()?;
         self.mac(purpose, payload.as_bytes())?.verify_slice(&mark).ok()?;
         let json = URL_SAFE_NO_PAD.decode_to_vec(payload).ok()?;
         let Sealed { until, value } = serde_json::from_slice(&json).ok()?;
-        (now.ticks() < until).then_some(value)
+        (now.ticks() < until).then(|| Opened { value, until: Time::from_ticks(until) })
     }
 
     /// What only who has the key and the bytes can say.
@@ -79,7 +86,8 @@ mod tests {
         let now = Time::from_ticks(1_000);
         let text = seal().close("a", &"x", now, HOUR).unwrap();
         // Another process with the same key.
-        assert_eq!(seal().open::<String>("a", &text, now), Some("x".to_owned()));
+        let opened = Opened { value: "x".to_owned(), until: now.plus(HOUR) };
+        assert_eq!(seal().open("a", &text, now), Some(opened));
         assert_eq!(seal().open::<String>("a", &text, now.plus(HOUR)), None);
         assert_eq!(seal().open::<String>("b", &text, now), None);
         assert_eq!(Seal::new(None).open::<String>("a", &text, now), None);

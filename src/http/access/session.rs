@@ -1,28 +1,80 @@
 //! A browser's session: a signed cookie that says who signed in and how, but neither a token nor rights.
 //!
 //! What the caller may is looked up at each request. So a token or a group that is taken out of the configuration ends
-//! its sessions at the next start, also where the key is configured and outlives it. What cannot be done without a
-//! memory: signing out removes the cookie, but a copy of it would stay good until its end.
+//! its sessions at the next start, also where the key is configured and outlives it. Signing out removes the cookie,
+//! and this process takes no copy of it any more. What cannot be done without a memory that all share: at another process
+//! a copy stays good until its end.
 
+use std::num::NonZeroUsize;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
+use lru::LruCache;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 
+use super::seal::Opened;
 use super::{Access, Caller, reader};
 use crate::config::Token;
-use crate::domain::Grant;
+use crate::domain::{Grant, Time};
 
 /// A working day.
 const SESSION_LASTS: Duration = Duration::from_secs(12 * 3_600);
 /// For somebody who has to find their phone.
 const SIGN_IN_LASTS: Duration = Duration::from_secs(10 * 60);
 
+/// Sessions that ended before their time and are kept in mind.
+const SIGNED_OUT: NonZeroUsize = NonZeroUsize::new(16_384).unwrap();
+/// Between two looks whether a session is over.
+const LOOK: Duration = Duration::from_secs(1);
+
 const SESSION: &str = "session";
 const SIGN_IN: &str = "sign-in";
+
+/// The sessions that somebody signed out of, by what their cookies are signed with.
+pub(super) struct SignedOut(Mutex<LruCache<String, ()>>);
+
+impl Default for SignedOut {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(SIGNED_OUT)))
+    }
+}
+
+impl SignedOut {
+    fn holds(&self, mark: &str) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(mark)
+    }
+
+    fn note(&self, mark: String) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).put(mark, ());
+    }
+}
+
+/// How long a browser's session goes on, for answers that outlast the question.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Stay {
+    until: Time,
+    mark: String,
+    access: Access,
+}
+
+impl Stay {
+    /// Whether it reached its end or was signed out of.
+    pub(in crate::http) fn is_over(&self) -> bool {
+        let inner = &self.access.0;
+        inner.clock.now() >= self.until || inner.signed_out.holds(&self.mark)
+    }
+
+    /// Waits for the end. Clocks are set, so it looks now and then.
+    pub(in crate::http) async fn over(&self) {
+        while !self.is_over() {
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "by", rename_all = "camelCase")]
@@ -63,11 +115,20 @@ impl Access {
     }
 
     pub(super) fn sign_in(&self, headers: &HeaderMap) -> Option<SignIn> {
-        self.kept(SIGN_IN, headers)
+        self.kept(SIGN_IN, headers).map(|(opened, _)| opened.value)
     }
 
-    pub(super) fn caller_of_session(&self, headers: &HeaderMap) -> Option<Caller> {
-        match self.kept(SESSION, headers)? {
+    pub(super) fn caller_of_session(&self, headers: &HeaderMap) -> Option<(Caller, Stay)> {
+        let (Opened { value, until }, mark) = self.kept(SESSION, headers)?;
+        let stay = Stay { until, mark, access: self.clone() };
+        if stay.is_over() {
+            return None;
+        }
+        self.caller_of(value).map(|caller| (caller, stay))
+    }
+
+    fn caller_of(&self, session: Session) -> Option<Caller> {
+        match session {
             Session::Token { name, mark } => {
                 let token = self.0.config.tokens.iter().find(|token| token.name == name)?;
                 let is_same = self.mark_of(token).as_bytes().ct_eq(mark.as_bytes());
@@ -83,7 +144,11 @@ impl Access {
         known.filter(|known| groups.contains(&known.group)).map(|known| known.grant.clone()).reduce(Grant::and)
     }
 
-    pub(super) fn forget_session(&self) -> Option<HeaderValue> {
+    /// Ends the session that these headers show. The browser is to forget its cookie.
+    pub(super) fn end_session(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        if let Some((_, stay)) = self.caller_of_session(headers) {
+            self.0.signed_out.note(stay.mark);
+        }
         self.forget(SESSION, "Strict")
     }
 
@@ -114,11 +179,15 @@ impl Access {
         format!("{prefix}pipetrail-{kind}")
     }
 
-    /// There may be several of that name: a server at another port of this host may have set one.
-    fn kept<T: serde::de::DeserializeOwned>(&self, kind: &str, headers: &HeaderMap) -> Option<T> {
+    /// There may be several of that name: a server at another port of this host may have set one. With what it is signed
+    /// with.
+    fn kept<T: serde::de::DeserializeOwned>(&self, kind: &str, headers: &HeaderMap) -> Option<(Opened<T>, String)> {
         let (name, now) = (self.cookie_name(kind), self.0.clock.now());
         let cookies = headers.get_all(COOKIE).iter().filter_map(|header| header.to_str().ok());
         let mut pairs = cookies.flat_map(|header| header.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        pairs.find_map(|(key, value)| if key == name { self.0.seal.open(kind, value, now) } else { None })
+        pairs.find_map(|(key, value)| {
+            let (_, mark) = value.split_once('.').filter(|_| key == name)?;
+            self.0.seal.open(kind, value, now).map(|opened| (opened, mark.to_owned()))
+        })
     }
 }

@@ -1,3 +1,8 @@
+//! How often wrong tokens come, so that guessing is answered in the same way and does not fill the log.
+//!
+//! It locks nobody out: a good token is good however many wrong ones came from the same address, which many may share.
+//! Guessing is made hopeless by how long tokens are.
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroUsize;
 use std::sync::{Mutex, PoisonError};
@@ -23,10 +28,10 @@ impl Default for Tries {
 }
 
 impl Tries {
-    /// Whether this address may try now.
-    pub(super) fn may(&self, from: IpAddr, now: Time) -> bool {
+    /// Whether a wrong token of this address is one of many.
+    pub(super) fn are_many(&self, from: IpAddr, now: Time) -> bool {
         let tries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tries.peek(&network(from)).is_none_or(|(since, count)| now.since(*since) >= WHILE || *count < LIMIT)
+        tries.peek(&network(from)).is_some_and(|(since, count)| now.since(*since) < WHILE && *count >= LIMIT)
     }
 
     pub(super) fn note_wrong(&self, from: IpAddr, now: Time) {
@@ -56,14 +61,14 @@ mod tests {
         let (tries, now) = (Tries::default(), Time::from_ticks(0));
         let one: IpAddr = "2001:db8::1".parse().unwrap();
         for _ in 0..LIMIT {
-            assert!(tries.may(one, now));
+            assert!(!tries.are_many(one, now));
             tries.note_wrong(one, now);
         }
-        assert!(!tries.may(one, now));
-        assert!(!tries.may("2001:db8::2".parse().unwrap(), now));
-        assert!(tries.may("2001:db9::1".parse().unwrap(), now));
-        assert!(tries.may(one, now.plus(WHILE)));
+        assert!(tries.are_many(one, now));
+        assert!(tries.are_many("2001:db8::2".parse().unwrap(), now));
+        assert!(!tries.are_many("2001:db9::1".parse().unwrap(), now));
+        assert!(!tries.are_many(one, now.plus(WHILE)));
         tries.note_wrong(one, now.plus(WHILE));
-        assert!(tries.may(one, now.plus(WHILE)));
+        assert!(!tries.are_many(one, now.plus(WHILE)));
     }
 }

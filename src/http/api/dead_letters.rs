@@ -9,6 +9,7 @@ use super::asked::{Asked, Id, short};
 use super::page::{self, Page};
 use crate::domain::Time;
 use crate::http::Problem;
+use crate::http::letters::{self, Act};
 use crate::http::reader::Reader;
 use crate::queue::{After, DeadLetter, DeadLetterFilter};
 use crate::view::{DeadLetterJson, LetterBody};
@@ -126,9 +127,7 @@ pub(super) async fn requeue(
     Id(id): Id,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<Done>, Problem> {
-    reader.caller.as_admin_of_all()?;
-    let count = reader.queue.requeue(std::slice::from_ref(&id)).await?;
-    told(&id, "requeued", count)
+    told(&id, letters::act(&reader, Act::Requeue, &id).await?)
 }
 
 /// Removes it for good.
@@ -145,17 +144,11 @@ pub(super) async fn discard(
     Id(id): Id,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Json<Done>, Problem> {
-    reader.caller.as_admin_of_all()?;
-    let count = reader.queue.discard(std::slice::from_ref(&id)).await?;
-    told(&id, "discarded", count)
+    told(&id, letters::act(&reader, Act::Discard, &id).await?)
 }
 
-fn told(id: &str, what: &str, count: usize) -> Result<Json<Done>, Problem> {
-    if count == 0 {
-        return Err(missing(id));
-    }
-    tracing::info!(id, "dead letter: {what} over HTTP");
-    Ok(Json(Done { count }))
+fn told(id: &str, count: usize) -> Result<Json<Done>, Problem> {
+    if count == 0 { Err(missing(id)) } else { Ok(Json(Done { count })) }
 }
 
 fn missing(id: &str) -> Problem {

@@ -24,15 +24,16 @@ pub(super) struct Deployments {
 
 /// `GET /api/deployments`: all deployments of the chains, those that changed last first, as Spektate's dashboard takes them.
 pub(super) async fn deployments(reader: Reader) -> Result<Json<Deployments>, Problem> {
-    let rows = reader.catalog.chain_rows(&reader.chains.all, &ChainFilter::default()).await?;
+    let rows = reader.catalog.chain_rows(&reader.seen_chains().await?, &ChainFilter::default()).await?;
     let deployments = deployments_json(&rows, reader.clock.now());
     Ok(Json(Deployments { deployments, cluster_sync: cluster_sync_json(&rows) }))
 }
 
 /// `GET /api/health`: what Spektate's dashboard shows of its backend: which chains there are.
-pub(super) async fn health(reader: Reader) -> Json<Value> {
-    let chains: Vec<_> = reader.chains.all.iter().map(|chain| chain.name.as_str()).collect();
-    Json(json!({"errors": {}, "variables": {"CHAINS": chains.join(", ")}}))
+pub(super) async fn health(reader: Reader) -> Result<Json<Value>, Problem> {
+    let chains = reader.seen_chains().await?;
+    let chains: Vec<_> = chains.iter().map(|chain| chain.name.as_str()).collect();
+    Ok(Json(json!({"errors": {}, "variables": {"CHAINS": chains.join(", ")}})))
 }
 
 /// `GET /api/version`: that of this program.

@@ -5,6 +5,8 @@
 //!
 //! The log is read once for all who listen, by whoever keeps the catalog current; so each is told only of what its own
 //! catalog shows ([`Catalog::listen`]). Who comes back with an id reads by itself what it missed.
+//!
+//! Who was let in is asked at the beginning only, and a stream has no end of its own: so it ends with the session.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -32,6 +34,7 @@ use super::dead_letters::Nothing;
 use crate::catalog::{Catalog, CatalogError, Live, News, Run};
 use crate::domain::Key;
 use crate::http::Problem;
+use crate::http::access::Stay;
 use crate::http::reader::Reader;
 use crate::store::{Cursor, Store};
 use crate::telemetry::prometheus;
@@ -65,6 +68,7 @@ pub(super) async fn listen(
     reader: Reader,
     Extension(room): Extension<Room>,
     stop: Option<Extension<CancellationToken>>,
+    stay: Option<Extension<Stay>>,
     headers: HeaderMap,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Problem> {
@@ -82,6 +86,7 @@ pub(super) async fn listen(
         ready,
         is_over: false,
         stop,
+        stay: stay.map(|Extension(stay)| stay),
         catalog: reader.catalog,
         store: reader.store,
         _open: Open::new(permit),
@@ -133,6 +138,8 @@ struct Listener {
     ready: VecDeque<Event>,
     is_over: bool,
     stop: CancellationToken,
+    /// Of a browser's session, with which it ends.
+    stay: Option<Stay>,
     /// Cut to what it may see.
     catalog: Catalog,
     store: Arc<dyn Store>,
@@ -149,15 +156,23 @@ impl Listener {
 
     async fn next(&mut self) -> Option<Event> {
         loop {
+            // Events may come without a pause.
+            if self.stay.as_ref().is_some_and(Stay::is_over) {
+                return None;
+            }
             if let Some(event) = self.ready.pop_front() {
                 return Some(event);
             }
             if self.is_over {
                 return None;
             }
-            let stop = self.stop.clone();
-            // An end that is no error: browsers come again, to a process that lives.
-            stop.run_until_cancelled(self.gather()).await?;
+            // An end that is no error: browsers come again, to a process that lives, or are asked to sign in.
+            let (stop, stay) = (self.stop.clone(), self.stay.clone());
+            tokio::select! {
+                () = stop.cancelled() => return None,
+                () = end_of(stay) => return None,
+                () = self.gather() => {}
+            }
         }
     }
 
@@ -205,6 +220,14 @@ impl Listener {
 
     fn end(&mut self) {
         self.is_over = true;
+    }
+}
+
+/// Never, where no session has to end.
+async fn end_of(stay: Option<Stay>) {
+    match stay {
+        Some(stay) => stay.over().await,
+        None => std::future::pending().await,
     }
 }
 

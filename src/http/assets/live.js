@@ -1,20 +1,26 @@
 // Keeps what is marked data-live current: at an event, and now and then (more often where the stream cannot be had), the
 // page is fetched once more and what is marked is put in place. Of dead letters and of time passing no event tells.
-// Without this script the page has a link to reload it.
+// Where no answer comes any more the page says so until one does. Without this script the page has a link to reload it.
 (() => {
   "use strict";
   const LEAST_MS = 1000;
   const POLL_MS = 5000;
   const POLL_BESIDE_STREAM_MS = 10000;
+  // A proxy may have ended the stream for good while the server was away.
+  const LISTEN_AGAIN_MS = 60000;
+  const PATIENCE_MS = 30000;
   const EVENTS = ["run", "deployment", "cluster", "gap", "release", "pullRequest", "push", "workItem", "changes", "reset"];
   const KEY = "pipetrail.paused";
   const pause = document.getElementById("pause");
   const reload = document.getElementById("reload");
+  const connection = document.getElementById("connection");
   let paused = remembered();
   let source = null;
+  let listened = 0;
   let poll = 0;
   let timer = 0;
   let last = 0;
+  let said = "";
   let asking = false;
   let again = false;
 
@@ -59,13 +65,33 @@
     scrollTo(x, y);
   }
 
+  // What is wrong, by word; nothing where all is well. It is said once, not at each look.
+  function say(what) {
+    if (said === what) return;
+    const since = new Date().toISOString().slice(11, 16);
+    said = what;
+    connection.textContent = {
+      "": "",
+      away: `? No connection since ${since} UTC; trying again`,
+      out: "? Signed out: reload to sign in again",
+    }[what];
+  }
+
+  // A page to sign in on is an answer, but not the one that was asked for.
+  function found(answer) {
+    if (answer.redirected && new URL(answer.url).pathname === "/login") return "out";
+    return answer.status >= 500 ? "away" : "";
+  }
+
   async function refresh() {
     if (paused || document.hidden) return;
     if (asking) { again = true; return; }
     asking = true;
     last = Date.now();
     try {
-      const answer = await fetch(location.href, { headers: { accept: "text/html" } });
+      const signal = AbortSignal.timeout(PATIENCE_MS);
+      const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal });
+      if (poll) say(found(answer));
       if (answer.ok && !answer.redirected) {
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         if (!paused) document.querySelectorAll("[data-live]").forEach((region) => {
@@ -73,7 +99,11 @@
           if (fresh) put(region, fresh);
         });
       }
-    } catch { /* The server is away: the next event or look tells. */ }
+      if (poll && !source && Date.now() - listened >= LISTEN_AGAIN_MS) listen();
+    } catch {
+      // The next event or look tells that it is there again. Whoever leaves the page has ended the request.
+      if (poll) say("away");
+    }
     asking = false;
     if (again) { again = false; soon(); }
   }
@@ -89,17 +119,24 @@
     poll = setInterval(refresh, ms);
   }
 
-  function start() {
-    if (source || poll) return;
+  function listen() {
+    listened = Date.now();
     source = new EventSource("/api/v1/stream");
+    source.onopen = soon;
     source.onmessage = soon;
     EVENTS.forEach((name) => source.addEventListener(name, soon));
     source.onerror = () => {
-      if (source?.readyState !== EventSource.CLOSED) return;
-      source = null;
-      every(POLL_MS);
+      if (source?.readyState === EventSource.CLOSED) {
+        source = null;
+        every(POLL_MS);
+      }
+      soon();
     };
     every(POLL_BESIDE_STREAM_MS);
+  }
+
+  function start() {
+    if (!source && !poll) listen();
   }
 
   function stop() {
@@ -109,6 +146,7 @@
     poll = 0;
     clearTimeout(timer);
     timer = 0;
+    say("");
   }
 
   function show() {

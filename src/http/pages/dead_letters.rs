@@ -10,6 +10,7 @@ use super::html::{When, part, query, said};
 use super::{missing, page};
 use crate::domain::Time;
 use crate::http::Problem;
+use crate::http::letters::{self, Act};
 use crate::http::reader::Reader;
 use crate::queue::{After, DeadLetter, DeadLetterFilter};
 use crate::view::LetterBody;
@@ -142,9 +143,7 @@ pub(super) async fn show(reader: Reader, Query(Which { id }): Query<Which>) -> R
 
 /// `POST /dead-letters/requeue`
 pub(super) async fn requeue(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
-    reader.caller.as_admin_of_all()?;
-    reader.queue.requeue(&[id]).await?;
-    reader.letters.forget().await;
+    letters::act(&reader, Act::Requeue, &id).await?;
     Ok(Redirect::to("/dead-letters").into_response())
 }
 
@@ -167,8 +166,6 @@ pub(super) async fn confirm(reader: Reader, Query(Which { id }): Query<Which>) -
 
 /// `POST /dead-letters/discard`
 pub(super) async fn discard(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
-    reader.caller.as_admin_of_all()?;
-    reader.queue.discard(&[id]).await?;
-    reader.letters.forget().await;
+    letters::act(&reader, Act::Discard, &id).await?;
     Ok(Redirect::to("/dead-letters").into_response())
 }

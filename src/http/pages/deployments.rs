@@ -134,7 +134,7 @@ pub(super) struct Cell {
 /// `GET /deployments`
 pub(super) async fn list(reader: Reader, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, Problem> {
     let (asked, now) = (Asked::of(pairs), reader.clock.now());
-    let all = reader.catalog.chain_rows(&reader.chains.all, &ChainFilter::default()).await?;
+    let all = reader.catalog.chain_rows(&reader.seen_chains().await?, &ChainFilter::default()).await?;
     let filter = asked.filter();
     let mut wanted: Vec<&Row> = all.iter().filter(|row| filter.wants(row) && asked.has_keyword(row, now)).collect();
     let more = wanted.len() > asked.limit;

@@ -177,7 +177,7 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
             Whose::All | Whose::Team(_) => String::new(),
         },
         names: names(&all),
-        teams: teams(&reader),
+        teams: if wants_team { teams(&reader).await? } else { Vec::new() },
         is_empty: all.is_empty(),
         window: WINDOW,
         broken: List::of(main.iter().map(|broken| broken_row(broken, now)), all_failed.clone()),
@@ -227,12 +227,9 @@ fn names(recent: &[Recent]) -> Vec<String> {
     names
 }
 
-fn teams(reader: &Reader) -> Vec<(String, String)> {
-    let mut teams: Vec<_> = reader.owners.0.iter().filter_map(|rule| rule.team.clone()).collect();
-    teams.sort_unstable();
-    teams.dedup();
+async fn teams(reader: &Reader) -> Result<Vec<(String, String)>, Problem> {
     let href = |team: &String| query("/", &[("scope", Some("team")), ("team", Some(team.as_str()))]);
-    teams.into_iter().map(|team| (team.clone(), href(&team))).collect()
+    Ok(reader.teams().await?.into_iter().map(|team| (team.clone(), href(&team))).collect())
 }
 
 fn broken_row(broken: &Broken, now: Time) -> BrokenRow {

@@ -23,15 +23,15 @@ mod search;
 mod things;
 
 use askama::Template;
+use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Extension, Router};
 
 use self::frame::Frame;
 use super::Problem;
-use super::reader::{LetterCount, Reader, Readers};
+use super::reader::{Reader, Readers};
 
 pub(crate) use html::Hostile;
 
@@ -57,7 +57,6 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/ask/csv", post(ask::export))
         .route("/search", get(search::search))
         .route("/assets/{name}", get(assets::asset))
-        .layer(Extension(LetterCount::default()))
         .layer(from_fn(guard::guard))
 }
 

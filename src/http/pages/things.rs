@@ -139,7 +139,7 @@ async fn chains(reader: &Reader, thing: &Thing) -> Result<Vec<ChainRow>, Problem
         any_commit: Some(thing.id.clone()),
         ..ChainFilter::default()
     };
-    let rows = reader.catalog.chain_rows(&reader.chains.all, &filter).await?;
+    let rows = reader.catalog.chain_rows(&reader.seen_chains().await?, &filter).await?;
     let now = reader.clock.now();
     Ok(rows.iter().map(|row| chain_row(row, now)).collect())
 }

@@ -15,6 +15,7 @@ use insta::assert_snapshot;
 use pipetrail::ask::Model;
 use pipetrail::catalog::{Catalog, RunFilter};
 use pipetrail::clock::ManualClock;
+use pipetrail::domain::chain::Chains;
 use pipetrail::domain::owner::Owners;
 use pipetrail::domain::{Fact, HookLook, Scope};
 use pipetrail::http::access::{Caller, Rights};
@@ -27,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::support::{Local, folder, time};
-use seed::{AMBER, VIOLET};
+use seed::{AMBER, Side, VIOLET};
 
 /// A catalog with two projects in it, and a server for one caller.
 pub(crate) struct Bench {
@@ -95,15 +96,27 @@ impl Bench {
     }
 
     fn readers(&self, store: Arc<dyn Store>, catalog: Catalog) -> Router {
-        readers(Readers {
+        readers(self.parts(store, catalog))
+    }
+
+    fn parts(&self, store: Arc<dyn Store>, catalog: Catalog) -> Readers {
+        Readers {
             catalog,
             store,
             queue: self.local.queue.clone(),
             clock: Arc::new(ManualClock::at(time("2026-03-02T12:00:00Z"))),
             owners: Owners::default(),
             branches: Vec::new(),
-            chains: pipetrail::domain::chain::Chains::default(),
-        })
+            chains: Chains::default(),
+        }
+    }
+
+    /// Where this caller is answered, with a configuration that names things of both sides.
+    async fn serve_named(&self, caller: Caller) -> String {
+        let parts = self.parts(self.local.store.clone(), self.local.catalog.clone());
+        let owners = Owners([AMBER, VIOLET].map(Side::owner).to_vec());
+        let chains = Chains { all: [AMBER, VIOLET].map(Side::chain).to_vec(), are_configured: true };
+        self.serve_routes(readers(Readers { owners, chains, ..parts }).layer(Extension(caller))).await
     }
 
     async fn serve_routes(&self, routes: Router) -> String {

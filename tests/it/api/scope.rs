@@ -1,3 +1,4 @@
+use pipetrail::http::access::Caller;
 use serde_json::Value;
 
 use super::seed::{AMBER, SHARED, Side, VIOLET};
@@ -78,6 +79,49 @@ async fn a_caller_of_one_project_sees_nothing_of_another() {
                 let (_, text) = told(&bench, &address, &ask).await;
                 assert!(!tells(&text.replace(&asked, ""), other), "{project} {ask}: {text}");
             }
+        }
+    }
+}
+
+/// The routes that stand in no document: the pages, and those of Spektate's backend.
+fn undocumented(of: Side) -> Vec<String> {
+    let sources = [include_str!("../../../src/http/pages/mod.rs"), include_str!("../../../src/http/api/mod.rs")];
+    let routes = sources.iter().flat_map(|source| source.lines()).filter(|line| line.contains("get("));
+    let paths = routes.filter_map(|line| line.split_once(".route(\"")?.1.split_once('"')).map(|(path, _)| path);
+    let id = |path: &str| match path.split('/').nth(1) {
+        Some("runs") => of.run().to_string(),
+        Some("commits") => of.commit.to_owned(),
+        Some("pull-requests") => of.pull_request().to_string(),
+        Some("work-items") => of.work_item().to_string(),
+        _ => String::new(),
+    };
+    let asked = |path: &str| path.replace("{id}", &id(path)).replace("{name}", "live.js");
+    let mut all: Vec<String> = paths.map(asked).collect();
+    assert!(all.len() > 20 && all.contains(&"/api/health".to_owned()), "{all:?}");
+    let also = ["/?scope=team", "/?scope=mine", "/environments/compare?from=dev&to=prod", "/search?q=pipeline"];
+    all.extend(also.map(str::to_owned));
+    all
+}
+
+#[tokio::test]
+async fn what_only_the_configuration_names_is_cut_as_well() {
+    let bench = Bench::seeded().await;
+    let all = bench.serve_named(Caller::on_loopback()).await;
+    for (own, other) in [(AMBER, VIOLET), (VIOLET, AMBER)] {
+        let address = bench.serve_named(only(&[&own.project()])).await;
+        for path in ["/?scope=team", "/api/health"] {
+            let (seen, cut) = (told(&bench, &all, path).await.1, told(&bench, &address, path).await.1);
+            assert!(tells(&seen, own) && tells(&seen, other), "{path}: {seen}");
+            assert!(tells(&cut, own) && !tells(&cut, other), "{path}: {cut}");
+        }
+        for path in undocumented(own) {
+            let (status, text) = told(&bench, &address, &path).await;
+            assert!(status < 500 && !tells(&text, other), "{path}: {status} {text}");
+        }
+        for path in undocumented(other) {
+            let asked = path.rsplit('/').next().unwrap().to_owned();
+            let (status, text) = told(&bench, &address, &path).await;
+            assert!(status < 500 && !tells(&text.replace(&asked, ""), other), "{path}: {status} {text}");
         }
     }
 }

@@ -1,10 +1,12 @@
 //! Two projects of one organization, which refer to each other wherever projects can. All that belongs to one of them
 //! has its word or its numbers in it.
 
+use pipetrail::domain::chain::Chain;
 use pipetrail::domain::changes::ChangesFact;
 use pipetrail::domain::deployment::{DeploymentFact, DeploymentJobSaid};
 use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::link::Node;
+use pipetrail::domain::owner::OwnerRule;
 use pipetrail::domain::pull_request::{CommitRole, PullRequestFact};
 use pipetrail::domain::push::{PushFact, RefUpdate};
 use pipetrail::domain::release::{ArtifactSaid, EnvironmentSaid, ReleaseFact};
@@ -12,7 +14,7 @@ use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, Failure, JobSaid, 
 use pipetrail::domain::work_item::{Relation, WorkItemFact};
 use pipetrail::domain::{
     ApprovalStatus, ArtifactPart, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, HookLook, Label, Outcome,
-    PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook, State, Time, WorkItemKey,
+    Pattern, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook, State, Time, WorkItemKey,
 };
 
 use crate::support::time;
@@ -94,6 +96,23 @@ impl Side {
             every: 600,
             hooks: vec![hook("git.push", None), hook("build.complete", Some("onProbation"))],
         }
+    }
+
+    /// The rule of its team, which answers for its pipeline.
+    pub(crate) fn owner(self) -> OwnerRule {
+        OwnerRule {
+            service: self.text("service"),
+            team: Some(self.text("team")),
+            pipelines: vec![Pattern::new(&self.text("pipeline"))],
+            folders: Vec::new(),
+            repositories: Vec::new(),
+        }
+    }
+
+    /// A chain that its repository is a part of.
+    pub(crate) fn chain(self) -> Chain {
+        let repository = vec![Pattern::new(&self.repository())];
+        Chain { hld: repository, ..Chain::named(&self.text("chain")) }
     }
 
     fn text(self, what: &str) -> String {
