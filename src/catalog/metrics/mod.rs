@@ -20,6 +20,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::query::{Conditions, time};
+use super::incidents;
 use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
 use crate::domain::metrics::{
@@ -809,7 +810,7 @@ impl<'c> Reading<'c> {
 
     /// Work items of the types that are configured, and those with tags that are.
     fn incidents(&mut self) -> rusqlite::Result<()> {
-        let types = self.types()?;
+        let types = incidents::types(self.c, self.terms)?;
         for kind in &types {
             self.found.tells_incidents = true;
             self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
@@ -845,7 +846,7 @@ impl<'c> Reading<'c> {
                 project: this.maybe(row, 1)?,
                 id: format!("work item {id}").into(),
                 opened: Time::from_ticks(row.get(3)?),
-                resolved: this.resolved(&states),
+                resolved: this.terms.resolved_since(&states).filter(|since| *since < this.span.until),
                 run: None,
                 pipeline: None,
                 environment: None,
@@ -854,25 +855,6 @@ impl<'c> Reading<'c> {
             this.found.incidents.push(incident);
             Ok(())
         })
-    }
-
-    /// Types of work items that are incidents.
-    fn types(&self) -> rusqlite::Result<Vec<String>> {
-        let ask = "SELECT type FROM work_items WHERE type > ? ORDER BY type LIMIT 1";
-        let mut ask = self.c.prepare_cached(ask)?;
-        let (mut last, mut found) = (String::new(), Vec::new());
-        for _ in 0..MOST_NAMES {
-            let Some(next) = ask.query_row([&last], |row| row.get::<_, String>(0)).optional()? else { break };
-            found.extend(self.terms.is_incident(&next).then(|| next.clone()));
-            last = next;
-        }
-        Ok(found)
-    }
-
-    /// Since when it is in a state that says so, if it still is.
-    fn resolved(&self, states: &[(String, Option<i64>)]) -> Option<Time> {
-        let over = states.iter().rev().take_while(|(state, _)| self.terms.is_resolved(state));
-        over.last().and_then(|(_, since)| since.map(Time::from_ticks)).filter(|since| *since < self.span.until)
     }
 
     fn gaps(&mut self) -> rusqlite::Result<()> {
