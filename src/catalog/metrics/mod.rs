@@ -7,6 +7,7 @@
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded.
 
+mod built;
 mod flow;
 mod reported;
 
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::query::{Conditions, time};
 use super::query::{Conditions, time};
 use super::incidents;
 use super::references::Source as RecordSource;
@@ -91,13 +93,12 @@ pub struct Delivery {
 }
 
 impl DeliveryQuestion {
-    fn answer(&self, material: &Material) -> Delivery {
-        let judged = Judged::all(material, &self.terms);
+    fn answer(&self, material: &Material, judged: &[Judged]) -> Delivery {
         let fits = |line: &Line, deployed: &Deployed| self.wanted.fits(&self.owners, line, deployed);
-        let selection = Selection::new(material, &judged, fits);
+        let selection = Selection::new(material, judged, fits);
         Delivery {
             report: selection.report(self.window, self.zone, self.period),
-            groups: self.group.map(|group| self.groups(group, material, &judged, &selection)),
+            groups: self.group.map(|group| self.groups(group, material, judged, &selection)),
             caution: self.group.map(|_| Group::CAUTION),
             work: self.work.then(|| selection.work(self.window)),
         }
@@ -130,8 +131,13 @@ impl Catalog {
         let (scope, question) = (self.scope.clone(), question.clone());
         let read = move |c: &Connection| {
             let span = Span { from: question.window.from, until: question.now.max(question.window.until) };
-            let material = Reading::new(c, &scope, &question, span).read()?;
-            Ok(question.answer(&material))
+            let mut reading = Reading::new(c, &scope, &question, span);
+            reading.read()?;
+            let mut judged = Judged::all(&reading.found, &question.terms);
+            if reading.built(&judged)? {
+                judged = Judged::all(&reading.found, &question.terms);
+            }
+            Ok(question.answer(&reading.found, &judged))
         };
         Ok(self.file.read(read).await?)
     }
@@ -280,7 +286,7 @@ impl<'c> Reading<'c> {
         }
     }
 
-    fn read(mut self) -> rusqlite::Result<Material> {
+    fn read(&mut self) -> rusqlite::Result<()> {
         self.names()?;
         let stages = self.stages_of_records()?;
         self.records(&stages)?;
@@ -292,8 +298,7 @@ impl<'c> Reading<'c> {
         self.code()?;
         self.incidents()?;
         self.told_incidents()?;
-        self.gaps()?;
-        Ok(self.found)
+        self.gaps()
     }
 
     /// The text, shared.
@@ -627,6 +632,7 @@ impl<'c> Reading<'c> {
         }
         self.keep_the_last_before();
         Ok(())
+            built: Vec::new(),
     }
 
     /// Several stages, and several sources, may have told of what was there before.

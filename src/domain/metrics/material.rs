@@ -99,6 +99,8 @@ pub struct Deployed {
     pub brought: Vec<Name>,
 }
 
+    /// The commits that the runs since the one before it built, as far as anybody asked.
+    pub built: Vec<Name>,
 impl Deployed {
     #[must_use]
     pub fn succeeded(&self) -> bool {

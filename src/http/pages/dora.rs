@@ -424,6 +424,7 @@ fn work_row(of: &Work) -> WorkRow {
         commits_are: match of.commits_are {
             Some("first") => "the first on record".to_owned(),
             Some("unknown") => "not known".to_owned(),
+            Some("likely") => "likely".to_owned(),
             Some(_) | None => String::new(),
         },
     }
