@@ -148,7 +148,7 @@ impl Recovery {
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     pub deployments: u64,
-    /// Known by a deployment record, by other records of the stage, and by name.
+    /// Known by a deployment record, by other records of the stage or the environment of its approval, and by name.
     pub certain: u64,
     pub likely: u64,
     pub by_pattern: u64,

@@ -214,7 +214,7 @@ impl<'m> Selection<'m> {
         Coverage {
             deployments: count(all.len()),
             certain: known(Known::Record),
-            likely: known(Known::Stage),
+            likely: known(Known::Stage) + known(Known::Approval),
             by_pattern: known(Known::Pattern),
             partially_succeeded: of(&|(deployed, _)| deployed.ending == Ending::PartiallySucceeded),
             first_on_record: changes(|changes| matches!(changes, Changes::First)),

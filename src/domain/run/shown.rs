@@ -79,6 +79,8 @@ pub struct ShownApproval {
     /// When it left `pending`; `None` while it has not.
     pub decided: Option<Time>,
     pub approvers: Vec<String>,
+    /// The one that it guards, where that was told. Never of releases: there it is the stage.
+    pub environment: Option<String>,
 }
 
 impl RunRecord {
@@ -116,12 +118,21 @@ impl RunRecord {
             finished: verdict.finished,
             stages,
             jobs: self.shown_jobs(),
-            approvals: shown_approvals(&self.approvals),
+            approvals: self.shown_approvals(),
             failure,
             folder: label(Label::Folder),
             pool: label(Label::Pool),
             origin: self.shown_origin(),
         }
+    }
+
+    fn shown_approvals(&self) -> Vec<ShownApproval> {
+        let mut approvals = shown_approvals(&self.approvals);
+        for approval in &mut approvals {
+            let guarded = self.guarded.as_deref().and_then(|guarded| guarded.named(&approval.id));
+            approval.environment = guarded.map(|guarded| guarded.environment.clone());
+        }
+        approvals
     }
 
     pub(crate) fn columns(&self) -> Columns {
@@ -233,6 +244,7 @@ fn approval(id: &str, said: &Approval) -> Option<ShownApproval> {
         requested: all().filter_map(|says| says.requested).min(),
         decided: latest.changed.filter(|_| **status != ApprovalStatus::Pending),
         approvers: all().map(|says| &says.approvers).find(|names| !names.is_empty()).cloned().unwrap_or_default(),
+        environment: None,
     })
 }
 
