@@ -8,13 +8,13 @@ use super::error::DecodeError;
 use super::labels::{Labels, put_source, short};
 use super::organization::{Place, number_after};
 use super::wire::{
-    Approval, Approvals, Changed, ContainerResource, Id, Links, Part, Person, Pipeline, PipelineResource, Pipelines,
-    Run, Text, count, href, id, name, text, time,
+    Approval, Approvals, Changed, ContainerResource, GuardedResource, Id, Links, Part, Person, Pipeline,
+    PipelineResource, Pipelines, Run, Text, count, href, id, name, text, time,
 };
 use super::{Scope, words};
 use crate::domain::run::{
-    ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
-    StageSaid, Statement, UsedImage,
+    ApprovalSaid, ApprovalStatement, Consumed, Guarded, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES,
+    RunFact, StageSaid, Statement, UsedImage,
 };
 use crate::domain::text::{cut, weight};
 use crate::domain::{ApprovalStatus, FactKind, Label, RunKey, State, Time};
@@ -86,7 +86,16 @@ pub(super) fn approval_fact(
             approvers: approvers(approval),
         },
     });
+    fact.guarded = guarded(resource, id).map(Box::new);
     Ok(fact)
+}
+
+/// Approvals may guard other things, such as a connection, which tell nothing of where a stage goes.
+fn guarded(resource: &Approvals<'_>, approval: &str) -> Option<Guarded> {
+    let told: GuardedResource<'_> = serde_json::from_str(resource.resource?.get()).ok()?;
+    let is_environment = text(told.kind.as_ref()).is_some_and(|kind| kind.eq_ignore_ascii_case("environment"));
+    let environment = text(told.name.as_ref()).filter(|_| is_environment)?;
+    Some(Guarded { approval: short(approval).into_owned(), environment: short(environment).into_owned() })
 }
 
 pub(super) fn named(scope: &Scope<'_>, resource: &Pipelines<'_>) -> Option<(Place, u64)> {

@@ -258,6 +258,20 @@ pub(super) struct Approvals<'a> {
     pub(super) attempt_id: Option<Count>,
     #[serde(borrow)]
     pub(super) approval: Option<Approval<'a>>,
+    /// What it guards. Read by itself: it may be null, and nobody documents what it holds.
+    #[serde(borrow)]
+    pub(super) resource: Option<&'a RawValue>,
+}
+
+/// What an approval guards.
+#[derive(Debug, Deserialize)]
+#[serde(expecting = "an object")]
+pub(super) struct GuardedResource<'a> {
+    #[serde(borrow)]
+    pub(super) name: Option<Text<'a>>,
+    /// Such as `environment`, or `endpoint`.
+    #[serde(rename = "type", borrow)]
+    pub(super) kind: Option<Text<'a>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -12,7 +12,7 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: u32 = 14;
+const VERSION: u32 = 15;
 
 const TABLES: [&str; 28] = [
     "runs",
@@ -259,7 +259,7 @@ fn remove_parts(connection: &Connection, id: i64) -> rusqlite::Result<()> {
 const STAGE: &str =
     "INSERT INTO stages (run, name, attempt, state, result, started, finished) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const APPROVAL: &str = "INSERT OR REPLACE INTO approvals (run, id, status, stage, stage_attempt, requested, decided, \
-                          approvers) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+                          approvers, environment) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10)";
 
 fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     let id = upsert_run(connection, run)?;

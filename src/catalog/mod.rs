@@ -17,6 +17,7 @@ mod file;
 mod follow;
 mod gaps;
 mod health;
+mod incidents;
 mod known;
 mod links;
 mod listen;
@@ -56,9 +57,9 @@ pub use place::{Place, Placed};
 pub(crate) use rows::rfc3339;
 pub use rows::{
     Approval, ApprovalFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter, Failure, Gap,
-    GapFilter, GivenApproval, Health, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline, PipelineFilter,
-    PipelineName, PullRequestDetail, Push, Run, RunDetail, RunFilter, RunResult, Stage, Vote, WorkItemDetail,
-    WorkItemState,
+    GapFilter, GivenApproval, Health, Incident, IncidentFilter, Job, LastRun, Link, LinkEnd, LinkKind, Owner, Pipeline,
+    PipelineFilter, PipelineName, PullRequestDetail, Push, Run, RunDetail, RunFilter, RunResult, Stage, Vote,
+    WorkItemDetail, WorkItemState,
 };
 pub use samples::{Sample, Sampled};
 

@@ -21,7 +21,7 @@ pub(super) fn insert_stage(c: &Connection, insert: &str, of: i64, stage: &ShownS
 }
 
 /// `insert` takes what it belongs to, id, status, stage, attempt, requested, decided, approvers, and of a release the
-/// phase.
+/// phase, of a run the environment behind it.
 pub(super) fn insert_approval(c: &Connection, insert: &str, of: i64, approval: &ShownApproval) -> rusqlite::Result<()> {
     let text = |text: Option<&str>| text.map_or(Value::Null, |text| Value::Text(text.to_owned()));
     let number = |number: Option<i64>| number.map_or(Value::Null, Value::Integer);
@@ -35,6 +35,7 @@ pub(super) fn insert_approval(c: &Connection, insert: &str, of: i64, approval: &
         number(approval.decided.map(Time::ticks)),
         Value::Text(serde_json::json!(approval.approvers).to_string()),
         text(approval.phase.as_ref().map(ApprovalPhase::as_str)),
+        text(approval.environment.as_deref()),
     ];
     let mut insert = c.prepare_cached(insert)?;
     let taken = insert.parameter_count();

@@ -2,7 +2,7 @@ use rusqlite::types::Value;
 use serde::{Deserialize, Serialize};
 
 use super::dashboard::RunsBefore;
-use super::rows::{Deployment, Environment, Gap, GivenApproval, Pipeline, PipelineName, Run};
+use super::rows::{Deployment, Environment, Gap, GivenApproval, Incident, Pipeline, PipelineName, Run};
 use crate::domain::Time;
 
 /// Where an item stands in the order of its list. A page that begins behind it is the same whatever came or went before.
@@ -192,6 +192,20 @@ impl Placed for Gap {
             text(Some(&self.organization)),
             text(Some(&self.project_id)),
             text(Some(&self.event_type)),
+        ])
+    }
+}
+
+impl Placed for Incident {
+    const ORDER: &'static [&'static str] =
+        &["-coalesce(d.opened, d.resolved, 0)", "d.organization", "d.id", "d.source"];
+
+    fn place(&self) -> Place {
+        Place(vec![
+            back(self.opened_at.or(self.resolved_at)),
+            text(Some(&self.organization)),
+            text(Some(&self.id)),
+            text(Some(&self.source)),
         ])
     }
 }

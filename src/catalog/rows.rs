@@ -522,6 +522,49 @@ pub struct ApprovalFilter {
     pub after: Option<Place>,
 }
 
+/// Something that went wrong in production.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Incident {
+    pub organization: String,
+    /// Null where nobody said of which project it is.
+    pub project: Option<String>,
+    /// `reported`, or `workItem`.
+    pub source: String,
+    /// As it was told, or the number of the work item.
+    pub id: String,
+    pub title: Option<String>,
+    pub url: Option<String>,
+    /// `open` or `resolved`.
+    pub status: String,
+    #[serde(serialize_with = "rfc3339")]
+    pub opened_at: Option<Time>,
+    /// Since when it is over, if it still is.
+    #[serde(serialize_with = "rfc3339")]
+    pub resolved_at: Option<Time>,
+    /// What it names as its cause: an environment, the name or id of a pipeline, a run, a commit.
+    pub environment: Option<String>,
+    pub pipeline: Option<String>,
+    pub run_id: Option<u64>,
+    pub commit: Option<String>,
+}
+
+/// Which incidents. An absent field does not filter.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    pub organization: Option<String>,
+    /// A project's name or id.
+    pub project: Option<String>,
+    /// Only those that are not over.
+    pub open: bool,
+    /// Those that began then or later.
+    pub since: Option<Time>,
+    /// At most so many; `None` is all.
+    pub top: Option<u32>,
+    /// Only what follows this one in the order of the list.
+    pub after: Option<Place>,
+}
+
 /// Which gaps. An absent field does not filter.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct GapFilter {

@@ -126,9 +126,11 @@ CREATE TABLE approvals (
     requested INTEGER,
     decided INTEGER,
     approvers TEXT NOT NULL, -- a JSON array of names
+    environment TEXT, -- that it guards
     at INTEGER AS (coalesce(requested, decided, 0)),
     PRIMARY KEY (run, id)
 ) WITHOUT ROWID;
+CREATE INDEX approvals_environment ON approvals (stage, environment) WHERE environment IS NOT NULL;
 -- The ways to a page of approvals, in the order of the list.
 CREATE INDEX approvals_at ON approvals (at);
 CREATE INDEX approvals_status ON approvals (status COLLATE NOCASE, at);

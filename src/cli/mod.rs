@@ -289,6 +289,8 @@ pub enum Get {
     Deployments(GetDeployments),
     /// List approvals: who is asked, and how long it took
     Approvals(GetApprovals),
+    /// List incidents: those that were told of, and work items that are some
+    Incidents(GetIncidents),
     /// List the times in which events were lost
     Gaps(GetGaps),
 }
@@ -528,6 +530,27 @@ pub struct GetApprovals {
     #[arg(long, value_name = "ID|NAME")]
     pub project: Option<String>,
     /// Only those asked for or decided since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
+    #[arg(long, value_name = "WHEN", value_parser = since)]
+    pub since: Option<Since>,
+    /// At most so many; 0 = all
+    #[arg(long, value_name = "N", value_parser = top, default_value_t = 50)]
+    pub top: u32,
+    #[command(flatten)]
+    pub show: Show,
+}
+
+#[derive(Debug, Args)]
+pub struct GetIncidents {
+    /// Only those that are not over
+    #[arg(long)]
+    pub open: bool,
+    /// Only this organization
+    #[arg(long, value_name = "NAME")]
+    pub organization: Option<String>,
+    /// Only this project
+    #[arg(long, value_name = "ID|NAME")]
+    pub project: Option<String>,
+    /// Only those that began since then: a duration such as 7d, or a time such as 2019-10-02T19:54:00Z
     #[arg(long, value_name = "WHEN", value_parser = since)]
     pub since: Option<Since>,
     /// At most so many; 0 = all

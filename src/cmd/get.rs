@@ -5,8 +5,8 @@ use super::parts::Parts;
 use super::{Context, Exit, Failure};
 use crate::catalog::{
     ApprovalFilter, Catalog, ChainFilter, CommitDetail, Deployment, DeploymentFilter, Environment, EnvironmentFilter,
-    Gap, GapFilter, GivenApproval, Named, Pipeline, PullRequestDetail, Run, RunDetail, RunFilter, Stage,
-    WorkItemDetail,
+    Gap, GapFilter, GivenApproval, Incident, IncidentFilter, Named, Pipeline, PullRequestDetail, Run, RunDetail,
+    RunFilter, Stage, WorkItemDetail,
 };
 use crate::cli::{self, Format, Get};
 use crate::domain::chain;
@@ -27,6 +27,7 @@ pub(super) async fn run(context: &Context, get: Get) -> Result<Exit, Failure> {
         Get::Commit(args) => args.show,
         Get::Pr(args) => args.show,
         Get::WorkItem(args) => args.show,
+        Get::Incidents(args) => args.show,
         Get::Gaps(args) => args.show,
     };
     let parts = Parts::open_to_look(context).await?;
@@ -70,6 +71,7 @@ fn asked_for(get: &Get) -> Vec<(Named, &str)> {
             asked = place(&args.organization, &args.project);
             asked.push((Named::Status, &args.status));
         }
+        Get::Incidents(args) => asked = place(&args.organization, &args.project),
         Get::Gaps(_) | Get::Run(_) | Get::Stages(_) | Get::Commit(_) | Get::Pr(_) | Get::WorkItem(_) => {}
     }
     asked.into_iter().filter_map(|(named, value)| Some((named, value.as_deref()?))).collect()
@@ -135,6 +137,7 @@ enum Rows {
     Commit(Box<CommitDetail>),
     PullRequest(Box<PullRequestDetail>),
     WorkItem(Box<WorkItemDetail>),
+    Incidents(Vec<Incident>),
     Gaps(Vec<Gap>),
 }
 
@@ -191,6 +194,10 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             let filter = approvals(args, context.clock().now());
             Ok(Rows::Approvals(catalog.approvals(&filter).await?))
         }
+        Get::Incidents(args) => {
+            let filter = incidents(args, context.clock().now());
+            Ok(Rows::Incidents(catalog.incidents(&filter, &context.config.terms).await?))
+        }
         Get::Gaps(args) => Ok(Rows::Gaps(catalog.gaps(&gaps(args, context.clock().now())).await?)),
     }
 }
@@ -231,6 +238,7 @@ async fn gaps_behind(catalog: &Catalog, get: &Get, rows: &Rows, now: Time) -> Re
             | Rows::Commit(_)
             | Rows::PullRequest(_)
             | Rows::WorkItem(_)
+            | Rows::Incidents(_)
             | Rows::Gaps(_),
         ) => return Ok(Vec::new()),
     };
@@ -261,6 +269,17 @@ fn gaps(args: &cli::GetGaps, now: Time) -> GapFilter {
         covered: args.all,
         top: (args.top > 0).then_some(args.top),
         ..GapFilter::default()
+    }
+}
+
+fn incidents(args: &cli::GetIncidents, now: Time) -> IncidentFilter {
+    IncidentFilter {
+        organization: args.organization.clone(),
+        project: args.project.clone(),
+        open: args.open,
+        since: args.since.map(|since| since.resolve(now)),
+        top: (args.top > 0).then_some(args.top),
+        ..IncidentFilter::default()
     }
 }
 
@@ -380,6 +399,7 @@ impl Rows {
             Self::Deployments(deployments) => deployments.is_empty(),
             Self::Chain(rows) => rows.is_empty(),
             Self::Approvals(approvals) => approvals.is_empty(),
+            Self::Incidents(incidents) => incidents.is_empty(),
             Self::Gaps(gaps) => gaps.is_empty(),
         }
     }
@@ -400,6 +420,7 @@ impl Rows {
                 Self::Commit(commit) => view::json(commit)?,
                 Self::PullRequest(pull_request) => view::json(pull_request)?,
                 Self::WorkItem(item) => view::json(item)?,
+                Self::Incidents(incidents) => view::json(incidents)?,
                 Self::Gaps(gaps) => view::json(gaps)?,
             }),
             Format::Csv => Ok(match self {
@@ -414,6 +435,7 @@ impl Rows {
                 Self::Commit(commit) => view::links_csv(&commit.links)?,
                 Self::PullRequest(pull_request) => view::links_csv(&pull_request.links)?,
                 Self::WorkItem(item) => view::links_csv(&item.links)?,
+                Self::Incidents(incidents) => view::incidents_csv(incidents)?,
                 Self::Gaps(gaps) => view::gaps_csv(gaps)?,
             }),
         }
@@ -432,6 +454,7 @@ impl Rows {
             Self::Commit(commit) => view::commit_text(commit, columns),
             Self::PullRequest(pull_request) => view::pull_request_text(pull_request, columns),
             Self::WorkItem(item) => view::work_item_text(item, columns),
+            Self::Incidents(incidents) => view::incidents_table(incidents, columns, now),
             Self::Gaps(gaps) => view::gaps_table(gaps, columns),
         }
     }

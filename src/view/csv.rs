@@ -3,7 +3,9 @@
 use csv::{IntoInnerError, Writer};
 
 use super::chain;
-use crate::catalog::{Deployment, Environment, Gap, GivenApproval, Link, LinkKind, Pipeline, PipelineName, Run, Stage};
+use crate::catalog::{
+    Deployment, Environment, Gap, GivenApproval, Incident, Link, LinkKind, Pipeline, PipelineName, Run, Stage,
+};
 use crate::domain::Time;
 use crate::domain::chain::{Row, Second};
 
@@ -403,6 +405,46 @@ pub fn gaps_csv(gaps: &[Gap]) -> Result<String, csv::Error> {
             time(gap.seen_at),
             time(gap.covered_to),
             gap.covered.to_string(),
+        ]
+    });
+    write(&header, rows)
+}
+
+/// Incidents.
+///
+/// # Errors
+/// Never for rows of equal length.
+pub fn incidents_csv(incidents: &[Incident]) -> Result<String, csv::Error> {
+    let header = [
+        "organization",
+        "project",
+        "source",
+        "id",
+        "title",
+        "url",
+        "status",
+        "openedAt",
+        "resolvedAt",
+        "environment",
+        "pipeline",
+        "runId",
+        "commit",
+    ];
+    let rows = incidents.iter().map(|incident| {
+        vec![
+            incident.organization.clone(),
+            text(&incident.project),
+            incident.source.clone(),
+            incident.id.clone(),
+            text(&incident.title),
+            text(&incident.url),
+            incident.status.clone(),
+            time(incident.opened_at),
+            time(incident.resolved_at),
+            text(&incident.environment),
+            text(&incident.pipeline),
+            number(incident.run_id),
+            text(&incident.commit),
         ]
     });
     write(&header, rows)

@@ -198,6 +198,7 @@ fn ending(of: &Work) -> &'static str {
 fn commits(of: &Work) -> String {
     match of.commits_are {
         Some("known") => of.commits.len().to_string(),
+        Some("likely") => format!("{} likely", of.commits.len()),
         Some(why) => why.to_owned(),
         None => UNKNOWN.to_owned(),
     }
@@ -216,6 +217,13 @@ pub fn delivery_notes(report: &Report) -> Vec<String> {
         some(
             coverage.commits_unknown,
             format!("the commits of {} are not known", counted(coverage.commits_unknown, "deployment")),
+        ),
+        some(
+            coverage.commits_likely,
+            format!(
+                "of {} pushes are missing: what its runs built stands for its commits",
+                counted(coverage.commits_likely, "deployment")
+            ),
         ),
         some(
             coverage.commits_without_time + coverage.commits_from_the_future,

@@ -14,6 +14,7 @@ mod deployments;
 mod escape;
 mod flow;
 mod gaps;
+mod incidents;
 mod json;
 mod links;
 mod near;
@@ -33,8 +34,8 @@ pub use chain::{
     synced,
 };
 pub use csv::{
-    approvals_csv, chain_csv, deployments_csv, environments_csv, gaps_csv, links_csv, pipelines_csv, run_csv, runs_csv,
-    stages_csv,
+    approvals_csv, chain_csv, deployments_csv, environments_csv, gaps_csv, incidents_csv, links_csv, pipelines_csv,
+    run_csv, runs_csv, stages_csv,
 };
 pub use dead_letter::{DeadLetterJson, LetterBody, dead_letter_text, dead_letters_table};
 pub use delivery::{
@@ -44,6 +45,7 @@ pub use deployments::{approvals_table, deployments_table, environments_table};
 pub use escape::{escaped, escaped_lines};
 pub use flow::{FLOW_COLUMNS, FlowNumber, flow_cells, flow_csv, flow_numbers, flow_table};
 pub use gaps::{gaps_note, gaps_table};
+pub use incidents::incidents_table;
 pub use json::json;
 pub use links::{commit_text, pull_request_text, work_item_text};
 pub use near::unknown_note;

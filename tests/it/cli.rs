@@ -209,6 +209,7 @@ fn help() {
         "get environments",
         "get deployments",
         "get approvals",
+        "get incidents",
         "get gaps",
         "subscriptions",
         "subscriptions plan",
@@ -783,6 +784,30 @@ fn delivery_metrics_in_every_form() {
     ] {
         assert_snapshot!(name, shell.run(&format!("dora {JUNE} {options}")));
     }
+}
+
+#[test]
+fn get_incidents() {
+    let shell = delivered();
+    let told = [
+        "incident open ops-2 --organization fabrikam --project Shop --title down\u{202e} --at 2025-06-12T11:00:00Z",
+        "incident resolve OPS-2 --organization fabrikam --at 2025-06-12T11:40:00Z",
+        "work --until-empty",
+    ];
+    for line in told {
+        assert!(shell.command(line).output().unwrap().status.success(), "{line}");
+    }
+    let lines = [
+        "get incidents --project shop",
+        "get incidents --project shop -o wide",
+        "get incidents -o csv",
+        "get incidents --since 2025-06-12T00:00:00Z -o json",
+        "get incidents --top 1 -o csv",
+        "get incidents --organization contoso",
+    ];
+    assert_snapshot!(session(&shell, &lines));
+    let open = shell.run("get incidents --open -o csv");
+    assert!(open.contains("ops-1,") && !open.contains("ops-2,"), "{open}");
 }
 
 #[test]

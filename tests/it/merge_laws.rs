@@ -1,7 +1,8 @@
 //! The merge is a join: any order, any duplication and any grouping of the facts give the same record.
 
 use pipetrail::domain::run::{
-    ApprovalSaid, ApprovalStatement, Consumed, Failure, JobSaid, RunFact, RunRecord, StageSaid, Statement, UsedImage,
+    ApprovalSaid, ApprovalStatement, Consumed, Failure, Guarded, JobSaid, RunFact, RunRecord, StageSaid, Statement,
+    UsedImage,
 };
 use pipetrail::domain::{
     ApprovalStatus, Change, Fact, FactKind, Join, Label, Outcome, Record, RunKey, Speaker, State, Time,
@@ -109,6 +110,11 @@ fn image() -> impl Strategy<Value = UsedImage> {
     (words(), words()).prop_map(|(alias, image)| UsedImage { alias, image })
 }
 
+fn guarded() -> impl Strategy<Value = Guarded> {
+    let words = || select(vec!["a", "b"]).prop_map(str::to_owned);
+    (words(), words()).prop_map(|(approval, environment)| Guarded { approval, environment })
+}
+
 fn consumed() -> impl Strategy<Value = Consumed> {
     (select(vec!["a", "b"]), option::of(1_u64..3), option::of(select(vec!["one", "two"]))).prop_map(
         |(alias, id, version)| Consumed {
@@ -130,20 +136,23 @@ fn fact() -> impl Strategy<Value = RunFact> {
         vec(job(), 0..3),
         vec(approval(), 0..2),
         option::of(failure()),
-        (vec(consumed(), 0..2), vec(image(), 0..2)),
+        (vec(consumed(), 0..2), vec(image(), 0..2), option::of(guarded())),
     )
-        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure, (consumed, images))| RunFact {
-            key: key(),
-            kind: FactKind::from(kind),
-            said,
-            labels,
-            run,
-            stages,
-            jobs,
-            approvals,
-            failure,
-            consumed,
-            images,
+        .prop_map(|(kind, said, labels, run, stages, jobs, approvals, failure, (consumed, images, guarded))| {
+            RunFact {
+                key: key(),
+                kind: FactKind::from(kind),
+                said,
+                labels,
+                run,
+                stages,
+                jobs,
+                approvals,
+                failure,
+                consumed,
+                images,
+                guarded: guarded.map(Box::new),
+            }
         })
 }
 

@@ -7,6 +7,7 @@
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded.
 
+mod built;
 mod flow;
 mod reported;
 
@@ -19,6 +20,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::incidents;
 use super::query::{Conditions, time};
 use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
@@ -90,13 +92,12 @@ pub struct Delivery {
 }
 
 impl DeliveryQuestion {
-    fn answer(&self, material: &Material) -> Delivery {
-        let judged = Judged::all(material, &self.terms);
+    fn answer(&self, material: &Material, judged: &[Judged]) -> Delivery {
         let fits = |line: &Line, deployed: &Deployed| self.wanted.fits(&self.owners, line, deployed);
-        let selection = Selection::new(material, &judged, fits);
+        let selection = Selection::new(material, judged, fits);
         Delivery {
             report: selection.report(self.window, self.zone, self.period),
-            groups: self.group.map(|group| self.groups(group, material, &judged, &selection)),
+            groups: self.group.map(|group| self.groups(group, material, judged, &selection)),
             caution: self.group.map(|_| Group::CAUTION),
             work: self.work.then(|| selection.work(self.window)),
         }
@@ -129,8 +130,13 @@ impl Catalog {
         let (scope, question) = (self.scope.clone(), question.clone());
         let read = move |c: &Connection| {
             let span = Span { from: question.window.from, until: question.now.max(question.window.until) };
-            let material = Reading::new(c, &scope, &question, span).read()?;
-            Ok(question.answer(&material))
+            let mut reading = Reading::new(c, &scope, &question, span);
+            reading.read()?;
+            let mut judged = Judged::all(&reading.found, &question.terms);
+            if reading.built(&judged)? {
+                judged = Judged::all(&reading.found, &question.terms);
+            }
+            Ok(question.answer(&reading.found, &judged))
         };
         Ok(self.file.read(read).await?)
     }
@@ -199,6 +205,8 @@ struct Reading<'c> {
     environments: HashMap<(Name, String), Name>,
     lines: HashMap<(Name, Source, u64, String), usize>,
     recorded: HashSet<Attempt>,
+    /// Stages that waited for the approval of environments, with whether one of these is wanted.
+    approved: BTreeMap<Name, bool>,
     found: Material,
 }
 
@@ -225,9 +233,11 @@ struct Finish {
 const RUNS: &str = "SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, '', 1, r.result, r.finished, \
                       r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
                     FROM runs r";
-const STAGES: &str = "SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, s.result, \
-                        s.finished, r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
-                      FROM stages s JOIN runs r ON r.id = s.run";
+const OF_STAGES: &str = "r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, s.result, \
+                         s.finished AS ended, r.commit_id, r.branch, r.repository, r.requested_for, r.folder";
+/// What stands behind these where some stage of that name waited for the approval of an environment.
+const APPROVED: &str = "(SELECT json_group_array(DISTINCT a.environment) FROM approvals a \
+                         WHERE a.run = r.id AND a.stage = s.name AND a.environment IS NOT NULL)";
 const RECORDS: &str = "SELECT d.organization, d.project_id, d.project_name, coalesce(d.pipeline, r.pipeline, 0), d.run, \
                          d.stage, d.attempt, d.result, d.finished, r.commit_id, r.branch, r.repository, \
                          r.requested_for, r.folder, d.project_id, d.environment \
@@ -275,13 +285,15 @@ impl<'c> Reading<'c> {
             environments: HashMap::new(),
             lines: HashMap::new(),
             recorded: HashSet::new(),
+            approved: BTreeMap::new(),
             found: Material::default(),
         }
     }
 
-    fn read(mut self) -> rusqlite::Result<Material> {
+    fn read(&mut self) -> rusqlite::Result<()> {
         self.names()?;
         let stages = self.stages_of_records()?;
+        self.approved = self.stages_of_approvals()?;
         self.records(&stages)?;
         self.stages(&stages)?;
         self.releases()?;
@@ -291,8 +303,7 @@ impl<'c> Reading<'c> {
         self.code()?;
         self.incidents()?;
         self.told_incidents()?;
-        self.gaps()?;
-        Ok(self.found)
+        self.gaps()
     }
 
     /// The text, shared.
@@ -370,6 +381,24 @@ impl<'c> Reading<'c> {
         Ok(found)
     }
 
+    /// By leaps, too.
+    fn stages_of_approvals(&self) -> rusqlite::Result<BTreeMap<Name, bool>> {
+        let ask = "SELECT stage, environment FROM approvals WHERE environment IS NOT NULL AND (stage, environment) > (?, ?) \
+                   ORDER BY stage, environment LIMIT 1";
+        let mut ask = self.c.prepare_cached(ask)?;
+        let mut found: BTreeMap<Name, bool> = BTreeMap::new();
+        let mut last = <(String, String)>::default();
+        for _ in 0..MOST_NAMES {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let Some(next) = ask.query_row(params![last.0, last.1], read).optional()? else { break };
+            last = next;
+            let place = self.terms.environment(&last.1);
+            let is_wanted = place.is_some_and(|place| place.is_wanted(self.environment));
+            *found.entry(last.0.as_str().into()).or_default() |= is_wanted;
+        }
+        Ok(found)
+    }
+
     fn wanted(&self, alias: &str) -> Conditions {
         let mut wanted = Conditions::default();
         wanted.add_scope(self.scope, alias);
@@ -440,18 +469,20 @@ impl<'c> Reading<'c> {
     fn stages(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
         let known = self.stages_of_wanted(of_records);
         for name in self.stage_names()? {
-            if !known.contains(&name) && !self.terms.may_deploy(&name, self.environment) {
+            let is_approved = self.approved.get(&name).is_some_and(|is_wanted| *is_wanted);
+            if !known.contains(&name) && !is_approved && !self.terms.may_deploy(&name, self.environment) {
                 continue;
             }
             let mut wanted = self.wanted("r");
             wanted.add("s.name = ?", [Value::Text(name.to_string())]);
             wanted.add("s.finished >= ? AND s.finished < ?", self.times());
-            let ask = format!("{STAGES} {}{}", project_of("r"), wanted.text());
-            self.each(&ask, wanted.values, |this, row| {
-                let finish = this.finish(row)?;
-                this.take_stage(finish, of_records);
-                Ok(())
-            })?;
+            let ask = format!(
+                "SELECT {OF_STAGES}, {} FROM stages s JOIN runs r ON r.id = s.run {}{}",
+                self.approved(&name),
+                project_of("r"),
+                wanted.text()
+            );
+            self.each(&ask, wanted.values, |this, row| this.take_stage(row, of_records))?;
         }
         Ok(())
     }
@@ -475,11 +506,22 @@ impl<'c> Reading<'c> {
         Ok(names)
     }
 
-    /// Where a record tells of the attempt, that was all. Else what other records tell of the stage comes before its name.
-    fn take_stage(&mut self, finish: Finish, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) {
+    /// The environments whose approval a stage of this name waited for, as a column. Of most names nobody has to look.
+    fn approved(&self, stage: &Name) -> &'static str {
+        if self.approved.contains_key(stage) { APPROVED } else { "NULL" }
+    }
+
+    /// Where a record tells of the attempt, that was all. Else what other records tell of the stage comes before what its
+    /// approvals tell, and these before its name.
+    fn take_stage(
+        &mut self,
+        row: &Row<'_>,
+        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
+    ) -> rusqlite::Result<()> {
+        let finish = self.finish(row)?;
         let attempt = (finish.organization.clone(), finish.run, finish.stage.clone(), finish.attempt);
         if self.recorded.contains(&attempt) {
-            return;
+            return Ok(());
         }
         let of_stage = (finish.organization.clone(), finish.pipeline, finish.stage.clone());
         if let Some(environments) = of_records.get(&of_stage) {
@@ -488,12 +530,23 @@ impl<'c> Reading<'c> {
                     self.take(finish.clone(), Source::Pipeline, Known::Stage, &place);
                 }
             }
-            return;
+            return Ok(());
+        }
+        let approved: Vec<String> =
+            row.get_ref(14)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        for environment in &approved {
+            if let Some(place) = self.terms.environment(environment) {
+                self.take(finish.clone(), Source::Pipeline, Known::Approval, &place);
+            }
+        }
+        if !approved.is_empty() {
+            return Ok(());
         }
         let pipeline = self.pipelines.get(&(finish.organization.clone(), finish.pipeline)).cloned();
         if let Some(place) = self.terms.stage(pipeline.as_deref(), &finish.stage) {
             self.take(finish, Source::Pipeline, Known::Pattern, &place);
         }
+        Ok(())
     }
 
     fn releases(&mut self) -> rusqlite::Result<()> {
@@ -579,6 +632,7 @@ impl<'c> Reading<'c> {
             requested_for: finish.requested_for,
             is_fix: false,
             brought: Vec::new(),
+            built: Vec::new(),
         });
     }
 
@@ -672,12 +726,12 @@ impl<'c> Reading<'c> {
         of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
     ) -> rusqlite::Result<()> {
         let ask = format!(
-            "SELECT * FROM (SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, \
-               s.result, s.finished AS ended, r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
+            "SELECT * FROM (SELECT {OF_STAGES}, {} \
              FROM (SELECT * FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
                    ORDER BY run DESC LIMIT {MOST_BEFORE}) r CROSS JOIN stages s ON s.run = r.id AND s.name = ? \
              WHERE +s.finished < ? AND s.result IN ('succeeded', 'partiallySucceeded') \
-             ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT 1"
+             ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT 1",
+            self.approved(stage)
         );
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(-1));
         let values = vec![
@@ -687,11 +741,7 @@ impl<'c> Reading<'c> {
             Value::Text(stage.to_string()),
             Value::Integer(self.since.ticks()),
         ];
-        self.each(&ask, values, |this, row| {
-            let finish = this.finish(row)?;
-            this.take_stage(finish, of_records);
-            Ok(())
-        })
+        self.each(&ask, values, |this, row| this.take_stage(row, of_records))
     }
 
     /// Pushes to the branches that were deployed, and the pull requests that these merged.
@@ -809,7 +859,7 @@ impl<'c> Reading<'c> {
 
     /// Work items of the types that are configured, and those with tags that are.
     fn incidents(&mut self) -> rusqlite::Result<()> {
-        let types = self.types()?;
+        let types = incidents::types(self.c, self.terms)?;
         for kind in &types {
             self.found.tells_incidents = true;
             self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
@@ -845,7 +895,7 @@ impl<'c> Reading<'c> {
                 project: this.maybe(row, 1)?,
                 id: format!("work item {id}").into(),
                 opened: Time::from_ticks(row.get(3)?),
-                resolved: this.resolved(&states),
+                resolved: this.terms.resolved_since(&states).filter(|since| *since < this.span.until),
                 run: None,
                 pipeline: None,
                 environment: None,
@@ -854,25 +904,6 @@ impl<'c> Reading<'c> {
             this.found.incidents.push(incident);
             Ok(())
         })
-    }
-
-    /// Types of work items that are incidents.
-    fn types(&self) -> rusqlite::Result<Vec<String>> {
-        let ask = "SELECT type FROM work_items WHERE type > ? ORDER BY type LIMIT 1";
-        let mut ask = self.c.prepare_cached(ask)?;
-        let (mut last, mut found) = (String::new(), Vec::new());
-        for _ in 0..MOST_NAMES {
-            let Some(next) = ask.query_row([&last], |row| row.get::<_, String>(0)).optional()? else { break };
-            found.extend(self.terms.is_incident(&next).then(|| next.clone()));
-            last = next;
-        }
-        Ok(found)
-    }
-
-    /// Since when it is in a state that says so, if it still is.
-    fn resolved(&self, states: &[(String, Option<i64>)]) -> Option<Time> {
-        let over = states.iter().rev().take_while(|(state, _)| self.terms.is_resolved(state));
-        over.last().and_then(|(_, since)| since.map(Time::from_ticks)).filter(|since| *since < self.span.until)
     }
 
     fn gaps(&mut self) -> rusqlite::Result<()> {

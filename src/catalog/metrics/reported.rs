@@ -209,6 +209,7 @@ impl Reading<'_> {
             requested_for: None,
             is_fix: told.is_fix,
             brought: told.commits,
+            built: Vec::new(),
         });
     }
 

@@ -1,8 +1,9 @@
 //! Which commits a deployment brought.
 //!
 //! Told by the pushes: each says from which commit to which a branch was moved, so they make a chain. From the commit that
-//! was deployed it is followed back to the one that was deployed before. Where a link is missing nobody knows, and nothing
-//! is guessed from times: a push that got lost would look like none.
+//! was deployed it is followed back to the one that was deployed before. Where a link is missing, what the runs since then
+//! say that they built stands for it, and is told apart: one of those runs may not have been asked. Where nobody asked,
+//! nobody knows, and nothing is guessed from times: a push that got lost would look like none.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -13,9 +14,22 @@ use super::material::{Deployed, Material, Name, Update};
 pub enum Changes {
     /// Nothing is known to have been there before.
     First,
-    /// Pushes are missing, or the commit.
+    /// Pushes are missing, or the commit, and nobody asked what was built.
     Unknown,
+    /// Pushes are missing; these were built since the deployment before.
+    Likely(Vec<Change>),
     Known(Vec<Change>),
+}
+
+impl Changes {
+    /// `None` where they are not known.
+    #[must_use]
+    pub fn commits(&self) -> Option<&[Change]> {
+        match self {
+            Self::Known(commits) | Self::Likely(commits) => Some(commits),
+            Self::First | Self::Unknown => None,
+        }
+    }
 }
 
 /// One commit.

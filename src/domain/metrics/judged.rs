@@ -12,6 +12,8 @@ use crate::domain::Time;
 pub struct Judged {
     /// Index into [`Material::deployments`].
     pub deployment: usize,
+    /// The successful one that was there before; only of one that succeeded.
+    pub replaces: Option<usize>,
     /// It brought back an older commit than was there.
     pub rolls_back: bool,
     /// One of these rolled it back.
@@ -76,6 +78,7 @@ impl<'m> Judge<'m> {
     fn new(material: &'m Material, terms: &'m Terms) -> Self {
         let blank = |deployment| Judged {
             deployment,
+            replaces: None,
             rolls_back: false,
             rolled_back_by: None,
             incidents: Vec::new(),
@@ -125,7 +128,9 @@ impl<'m> Judge<'m> {
             let before = current.and_then(|at| self.deployed(at));
             let back = before.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
             let changes = self.changes(deployed, before, back);
-            self.set(*at, |judged| (judged.rolls_back, judged.changes) = (back, Some(changes)));
+            self.set(*at, |judged| {
+                (judged.replaces, judged.rolls_back, judged.changes) = (current, back, Some(changes));
+            });
             if let Some(replaced) = current.filter(|_| back) {
                 self.set(replaced, |judged| judged.rolled_back_by = Some(*at));
             }
@@ -175,13 +180,20 @@ impl<'m> Judge<'m> {
             return Changes::Known(self.chains.commits(deployed, &deployed.brought));
         }
         let Some(before) = before else { return Changes::First };
-        let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return Changes::Unknown };
+        let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return self.built(deployed) };
         if commit == old {
             return Changes::Known(Vec::new());
         }
         match self.chains.between(deployed, old, commit) {
             Some(way) => Changes::Known(self.chains.commits_of(deployed, &way)),
-            None => Changes::Unknown,
+            None => self.built(deployed),
+        }
+    }
+
+    fn built(&self, deployed: &Deployed) -> Changes {
+        match deployed.built.is_empty() {
+            true => Changes::Unknown,
+            false => Changes::Likely(self.chains.commits(deployed, &deployed.built)),
         }
     }
 
@@ -224,7 +236,7 @@ impl<'m> Judge<'m> {
 
     fn is_fix(&self, deployed: &Deployed, changes: Option<&Changes>) -> bool {
         let names = |text: &Option<Name>| text.as_deref().is_some_and(|text| self.terms.names_fix(text));
-        let Some(Changes::Known(changes)) = changes else { return deployed.is_fix || names(&deployed.branch) };
+        let changes = changes.and_then(Changes::commits).unwrap_or_default();
         let requests = changes.iter().filter_map(|change| self.material.requests.get(change.request?));
         deployed.is_fix
             || names(&deployed.branch)

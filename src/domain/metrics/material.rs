@@ -71,6 +71,8 @@ pub enum Known {
     Record,
     /// Other attempts of the stage left records: likely.
     Stage,
+    /// An approval that the stage waited for guards the environment: likely.
+    Approval,
     /// Its name says so, or the configuration.
     Pattern,
 }
@@ -97,6 +99,8 @@ pub struct Deployed {
     pub is_fix: bool,
     /// The commits that it brought, where who told of it says so; else pushes tell.
     pub brought: Vec<Name>,
+    /// The commits that the runs since the one before it built, as far as anybody asked.
+    pub built: Vec<Name>,
 }
 
 impl Deployed {

@@ -148,7 +148,7 @@ impl Recovery {
 #[serde(rename_all = "camelCase")]
 pub struct Coverage {
     pub deployments: u64,
-    /// Known by a deployment record, by other records of the stage, and by name.
+    /// Known by a deployment record, by other records of the stage or the environment of its approval, and by name.
     pub certain: u64,
     pub likely: u64,
     pub by_pattern: u64,
@@ -156,6 +156,8 @@ pub struct Coverage {
     pub partially_succeeded: u64,
     pub first_on_record: u64,
     pub commits_unknown: u64,
+    /// Their pushes are not known: what was built since the deployment before stands for them.
+    pub commits_likely: u64,
     pub commits: u64,
     /// They are in no lead time, and so are those that were made after they were deployed.
     pub commits_without_time: u64,
@@ -195,7 +197,7 @@ pub struct Work {
     pub recovery_seconds: Option<i64>,
     /// The run that was its recovery.
     pub recovered_by_run: Option<u64>,
-    /// `known`, `unknown`, `first`; null for one that failed.
+    /// `known`, `likely` (what was built since the one before), `unknown`, `first`; null for one that failed.
     #[schema(value_type = Option<String>)]
     pub commits_are: Option<&'static str>,
     pub commits: Vec<CommitWork>,
@@ -274,6 +276,7 @@ impl Selection<'_> {
             commits_are: judged.changes.as_ref().map(|changes| match changes {
                 Changes::First => "first",
                 Changes::Unknown => "unknown",
+                Changes::Likely(_) => "likely",
                 Changes::Known(_) => "known",
             }),
             commits,

@@ -214,11 +214,12 @@ impl<'m> Selection<'m> {
         Coverage {
             deployments: count(all.len()),
             certain: known(Known::Record),
-            likely: known(Known::Stage),
+            likely: known(Known::Stage) + known(Known::Approval),
             by_pattern: known(Known::Pattern),
             partially_succeeded: of(&|(deployed, _)| deployed.ending == Ending::PartiallySucceeded),
             first_on_record: changes(|changes| matches!(changes, Changes::First)),
             commits_unknown: changes(|changes| matches!(changes, Changes::Unknown)),
+            commits_likely: changes(|changes| matches!(changes, Changes::Likely(_))),
             commits: count(leads.len()),
             commits_without_time: count(leads.iter().filter(|lead| lead.total.is_none()).count()),
             commits_from_the_future: count(
@@ -244,7 +245,7 @@ fn leads<'m>(material: &'m Material, chosen: &[(&'m Deployed, &'m Judged)]) -> V
     let mut seen = HashSet::new();
     let mut leads = Vec::new();
     for (deployed, judged) in chosen {
-        let Some(Changes::Known(changes)) = &judged.changes else { continue };
+        let Some(changes) = judged.changes.as_ref().and_then(Changes::commits) else { continue };
         let organization = material.lines.get(deployed.line).map(|line| &*line.organization);
         for change in changes {
             if seen.insert((organization, &*change.commit)) {

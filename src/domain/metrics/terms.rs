@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::environment::EnvironmentRule;
 use super::material::Ending;
-use crate::domain::{Outcome, Pattern};
+use crate::domain::{Outcome, Pattern, Time};
 
 /// What counts as what: by configuration, since the service does not know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,5 +91,13 @@ impl Terms {
     #[must_use]
     pub fn is_resolved(&self, state: &str) -> bool {
         self.resolved.iter().any(|pattern| pattern.matches(state))
+    }
+
+    /// Since when a work item is in a state that says so, if it still is. `states` are all of its states, the first first,
+    /// each with the ticks at which it came.
+    #[must_use]
+    pub fn resolved_since(&self, states: &[(String, Option<i64>)]) -> Option<Time> {
+        let over = states.iter().rev().take_while(|(state, _)| self.is_resolved(state));
+        over.last().and_then(|(_, since)| since.map(Time::from_ticks))
     }
 }

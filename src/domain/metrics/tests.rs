@@ -45,6 +45,7 @@ fn deployed((run, commit, hour): (u64, &str, i64), ending: Ending) -> Deployed {
         requested_for: None,
         is_fix: false,
         brought: Vec::new(),
+        built: Vec::new(),
     }
 }
 
@@ -335,6 +336,37 @@ fn nothing_deployed_ever_is_no_zero() {
     let report = report_of(&material(vec![good(1, "a", -50)]), weeks(1)).numbers;
     assert_eq!(report.deployment_frequency.deployments, Figure::known(0), "it is one where something was, before");
     assert_eq!(report.change_fail_rate.rate, Figure::unknown(Unknown::NoDeployments));
+}
+
+#[test]
+fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
+    let built = |built: &[&str], of: Deployed| Deployed { built: built.iter().map(|one| name(one)).collect(), ..of };
+    let mut of = material(vec![
+        built(&["a"], good(1, "a", 1)),
+        built(&["c", "squash"], good(2, "squash", 50)),
+        built(&["x"], good(3, "e", 60)),
+    ]);
+    of.updates = vec![push("squash", "e")];
+    of.requests = vec![MergedRequest {
+        organization: name("fabrikam"),
+        number: 88,
+        title: None,
+        source: None,
+        created: None,
+        approved: None,
+        merge: name("squash"),
+        commits: vec![name("p"), name("q")],
+    }];
+    of.commits = [("c", 40), ("p", 46), ("q", 48), ("e", 59), ("x", 59)].map(|(id, hour)| (name(id), at(hour))).into();
+    let report = report_of(&of, weeks(1));
+    let coverage = report.coverage;
+    assert_eq!((coverage.first_on_record, coverage.commits_likely, coverage.commits_unknown), (1, 1, 0));
+    let work = work_of(&of);
+    assert_eq!([0, 1, 2].map(|nth: usize| work[nth].commits_are), [Some("first"), Some("likely"), Some("known")]);
+    let commits: Vec<_> = work[1].commits.iter().map(|one| one.commit.as_str()).collect();
+    assert_eq!(commits, ["c", "p", "q"], "in place of a squash stand those that were squashed");
+    assert_eq!(work[2].commits[0].commit, "e", "pushes tell for certain");
+    assert_eq!(report.numbers.change_lead_time.total.count, 4);
 }
 
 #[test]

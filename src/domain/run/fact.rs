@@ -46,6 +46,9 @@ pub struct RunFact {
     pub consumed: Vec<Consumed>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<UsedImage>,
+    /// What its approval guards. Few facts have any, and facts are moved about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guarded: Option<Box<Guarded>>,
 }
 
 impl RunFact {
@@ -64,6 +67,7 @@ impl RunFact {
             failure: None,
             consumed: Vec::new(),
             images: Vec::new(),
+            guarded: None,
         }
     }
 
@@ -113,6 +117,14 @@ pub struct UsedImage {
     pub alias: String,
     /// As `registry/name:tag`.
     pub image: String,
+}
+
+/// The environment that an approval guards: the stage that waits for it goes there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Guarded {
+    /// The approval's id.
+    pub approval: String,
+    pub environment: String,
 }
 
 /// What is said of one attempt of a stage.

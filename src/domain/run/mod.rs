@@ -20,8 +20,8 @@ mod tests;
 pub(crate) use attempts::Attempts;
 pub use claims::Statement;
 pub use fact::{
-    ApprovalSaid, ApprovalStatement, Consumed, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES, RunFact,
-    StageSaid, UsedImage,
+    ApprovalSaid, ApprovalStatement, Consumed, Guarded, JobSaid, MOST_APPROVERS, MOST_RESOURCE_NAME, MOST_RESOURCES,
+    RunFact, StageSaid, UsedImage,
 };
 pub use failure::{Failure, ShownFailure};
 pub use origin::{ShownOrigin, ShownTrigger};

@@ -25,6 +25,10 @@ impl<T: Clone> Resources<T> {
         Self(resources.iter().map(entry).collect())
     }
 
+    pub(super) fn named(&self, alias: &str) -> Option<&T> {
+        self.0.get(alias).map(|Said(_, resource)| resource)
+    }
+
     fn shown(&self) -> impl Iterator<Item = T> {
         self.0.values().map(|Said(_, resource)| resource.clone())
     }

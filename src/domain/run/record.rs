@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::attempts::Attempts;
 use super::claims::Claims;
-use super::fact::{ApprovalStatement, Consumed, MOST_APPROVERS, RunFact, UsedImage};
+use super::fact::{ApprovalStatement, Consumed, Guarded, MOST_APPROVERS, RunFact, UsedImage};
 use super::failure::Failure;
 use super::origin::Resources;
 use super::room::{self, Part, Room, Weigh};
@@ -55,6 +55,8 @@ pub struct RunRecord {
     pub(super) consumed: Option<Box<Resources<Consumed>>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) images: Option<Box<Resources<UsedImage>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) guarded: Option<Box<Resources<Guarded>>>,
     #[serde(flatten)]
     unknown: BTreeMap<String, serde_json::Value>,
 }
@@ -145,6 +147,7 @@ impl RunRecord {
             failure: None,
             consumed: None,
             images: None,
+            guarded: None,
             unknown: BTreeMap::new(),
         }
     }
@@ -200,6 +203,10 @@ impl RunRecord {
         if !fact.images.is_empty() {
             self.images.get_or_insert_default().absorb(Resources::of(fact.said, &fact.images, |used| &used.alias));
         }
+        if let Some(guarded) = fact.guarded.as_deref() {
+            let said = Resources::of(fact.said, std::slice::from_ref(guarded), |guarded| &guarded.approval);
+            self.guarded.get_or_insert_default().absorb(said);
+        }
     }
 
     /// Most events repeat the labels: the text is copied only where it wins.
@@ -237,6 +244,10 @@ impl Join for RunRecord {
             })
             .or(match other.images {
                 Some(images) => self.images.get_or_insert_default().join(*images),
+                None => Change::Unchanged,
+            })
+            .or(match other.guarded {
+                Some(guarded) => self.guarded.get_or_insert_default().join(*guarded),
                 None => Change::Unchanged,
             })
             .or(self.unknown.join(other.unknown))

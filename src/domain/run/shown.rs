@@ -79,6 +79,8 @@ pub struct ShownApproval {
     /// When it left `pending`; `None` while it has not.
     pub decided: Option<Time>,
     pub approvers: Vec<String>,
+    /// The one that it guards, where that was told. Never of releases: there it is the stage.
+    pub environment: Option<String>,
 }
 
 impl RunRecord {
@@ -97,7 +99,7 @@ impl RunRecord {
         let verdict = self.verdict(&stages);
         let failure = self.shown_failure(&verdict);
         let is_over = verdict.state.as_ref().is_some_and(State::is_terminal);
-        let approvals = shown_approvals(&self.approvals, is_over);
+        let approvals = self.shown_approvals(is_over);
         let label = |label: Label| self.labels.get(&label).map(|Said(_, text)| text.clone());
         ShownRun {
             key: self.key().clone(),
@@ -124,6 +126,15 @@ impl RunRecord {
             pool: label(Label::Pool),
             origin: self.shown_origin(),
         }
+    }
+
+    fn shown_approvals(&self, is_over: bool) -> Vec<ShownApproval> {
+        let mut approvals = shown_approvals(&self.approvals, is_over);
+        for approval in &mut approvals {
+            let guarded = self.guarded.as_deref().and_then(|guarded| guarded.named(&approval.id));
+            approval.environment = guarded.map(|guarded| guarded.environment.clone());
+        }
+        approvals
     }
 
     pub(crate) fn columns(&self) -> Columns {
@@ -238,6 +249,7 @@ fn approval(id: &str, said: &Approval) -> Option<ShownApproval> {
         requested: all().filter_map(|says| says.requested).min(),
         decided: latest.changed.filter(|_| **status != ApprovalStatus::Pending),
         approvers: all().map(|says| &says.approvers).find(|names| !names.is_empty()).cloned().unwrap_or_default(),
+        environment: None,
     })
 }
 

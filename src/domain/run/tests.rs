@@ -404,6 +404,8 @@ fn approval(said: f64, status: ApprovalStatus) -> RunFact {
             approvers: if pending { vec!["Ada".to_owned()] } else { Vec::new() },
         },
     });
+    let environment = "live".to_owned();
+    fact.guarded = pending.then(|| Box::new(Guarded { approval: "a".to_owned(), environment }));
     fact
 }
 
@@ -424,6 +426,7 @@ fn approvals_in_any_order() {
                 requested: Some(at(5.0)),
                 decided: Some(at(decided)),
                 approvers: vec!["Ada".to_owned()],
+                environment: Some("live".to_owned()),
             }]
         );
     }

@@ -11,6 +11,7 @@ mod deployments;
 mod environments;
 mod fresh;
 mod gaps;
+mod incidents;
 mod metrics;
 mod one;
 mod openapi;
@@ -79,6 +80,7 @@ fn documented() -> OpenApiRouter<Readers> {
         .routes(routes!(changes::work_item))
         .routes(routes!(metrics::show))
         .routes(routes!(metrics::flow))
+        .routes(routes!(incidents::list))
         .routes(routes!(gaps::list))
         .routes(routes!(gaps::hooks))
         .routes(routes!(dead_letters::list))

@@ -7,9 +7,9 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::html::{Badge, When, branch, named, query, said, short};
+use super::html::{Badge, When, branch, named, query, said, short, web};
 use super::page;
-use crate::catalog::{Delivery, DeliveryQuestion};
+use crate::catalog::{Delivery, DeliveryQuestion, Incident, IncidentFilter};
 use crate::domain::metrics::{
     Bucket, Coverage, Figure, FlowReport, Group, GroupFlow, Level, Period, Source, Terms, Wanted, Window, Work, Zone,
 };
@@ -23,6 +23,8 @@ use crate::view::{
 const TOP: usize = 100;
 /// Commits that are named of each.
 const COMMITS: usize = 5;
+/// Incidents in their table.
+const INCIDENTS: u32 = 20;
 /// Pipelines in the table of how they run.
 const PIPELINES: usize = 20;
 const DAY: u64 = 24 * 3_600;
@@ -59,7 +61,18 @@ struct Page {
     work: Vec<WorkRow>,
     total: usize,
     json: String,
+    incidents: Vec<IncidentRow>,
     flow: Flowing,
+}
+
+/// One that began in this time, whatever it is linked to.
+struct IncidentRow {
+    id: String,
+    href: Option<String>,
+    title: String,
+    badge: Badge,
+    opened: Option<When>,
+    resolved: Option<When>,
 }
 
 /// How the pipelines run, whatever the environment.
@@ -141,10 +154,17 @@ pub(super) async fn show(
     let (days, by) = (days(asked.days.as_deref()), by(asked.by.as_deref()));
     let question = question(&reader, &measures, &asked, (days.1, by.1));
     let delivery = reader.catalog.delivery(&question).await?;
+    let incidents = IncidentFilter {
+        project: asked.project.clone(),
+        since: Some(question.window.from),
+        top: Some(INCIDENTS),
+        ..IncidentFilter::default()
+    };
+    let incidents = reader.catalog.incidents(&incidents, &question.terms).await?;
     let flow = reader.catalog.flow(&DeliveryQuestion { group: Some(Group::Pipeline), ..question }).await?;
     let json = api(&asked, days.0, by.0);
     let frame = Frame::of(&reader, "/dora").await?;
-    page(&shown(frame, &asked, (days.0, by.0), (&delivery, &flow), json))
+    page(&shown(frame, &asked, (days.0, by.0), (&delivery, &flow, &incidents), json))
 }
 
 fn days(asked: Option<&str>) -> (&'static str, u64) {
@@ -207,7 +227,7 @@ fn shown(
     frame: Frame,
     asked: &Asked,
     (days, by): (&str, &str),
-    (delivery, flow): (&Delivery, &FlowReport),
+    (delivery, flow, incidents): (&Delivery, &FlowReport, &[Incident]),
     json: String,
 ) -> Page {
     let report = &delivery.report;
@@ -236,7 +256,26 @@ fn shown(
         total: work.len(),
         work: work.iter().rev().take(TOP).map(work_row).collect(),
         json,
+        incidents: incidents.iter().map(incident_row).collect(),
         flow: flowing(flow),
+    }
+}
+
+fn incident_row(of: &Incident) -> IncidentRow {
+    let is_work_item = of.source == "workItem";
+    IncidentRow {
+        id: if is_work_item { format!("work item {}", of.id) } else { of.id.clone() },
+        href: match is_work_item {
+            true => Some(format!("/work-items/{}", of.id)),
+            false => web(of.url.as_deref()).map(str::to_owned),
+        },
+        title: of.title.clone().unwrap_or_default(),
+        badge: match of.resolved_at {
+            Some(_) => Badge { kind: "good", icon: "✓", word: of.status.clone() },
+            None => Badge { kind: "bad", icon: "✕", word: of.status.clone() },
+        },
+        opened: of.opened_at.map(When::exact),
+        resolved: of.resolved_at.map(When::exact),
     }
 }
 
@@ -385,6 +424,7 @@ fn work_row(of: &Work) -> WorkRow {
         commits_are: match of.commits_are {
             Some("first") => "the first on record".to_owned(),
             Some("unknown") => "not known".to_owned(),
+            Some("likely") => "likely".to_owned(),
             Some(_) | None => String::new(),
         },
     }

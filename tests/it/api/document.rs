@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Bench;
 
 /// Every address with something to answer: the schemas must not be true of empty lists alone.
-const ASKS: [(&str, &str); 17] = [
+const ASKS: [(&str, &str); 18] = [
     ("/api/v1/runs", ""),
     ("/api/v1/runs/{id}", "110110"),
     ("/api/v1/runs/{id}", "110120"),
@@ -20,6 +20,7 @@ const ASKS: [(&str, &str); 17] = [
     ("/api/v1/commits/{sha}", "cccc"),
     ("/api/v1/pull-requests/{id}", "110114"),
     ("/api/v1/work-items/{id}", "110116"),
+    ("/api/v1/incidents", ""),
     ("/api/v1/gaps", ""),
     ("/api/v1/hooks", ""),
     ("/api/v1/dead-letters", ""),

@@ -5,6 +5,7 @@ use pipetrail::domain::chain::Chain;
 use pipetrail::domain::changes::ChangesFact;
 use pipetrail::domain::deployment::{DeploymentFact, DeploymentJobSaid};
 use pipetrail::domain::gap::GapFact;
+use pipetrail::domain::incident::IncidentFact;
 use pipetrail::domain::link::Node;
 use pipetrail::domain::owner::OwnerRule;
 use pipetrail::domain::pull_request::{CommitRole, PullRequestFact};
@@ -13,8 +14,9 @@ use pipetrail::domain::release::{ArtifactSaid, EnvironmentSaid, ReleaseFact};
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, Failure, JobSaid, RunFact, StageSaid, Statement};
 use pipetrail::domain::work_item::{Relation, WorkItemFact};
 use pipetrail::domain::{
-    ApprovalStatus, ArtifactPart, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, HookLook, Label, Outcome,
-    Pattern, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook, State, Time, WorkItemKey,
+    ApprovalStatus, ArtifactPart, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, HookLook, IncidentKey,
+    IncidentTurn, Label, Outcome, Pattern, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook, State,
+    Time, WorkItemKey,
 };
 
 use crate::support::time;
@@ -269,12 +271,22 @@ impl Side {
         vec![self.push(), Fact::PullRequest(pull_request), Fact::WorkItem(item), Fact::Changes(changes)]
     }
 
+    fn incident(self) -> Fact {
+        Fact::Incident(IncidentFact {
+            key: IncidentKey::new(ORGANIZATION, &format!("{}-1", self.word)).unwrap(),
+            said: at(30),
+            turns: vec![(at(30), IncidentTurn::Opened)],
+            labels: vec![(Label::ProjectName, self.project()), (Label::Title, self.text("is down"))],
+        })
+    }
+
     fn facts(self, other: Self) -> Vec<Fact> {
         let mut gap = GapFact::new(GapKey::new(ORGANIZATION, &self.project_id(), "build.complete"), at(0), at(5));
         gap.project_name = Some(self.project());
         gap.why = Some(GapReason::OnProbation);
         let runs = self.runs(other).into_iter().map(Fact::Run);
-        let rest = [self.deployments(), self.code(other), vec![self.release(other), Fact::Gap(gap)]].concat();
+        let rest =
+            [self.deployments(), self.code(other), vec![self.release(other), self.incident(), Fact::Gap(gap)]].concat();
         runs.chain(rest).collect()
     }
 }

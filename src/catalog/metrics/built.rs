@@ -1,0 +1,91 @@
+//! What runs built, where pushes do not tell which commits a deployment brought.
+//!
+//! Only deployments are looked up that need it: most do not, and each costs a look at the runs since the one before.
+
+use rusqlite::{Row, params};
+
+use super::Reading;
+use crate::domain::metrics::{Changes, Judged, Name, Source};
+use crate::domain::{Key, RunKey, Time};
+
+/// So many runs since the deployment before are looked at, the latest first.
+const MOST_RUNS: u32 = 500;
+
+/// A deployment, by its index, with its run and the one before it.
+struct Unconnected {
+    at: usize,
+    run: RunKey,
+    before: u64,
+    branch: Option<Name>,
+}
+
+impl Reading<'_> {
+    /// Answers whether anything was found: then all is to be judged anew.
+    pub(super) fn built(&mut self, judged: &[Judged]) -> rusqlite::Result<bool> {
+        let unconnected: Vec<_> = judged.iter().filter_map(|judged| self.unconnected(judged)).collect();
+        let mut any = false;
+        for of in unconnected {
+            let commits = self.built_since(&of)?;
+            any |= !commits.is_empty();
+            if let Some(deployed) = self.found.deployments.get_mut(of.at) {
+                deployed.built = commits;
+            }
+        }
+        Ok(any)
+    }
+
+    fn unconnected(&self, judged: &Judged) -> Option<Unconnected> {
+        let deployed = self.found.deployments.get(judged.deployment)?;
+        let line = self.found.lines.get(deployed.line).filter(|line| line.source == Source::Pipeline)?;
+        let before = self.found.deployments.get(judged.replaces?)?;
+        let run = RunKey { organization: line.organization.to_string(), pipeline: line.pipeline, run: deployed.run };
+        let is_unknown = matches!(judged.changes, Some(Changes::Unknown));
+        is_unknown.then(|| Unconnected {
+            at: judged.deployment,
+            run,
+            before: before.run,
+            branch: deployed.branch.clone(),
+        })
+    }
+
+    /// Nothing where the run itself was not asked: what others built says little of it.
+    fn built_since(&mut self, of: &Unconnected) -> rusqlite::Result<Vec<Name>> {
+        let mut commits = self.built_by(of.run.clone())?;
+        if commits.is_empty() {
+            return Ok(commits);
+        }
+        for run in self.runs_between(of)? {
+            commits.extend(self.built_by(RunKey { run, ..of.run.clone() })?);
+        }
+        commits.sort_unstable();
+        commits.dedup();
+        Ok(commits)
+    }
+
+    /// Of the same branch: each says what the one before it had not.
+    fn runs_between(&self, of: &Unconnected) -> rusqlite::Result<Vec<u64>> {
+        let ask = format!(
+            "SELECT run FROM runs WHERE organization = ?1 AND pipeline = ?2 AND run > ?3 AND run < ?4 AND branch IS ?5 \
+             ORDER BY run DESC LIMIT {MOST_RUNS}"
+        );
+        let mut ask = self.c.prepare_cached(&ask)?;
+        let values = params![of.run.organization, of.run.pipeline, of.before, of.run.run, of.branch.as_deref()];
+        ask.query_map(values, |row| row.get(0))?.collect()
+    }
+
+    fn built_by(&mut self, run: RunKey) -> rusqlite::Result<Vec<Name>> {
+        let mut ask = self.c.prepare_cached("SELECT id, at FROM commits WHERE source = ?1")?;
+        let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+        let rows: rusqlite::Result<Vec<(String, Option<i64>)>> =
+            ask.query_map([Key::Changes(run).to_string()], read)?.collect();
+        let mut commits = Vec::new();
+        for (id, at) in rows? {
+            let id = self.name(&id);
+            if let Some(at) = at {
+                self.found.commits.entry(id.clone()).or_insert_with(|| Time::from_ticks(at));
+            }
+            commits.push(id);
+        }
+        Ok(commits)
+    }
+}
