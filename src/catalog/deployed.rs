@@ -27,12 +27,13 @@ const CALLED: &str = "replace(replace(replace(lower(e.name), '-', '_'), '.', '_'
 /// What brings a stage somewhere.
 const RAN: &str = "s.started IS NOT NULL AND s.result IS NOT 'skipped'";
 
-/// The columns of a deployment of the run `?2`, of the organization `?1`.
+/// The columns of a deployment of the run `?2`, of the organization `?1`. Every event of a run asks it: without its index
+/// being named, all records of the organization are looked at.
 fn of_run() -> String {
     format!(
         "SELECT d.project_id, 'pipeline', d.environment, '', coalesce(d.pipeline, -1), d.run, d.run_name, d.pipeline_name, \
            NULL, NULL, d.stage, d.attempt, d.state, d.result, d.started, d.finished, 'deploymentRecord', d.project_name \
-         FROM deployments d WHERE d.organization = ?1 AND d.run = ?2 \
+         FROM deployments d INDEXED BY deployments_run WHERE d.organization = ?1 AND d.run = ?2 \
          UNION ALL \
          SELECT k.project_id, 'pipeline', k.environment, '', r.pipeline, r.run, r.name, NULL, NULL, NULL, s.name, \
            s.attempt, s.state, s.result, s.started, s.finished, 'stageOfRecords', r.project_name \
