@@ -1,7 +1,8 @@
 //! What tells whose pipeline it is.
 //!
 //! A run tells its folder and its repository only when its build is told of, so that a live one is known by those of the
-//! pipeline: of its latest run that told the folder, and the repository that most of its latest runs built.
+//! pipeline: the folder that the latest of its runs told, and the repository that most of them built. A hundred of them
+//! are looked at.
 
 use super::dashboard::Recent;
 use super::rows::{Deployment, GivenApproval, Pipeline, PipelineName, Run, RunDetail};
@@ -10,8 +11,9 @@ use crate::domain::owner::Owned;
 /// The folder of the pipeline of these rows.
 pub(super) fn folder_of(rows: &str) -> String {
     format!(
-        "(SELECT f.folder FROM runs f WHERE f.organization = {rows}.organization AND f.pipeline = {rows}.pipeline \
-           AND f.folder IS NOT NULL ORDER BY f.run DESC LIMIT 1)"
+        "(SELECT l.folder FROM (SELECT f.folder FROM runs f INDEXED BY runs_pipeline \
+             WHERE f.organization = {rows}.organization AND f.pipeline = {rows}.pipeline \
+             ORDER BY f.run DESC LIMIT 100) l WHERE l.folder IS NOT NULL LIMIT 1)"
     )
 }
 

@@ -33,7 +33,6 @@ CREATE INDEX runs_commit ON runs (commit_id);
 CREATE INDEX runs_live ON runs (state COLLATE NOCASE, run, organization, pipeline) WHERE state IS NOT 'completed';
 CREATE INDEX runs_troubled ON runs (result COLLATE NOCASE, run, branch, pipeline)
     WHERE result IS NOT NULL AND result <> 'succeeded';
-CREATE INDEX runs_folder ON runs (organization, pipeline, run) WHERE folder IS NOT NULL;
 -- The last runs of a pipeline on a branch: what is broken.
 CREATE INDEX runs_ended ON runs (organization, pipeline, branch, run, result) WHERE result IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, organization);
@@ -246,7 +245,6 @@ CREATE TABLE deployments (
     PRIMARY KEY (organization, project_id, environment, run, stage, attempt)
 ) WITHOUT ROWID;
 CREATE INDEX deployments_run ON deployments (organization, run);
-CREATE INDEX deployments_kind ON deployments (organization, pipeline, stage, project_id, environment);
 -- Which stages have made records, and where.
 CREATE TABLE kinds (
     organization TEXT NOT NULL,
