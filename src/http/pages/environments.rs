@@ -7,9 +7,10 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::html::{Badge, When, named, part, said, short};
+use super::html::{Badge, When, named, said, short};
 use super::links::version;
-use super::page;
+use super::out::{AdoSite, Out};
+use super::{page, paths};
 use crate::catalog::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, Passed};
 use crate::domain::Time;
 use crate::domain::owner::{Owned, Owners};
@@ -42,13 +43,15 @@ struct EnvironmentRow {
     last: Option<There>,
     live: u64,
     deployments: u64,
+    out: Out,
 }
 
 /// A version somewhere.
 struct There {
     pipeline: String,
     version: String,
-    run_id: Option<u64>,
+    href: Option<String>,
+    out: Out,
     badge: Badge,
     when: Option<When>,
     certain: bool,
@@ -62,7 +65,7 @@ pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
     page(&Page {
         frame: Frame::of(&reader, "/environments").await?,
         names: names(&environments),
-        rows: environments.iter().map(|environment| row(environment, now)).collect(),
+        rows: environments.iter().map(|environment| row(&reader.ado, environment, now)).collect(),
     })
 }
 
@@ -79,27 +82,43 @@ fn names(environments: &[Environment]) -> Vec<String> {
     names
 }
 
-fn row(environment: &Environment, now: Time) -> EnvironmentRow {
+fn row(ado: &AdoSite, environment: &Environment, now: Time) -> EnvironmentRow {
+    let (organization, project) = (environment.organization.as_str(), environment.project.as_deref());
+    let page = match (environment.id, &environment.definition) {
+        (Some(id), _) => ado.environment(organization, project, id),
+        (None, Some(definition)) => ado.definition(organization, project, definition.id),
+        (None, None) => None,
+    };
     EnvironmentRow {
         name: environment.name.clone(),
         place: format!("{}/{}", environment.organization, environment.project.as_deref().unwrap_or("?")),
         source: environment.source.clone(),
-        there: environment.current.iter().map(|deployment| there(deployment, now)).collect(),
-        last: environment.last.as_ref().map(|deployment| there(deployment, now)),
+        there: environment.current.iter().map(|deployment| there(ado, deployment, now)).collect(),
+        last: environment.last.as_ref().map(|deployment| there(ado, deployment, now)),
+        out: Out::to(page, environment.name.clone()),
         live: environment.live,
         deployments: environment.deployments,
     }
 }
 
-fn there(deployment: &Deployment, now: Time) -> There {
+fn there(ado: &AdoSite, deployment: &Deployment, now: Time) -> There {
     There {
         pipeline: pipeline(deployment),
         version: version(deployment),
-        run_id: deployment.run_id,
+        href: run_path(deployment),
+        out: out(ado, deployment),
         badge: Badge::of(deployment.state.as_deref(), deployment.result.as_deref()),
         when: at(deployment).map(|at| When::of(at, now)),
         certain: deployment.certainty == "certain",
     }
+}
+
+fn run_path(deployment: &Deployment) -> Option<String> {
+    deployment.run_id.map(|id| paths::run(&deployment.organization, id))
+}
+
+fn out(ado: &AdoSite, deployment: &Deployment) -> Out {
+    Out::to(ado.deployment(deployment), format!("{} {}", pipeline(deployment), version(deployment))).short()
 }
 
 fn at(deployment: &Deployment) -> Option<Time> {
@@ -128,6 +147,7 @@ struct Compare {
 
 struct Difference {
     pipeline: String,
+    out: Out,
     from: Option<There>,
     to: Option<There>,
     badge: Badge,
@@ -146,19 +166,31 @@ pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>)
     for beside in pairs(&environments, &from, &to) {
         let Beside { from: left, to: right } = beside;
         let commits = between(&reader, left, right).await?;
+        let organization = left.or(right).map(|either| either.organization.as_str()).unwrap_or_default();
         rows.push(Difference {
             pipeline: left.or(right).map(pipeline).unwrap_or_default(),
             badge: difference(beside),
-            from: left.map(|left| there(left, now)),
-            to: right.map(|right| there(right, now)),
-            commits: commits.into_iter().map(commit).collect(),
+            out: left.or(right).map_or_else(|| Out::to(None, ""), |either| pipeline_out(&reader.ado, either)),
+            from: left.map(|left| there(&reader.ado, left, now)),
+            to: right.map(|right| there(&reader.ado, right, now)),
+            commits: commits.into_iter().map(|passed| commit(organization, passed)).collect(),
         });
     }
     page(&Compare { frame: Frame::of(&reader, "/environments").await?, names, from, to, rows })
 }
 
-fn commit(passed: Passed) -> (String, String, String) {
-    (format!("/commits/{}", part(&passed.commit)), short(&passed.commit), passed.message.unwrap_or_default())
+/// The pipeline, or the definition of its releases.
+fn pipeline_out(ado: &AdoSite, of: &Deployment) -> Out {
+    let (organization, project) = (of.organization.as_str(), of.project.as_deref());
+    let address = of.pipeline.as_ref().and_then(|pipeline| match of.release_id {
+        Some(_) => ado.definition(organization, project, pipeline.id),
+        None => ado.pipeline(organization, project, pipeline.id),
+    });
+    Out::to(address, pipeline(of))
+}
+
+fn commit(organization: &str, passed: Passed) -> (String, String, String) {
+    (paths::commit(organization, &passed.commit), short(&passed.commit), passed.message.unwrap_or_default())
 }
 
 /// What each pipeline brought to the one and to the other, by the pipelines' names.
@@ -216,14 +248,16 @@ pub(super) struct MatrixRow {
 
 pub(super) struct Cell {
     pub(super) version: String,
-    pub(super) run_id: Option<u64>,
+    pub(super) href: Option<String>,
+    pub(super) out: Out,
+    run_id: Option<u64>,
     pub(super) age: Option<When>,
     /// Commits that the newest version in the row has, and this one does not, such as `7` or `100+`; `None` for none.
     pub(super) behind: Option<String>,
     pub(super) stale: bool,
     /// The last thing that came here failed: its run.
     pub(super) failed: Option<Badge>,
-    pub(super) failed_run: Option<u64>,
+    pub(super) failed_href: Option<String>,
     pub(super) likely: bool,
     at: Option<Time>,
     commit: Option<String>,
@@ -255,7 +289,7 @@ pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix
             cells: columns.iter().map(|_| None).collect(),
         });
         if let Some(cell) = row.cells.get_mut(column) {
-            *cell = Some(self::cell(deployment, &recent, now));
+            *cell = Some(self::cell(&reader.ado, deployment, &recent, now));
         }
     }
     rows.values_mut().for_each(|row| find_stale(row, now));
@@ -287,7 +321,7 @@ fn service(owners: &Owners, deployment: &Deployment) -> (String, Option<String>)
     }
 }
 
-fn cell(deployment: &Deployment, recent: &[Deployment], now: Time) -> Cell {
+fn cell(ado: &AdoSite, deployment: &Deployment, recent: &[Deployment], now: Time) -> Cell {
     let same = |other: &&Deployment| {
         other.environment == deployment.environment
             && other.organization == deployment.organization
@@ -299,11 +333,13 @@ fn cell(deployment: &Deployment, recent: &[Deployment], now: Time) -> Cell {
     let failed = failed.filter(|(_, badge)| badge.is_bad());
     Cell {
         version: version(deployment),
+        href: run_path(deployment),
+        out: out(ado, deployment),
         run_id: deployment.run_id,
         age: at(deployment).map(|at| When::of(at, now)),
         behind: None,
         stale: false,
-        failed_run: failed.as_ref().and_then(|(last, _)| last.run_id),
+        failed_href: failed.as_ref().and_then(|(last, _)| run_path(last)),
         failed: failed.map(|(_, badge)| badge),
         likely: deployment.certainty != "certain",
         at: at(deployment),
