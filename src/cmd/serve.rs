@@ -16,7 +16,7 @@ use super::query::model;
 use super::work::{summary, worker};
 use super::{Context, Exit, Failure, subscriptions};
 use crate::catalog::Catalog;
-use crate::http::{self, Access, Answering, Limits, Measures, Readers, Server};
+use crate::http::{self, Access, AdoSite, Answering, Limits, Measures, Readers, Server};
 use crate::ingest::{Mode, Tally, Watch};
 use crate::shutdown::Shutdown;
 use crate::sqlite::Missing;
@@ -146,6 +146,7 @@ fn routes(context: &Context, parts: &Parts, catalog: Option<Catalog>, metrics: M
         let measures = Measures { terms: Arc::new(context.config.terms.clone()), zone: context.config.zone };
         let answering = Answering { model: model(context)?, public_url: context.config.http.public_url.clone() };
         let readers = readers.layer(axum::Extension(answering));
+        let readers = readers.layer(axum::Extension(AdoSite::new(&context.config.ado.access.url)));
         router = router.merge(readers.layer(axum::Extension(measures)));
     }
     Ok(http::behind_gate(router, &access))

@@ -17,6 +17,7 @@ pub mod deployment;
 mod entries;
 pub mod erase;
 pub mod gap;
+mod hook_lag;
 mod hooks;
 pub mod incident;
 mod join;
@@ -42,6 +43,7 @@ pub mod work_item;
 pub use columns::{Cell, Columns};
 pub use commit::{Commit, ShownCommit, commit_id};
 pub use erase::Erasure;
+pub use hook_lag::{HookLag, HookLags};
 pub use hooks::{HookLook, SeenHook};
 pub use join::{Change, Join, Said};
 pub use key::{

@@ -38,6 +38,7 @@ use crate::store::Store;
 pub use access::{Access, behind_gate};
 pub use api::Answering;
 use health::Probed;
+pub use pages::AdoSite;
 pub use problem::Problem;
 use reader::{HookLooks, LetterCount};
 pub use reader::{Measures, Readers};

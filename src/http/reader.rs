@@ -8,14 +8,14 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use tokio::sync::Mutex;
 
-use super::Problem;
-use super::access::Caller;
+use super::access::{Caller, Stay};
+use super::{AdoSite, Problem};
 use crate::catalog::{Catalog, CatalogError, Pipeline};
 use crate::clock::Clock;
 use crate::domain::chain::{Chain, Chains};
 use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
-use crate::domain::{BranchPattern, HookLook, Scope, Time};
+use crate::domain::{BranchPattern, HookLag, HookLags, HookLook, Scope, Time};
 use crate::queue::{Dead, Queue};
 use crate::store::Store;
 
@@ -112,6 +112,9 @@ pub(crate) struct Reader {
     pub(crate) measures: Measures,
     pub(crate) looks: HookLooks,
     pub(crate) letters: LetterCount,
+    pub(crate) ado: AdoSite,
+    /// Of a browser's session.
+    pub(crate) stay: Option<Stay>,
 }
 
 impl<S> FromRequestParts<S> for Reader
@@ -131,7 +134,9 @@ where
         let looks = parts.extensions.get().cloned().unwrap_or_default();
         let letters = parts.extensions.get().cloned().unwrap_or_default();
         let measures = parts.extensions.get().cloned().unwrap_or_default();
-        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, measures, looks, letters })
+        let ado = parts.extensions.get().cloned().unwrap_or_default();
+        let stay = parts.extensions.get().cloned();
+        Ok(Self { caller, catalog, store, queue, clock, owners, branches, chains, measures, looks, letters, ado, stay })
     }
 }
 
@@ -168,6 +173,16 @@ impl Reader {
         let pipelines = self.catalog.pipelines(None, None).await?;
         let team = |pipeline: &Pipeline| self.owners.of(&pipeline.into())?.team;
         Ok(pipelines.iter().filter_map(team).collect())
+    }
+
+    /// How long events took to come here; `None` where none came lately, or the store does not tell. It is a number of all
+    /// projects: who may not see these is not told.
+    pub(crate) async fn hook_lags(&self) -> Option<HookLags> {
+        if self.caller.scope != Scope::All {
+            return None;
+        }
+        let note = tokio::time::timeout(PATIENCE, self.store.note(HookLag::NOTE)).await.ok()?.ok()??;
+        HookLags::read(&note, self.clock.now())
     }
 
     /// `None` where the queue does not answer.

@@ -15,6 +15,7 @@ mod decide;
 mod fold;
 mod forget;
 mod import;
+mod lag;
 mod recent;
 mod refold;
 mod tally;

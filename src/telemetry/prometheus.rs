@@ -13,6 +13,7 @@ pub const MESSAGES: &str = "pipetrail_messages_total";
 pub const RETRIED: &str = "pipetrail_messages_retried_total";
 pub const BATCH: &str = "pipetrail_batch_messages";
 pub const LAG: &str = "pipetrail_message_lag_seconds";
+pub const HOOK_LAG: &str = "pipetrail_hook_lag_seconds";
 pub const CONFLICTS: &str = "pipetrail_commit_conflicts_total";
 pub const REQUESTS: &str = "pipetrail_storage_requests_total";
 pub const ADO_REQUESTS: &str = "pipetrail_ado_requests_total";
@@ -73,6 +74,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(BATCH.to_owned()), &messages)?
         .set_buckets_for_metric(Matcher::Full(LAG.to_owned()), &seconds)?
+        .set_buckets_for_metric(Matcher::Full(HOOK_LAG.to_owned()), &seconds)?
         .set_buckets_for_metric(Matcher::Full(HTTP_SECONDS.to_owned()), &answers)
 }
 
@@ -81,6 +83,11 @@ fn describe() {
     describe_counter!(RETRIED, "Deliveries that were not their message's first.");
     describe_histogram!(BATCH, "Messages in a batch.");
     describe_histogram!(LAG, Unit::Seconds, "How long the oldest message of a batch had been on the queue.");
+    describe_histogram!(
+        HOOK_LAG,
+        Unit::Seconds,
+        "How long events took from Azure DevOps, which dates them, to the store."
+    );
     describe_counter!(
         CONFLICTS,
         "Writes of records that found another version than had been read or written before: tried again after a join."

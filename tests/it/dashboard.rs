@@ -12,11 +12,11 @@ use pipetrail::ado::{Beside, deployment_records};
 use pipetrail::catalog::{Run, RunFilter, Stage};
 use pipetrail::clock::ManualClock;
 use pipetrail::domain::owner::{OwnerRule, Owners};
-use pipetrail::domain::{Fact, HookLook, Pattern, ProjectName, Scope, SeenHook};
+use pipetrail::domain::{Fact, HookLag, HookLook, Pattern, ProjectName, Scope, SeenHook};
 use pipetrail::history::Plan;
 use pipetrail::http::access::{Caller, Rights};
 use pipetrail::http::{Limits, Readers, Server, behind_gate, readers};
-use pipetrail::ingest::Importer;
+use pipetrail::ingest::{Importer, Mode, Worker};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use serde_json::{Value, json};
@@ -24,7 +24,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use crate::api::many_runs;
-use crate::support::{Local, folder, open_access, time};
+use crate::support::{Local, decode, folder, open_access, quick, time, until};
 
 /// Markup that runs, an end of an attribute, and a mark that turns the line around.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}";
@@ -186,8 +186,13 @@ fn examples() -> Vec<Vec<u8>> {
 
 /// Three days with a few runs, some of them live at their end.
 fn history() -> Vec<Vec<u8>> {
+    history_of("fabrikam")
+}
+
+/// The same in every organization: projects, pipelines, runs and commits have the same names and numbers.
+fn history_of(organization: &str) -> Vec<Vec<u8>> {
     let (from, until) = (time("2026-03-02T00:00:00Z"), time("2026-03-04T12:00:00Z"));
-    let plan = Plan { runs_per_day: 8, ..Plan::new("fabrikam", from, until, 7) };
+    let plan = Plan { runs_per_day: 8, ..Plan::new(organization, from, until, 7) };
     plan.events().map(|event| event.body).collect()
 }
 
@@ -353,7 +358,7 @@ async fn the_search_leads_to_what_is_meant() {
         ("AB%23123", "/work-items/123"),
         ("deadbeef", "/commits/deadbeef"),
         ("1234567", "/commits/1234567"),
-        ("nightly", "/runs?pipeline=nightly%2De2e"),
+        ("nightly", "/runs?organization=fabrikam&pipeline=22"),
         ("spartan-", "/pipelines?name=spartan%2D"),
     ];
     for (text, place) in table {
@@ -427,6 +432,100 @@ async fn a_reader_of_one_project_sees_nothing_of_another() {
             assert!(!page.contains(other), "{other} on {path}: {page}");
         }
     }
+}
+
+#[tokio::test]
+async fn who_runs_it_is_told_how_late_events_come() {
+    let body = |said: &str| {
+        let plan = Plan::new("fabrikam", time("2026-03-02T00:00:00Z"), time("2026-03-03T00:00:00Z"), 7);
+        let mut event: Value = serde_json::from_slice(&plan.events().next().unwrap().body).unwrap();
+        event["createdDate"] = json!(said);
+        event.to_string().into_bytes()
+    };
+    // Noon is now.
+    let late = ["2026-03-04T11:59:57Z", "2026-03-04T11:59:56Z", "2026-03-04T11:58:00Z", "2026-02-01T00:00:00Z"];
+    let work = async |dashboard: &Dashboard| {
+        let (queue, store) = (dashboard.local.queue.clone(), dashboard.local.store.clone());
+        queue.put(late.map(body).to_vec()).await.unwrap();
+        let noon = Arc::new(ManualClock::at(time("2026-03-04T12:00:00Z")));
+        let (worker, stop) = (Worker::new(queue, store, noon, decode(), quick()), CancellationToken::new());
+        let noted = until("the lag is noted", async || {
+            dashboard.local.store.note(HookLag::NOTE).await.unwrap().is_some_and(|note| note.contains("120000"))
+        });
+        let working = async {
+            noted.await;
+            stop.cancel();
+        };
+        let (worked, ()) = tokio::join!(worker.run(Mode::Forever, stop.clone()), working);
+        worked.unwrap();
+    };
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    assert!(dashboard.page("/hooks").await.contains("From Azure DevOps to the store: unknown"));
+    work(&dashboard).await;
+    let says = "5s in the median, 2m 0s at worst, of 3 events within the last hour.";
+    for path in ["/", "/hooks"] {
+        let page = dashboard.page(path).await;
+        assert!(page.contains(says), "{path}: {page}");
+    }
+    let scope = Scope::Only(vec!["fabrikam/Spartan".parse().unwrap()]);
+    let cut = Dashboard::over(Vec::new(), Caller { rights: Rights::Admin, scope, name: None }).await;
+    work(&cut).await;
+    for path in ["/", "/hooks"] {
+        assert!(!cut.page(path).await.contains("From Azure DevOps to the store"), "it is a number of all projects");
+    }
+}
+
+#[tokio::test]
+async fn every_link_leads_into_its_own_organization() {
+    let bodies = [history_of("fabrikam"), history_of("contoso")].concat();
+    let dashboard = Dashboard::over(bodies, Caller::on_loopback()).await;
+    let pages = dashboard.crawl(300).await;
+    assert!(pages.len() > 100);
+    let of =
+        |path: &str| ["fabrikam", "contoso"].into_iter().find(|name| path.contains(&format!("organization={name}")));
+    let is_thing =
+        |href: &str| ["/runs/", "/commits/", "/pull-requests/", "/work-items/"].iter().any(|one| href.starts_with(one));
+    for (path, page) in &pages {
+        assert!(!page.contains("there are several"), "{path}");
+        for href in hrefs(page).filter(|href| is_thing(href)) {
+            assert!(of(&href).is_some(), "{href} on {path}");
+        }
+        let Some(own) = of(path).filter(|_| is_thing(path)) else { continue };
+        for href in hrefs(page).filter(|href| is_thing(href)) {
+            assert_eq!(of(&href), Some(own), "{href} on {path}");
+        }
+        let outside = hrefs(page).filter(|href| href.starts_with("https://dev.azure.com/"));
+        outside
+            .for_each(|href| assert!(href.starts_with(&format!("https://dev.azure.com/{own}/")), "{href} on {path}"));
+    }
+    let things = |name: &str| pages.iter().filter(|(path, _)| is_thing(path) && of(path) == Some(name)).count();
+    assert!(things("fabrikam") > 20 && things("contoso") > 20);
+}
+
+#[tokio::test]
+async fn every_row_opens_its_page_in_azure_devops() {
+    let dashboard = Dashboard::over(history(), Caller::on_loopback()).await;
+    dashboard.look(&look("Spartan", Some("missing"))).await;
+    let rows = |page: &str, list: &str, row: &str| {
+        let lists = page.split(list).skip(1).filter_map(|rest| rest.split("</ul>").next()?.split("</tbody>").next());
+        lists.flat_map(|list| list.split(row).skip(1).map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let is_open = |row: &str| {
+        row.contains("<a class=\"out\" href=\"https://dev.azure.com/fabrikam/") && row.contains("rel=\"noopener")
+    };
+    for path in
+        ["/runs", "/pipelines", "/environments", "/environments/compare?from=staging&to=production", "/hooks", "/dora"]
+    {
+        let page = dashboard.page(path).await;
+        let table = page.split("What stands behind them").last().unwrap();
+        let rows = rows(table, "<tbody>", "<tr>");
+        assert!(!rows.is_empty(), "{path}");
+        rows.iter().for_each(|row| assert!(is_open(row), "{path}: {row}"));
+    }
+    let page = dashboard.page("/").await;
+    let rows = rows(&page, "<ul class=\"items\">", "<li>");
+    assert!(rows.len() > 8);
+    rows.iter().for_each(|row| assert!(is_open(row), "{row}"));
 }
 
 /// What must not be changed for the event to be what it is.

@@ -68,7 +68,6 @@ pub(super) async fn listen(
     reader: Reader,
     Extension(room): Extension<Room>,
     stop: Option<Extension<CancellationToken>>,
-    stay: Option<Extension<Stay>>,
     headers: HeaderMap,
     Asked(Nothing {}): Asked<Nothing>,
 ) -> Result<Response, Problem> {
@@ -86,7 +85,7 @@ pub(super) async fn listen(
         ready,
         is_over: false,
         stop,
-        stay: stay.map(|Extension(stay)| stay),
+        stay: reader.stay,
         catalog: reader.catalog,
         store: reader.store,
         _open: Open::new(permit),

@@ -11,8 +11,9 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::frame::Frame;
-use super::html::{query, said, web};
-use super::page;
+use super::html::{query, said};
+use super::out::Out;
+use super::{page, paths};
 use crate::ask::{Answer, AnswerStatus, AnswerTable, Citation, Progress, Question};
 use crate::http::api::desk;
 use crate::http::reader::Reader;
@@ -109,7 +110,7 @@ struct Starter {
 struct RunLink {
     id: u64,
     href: String,
-    out: Option<String>,
+    out: Out,
 }
 
 /// `GET /ask`
@@ -207,8 +208,8 @@ impl Starter {
 
 impl RunLink {
     fn of(cited: Citation) -> Self {
-        let href = query(&format!("/runs/{}", cited.run_id), &[("organization", Some(cited.organization.as_str()))]);
-        Self { id: cited.run_id, href, out: web(cited.url.as_deref()).map(str::to_owned) }
+        let out = Out::to(cited.url, format!("run {}", cited.run_id)).short();
+        Self { id: cited.run_id, href: paths::run(&cited.organization, cited.run_id), out }
     }
 }
 

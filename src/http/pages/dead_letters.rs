@@ -4,9 +4,11 @@ use askama::Template;
 use axum::extract::{Form, Query};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::frame::Frame;
 use super::html::{When, part, query, said};
+use super::out::{AdoSite, Out};
 use super::{missing, page};
 use crate::domain::Time;
 use crate::http::Problem;
@@ -19,6 +21,9 @@ use crate::view::LetterBody;
 const TOP: usize = 25;
 /// What of a body a page shows; the command line has it all.
 const MOST_SHOWN: usize = 64 * 1024;
+/// Where messages have the address of a page for people.
+const WEB_PAGES: [&str; 3] =
+    ["/resource/run/_links/web/href", "/resource/_links/web/href", "/resource/release/_links/web/href"];
 const HINT: &str = "It may have been requeued or discarded.";
 
 #[derive(Debug, Default, Deserialize)]
@@ -52,11 +57,13 @@ struct Row {
     path: String,
     tries: u32,
     dead: When,
+    out: Out,
 }
 
 impl Row {
-    fn of(letter: &DeadLetter, now: Time) -> Self {
+    fn of(ado: &AdoSite, letter: &DeadLetter, now: Time) -> Self {
         Self {
+            out: Out::to(address(ado, &letter.body), "what it is about").short(),
             id: letter.id.clone(),
             href: format!("/dead-letters/show?id={}", part(&letter.id)),
             code: letter.reason.code.clone(),
@@ -66,6 +73,14 @@ impl Row {
             dead: When::of(letter.dead, now),
         }
     }
+}
+
+/// Where the service's own page is of what the message is about, if it can be read so far.
+fn address(ado: &AdoSite, body: &[u8]) -> Option<String> {
+    let body: Value = serde_json::from_slice(body.get(..MOST_SHOWN).unwrap_or(body)).ok()?;
+    let told = WEB_PAGES.iter().find_map(|place| body.pointer(place)?.as_str());
+    // A body may be anybody's: no address of elsewhere is called Azure DevOps.
+    told.filter(|address| ado.holds(address)).map(str::to_owned)
 }
 
 /// `GET /dead-letters`
@@ -84,7 +99,7 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         next: next.map(|next| query("/dead-letters", &[("reason", reason.as_deref()), ("after", Some(&next))])),
         reason,
         reasons: reasons(&reader).await,
-        rows: letters.iter().map(|letter| Row::of(letter, now)).collect(),
+        rows: letters.iter().map(|letter| Row::of(&reader.ado, letter, now)).collect(),
     })
 }
 
@@ -131,7 +146,7 @@ pub(super) async fn show(reader: Reader, Query(Which { id }): Query<Which>) -> R
         return missing(&reader, format!("Dead letter {id}"), HINT).await;
     };
     let now = reader.clock.now();
-    let (row, first_seen) = (Row::of(&letter, now), When::of(letter.first_seen, now));
+    let (row, first_seen) = (Row::of(&reader.ado, &letter, now), When::of(letter.first_seen, now));
     let (body, base64) = match LetterBody::new(letter.body) {
         LetterBody::Text(text) => (text, false),
         LetterBody::Base64(text) => (text, true),
@@ -160,7 +175,7 @@ pub(super) async fn confirm(reader: Reader, Query(Which { id }): Query<Which>) -
     let Some(letter) = find(&reader, &id).await? else {
         return missing(&reader, format!("Dead letter {id}"), HINT).await;
     };
-    let row = Row::of(&letter, reader.clock.now());
+    let row = Row::of(&reader.ado, &letter, reader.clock.now());
     page(&Confirm { frame: Frame::of(&reader, "/dead-letters").await?, row })
 }
 
@@ -168,4 +183,23 @@ pub(super) async fn confirm(reader: Reader, Query(Which { id }): Query<Which>) -
 pub(super) async fn discard(reader: Reader, Form(Which { id }): Form<Which>) -> Result<Response, Problem> {
     letters::act(&reader, Act::Discard, &id).await?;
     Ok(Redirect::to("/dead-letters").into_response())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_body_leads_to_the_service_and_nowhere_else() {
+        let of = |place: &str, address: &str| {
+            let body = format!(r#"{{"resource": {{{place}: {{"web": {{"href": "{address}"}}}}}}}}"#);
+            self::address(&AdoSite::default(), body.as_bytes())
+        };
+        let good = "https://dev.azure.com/fabrikam/p/_build/results?buildId=7";
+        assert_eq!(of(r#""_links""#, good).as_deref(), Some(good));
+        for bad in ["https://evil.example/", "https://dev.azure.com.evil.example/", "javascript:alert(1)"] {
+            assert_eq!(of(r#""_links""#, bad), None, "{bad}");
+        }
+        assert_eq!(address(&AdoSite::default(), b"rubbish"), None);
+    }
 }

@@ -7,8 +7,9 @@ use axum::extract::Query;
 use axum::response::Response;
 
 use super::frame::Frame;
-use super::html::{Badge, When, named, part, query, web};
-use super::page;
+use super::html::{Badge, When, named, query};
+use super::out::Out;
+use super::{page, paths};
 use crate::catalog::ChainFilter;
 use crate::domain::Time;
 use crate::domain::chain::{Kind, PullRequest, Row, Run, Second, Status, Step};
@@ -124,7 +125,7 @@ pub(super) struct Cell {
     pub(super) name: String,
     pub(super) href: Option<String>,
     /// In Azure DevOps.
-    pub(super) out: Option<String>,
+    pub(super) out: Out,
     pub(super) badge: Option<Badge>,
     /// Commits with their addresses, and whether they are only likely.
     pub(super) brought: Vec<(String, Option<String>, bool)>,
@@ -216,8 +217,8 @@ fn run_cell(row: &Row, run: &Run) -> Cell {
     let state = run.state.as_ref().map(|state| state.as_str());
     Cell {
         name: named(run.number.as_deref(), run.id),
-        href: Some(query(&format!("/runs/{}", run.id), &[("organization", Some(&row.organization))])),
-        out: web(run.url.as_deref()).map(str::to_owned),
+        href: Some(paths::run(&row.organization, run.id)),
+        out: Out::to(run.url.clone(), named(run.number.as_deref(), run.id)).short(),
         badge: Some(Badge::of(state, run.result.as_ref().map(|result| result.as_str()))),
         brought: Vec::new(),
         is_likely: false,
@@ -225,8 +226,7 @@ fn run_cell(row: &Row, run: &Run) -> Cell {
 }
 
 fn commit(row: &Row, id: &str, is_likely: bool) -> (String, Option<String>, bool) {
-    let href = query(&format!("/commits/{}", part(id)), &[("organization", Some(&row.organization))]);
-    (short(Some(id)).unwrap_or_default().to_owned(), Some(href), is_likely)
+    (short(Some(id)).unwrap_or_default().to_owned(), Some(paths::commit(&row.organization, id)), is_likely)
 }
 
 fn source(row: &Row, run: &Run) -> Cell {
@@ -245,7 +245,7 @@ fn second_step(row: &Row, second: &Second) -> Cell {
         Second::Release(stage) => Cell {
             name: named(stage.name.as_deref(), stage.release),
             href: None,
-            out: web(stage.url.as_deref()).map(str::to_owned),
+            out: Out::to(stage.url.clone(), named(stage.name.as_deref(), stage.release)).short(),
             badge: Some(Badge::of(
                 stage.state.as_ref().map(|state| state.as_str()),
                 stage.result.as_ref().map(|result| result.as_str()),
@@ -257,11 +257,10 @@ fn second_step(row: &Row, second: &Second) -> Cell {
 }
 
 fn pull_request(row: &Row, one: &PullRequest) -> Cell {
-    let organization = [("organization", Some(row.organization.as_str()))];
     Cell {
         name: one.id.to_string(),
-        href: Some(query(&format!("/pull-requests/{}", one.id), &organization)),
-        out: web(one.url.as_deref()).map(str::to_owned),
+        href: Some(paths::thing("pull-requests", &row.organization, &one.id.to_string())),
+        out: Out::to(one.url.clone(), one.id.to_string()).short(),
         badge: one.status.as_deref().map(|status| Badge::of(Some(status), None)),
         brought: Vec::new(),
         is_likely: row.is_likely(Step::Hld),
@@ -277,7 +276,10 @@ fn manifest(row: &Row) -> Option<Cell> {
     match &row.manifest_run {
         Some(run) => Some(Cell { brought, is_likely: row.is_likely(Step::ManifestRun), ..run_cell(row, run) }),
         None if brought.is_empty() => None,
-        None => Some(Cell { name: String::new(), href: None, out: None, badge: None, brought, is_likely: false }),
+        None => {
+            let out = Out::to(None, "");
+            Some(Cell { name: String::new(), href: None, out, badge: None, brought, is_likely: false })
+        }
     }
 }
 

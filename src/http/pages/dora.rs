@@ -8,7 +8,8 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::html::{Badge, When, branch, named, query, said, short, web};
-use super::page;
+use super::out::{AdoSite, Out};
+use super::{page, paths};
 use crate::catalog::{Delivery, DeliveryQuestion, Incident, IncidentFilter};
 use crate::domain::metrics::{
     Bucket, Coverage, Figure, FlowReport, Group, GroupFlow, Level, Period, Source, Terms, Wanted, Window, Work, Zone,
@@ -126,6 +127,7 @@ struct WorkRow {
     when: When,
     pipeline: String,
     href: Option<String>,
+    out: Out,
     run: String,
     environment: String,
     badge: Badge,
@@ -164,7 +166,8 @@ pub(super) async fn show(
     let flow = reader.catalog.flow(&DeliveryQuestion { group: Some(Group::Pipeline), ..question }).await?;
     let json = api(&asked, days.0, by.0);
     let frame = Frame::of(&reader, "/dora").await?;
-    page(&shown(frame, &asked, (days.0, by.0), (&delivery, &flow, &incidents), json))
+    let work = delivery.work.iter().flatten().rev().take(TOP).map(|of| work_row(&reader.ado, of)).collect();
+    page(&Page { work, ..shown(frame, &asked, (days.0, by.0), (&delivery, &flow, &incidents), json) })
 }
 
 fn days(asked: Option<&str>) -> (&'static str, u64) {
@@ -240,7 +243,6 @@ fn shown(
         filter("service", "Service", &asked.service),
         filter("team", "Team", &asked.team),
     ];
-    let work = delivery.work.as_deref().unwrap_or_default();
     Page {
         frame,
         is_filtered: filters.iter().any(|filter| !filter.value.is_empty()),
@@ -253,8 +255,8 @@ fn shown(
         rows: report.series.iter().rev().map(series_row).collect(),
         notes: delivery_notes(report),
         coverage: report.coverage,
-        total: work.len(),
-        work: work.iter().rev().take(TOP).map(work_row).collect(),
+        total: delivery.work.as_ref().map_or(0, Vec::len),
+        work: Vec::new(),
         json,
         incidents: incidents.iter().map(incident_row).collect(),
         flow: flowing(flow),
@@ -266,7 +268,7 @@ fn incident_row(of: &Incident) -> IncidentRow {
     IncidentRow {
         id: if is_work_item { format!("work item {}", of.id) } else { of.id.clone() },
         href: match is_work_item {
-            true => Some(format!("/work-items/{}", of.id)),
+            true => Some(paths::thing("work-items", &of.organization, &of.id)),
             false => web(of.url.as_deref()).map(str::to_owned),
         },
         title: of.title.clone().unwrap_or_default(),
@@ -399,7 +401,17 @@ fn none() -> String {
     "–".to_owned()
 }
 
-fn work_row(of: &Work) -> WorkRow {
+/// What was only told of is nowhere else.
+fn work_page(ado: &AdoSite, of: &Work) -> Option<String> {
+    let (organization, project) = (of.organization.as_str(), of.project.as_deref());
+    match of.source {
+        Source::Pipeline => ado.run(organization, project, of.run_id),
+        Source::Release => ado.release(organization, project, of.run_id),
+        Source::Reported => None,
+    }
+}
+
+fn work_row(ado: &AdoSite, of: &Work) -> WorkRow {
     let marks = [(of.rolls_back, "rollback"), (of.rework, "rework")];
     let marks = marks.into_iter().filter(|(is, _)| *is).map(|(_, mark)| mark.to_owned());
     let because = of.failed_because.iter().filter(|why| **why != "failed").map(|why| match *why {
@@ -414,12 +426,13 @@ fn work_row(of: &Work) -> WorkRow {
     WorkRow {
         when: When::exact(of.finished_at),
         pipeline: named(of.pipeline.as_deref(), of.pipeline_id),
-        href: (of.source == Source::Pipeline).then(|| format!("/runs/{}", of.run_id)),
+        href: (of.source == Source::Pipeline).then(|| paths::run(&of.organization, of.run_id)),
+        out: Out::to(work_page(ado, of), format!("{} {}", named(of.pipeline.as_deref(), of.pipeline_id), of.run_id)),
         run: if of.source == Source::Reported { String::new() } else { format!("{}{stage}", of.run_id) },
         environment: of.environment.clone(),
         badge: Badge::of(None, Some(result(of))),
         notes: notes.join(", "),
-        commits: commits.map(|one| (format!("/commits/{}", one.commit), short(&one.commit))).collect(),
+        commits: commits.map(|one| (paths::commit(&of.organization, &one.commit), short(&one.commit))).collect(),
         more: of.commits.len().saturating_sub(COMMITS),
         commits_are: match of.commits_are {
             Some("first") => "the first on record".to_owned(),

@@ -7,9 +7,10 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::html::{Badge, When, named, part, said, short};
+use super::html::{Badge, When, named, said, short};
 use super::links::version;
-use super::page;
+use super::out::{AdoSite, Out};
+use super::{page, paths};
 use crate::catalog::{Deployment, Environment, EnvironmentFilter, Passed};
 use crate::domain::Time;
 use crate::domain::owner::Owners;
@@ -43,13 +44,15 @@ struct EnvironmentRow {
     last: Option<There>,
     live: u64,
     deployments: u64,
+    out: Out,
 }
 
 /// A version somewhere.
 struct There {
     pipeline: String,
     version: String,
-    run_id: Option<u64>,
+    href: Option<String>,
+    out: Out,
     badge: Badge,
     when: Option<When>,
     certain: bool,
@@ -64,7 +67,7 @@ pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
         frame: Frame::of(&reader, "/environments").await?,
         names: names(&environments),
         cut: is_cut(&environments).then_some(TOP),
-        rows: environments.iter().map(|environment| row(environment, now)).collect(),
+        rows: environments.iter().map(|environment| row(&reader.ado, environment, now)).collect(),
     })
 }
 
@@ -86,27 +89,43 @@ fn names(environments: &[Environment]) -> Vec<String> {
     names
 }
 
-fn row(environment: &Environment, now: Time) -> EnvironmentRow {
+fn row(ado: &AdoSite, environment: &Environment, now: Time) -> EnvironmentRow {
+    let (organization, project) = (environment.organization.as_str(), environment.project.as_deref());
+    let page = match (environment.id, &environment.definition) {
+        (Some(id), _) => ado.environment(organization, project, id),
+        (None, Some(definition)) => ado.definition(organization, project, definition.id),
+        (None, None) => None,
+    };
     EnvironmentRow {
         name: environment.name.clone(),
         place: format!("{}/{}", environment.organization, environment.project.as_deref().unwrap_or("?")),
         source: environment.source.clone(),
-        there: environment.current.iter().map(|deployment| there(deployment, now)).collect(),
-        last: environment.last.as_ref().map(|deployment| there(deployment, now)),
+        there: environment.current.iter().map(|deployment| there(ado, deployment, now)).collect(),
+        last: environment.last.as_ref().map(|deployment| there(ado, deployment, now)),
+        out: Out::to(page, environment.name.clone()),
         live: environment.live,
         deployments: environment.deployments,
     }
 }
 
-fn there(deployment: &Deployment, now: Time) -> There {
+fn there(ado: &AdoSite, deployment: &Deployment, now: Time) -> There {
     There {
         pipeline: pipeline(deployment),
         version: version(deployment),
-        run_id: deployment.run_id,
+        href: run_path(deployment),
+        out: out(ado, deployment),
         badge: Badge::of(deployment.state.as_deref(), deployment.result.as_deref()),
         when: at(deployment).map(|at| When::of(at, now)),
         certain: deployment.certainty == "certain",
     }
+}
+
+fn run_path(deployment: &Deployment) -> Option<String> {
+    deployment.run_id.map(|id| paths::run(&deployment.organization, id))
+}
+
+fn out(ado: &AdoSite, deployment: &Deployment) -> Out {
+    Out::to(ado.deployment(deployment), format!("{} {}", pipeline(deployment), version(deployment))).short()
 }
 
 fn at(deployment: &Deployment) -> Option<Time> {
@@ -135,6 +154,7 @@ struct Compare {
 
 struct Difference {
     pipeline: String,
+    out: Out,
     from: Option<There>,
     to: Option<There>,
     badge: Badge,
@@ -153,19 +173,31 @@ pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>)
     for beside in pairs(&environments, &from, &to) {
         let Beside { from: left, to: right } = beside;
         let commits = between(&reader, left, right).await?;
+        let organization = left.or(right).map(|either| either.organization.as_str()).unwrap_or_default();
         rows.push(Difference {
             pipeline: left.or(right).map(pipeline).unwrap_or_default(),
             badge: difference(beside),
-            from: left.map(|left| there(left, now)),
-            to: right.map(|right| there(right, now)),
-            commits: commits.into_iter().map(commit).collect(),
+            out: left.or(right).map_or_else(|| Out::to(None, ""), |either| pipeline_out(&reader.ado, either)),
+            from: left.map(|left| there(&reader.ado, left, now)),
+            to: right.map(|right| there(&reader.ado, right, now)),
+            commits: commits.into_iter().map(|passed| commit(organization, passed)).collect(),
         });
     }
     page(&Compare { frame: Frame::of(&reader, "/environments").await?, names, from, to, rows })
 }
 
-fn commit(passed: Passed) -> (String, String, String) {
-    (format!("/commits/{}", part(&passed.commit)), short(&passed.commit), passed.message.unwrap_or_default())
+/// The pipeline, or the definition of its releases.
+fn pipeline_out(ado: &AdoSite, of: &Deployment) -> Out {
+    let (organization, project) = (of.organization.as_str(), of.project.as_deref());
+    let address = of.pipeline.as_ref().and_then(|pipeline| match of.release_id {
+        Some(_) => ado.definition(organization, project, pipeline.id),
+        None => ado.pipeline(organization, project, pipeline.id),
+    });
+    Out::to(address, pipeline(of))
+}
+
+fn commit(organization: &str, passed: Passed) -> (String, String, String) {
+    (paths::commit(organization, &passed.commit), short(&passed.commit), passed.message.unwrap_or_default())
 }
 
 /// What each pipeline brought to the one and to the other, by the pipelines' names.
@@ -223,14 +255,16 @@ pub(super) struct MatrixRow {
 
 pub(super) struct Cell {
     pub(super) version: String,
-    pub(super) run_id: Option<u64>,
+    pub(super) href: Option<String>,
+    pub(super) out: Out,
+    run_id: Option<u64>,
     pub(super) age: Option<When>,
     /// Commits that the newest version in the row has, and this one does not, such as `7` or `100+`; `None` for none.
     pub(super) behind: Option<String>,
     pub(super) stale: bool,
     /// The last thing that came here failed: its run.
     pub(super) failed: Option<Badge>,
-    pub(super) failed_run: Option<u64>,
+    pub(super) failed_href: Option<String>,
     pub(super) likely: bool,
     at: Option<Time>,
     commit: Option<String>,
@@ -261,7 +295,7 @@ pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix
             cells: columns.iter().map(|_| None).collect(),
         });
         if let Some(cell) = row.cells.get_mut(column) {
-            *cell = self::cell(current, latest, now);
+            *cell = self::cell(&reader.ado, current, latest, now);
         }
     }
     rows.values_mut().for_each(|row| find_stale(row, now));
@@ -288,16 +322,18 @@ fn service(owners: &Owners, deployment: &Deployment) -> (String, Option<String>)
 }
 
 /// What is there, and what failed to come there since; `None` where neither is known.
-fn cell(current: Option<&Deployment>, latest: &Deployment, now: Time) -> Option<Cell> {
+fn cell(ado: &AdoSite, current: Option<&Deployment>, latest: &Deployment, now: Time) -> Option<Cell> {
     let badge = Badge::of(latest.state.as_deref(), latest.result.as_deref());
     let failed = badge.is_bad().then_some(badge);
     (current.is_some() || failed.is_some()).then(|| Cell {
         version: current.map_or_else(|| "nothing yet".to_owned(), version),
+        href: current.and_then(run_path),
+        out: out(ado, current.unwrap_or(latest)),
         run_id: current.and_then(|current| current.run_id),
         age: current.and_then(at).map(|at| When::of(at, now)),
         behind: None,
         stale: false,
-        failed_run: latest.run_id.filter(|_| failed.is_some()),
+        failed_href: failed.as_ref().and_then(|_| run_path(latest)),
         failed,
         likely: current.is_some_and(|current| current.certainty != "certain"),
         at: current.and_then(at),

@@ -10,9 +10,10 @@ use serde::Deserialize;
 
 use super::environments::{Matrix, matrix};
 use super::frame::Frame;
-use super::html::{Badge, When, branch, named, part, query, said, short, web};
+use super::html::{Badge, When, branch, named, query, said, short};
+use super::out::{AdoSite, Out};
 use super::runs::latest;
-use super::{dead_letters, page};
+use super::{dead_letters, hooks, page, paths};
 use crate::catalog::{ApprovalFilter, Broken, GivenApproval, On, Recent, Run, RunsBefore};
 use crate::domain::Time;
 use crate::http::Problem;
@@ -55,6 +56,8 @@ struct Home {
     matrix: Matrix,
     shared: Vec<SharedRow>,
     poison: Vec<(String, u64, String)>,
+    /// For who runs this.
+    lag: Option<String>,
 }
 
 struct ScopeLink {
@@ -85,7 +88,7 @@ impl<T> List<T> {
 }
 
 struct BrokenRow {
-    run_id: u64,
+    href: String,
     pipeline: String,
     branch: String,
     production: bool,
@@ -96,11 +99,11 @@ struct BrokenRow {
     since_known: bool,
     by: Option<(String, String)>,
     who: String,
-    url: Option<String>,
+    out: Out,
 }
 
 struct LiveRow {
-    run_id: u64,
+    href: String,
     pipeline: String,
     branch: String,
     badge: Badge,
@@ -111,20 +114,21 @@ struct LiveRow {
     late: bool,
     /// In percent of the usual time.
     done: Option<u64>,
-    url: Option<String>,
+    out: Out,
 }
 
 struct WaitingRow {
-    run_id: Option<u64>,
+    href: Option<String>,
     what: String,
     stage: String,
     production: bool,
     approvers: String,
     since: Option<When>,
+    out: Out,
 }
 
 struct CommitRow {
-    commit: String,
+    href: String,
     short: String,
     branch: String,
     who: String,
@@ -133,15 +137,16 @@ struct CommitRow {
 }
 
 struct CommitPipeline {
-    run_id: u64,
+    href: String,
     name: String,
     chips: Vec<(String, Badge)>,
+    out: Out,
 }
 
 struct SharedRow {
     message: String,
     runs: usize,
-    pipelines: Vec<(u64, String)>,
+    pipelines: Vec<(String, String, Out)>,
 }
 
 /// `GET /`
@@ -180,14 +185,15 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         teams: if wants_team { teams(&reader).await? } else { Vec::new() },
         is_empty: all.is_empty(),
         window: WINDOW,
-        broken: List::of(main.iter().map(|broken| broken_row(broken, now)), all_failed.clone()),
-        failures: List::of(other.iter().map(|broken| broken_row(broken, now)), all_failed),
+        broken: List::of(main.iter().map(|broken| broken_row(&reader.ado, broken, now)), all_failed.clone()),
+        failures: List::of(other.iter().map(|broken| broken_row(&reader.ado, broken, now)), all_failed),
         live: live(&reader, &recent, now).await?,
         approvals: approvals(&reader, &whose, now).await?,
         commits: commits(&reader, &recent, &whose, now).await?,
         matrix: matrix(&reader, team).await?,
-        shared: overview::shared(&recent).iter().take(FEW).map(shared_row).collect(),
+        shared: overview::shared(&recent).iter().take(FEW).map(|shared| shared_row(&reader.ado, shared)).collect(),
         poison: poison(&reader).await,
+        lag: if reader.caller.is_admin_of_all() { hooks::lag(&reader).await } else { None },
     })
 }
 
@@ -232,11 +238,11 @@ async fn teams(reader: &Reader) -> Result<Vec<(String, String)>, Problem> {
     Ok(reader.teams().await?.into_iter().map(|team| (team.clone(), href(&team))).collect())
 }
 
-fn broken_row(broken: &Broken, now: Time) -> BrokenRow {
+fn broken_row(ado: &AdoSite, broken: &Broken, now: Time) -> BrokenRow {
     let Broken { last, first, .. } = broken;
     let failed_in = last.failed_in.clone().unwrap_or_default();
     BrokenRow {
-        run_id: last.run.run_id,
+        href: run_path(&last.run),
         pipeline: pipeline(&last.run),
         branch: branch(last.run.branch.as_deref()),
         production: overview::is_production(&failed_in),
@@ -245,10 +251,18 @@ fn broken_row(broken: &Broken, now: Time) -> BrokenRow {
         failures: broken.failures,
         since: first.run.finished_at.or(first.run.queued_at).map(|at| When::of(at, now)),
         since_known: broken.since_known,
-        by: first.run.commit.as_ref().map(|commit| (format!("/commits/{}", part(commit)), short(commit))),
+        by: first.run.commit.as_ref().map(|commit| (paths::commit(&first.run.organization, commit), short(commit))),
         who: first.run.requested_for.clone().unwrap_or_default(),
-        url: web(last.run.url.as_deref()).map(str::to_owned),
+        out: out(ado, &last.run),
     }
+}
+
+fn run_path(run: &Run) -> String {
+    paths::run(&run.organization, run.run_id)
+}
+
+fn out(ado: &AdoSite, run: &Run) -> Out {
+    Out::to(ado.known_run(run), format!("run {}", run.run_id))
 }
 
 fn pipeline(run: &Run) -> String {
@@ -262,11 +276,11 @@ async fn live(reader: &Reader, recent: &[Recent], now: Time) -> Result<List<Live
     let shown: Vec<_> = runs.iter().take(FEW).map(pipeline).collect();
     let finished = reader.catalog.last_finished(&shown, USUAL).await?;
     let usual = finished.iter().map(|finished| overview::median(finished)).chain(std::iter::repeat(None));
-    let rows = runs.iter().zip(usual).map(|(one, usual)| live_row(one, usual, now));
+    let rows = runs.iter().zip(usual).map(|(one, usual)| live_row(&reader.ado, one, usual, now));
     Ok(List::of(rows, "/runs?state=inProgress".to_owned()))
 }
 
-fn live_row(one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
+fn live_row(ado: &AdoSite, one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
     let (run, so_far) = (&one.run, one.began.map(|at| now.since(at)));
     let (expected, late) = match (so_far, usual) {
         (Some(so_far), Some(usual)) if so_far <= usual => {
@@ -281,7 +295,7 @@ fn live_row(one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
         so_far.as_secs().min(whole) * 100 / whole
     };
     LiveRow {
-        run_id: run.run_id,
+        href: run_path(run),
         pipeline: pipeline(run),
         branch: branch(run.branch.as_deref()),
         badge: Badge::of(run.state.as_deref(), run.result.as_deref()),
@@ -290,7 +304,7 @@ fn live_row(one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
         expected,
         late,
         done: so_far.zip(usual).map(percent),
-        url: web(run.url.as_deref()).map(str::to_owned),
+        out: out(ado, run),
     }
 }
 
@@ -306,14 +320,18 @@ async fn approvals(reader: &Reader, whose: &Whose, now: Time) -> Result<List<Wai
     waiting.sort_by_key(|approval| {
         (!approval.stage.as_deref().is_some_and(overview::is_production), approval.requested_at)
     });
-    Ok(List::of(waiting.iter().map(|approval| waiting_row(approval, now)), "/runs?state=inProgress".to_owned()))
+    Ok(List::of(
+        waiting.iter().map(|approval| waiting_row(&reader.ado, approval, now)),
+        "/runs?state=inProgress".to_owned(),
+    ))
 }
 
-fn waiting_row(approval: &GivenApproval, now: Time) -> WaitingRow {
+fn waiting_row(ado: &AdoSite, approval: &GivenApproval, now: Time) -> WaitingRow {
     let pipeline = approval.pipeline.as_ref().map(|name| named(name.name.as_deref(), name.id)).unwrap_or_default();
     let name = approval.release_name.as_deref().or(approval.run_name.as_deref()).unwrap_or_default();
     WaitingRow {
-        run_id: approval.run_id,
+        href: approval.run_id.map(|id| paths::run(&approval.organization, id)),
+        out: Out::to(ado.approval(approval), format!("{pipeline} {name}")),
         what: format!("{pipeline} {name}"),
         production: approval.stage.as_deref().is_some_and(overview::is_production),
         stage: approval.stage.clone().unwrap_or_default(),
@@ -332,7 +350,8 @@ async fn commits(reader: &Reader, recent: &[Recent], whose: &Whose, now: Time) -
     let mut rows = Vec::with_capacity(found.len());
     for (commit, runs) in &found {
         let of = |run: &&Run| CommitPipeline {
-            run_id: run.run_id,
+            href: run_path(run),
+            out: out(&reader.ado, run).short(),
             name: pipeline(run),
             chips: latest(&stages.next().unwrap_or_default())
                 .map(|stage| (stage.name.clone(), Badge::of(stage.state.as_deref(), stage.result.as_deref())))
@@ -341,7 +360,7 @@ async fn commits(reader: &Reader, recent: &[Recent], whose: &Whose, now: Time) -
         let pipelines = runs.iter().map(of).collect();
         let Some(first) = runs.first() else { continue };
         rows.push(CommitRow {
-            commit: part(commit),
+            href: paths::commit(&first.organization, commit),
             short: short(commit),
             branch: branch(first.branch.as_deref()),
             who: first.requested_for.clone().unwrap_or_default(),
@@ -352,11 +371,11 @@ async fn commits(reader: &Reader, recent: &[Recent], whose: &Whose, now: Time) -
     Ok(rows)
 }
 
-fn shared_row(shared: &overview::Shared<'_>) -> SharedRow {
+fn shared_row(ado: &AdoSite, shared: &overview::Shared<'_>) -> SharedRow {
     SharedRow {
         message: shared.message.to_owned(),
         runs: shared.runs,
-        pipelines: shared.pipelines.iter().map(|run| (run.run_id, pipeline(run))).collect(),
+        pipelines: shared.pipelines.iter().map(|run| (run_path(run), pipeline(run), out(ado, run).short())).collect(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What a thing is about and where it went, as a table.
 
-use super::html::{Badge, named, part, short, web};
+use super::html::{Badge, named, short};
+use super::out::Out;
+use super::paths;
 use crate::catalog::{Deployment, Link, LinkKind};
 
 /// A linked thing.
@@ -14,41 +16,45 @@ pub(super) struct LinkRow {
     pub(super) rule: &'static str,
     pub(super) certain: bool,
     pub(super) via: String,
-    pub(super) url: Option<String>,
+    pub(super) out: Out,
 }
 
 impl LinkRow {
-    pub(super) fn of(link: &Link) -> Self {
+    /// Links do not lead out of an organization.
+    pub(super) fn of(organization: &str, link: &Link) -> Self {
         let via = link.via.as_ref().map(|via| format!("{} {}", word(via.kind), shown(via.kind, &via.id)));
         Self {
             kind: word(link.kind),
             id: shown(link.kind, &link.id),
-            href: href(link.kind, &link.id),
+            href: href(organization, link.kind, &link.id),
             name: link.name.clone().unwrap_or_default(),
             badge: link.state.as_deref().map(|state| Badge::of(Some(state), None)),
             rule: link.rule,
             certain: link.certainty == "certain",
             via: via.unwrap_or_default(),
-            url: web(link.url.as_deref()).map(str::to_owned),
+            out: Out::to(link.url.clone(), format!("{} {}", word(link.kind), shown(link.kind, &link.id))),
         }
     }
 }
 
 /// What leads to it, and what it leads to.
-pub(super) fn split(links: &[Link]) -> (Vec<LinkRow>, Vec<LinkRow>) {
-    let of = |direction: LinkKind| links.iter().filter(move |link| link.direction == direction).map(LinkRow::of);
-    (of(LinkKind::Before).collect(), of(LinkKind::After).collect())
+pub(super) fn split(organization: &str, links: &[Link]) -> (Vec<LinkRow>, Vec<LinkRow>) {
+    let of = |direction: LinkKind| {
+        let wanted = links.iter().filter(move |link| link.direction == direction);
+        wanted.map(|link| LinkRow::of(organization, link)).collect()
+    };
+    (of(LinkKind::Before), of(LinkKind::After))
 }
 
-fn href(kind: &str, id: &str) -> Option<String> {
-    let place = match kind {
+fn href(organization: &str, kind: &str, id: &str) -> Option<String> {
+    let page = match kind {
         "run" => "runs",
         "commit" => "commits",
         "pullRequest" => "pull-requests",
         "workItem" => "work-items",
         _ => return None,
     };
-    Some(format!("/{place}/{}", part(id)))
+    Some(paths::thing(page, organization, id))
 }
 
 fn word(kind: &'static str) -> &'static str {
@@ -78,8 +84,8 @@ mod tests {
 
     #[test]
     fn things_lead_to_their_pages() {
-        assert_eq!(href("run", "7").as_deref(), Some("/runs/7"));
-        assert_eq!(href("commit", "a/b").as_deref(), Some("/commits/a%2Fb"));
-        assert_eq!(href("release", "p/7"), None);
+        assert_eq!(href("o", "run", "7").as_deref(), Some("/runs/7?organization=o"));
+        assert_eq!(href("o", "commit", "a/b").as_deref(), Some("/commits/a%2Fb?organization=o"));
+        assert_eq!(href("o", "release", "p/7"), None);
     }
 }

@@ -16,6 +16,8 @@ mod home;
 mod hooks;
 mod html;
 mod links;
+mod out;
+mod paths;
 mod pipelines;
 mod run;
 mod runs;
@@ -34,6 +36,7 @@ use super::Problem;
 use super::reader::{Reader, Readers};
 
 pub(crate) use html::Hostile;
+pub use out::AdoSite;
 
 pub(super) fn routes() -> Router<Readers> {
     Router::new()

@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::frame::Frame;
 use super::html::{Badge, Dot, When, branch, named, query, said};
-use super::page;
+use super::out::Out;
+use super::{page, paths};
 use crate::catalog::{Finished, Pipeline};
 use crate::domain::Time;
 use crate::http::Problem;
@@ -37,22 +38,23 @@ struct Pipelines {
 }
 
 struct PipelineRow {
-    id: u64,
+    href: String,
     name: String,
     place: String,
     owner: Option<String>,
     badge: Badge,
-    last_run: u64,
+    last_href: String,
     last_name: String,
     branch: String,
     when: Option<When>,
     live: u64,
     runs: u64,
     /// The oldest first, as time goes.
-    results: Vec<(u64, String, Dot)>,
+    results: Vec<(String, String, Dot)>,
     /// Of those that were good or bad.
     good: Option<String>,
     median: Option<String>,
+    out: Out,
 }
 
 /// `GET /pipelines`
@@ -84,25 +86,30 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
 fn row(reader: &Reader, pipeline: &Pipeline, finished: &[Finished], now: Time) -> PipelineRow {
     let last = &pipeline.last_run;
     PipelineRow {
-        id: pipeline.id,
+        href: paths::pipeline(&pipeline.organization, pipeline.id),
+        out: Out::to(
+            reader.ado.pipeline(&pipeline.organization, pipeline.project.as_deref(), pipeline.id),
+            named(pipeline.name.as_deref(), pipeline.id),
+        ),
         name: named(pipeline.name.as_deref(), pipeline.id),
         place: format!("{}/{}", pipeline.organization, pipeline.project.as_deref().unwrap_or("?")),
         owner: owner(reader, pipeline),
         badge: Badge::of(last.state.as_deref(), last.result.as_deref()),
-        last_run: last.run_id,
+        last_href: paths::run(&pipeline.organization, last.run_id),
         last_name: named(last.name.as_deref(), last.run_id),
         branch: branch(last.branch.as_deref()),
         when: last.finished_at.or(last.queued_at).map(|at| When::of(at, now)),
         live: pipeline.live,
         runs: pipeline.runs,
-        results: finished.iter().rev().map(result).collect(),
+        results: finished.iter().rev().map(|run| result(&pipeline.organization, run)).collect(),
         good: good(finished),
         median: median(finished).map(duration),
     }
 }
 
-fn result(run: &Finished) -> (u64, String, Dot) {
-    (run.run_id, named(run.name.as_deref(), run.run_id), Badge::of(Some("completed"), run.result.as_deref()).dot())
+fn result(organization: &str, run: &Finished) -> (String, String, Dot) {
+    let dot = Badge::of(Some("completed"), run.result.as_deref()).dot();
+    (paths::run(organization, run.run_id), named(run.name.as_deref(), run.run_id), dot)
 }
 
 /// Who canceled says nothing about the pipeline.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 
 use super::chart::{Chart, chart};
 use super::frame::Frame;
-use super::html::{Badge, When, branch, named, part, query, short, taken, web};
+use super::html::{Badge, When, branch, named, query, short, taken, web};
 use super::links::{LinkRow, split, version};
-use super::{missing, page, several};
+use super::out::{AdoSite, Out};
+use super::{missing, page, paths, several};
 use crate::catalog::{Approval, Deployment, Failure, Job, Run, RunDetail, Stage};
 use crate::domain::{Key, Outcome, RunKey, Time};
 use crate::http::Problem;
@@ -30,7 +31,7 @@ struct Page {
     run_id: u64,
     name: String,
     pipeline: String,
-    pipeline_id: u64,
+    pipeline_href: String,
     badge: Badge,
     url: Option<String>,
     facts_of: Vec<(&'static str, Said)>,
@@ -58,6 +59,7 @@ pub(super) struct Said {
 }
 
 struct StageRow {
+    out: Out,
     name: String,
     attempt: u32,
     badge: Badge,
@@ -66,6 +68,7 @@ struct StageRow {
 }
 
 struct JobRow {
+    out: Out,
     stage: String,
     name: String,
     attempt: u32,
@@ -75,6 +78,7 @@ struct JobRow {
 }
 
 struct ApprovalRow {
+    out: Out,
     stage: String,
     badge: Badge,
     approvers: String,
@@ -83,6 +87,7 @@ struct ApprovalRow {
 }
 
 struct DeploymentRow {
+    out: Out,
     environment: String,
     stage: String,
     release: String,
@@ -113,14 +118,10 @@ pub(super) async fn show(
         Some(detail) if found.is_empty() => one(reader, detail).await,
         Some(last) => {
             let all = found.iter().chain([&last]).map(|detail| &detail.run);
-            let place = |run: &Run| (run.organization.clone(), query(&format!("/runs/{id}"), &in_organization(run)));
+            let place = |run: &Run| (run.organization.clone(), paths::run(&run.organization, run.run_id));
             several(&reader, what, all.map(place).collect()).await
         }
     }
-}
-
-fn in_organization(run: &Run) -> [(&'static str, Option<&str>); 1] {
-    [("organization", Some(run.organization.as_str()))]
 }
 
 async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
@@ -132,25 +133,25 @@ async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
     let mut entries = view::timeline(&facts);
     let more_facts = entries.len() > MOST_FACTS;
     entries.drain(..entries.len().saturating_sub(MOST_FACTS));
-    let (before, after) = split(&detail.links);
+    let (before, after) = split(&run.organization, &detail.links);
     page(&Page {
         frame: Frame::of(&reader, "/runs").await?,
         run_id: run.run_id,
         name: run.name.clone().unwrap_or_default(),
         pipeline: named(run.pipeline.name.as_deref(), run.pipeline.id),
-        pipeline_id: run.pipeline.id,
+        pipeline_href: paths::pipeline(&run.organization, run.pipeline.id),
         badge: Badge::of(run.state.as_deref(), run.result.as_deref()),
-        url: web(run.url.as_deref()).map(str::to_owned),
+        url: reader.ado.known_run(run),
         facts_of: head(&reader, &detail, now),
         log: detail.failure.as_ref().and_then(|failure| web(failure.log.as_deref())).map(str::to_owned),
         failure: detail.failure.clone(),
         chart: chart(&run.stages, now),
-        stages: run.stages.iter().map(|stage| stage_row(stage, now)).collect(),
-        jobs: detail.jobs.iter().map(|job| job_row(job, now)).collect(),
-        approvals: detail.approvals.iter().map(|approval| approval_row(approval, now)).collect(),
-        deployments: detail.deployments.iter().map(|deployment| deployment_row(deployment, now)).collect(),
-        triggered_by: detail.triggered_by.iter().map(LinkRow::of).collect(),
-        triggered: detail.triggered.iter().map(LinkRow::of).collect(),
+        stages: run.stages.iter().map(|stage| stage_row(&reader.ado, run, stage, now)).collect(),
+        jobs: detail.jobs.iter().map(|job| job_row(&reader.ado, run, job, now)).collect(),
+        approvals: detail.approvals.iter().map(|approval| approval_row(&reader.ado, run, approval, now)).collect(),
+        deployments: detail.deployments.iter().map(|deployment| deployment_row(&reader.ado, deployment, now)).collect(),
+        triggered_by: detail.triggered_by.iter().map(|link| LinkRow::of(&run.organization, link)).collect(),
+        triggered: detail.triggered.iter().map(|link| LinkRow::of(&run.organization, link)).collect(),
         before,
         after,
         truncated: detail.links_truncated,
@@ -170,7 +171,7 @@ fn head(reader: &Reader, detail: &RunDetail, now: Time) -> Vec<(&'static str, Sa
             "Branch",
             run.branch.as_deref().map(|full| Said { text: branch(Some(full)), href: Some(of_branch(run, full)) }),
         ),
-        ("Commit", run.commit.as_deref().map(of_commit)),
+        ("Commit", run.commit.as_deref().map(|commit| of_commit(run, commit))),
         ("Repository", run.repository.clone().map(plain)),
         ("Owner", owner(reader, detail).map(plain)),
         ("Reason", run.reason.clone().map(plain)),
@@ -184,11 +185,12 @@ fn head(reader: &Reader, detail: &RunDetail, now: Time) -> Vec<(&'static str, Sa
 }
 
 fn of_branch(run: &Run, full: &str) -> String {
-    query("/runs", &[("pipeline", Some(run.pipeline.id.to_string().as_str())), ("branch", Some(full))])
+    let (organization, pipeline) = (run.organization.as_str(), run.pipeline.id.to_string());
+    query("/runs", &[("organization", Some(organization)), ("pipeline", Some(&pipeline)), ("branch", Some(full))])
 }
 
-fn of_commit(commit: &str) -> Said {
-    Said { text: short(commit), href: Some(format!("/commits/{}", part(commit))) }
+fn of_commit(run: &Run, commit: &str) -> Said {
+    Said { text: short(commit), href: Some(paths::commit(&run.organization, commit)) }
 }
 
 fn of_person(name: &str) -> Said {
@@ -201,8 +203,14 @@ fn owner(reader: &Reader, detail: &RunDetail) -> Option<String> {
     Some(format!("{}{team}, by {}", owner.service, owner.by))
 }
 
-fn stage_row(stage: &Stage, now: Time) -> StageRow {
+/// The service's page of a run shows its stages, jobs and approvals; those have no addresses that anybody tells.
+fn out(ado: &AdoSite, run: &Run, of: &str) -> Out {
+    Out::to(ado.known_run(run), of).short()
+}
+
+fn stage_row(ado: &AdoSite, run: &Run, stage: &Stage, now: Time) -> StageRow {
     StageRow {
+        out: out(ado, run, &stage.name),
         name: stage.name.clone(),
         attempt: stage.attempt,
         badge: Badge::of(stage.state.as_deref(), stage.result.as_deref()),
@@ -211,9 +219,10 @@ fn stage_row(stage: &Stage, now: Time) -> StageRow {
     }
 }
 
-fn job_row(job: &Job, now: Time) -> JobRow {
+fn job_row(ado: &AdoSite, run: &Run, job: &Job, now: Time) -> JobRow {
     let attempt = job.stage_attempt.filter(|attempt| *attempt > 1).map(|attempt| format!(" #{attempt}"));
     JobRow {
+        out: out(ado, run, &job.name),
         stage: format!("{}{}", job.stage, attempt.unwrap_or_default()),
         name: job.name.clone(),
         attempt: job.attempt,
@@ -223,8 +232,9 @@ fn job_row(job: &Job, now: Time) -> JobRow {
     }
 }
 
-fn approval_row(approval: &Approval, now: Time) -> ApprovalRow {
+fn approval_row(ado: &AdoSite, run: &Run, approval: &Approval, now: Time) -> ApprovalRow {
     ApprovalRow {
+        out: out(ado, run, approval.stage.as_deref().unwrap_or("approval")),
         stage: approval.stage.clone().unwrap_or_default(),
         badge: Badge::of(Some(&approval.status), None),
         approvers: approval.approvers.join(", "),
@@ -233,8 +243,14 @@ fn approval_row(approval: &Approval, now: Time) -> ApprovalRow {
     }
 }
 
-fn deployment_row(deployment: &Deployment, now: Time) -> DeploymentRow {
+fn deployment_row(ado: &AdoSite, deployment: &Deployment, now: Time) -> DeploymentRow {
+    let (organization, project) = (deployment.organization.as_str(), deployment.project.as_deref());
+    let page = match deployment.environment_id {
+        Some(id) => ado.environment(organization, project, id),
+        None => ado.deployment(deployment),
+    };
     DeploymentRow {
+        out: Out::to(page, deployment.environment.clone()).short(),
         environment: deployment.environment.clone(),
         stage: deployment.stage.clone(),
         release: deployment.release_id.map(|_| version(deployment)).unwrap_or_default(),

@@ -6,8 +6,9 @@ use axum::response::Response;
 use serde::Deserialize;
 
 use super::frame::Frame;
-use super::html::{Badge, Dot, When, branch, named, part, query, said, short, taken, web};
-use super::page;
+use super::html::{Badge, Dot, When, branch, named, query, said, short, taken};
+use super::out::{AdoSite, Out};
+use super::{page, paths};
 use crate::catalog::{Listing, LookedTo, Place, Run, RunFilter, RunsBefore, Stage};
 use crate::domain::Time;
 use crate::http::Problem;
@@ -131,6 +132,7 @@ struct Choice {
 /// A run in a list.
 pub(super) struct RunRow {
     pub(super) run_id: u64,
+    pub(super) href: String,
     pub(super) name: String,
     pub(super) pipeline: String,
     pub(super) badge: Badge,
@@ -140,24 +142,25 @@ pub(super) struct RunRow {
     pub(super) who: String,
     pub(super) when: Option<When>,
     pub(super) taken: String,
-    pub(super) url: Option<String>,
+    pub(super) out: Out,
 }
 
 impl RunRow {
-    pub(super) fn of(run: &Run, now: Time) -> Self {
+    pub(super) fn of(ado: &AdoSite, run: &Run, now: Time) -> Self {
         let at = run.queued_at.or(run.started_at).or(run.finished_at);
         Self {
             run_id: run.run_id,
+            href: paths::run(&run.organization, run.run_id),
             name: run.name.clone().unwrap_or_default(),
             pipeline: named(run.pipeline.name.as_deref(), run.pipeline.id),
             badge: Badge::of(run.state.as_deref(), run.result.as_deref()),
             stages: latest(&run.stages).map(dot).collect(),
             branch: branch(run.branch.as_deref()),
-            commit: run.commit.as_ref().map(|commit| (part(commit), short(commit))),
+            commit: run.commit.as_ref().map(|commit| (paths::commit(&run.organization, commit), short(commit))),
             who: run.requested_for.clone().unwrap_or_default(),
             when: at.map(|at| When::of(at, now)),
             taken: taken(run.state.as_deref(), run.started_at, run.finished_at, now),
-            url: web(run.url.as_deref()).map(str::to_owned),
+            out: Out::to(ado.known_run(run), format!("run {}", run.run_id)),
         }
     }
 }
@@ -186,7 +189,7 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         frame: Frame::of(&reader, "/runs").await?,
         fields: fields(&asked),
         choices: choices(&asked),
-        rows: runs.iter().map(|run| RunRow::of(run, now)).collect(),
+        rows: runs.iter().map(|run| RunRow::of(&reader.ado, run, now)).collect(),
         next: next.map(|next| asked.address(Some(&next))),
         first: asked.place().map(|_| asked.address(None)),
         filtered: asked.is_any(),
@@ -200,6 +203,7 @@ fn fields(asked: &Asked) -> Vec<Field> {
         field("pipeline", "Pipeline", &asked.pipeline),
         field("branch", "Branch", &asked.branch),
         field("who", "Requested for", &asked.who),
+        field("organization", "Organization", &asked.organization),
         field("project", "Project", &asked.project),
         field("commit", "Commit", &asked.commit),
     ]

@@ -2,8 +2,8 @@ use axum::extract::Query;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::html::{part, query};
-use super::missing;
+use super::html::part;
+use super::{missing, paths};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 
@@ -77,7 +77,7 @@ async fn by_name(reader: &Reader, name: &str) -> Result<Response, Problem> {
     let found: Vec<_> = all.iter().filter(|pipeline| has(pipeline.name.as_ref())).collect();
     match (name, found.as_slice()) {
         ("", _) | (_, []) => missing(reader, format!("“{name}”"), HINT).await,
-        (_, [only]) => Ok(Redirect::to(&query("/runs", &[("pipeline", only.name.as_deref())])).into_response()),
+        (_, [only]) => Ok(Redirect::to(&paths::pipeline(&only.organization, only.id)).into_response()),
         (_, [_, _, ..]) => Ok(Redirect::to(&format!("/pipelines?name={}", part(name))).into_response()),
     }
 }

@@ -112,7 +112,7 @@ async fn show(
 
 async fn one(reader: &Reader, thing: Thing) -> Result<Response, Problem> {
     let deployments = chains(reader, &thing).await?;
-    let (before, after) = split(&thing.links);
+    let (before, after) = split(&thing.organization, &thing.links);
     let said = |(label, text): (&'static str, Option<String>)| Some((label, Said { text: text?, href: None }));
     page(&Page {
         frame: Frame::of(reader, "").await?,

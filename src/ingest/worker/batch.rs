@@ -54,6 +54,8 @@ pub(super) struct Received {
 pub(super) struct Read {
     pub(super) deliveries: Vec<Delivery>,
     pub(super) readings: Vec<Reading>,
+    /// When Azure DevOps said what each message says.
+    pub(super) said: Vec<Option<Time>>,
     /// What they say, by record.
     pub(super) groups: Vec<Group>,
     pub(super) ticket: Ticket,
@@ -64,6 +66,8 @@ pub(super) struct Decided {
     pub(super) settlements: Vec<Settlement>,
     /// Records that readers have to look at, before any message is deleted.
     pub(super) keys: Vec<Key>,
+    /// When Azure DevOps said what is in the store now.
+    pub(super) said: Vec<Time>,
     pub(super) tally: Tally,
     pub(super) ticket: Ticket,
 }
@@ -75,12 +79,12 @@ impl Decided {
         let settlements: Vec<_> =
             deliveries.into_iter().map(|delivery| Settlement { delivery, outcome: outcome.clone() }).collect();
         settlements.iter().for_each(|settlement| count(&mut tally, &settlement.outcome));
-        Self { settlements, keys: Vec::new(), tally, ticket }
+        Self { settlements, keys: Vec::new(), said: Vec::new(), tally, ticket }
     }
 
     /// What becomes of each message, now that everything it says has found its fate.
     pub(super) fn by_fates(batch: Read, report: &Report, now: Time) -> Self {
-        let Read { deliveries, readings, ticket, .. } = batch;
+        let Read { deliveries, readings, said, ticket, .. } = batch;
         let mut tally = Tally { conflicts: report.conflicts, ..arrived(&deliveries, now) };
         let fates = fates_by_message(report, deliveries.len());
         let settle = |((delivery, reading), fates): ((Delivery, &Reading), &Vec<&Fate>)| {
@@ -95,15 +99,18 @@ impl Decided {
             }
             Settlement { delivery, outcome }
         };
-        let settlements = deliveries.into_iter().zip(&readings).zip(&fates).map(settle).collect();
+        let settlements: Vec<_> = deliveries.into_iter().zip(&readings).zip(&fates).map(settle).collect();
+        let done = settlements.iter().zip(said).filter(|(settlement, _)| settlement.outcome == Outcome::Done);
+        let said = done.filter_map(|(_, said)| said).collect();
         let logged = report.fates.iter().filter(|ended| ended.fate.is_to_be_logged());
-        Self { settlements, keys: logged.map(|ended| ended.key.clone()).collect(), tally, ticket }
+        Self { settlements, keys: logged.map(|ended| ended.key.clone()).collect(), said, tally, ticket }
     }
 
     /// Readers could not be told, and a message may only be deleted once they were: gives back what was done.
     pub(super) fn keep(&mut self) {
         let done = self.settlements.iter_mut().filter(|settlement| settlement.outcome == Outcome::Done);
         let kept = done.map(|settlement| settlement.outcome = GIVE_BACK).count();
+        self.said.clear();
         self.tally = Tally {
             given_back: self.tally.given_back + length(kept),
             applied: 0,

@@ -126,7 +126,7 @@ impl Worker {
         let receive = receive::Step::new(self.clone(), stop.clone(), to_read, to_settle.clone());
         let reader = read::Step::new(self.clone(), to_commit);
         let commit = commit::Step::new(self.clone(), stop.clone(), to_settle);
-        let settle = settle::Step::new(self.clone(), stop.clone());
+        let settle = settle::Step::new(self.clone(), stop.clone(), mode);
         // Ended with this future, wherever they are then: what is in hand comes again.
         let mut steps = JoinSet::new();
         steps.spawn(async move { receive.run(mode).await.map(|()| Tally::default()) });

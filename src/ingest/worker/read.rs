@@ -10,6 +10,7 @@ use super::batch::{Read, Received};
 use super::{WorkError, Worker};
 use crate::ingest::decide::reading;
 use crate::ingest::fold::fold;
+use crate::ingest::lag;
 
 pub(super) struct Step {
     worker: Worker,
@@ -32,15 +33,17 @@ impl Step {
     fn read(&self, Received { mut deliveries, ticket }: Received) -> Read {
         let decode = |body: &[u8]| catch_unwind(AssertUnwindSafe(|| (self.worker.decode)(body))).ok();
         let mut readings = Vec::with_capacity(deliveries.len());
+        let mut said = Vec::with_capacity(deliveries.len());
         let facts = deliveries.iter().enumerate().flat_map(|(message, delivery)| {
             let (reading, facts) = reading(decode(&delivery.body));
             readings.push(reading);
+            said.push(facts.iter().filter_map(lag::said).max());
             facts.into_iter().map(move |fact| (message, fact))
         });
         let groups = fold(facts);
         if self.worker.queue.keeps_bodies() {
             deliveries.iter_mut().for_each(|delivery| delivery.body = Bytes::new());
         }
-        Read { deliveries, readings, groups, ticket }
+        Read { deliveries, readings, said, groups, ticket }
     }
 }

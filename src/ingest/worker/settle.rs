@@ -7,9 +7,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::batch::Decided;
-use super::{MOST_DECIDED, WorkError, Worker, outage};
+use super::{MOST_DECIDED, Mode, WorkError, Worker, outage};
 use crate::domain::Key;
 use crate::ingest::Tally;
+use crate::ingest::lag::Lag;
 use crate::ingest::wait::Wait;
 use crate::queue::{Delivery, Outcome, QueueError, Settlement};
 use crate::store::StoreError;
@@ -17,17 +18,18 @@ use crate::store::StoreError;
 pub(super) struct Step {
     worker: Worker,
     stop: CancellationToken,
+    lag: Lag,
 }
 
 impl Step {
-    pub(super) fn new(worker: Worker, stop: CancellationToken) -> Self {
-        Self { worker, stop }
+    pub(super) fn new(worker: Worker, stop: CancellationToken, mode: Mode) -> Self {
+        Self { worker, stop, lag: Lag::new(mode) }
     }
 
-    pub(super) async fn run(self, mut decided: mpsc::Receiver<Decided>) -> Result<Tally, WorkError> {
+    pub(super) async fn run(mut self, mut decided: mpsc::Receiver<Decided>) -> Result<Tally, WorkError> {
         let mut total = Tally::default();
         let mut batches = Vec::with_capacity(MOST_DECIDED);
-        while decided.recv_many(&mut batches, MOST_DECIDED).await > 0 {
+        while self.next(&mut decided, &mut batches).await {
             let deadline = batches.iter().map(|batch| batch.ticket.deadline).min().unwrap_or_else(Instant::now);
             let keys: BTreeSet<Key> = batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.keys)).collect();
             let logged = self.log(&keys.into_iter().collect::<Vec<_>>(), deadline).await?;
@@ -38,12 +40,25 @@ impl Step {
             let settlements = batches.iter_mut().flat_map(|batch| std::mem::take(&mut batch.settlements)).collect();
             let unsettled = self.settle(settlements, deadline).await?;
             self.take_back_unsettled(&batches, &unsettled, deadline).await?;
+            self.lag.count(batches.iter().flat_map(|batch| batch.said.iter().copied()), self.worker.clock.now());
             for batch in batches.drain(..) {
                 report(&batch.tally);
                 total += batch.tally;
             }
         }
+        self.lag.note(self.worker.store.as_ref(), self.worker.clock.now()).await;
         Ok(total)
+    }
+
+    /// Waits for the next batches, and notes meanwhile how long those before took. `false` at the end.
+    async fn next(&mut self, decided: &mut mpsc::Receiver<Decided>, batches: &mut Vec<Decided>) -> bool {
+        loop {
+            tokio::select! {
+                biased;
+                count = decided.recv_many(batches, MOST_DECIDED) => return count > 0,
+                () = self.lag.due() => self.lag.note(self.worker.store.as_ref(), self.worker.clock.now()).await,
+            }
+        }
     }
 
     /// Whether to try once more, after the wait.

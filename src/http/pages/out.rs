@@ -1,0 +1,168 @@
+//! The way out: pages of Azure DevOps itself.
+//!
+//! Where an event or an answer told an address, that is it; else it is made of names and ids, as the service's own pages
+//! are called. Only `https` is linked: an address is text of others.
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use super::html::{part, web};
+use crate::catalog::{Deployment, GivenApproval, Run};
+
+/// Where Azure DevOps is. To be put around the readers as an extension; without it, it is the cloud's.
+#[derive(Debug, Clone)]
+pub struct AdoSite(Arc<str>);
+
+impl Default for AdoSite {
+    fn default() -> Self {
+        Self::new("https://dev.azure.com")
+    }
+}
+
+impl AdoSite {
+    /// The address that organizations or collections stand below.
+    #[must_use]
+    pub fn new(address: &str) -> Self {
+        Self(address.trim_end_matches('/').into())
+    }
+
+    /// `None` where the project is not known: no page of a project can be found without it.
+    fn page(&self, organization: &str, project: Option<&str>, rest: &str) -> Option<String> {
+        Some(format!("{}/{}/{}/{rest}", self.0, part(organization), part(project?)))
+    }
+
+    pub(super) fn run(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
+        self.page(organization, project, &format!("_build/results?buildId={id}"))
+    }
+
+    /// As it was told, else as it is made.
+    pub(super) fn known_run(&self, run: &Run) -> Option<String> {
+        let told = web(run.url.as_deref()).map(str::to_owned);
+        told.or_else(|| self.run(&run.organization, run.project.as_deref(), run.run_id))
+    }
+
+    pub(super) fn pipeline(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
+        self.page(organization, project, &format!("_build?definitionId={id}"))
+    }
+
+    pub(super) fn release(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
+        self.page(organization, project, &format!("_releaseProgress?_a=release-pipeline-progress&releaseId={id}"))
+    }
+
+    /// The definition of classic releases.
+    pub(super) fn definition(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
+        self.page(organization, project, &format!("_release?definitionId={id}"))
+    }
+
+    pub(super) fn environment(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
+        self.page(organization, project, &format!("_environments/{id}"))
+    }
+
+    /// Where the subscriptions of a project are.
+    pub(super) fn hooks(&self, organization: &str, project: Option<&str>) -> Option<String> {
+        self.page(organization, project, "_settings/serviceHooks")
+    }
+
+    /// The run or the release that brought it.
+    pub(super) fn deployment(&self, of: &Deployment) -> Option<String> {
+        self.either(&of.organization, of.project.as_deref(), of.release_id, of.run_id)
+    }
+
+    /// The run or the release that waits.
+    pub(super) fn approval(&self, of: &GivenApproval) -> Option<String> {
+        self.either(&of.organization, of.project.as_deref(), of.release_id, of.run_id)
+    }
+
+    fn either(
+        &self,
+        organization: &str,
+        project: Option<&str>,
+        release: Option<u64>,
+        run: Option<u64>,
+    ) -> Option<String> {
+        match (release, run) {
+            (Some(release), _) => self.release(organization, project, release),
+            (None, Some(run)) => self.run(organization, project, run),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether an address that anybody may have written is one of the service.
+    pub(super) fn holds(&self, address: &str) -> bool {
+        let ours = |base: &str| address.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
+        ours(&self.0) || ours("https://dev.azure.com")
+    }
+}
+
+/// A link to a page of the service; nothing where none is known.
+#[derive(Debug, Clone, PartialEq, Eq, Template)]
+#[template(
+    ext = "html",
+    source = r#"{% if let Some(href) = href %}<a class="out" href="{{ href }}" rel="noopener noreferrer">{% if is_short %}<span class="sr">Azure DevOps</span>{% else %}Azure DevOps{% endif %}<span aria-hidden="true"> ↗</span><span class="sr"> {{ what }}</span></a>{% endif %}"#
+)]
+pub(super) struct Out {
+    href: Option<String>,
+    what: String,
+    is_short: bool,
+}
+
+impl Out {
+    /// `what` is read out, so that links can be told apart.
+    pub(super) fn to(address: Option<String>, what: impl Into<String>) -> Self {
+        let href = address.filter(|address| web(Some(address)).is_some());
+        Self { href, what: what.into(), is_short: false }
+    }
+
+    /// Only an arrow is seen: where there is no room, or the row says where it leads.
+    pub(super) fn short(self) -> Self {
+        Self { is_short: true, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_of_the_service() {
+        let site = AdoSite::new("https://tfs.example/tfs/");
+        let page = |rest: &str| Some(format!("https://tfs.example/tfs/a%2Fb/My%20Shop/{rest}"));
+        let (organization, project) = ("a/b", Some("My Shop"));
+        assert_eq!(site.run(organization, project, 7), page("_build/results?buildId=7"));
+        assert_eq!(site.pipeline(organization, project, 7), page("_build?definitionId=7"));
+        assert_eq!(site.definition(organization, project, 7), page("_release?definitionId=7"));
+        assert_eq!(site.environment(organization, project, 7), page("_environments/7"));
+        assert_eq!(site.hooks(organization, project), page("_settings/serviceHooks"));
+        assert_eq!(site.run(organization, None, 7), None);
+    }
+
+    #[test]
+    fn an_address_in_a_body_may_be_anybodys() {
+        let site = AdoSite::new("https://tfs.example/tfs");
+        for good in ["https://tfs.example/tfs/x", "https://dev.azure.com/x"] {
+            assert!(site.holds(good), "{good}");
+        }
+        let foreign = [
+            "https://tfs.example/",
+            "https://tfs.example/tfsx/",
+            "https://dev.azure.com.evil.example/",
+            "javascript:x",
+        ];
+        for bad in foreign {
+            assert!(!site.holds(bad), "{bad}");
+        }
+    }
+
+    #[test]
+    fn only_https_is_linked() {
+        let link = |address: &str| Out::to(Some(address.to_owned()), "run 7").render().unwrap();
+        let expected = "<a class=\"out\" href=\"https://x/?a=1&#38;b=&#34;\" rel=\"noopener noreferrer\">Azure DevOps\
+                        <span aria-hidden=\"true\"> ↗</span><span class=\"sr\"> run 7</span></a>";
+        assert_eq!(link("https://x/?a=1&b=\""), expected);
+        for bad in ["javascript:alert(1)", "http://x", "//x"] {
+            assert_eq!(link(bad), "");
+        }
+        assert_eq!(Out::to(None, "run 7").render().unwrap(), "");
+    }
+}
