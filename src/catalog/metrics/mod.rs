@@ -10,6 +10,8 @@
 mod built;
 mod flow;
 mod reported;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
