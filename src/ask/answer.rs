@@ -13,6 +13,8 @@ use crate::domain::{ProjectName, Scope, Time};
 
 /// Branches that had a run since then are names that a question may hold.
 const LATELY: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
+/// So many questions before this one are looked at.
+const MOST_EARLIER: usize = 20;
 /// So many names of a kind are looked for in a question.
 const MOST_NAMES: u32 = 10_000;
 
@@ -33,7 +35,7 @@ pub enum AnswerStatus {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Question {
     pub text: String,
-    /// What was said before, the oldest first. Only a model reads it.
+    /// What was said before, the oldest first.
     pub history: Vec<Turn>,
     /// The name or id of a project: no other is looked at.
     pub project: Option<String>,
@@ -49,14 +51,14 @@ impl From<&str> for Question {
 }
 
 /// One message before the question.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Turn {
     pub role: Speaker,
     pub content: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum Speaker {
     User,
@@ -134,7 +136,7 @@ impl Desk {
         let answer = match self.narrowed(question).await? {
             Ok(desk) => match model {
                 Some(model) => Box::pin(model.answer(&desk, question, progress)).await?,
-                None => desk.plan(&question.text).await?,
+                None => desk.plan(question).await?,
             },
             Err(why) => Answer::refused(why, Vec::new()),
         };
@@ -182,8 +184,10 @@ impl Desk {
     }
 
     /// By the grammar, with no model.
-    async fn plan(&self, question: &str) -> Result<Answer, CatalogError> {
-        let plan = match Plan::of(question, &self.vocabulary().await?) {
+    async fn plan(&self, question: &Question) -> Result<Answer, CatalogError> {
+        let earlier = question.history.iter().filter(|turn| turn.role == Speaker::User);
+        let latest = earlier.rev().take(MOST_EARLIER).map(|turn| turn.content.as_str()).collect::<Vec<_>>();
+        let plan = match Plan::following(&question.text, latest.into_iter().rev(), &self.vocabulary().await?) {
             Ok(plan) => plan,
             Err(Refusal { why, examples }) => return Ok(Answer::refused(why, examples)),
         };
@@ -205,13 +209,17 @@ impl Desk {
         let some = EnvironmentFilter { top: Some(MOST_NAMES), ..EnvironmentFilter::default() };
         known.environments.extend(self.catalog.environments(&some).await?.into_iter().map(|there| there.name));
         let filter = RunFilter { since: Some(self.now.minus(LATELY)), ..RunFilter::default() };
-        let branches = std::collections::BTreeSet::new();
-        let branches = self.catalog.fold(Sampled::Runs, &filter, branches, |branches, sample| {
-            if let Some(branch) = sample.branch.filter(|branch| !branches.contains(*branch)) {
-                branches.insert(branch.to_owned());
+        let none = <[std::collections::BTreeSet<String>; 2]>::default();
+        let lately = self.catalog.fold(Sampled::Runs, &filter, none, |lately, sample| {
+            for (names, name) in lately.iter_mut().zip([sample.branch, sample.pool]) {
+                if let Some(name) = name.filter(|name| !names.contains(*name)) {
+                    names.insert(name.to_owned());
+                }
             }
         });
-        known.branches.extend(branches.await?);
+        let [branches, pools] = lately.await?;
+        known.branches.extend(branches);
+        known.pools.extend(pools);
         for names in [&mut known.pipelines, &mut known.projects, &mut known.environments] {
             names.sort_unstable();
             names.dedup();

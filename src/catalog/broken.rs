@@ -41,9 +41,9 @@ pub struct Broken {
 
 /// The default branches of repositories that somebody told, by their organization, and their project and name.
 #[derive(Debug, Default)]
-pub(super) struct Told(HashMap<(String, String), String>);
+pub(super) struct Defaults(HashMap<(String, String), String>);
 
-impl Told {
+impl Defaults {
     pub(super) fn read(connection: &Connection) -> rusqlite::Result<Self> {
         let ask = "SELECT organization, id, name FROM names WHERE kind = 'defaultBranch'";
         let mut ask = connection.prepare_cached(ask)?;
@@ -86,7 +86,7 @@ impl Catalog {
 }
 
 fn broken(connection: &Connection, scope: &Scope, on: &On) -> rusqlite::Result<Vec<Broken>> {
-    let told = Told::read(connection)?;
+    let told = Defaults::read(connection)?;
     let mut streaks = Vec::new();
     let mut ask = connection.prepare_cached(
         "SELECT g.organization, g.pipeline, g.repository, (SELECT r.project_id FROM runs r INDEXED BY runs_pipeline \
@@ -167,13 +167,19 @@ fn streak(
 }
 
 /// `None` where the reader may not see it.
-fn shown(connection: &Connection, scope: &Scope, told: &Told, streak: &Streak) -> rusqlite::Result<Option<Broken>> {
+fn shown(connection: &Connection, scope: &Scope, told: &Defaults, streak: &Streak) -> rusqlite::Result<Option<Broken>> {
     let Some(last) = run(connection, scope, told, streak, streak.last)? else { return Ok(None) };
     let Some(first) = run(connection, scope, told, streak, streak.first)? else { return Ok(None) };
     Ok(Some(Broken { last, first, failures: streak.failures, since_known: streak.since_known }))
 }
 
-fn run(connection: &Connection, scope: &Scope, told: &Told, of: &Streak, run: u64) -> rusqlite::Result<Option<Recent>> {
+fn run(
+    connection: &Connection,
+    scope: &Scope,
+    told: &Defaults,
+    of: &Streak,
+    run: u64,
+) -> rusqlite::Result<Option<Recent>> {
     let mut wanted = Conditions::default();
     let [run, pipeline] = [run, of.pipeline].map(|id| Value::Integer(number(id)));
     let place = [run, Value::Text(of.organization.clone()), pipeline];

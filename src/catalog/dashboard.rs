@@ -8,7 +8,7 @@ use std::fmt;
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
-use super::broken::Told;
+use super::broken::Defaults;
 use super::owned::{folder_of, repository_of};
 use super::query::{Conditions, collect, run, time};
 use super::rows::{Run, Stage};
@@ -126,7 +126,7 @@ impl Catalog {
         let ask =
             format!("{}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", question(), wanted.text());
         let read = move |c: &Connection| {
-            let told = Told::read(c)?;
+            let told = Defaults::read(c)?;
             collect(c, &ask, wanted.values, |row| recent(row, &told))
         };
         Ok(self.file.read(read).await?)
@@ -234,7 +234,7 @@ fn place(run: &RunsBefore) -> Vec<Value> {
     vec![Value::Integer(number(run.run_id)), organization, Value::Integer(number(run.pipeline))]
 }
 
-pub(super) fn recent(row: &Row<'_>, told: &Told) -> rusqlite::Result<Recent> {
+pub(super) fn recent(row: &Row<'_>, told: &Defaults) -> rusqlite::Result<Recent> {
     let (run, repository) = (run(row)?, row.get::<_, Option<String>>(19)?);
     let project: Option<String> = row.get(24)?;
     let told = told.of(&run.organization, project.as_deref(), repository.as_deref());

@@ -147,7 +147,7 @@ impl Asked<'_> {
     /// What a run has to fulfil but for its project, and the ways to those that do. A `+` keeps a condition from
     /// choosing an index.
     fn conditions(&self, wanted: &mut Conditions) -> rusqlite::Result<Vec<Way>> {
-        let RunFilter { organization, branch, commit, since, until, requested_for, .. } = self.filter;
+        let RunFilter { organization, branch, commit, since, until, requested_for, pool, .. } = self.filter;
         let text = |text: &String| vec![Value::Text(text.clone())];
         let mut ways = self.words(wanted);
         wanted.add_text("+r.organization = ?", organization.as_ref().map(|name| name.to_lowercase()));
@@ -167,6 +167,7 @@ impl Asked<'_> {
             wanted.add("+r.requested_for = ? COLLATE NOCASE", [Value::Text(who.clone())]);
             ways.push(Way::new("runs_asked", "r.requested_for = ? COLLATE NOCASE", vec![text(who)]));
         }
+        wanted.add_text("r.pool = ? COLLATE NOCASE", pool.clone());
         if let Some(since) = since {
             wanted.add("coalesce(r.queued, r.started, r.finished) >= ?", [Value::Integer(since.ticks())]);
         }
@@ -396,7 +397,7 @@ mod tests {
         let c = Connection::open_in_memory().unwrap();
         c.execute_batch(include_str!("schema.sql")).unwrap();
         let insert = "INSERT OR IGNORE INTO runs (run, organization, pipeline, project_id, project_name, state, result, branch, \
-                        commit_id, requested_for, queued, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                        commit_id, requested_for, queued, started, pool) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
         for n in 0..2_000 {
             let mut next = mixed(n);
             let (project_id, project_name) = pick(&PROJECTS, next());
@@ -415,6 +416,7 @@ mod tests {
                 pick(&PEOPLE, next()),
                 queued,
                 i64::from(n) * 5,
+                pick(&[Some("linux"), Some("Windows"), None], n),
             ];
             c.execute(insert, row).unwrap();
         }
@@ -447,6 +449,7 @@ mod tests {
             result: text(&["succeeded", "Failed", "unheardOf"]),
             commit: text(&["1", "A", "f", "z"]),
             requested_for: text(&["ada", "BEA", "nobody"]),
+            pool: text(&["Linux", "windows", "none"]),
             signature: None,
             since: text(&["since"]).map(|_| Time::from_ticks(i64::from(n % 16_000))),
             until: text(&["until"]).map(|_| Time::from_ticks(i64::from(n % 16_000) + 4_000)),

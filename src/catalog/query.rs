@@ -179,6 +179,7 @@ impl Conditions {
             wanted.add("coalesce(r.queued, r.started, r.finished) < ?", [Value::Integer(until.ticks())]);
         }
         wanted.add_text("r.requested_for = ? COLLATE NOCASE", filter.requested_for.clone());
+        wanted.add_text("r.pool = ? COLLATE NOCASE", filter.pool.clone());
         wanted.add_text("r.id IN (SELECT run FROM failures WHERE signature = ?)", filter.signature.clone());
         wanted.add_runs_after(filter);
         wanted

@@ -616,6 +616,8 @@ pub struct RunFilter {
     pub until: Option<Time>,
     /// Whom it was asked for by, as the service shows them.
     pub requested_for: Option<String>,
+    /// Of agents.
+    pub pool: Option<String>,
     /// What their first error comes to without numbers, paths and ids.
     pub signature: Option<String>,
     /// At most so many; `None` is all.

@@ -29,6 +29,8 @@ pub struct Sample<'r> {
     pub commit: Option<&'r str>,
     pub reason: Option<&'r str>,
     pub requested_for: Option<&'r str>,
+    /// Of agents.
+    pub pool: Option<&'r str>,
     /// Why the run failed, without numbers and paths.
     pub signature: Option<&'r str>,
     /// Null for a run.
@@ -46,7 +48,7 @@ pub struct Sample<'r> {
 
 const COLUMNS: &str = "r.organization, r.run, r.pipeline, pipeline.name, r.folder, \
     coalesce(project.name, r.project_name, r.project_id), r.repository, r.branch, r.commit_id, r.reason, r.requested_for, \
-    f.signature, coalesce(r.queued, r.started, r.finished), r.url";
+    f.signature, coalesce(r.queued, r.started, r.finished), r.url, r.pool";
 
 const FROM: &str = "LEFT JOIN failures f ON f.run = r.id \
     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
@@ -129,11 +131,12 @@ fn sample<'r>(row: &'r Row<'_>) -> rusqlite::Result<Sample<'r>> {
         signature: text(11)?,
         at: time(12)?,
         url: text(13)?,
-        stage: text(14)?,
-        state: text(15)?,
-        result: text(16)?,
-        queued_at: time(17)?,
-        started_at: time(18)?,
-        finished_at: time(19)?,
+        pool: text(14)?,
+        stage: text(15)?,
+        state: text(16)?,
+        result: text(17)?,
+        queued_at: time(18)?,
+        started_at: time(19)?,
+        finished_at: time(20)?,
     })
 }

@@ -5,13 +5,13 @@ use csv::Writer;
 use super::Columns;
 use super::delivery::{counted, figure_text, finish, percent_text, seconds_text};
 use super::table::{UNKNOWN, or_unknown, table};
-use crate::domain::metrics::{Figure, Flow, FlowReport, GroupFlow, Spread};
+use crate::domain::metrics::{Figure, Flow, FlowReport, GroupFlow, Spread, Tests};
 
 /// One of the numbers, as people read it: its name, its value, and what it is counted from.
 pub type FlowNumber = (&'static str, String, String);
 
 #[must_use]
-pub fn flow_numbers(of: &Flow) -> [FlowNumber; 7] {
+pub fn flow_numbers(of: &Flow, tests: &Tests) -> [FlowNumber; 8] {
     let open = match of.not_recovered {
         0 => String::new(),
         open => format!("; {open} not recovered"),
@@ -29,6 +29,11 @@ pub fn flow_numbers(of: &Flow) -> [FlowNumber; 7] {
             spread_text(&of.recovery, "failure") + &open,
         ),
         ("flaky commits", of.flaky.to_string(), "a pipeline succeeded and failed on each".to_owned()),
+        (
+            "tests passed",
+            figure_text(&tests.pass_rate, percent_text),
+            format!("{} of {} that scripts told of", tests.passed, counted(tests.runs, "run")),
+        ),
     ]
 }
 
@@ -42,10 +47,11 @@ fn short(figure: &Figure<i64>) -> String {
 }
 
 /// What [`flow_cells`] tells.
-pub const FLOW_COLUMNS: [&str; 8] = ["Runs", "Duration", "p95", "Queue", "Default", "Others", "Recovery", "Flaky"];
+pub const FLOW_COLUMNS: [&str; 9] =
+    ["Runs", "Duration", "p95", "Queue", "Default", "Others", "Recovery", "Flaky", "Tests"];
 
 #[must_use]
-pub fn flow_cells(of: &Flow) -> [String; 8] {
+pub fn flow_cells(of: &Flow, tests: &Tests) -> [String; 9] {
     let share = |figure: &Figure<f64>| figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), percent_text);
     [
         of.runs.to_string(),
@@ -56,13 +62,15 @@ pub fn flow_cells(of: &Flow) -> [String; 8] {
         share(&of.success_on_others),
         short(&of.recovery.median),
         of.flaky.to_string(),
+        share(&tests.pass_rate),
     ]
 }
 
 /// The numbers; then, where it was asked for, those of each group; with all columns also the wait by hour and by pool.
 #[must_use]
 pub fn flow_table(report: &FlowReport, columns: Columns) -> String {
-    let rows = flow_numbers(&report.numbers).map(|(name, value, detail)| vec![name.to_owned(), value, detail]);
+    let rows =
+        flow_numbers(&report.numbers, &report.tests).map(|(name, value, detail)| vec![name.to_owned(), value, detail]);
     let numbers = table(&["METRIC", "MEDIAN OR SHARE", "COUNTED FROM"], rows);
     let groups = report.groups.as_ref().map(|groups| groups_table(groups));
     let waits = (columns == Columns::All).then(|| waits_tables(report));
@@ -72,7 +80,9 @@ pub fn flow_table(report: &FlowReport, columns: Columns) -> String {
 fn groups_table(groups: &[GroupFlow]) -> String {
     let header: Vec<_> = FLOW_COLUMNS.iter().map(|name| name.to_uppercase()).collect();
     let header: Vec<_> = std::iter::once("OF").chain(header.iter().map(String::as_str)).collect();
-    let row = |of: &GroupFlow| std::iter::once(or_unknown(of.name.as_deref())).chain(flow_cells(&of.numbers)).collect();
+    let row = |of: &GroupFlow| {
+        std::iter::once(or_unknown(of.name.as_deref())).chain(flow_cells(&of.numbers, &of.tests)).collect()
+    };
     table(&header, groups.iter().map(row))
 }
 
@@ -102,11 +112,15 @@ pub fn flow_csv(report: &FlowReport) -> Result<String, csv::Error> {
         "recoveryMedianSeconds",
         "notRecovered",
         "flaky",
+        "testRuns",
+        "testsPassed",
+        "testPassRate",
     ])?;
-    let groups = report.groups.iter().flatten().map(|of| (of.name.as_deref().unwrap_or_default(), &of.numbers));
-    for (name, of) in std::iter::once(("", &report.numbers)).chain(groups) {
+    let name = |of: &GroupFlow| of.name.clone().unwrap_or_default();
+    let groups = report.groups.iter().flatten().map(|of| (name(of), &of.numbers, &of.tests));
+    for (name, of, tests) in std::iter::once((String::new(), &report.numbers, &report.tests)).chain(groups) {
         writer.write_record([
-            name,
+            &name,
             &of.runs.to_string(),
             &cell(&of.duration.median),
             &cell(&of.duration.p95),
@@ -117,6 +131,9 @@ pub fn flow_csv(report: &FlowReport) -> Result<String, csv::Error> {
             &cell(&of.recovery.median),
             &of.not_recovered.to_string(),
             &of.flaky.to_string(),
+            &tests.runs.to_string(),
+            &tests.passed.to_string(),
+            &cell(&tests.pass_rate),
         ])?;
     }
     finish(writer)

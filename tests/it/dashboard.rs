@@ -371,6 +371,35 @@ async fn the_search_leads_to_what_is_meant() {
 }
 
 #[tokio::test]
+async fn a_question_may_follow_on_another_and_the_page_brings_both_along() {
+    let dashboard = Dashboard::over(history(), Caller::on_loopback()).await;
+    let encoded =
+        |text: &str| percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string();
+    let ask = async |question: &str, before: &str| {
+        let body = format!("q={}&history={}", encoded(question), encoded(before));
+        let post = dashboard.client.post(format!("http://{}/ask", dashboard.address)).body(body);
+        let post = post.header("content-type", "application/x-www-form-urlencoded");
+        post.header("origin", format!("http://{}", dashboard.address)).send().await.unwrap().text().await.unwrap()
+    };
+    let kept = |page: &str| {
+        let (_, rest) = page.split_once(r#"name="history" value=""#).expect("the page keeps what was said");
+        let (value, _) = rest.split_once('"').unwrap();
+        let marks = [("&#34;", "\""), ("&#39;", "'"), ("&#60;", "<"), ("&#62;", ">"), ("&#38;", "&")];
+        marks.iter().fold(value.to_owned(), |text, (mark, plain)| text.replace(mark, plain))
+    };
+    assert!(!dashboard.page("/ask").await.contains(r#"name="history""#), "nothing was said yet");
+    let first = ask("how many runs per pipeline last 30 days", "").await;
+    assert!(first.contains("aggregate") && !first.contains("Asked before"), "{first}");
+    let second = ask("and yesterday?", &kept(&first)).await;
+    assert!(second.contains("Asked before") && second.contains("&#34;window&#34;:&#34;yesterday&#34;"), "{second}");
+    let third = ask("<b>and</b> why?", &kept(&second)).await;
+    assert!(third.contains("Not answered") && !third.contains("<b>and"), "{third}");
+    assert_eq!(kept(&third).matches(r#""role":"user""#).count(), 3);
+    let alone = ask("and yesterday?", "rubbish").await;
+    assert!(alone.contains("Not answered"), "{alone}");
+}
+
+#[tokio::test]
 async fn dead_letters_are_requeued_and_discarded_from_this_server_only() {
     let dashboard = Dashboard::over(vec![b"not json".to_vec(), b"[]".to_vec()], Caller::on_loopback()).await;
     let ours = format!("http://{}", dashboard.address);

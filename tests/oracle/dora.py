@@ -1,7 +1,7 @@
 """Delivery metrics from raw events, by other code than the program's. Standard library only.
 
 `dora.py FOLDER SEED...` makes up an organization for each seed, and writes `SEED.ndjson` (its events), `SEED.json` (its
-deployment records, and what to ask) and `SEED.expected.json` (the numbers).
+deployment records, what runs built, and what to ask) and `SEED.expected.json` (the numbers).
 """
 
 import json
@@ -11,6 +11,7 @@ from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
+import flow
 import organization
 
 LOOK_BACK = timedelta(days=30)
@@ -41,6 +42,8 @@ class Told:
     def __init__(self, folder, seed):
         about = json.load(open(f"{folder}/{seed}.json"))
         self.plan, self.records = about["plan"], about["records"]
+        self.built = {of["run"]: of for of in about["built"]}
+        self.guarded = defaultdict(set)
         self.runs, self.stages, self.pushes, self.requests = {}, {}, {}, defaultdict(dict)
         self.made, self.incidents, self.reports, self.troubles = {}, defaultdict(lambda: {"states": {}}), [], defaultdict(dict)
         heard = defaultdict(list)
@@ -72,7 +75,7 @@ class Told:
             "kind": of.get("Event") or of["type"], "commits": commits, "commit": about.get("commit_id"), "n": about.get("n"),
             "environment": about.get("environment") or "production", "result": words.get(about.get("status"), "succeeded"),
             "fix": about.get("fix", False), "request": about.get("pull_request_id"), "time": about.get("timestamp"),
-            "incident": about.get("incident_id"), "said": about.get("status"),
+            "incident": about.get("incident_id"), "said": about.get("status"), "project": about.get("project"),
         }
 
     def settle(self, heard):
@@ -116,6 +119,9 @@ class Told:
             stage = of["stage"]
             key = (of["pipeline"]["id"], of["runId"], stage["name"], stage["attempt"])
             self.stages[key] = (stage["result"], read(stage["finishTime"]))
+        elif kind.endswith("approval-pending"):
+            if of["resource"]:
+                self.guarded[(int(of["run"]["id"]), of["stageName"])].add(of["resource"]["name"])
         elif kind == "git.push":
             update = of["refUpdates"][0]
             commits = [commit["commitId"] for commit in of["commits"]]
@@ -161,7 +167,7 @@ class Oracle:
 
     @staticmethod
     def order(of):
-        return of["finished"], of["rank"], of["attempt"], of["stage"]
+        return of["finished"], of["rank"], of["attempt"], of["stage"], of["line"][1]
 
     def ends(self, result):
         partial = {"counts": "partiallySucceeded", "fails": "failed", "ignored": None}[self.told.plan["partial"]]
@@ -181,6 +187,8 @@ class Oracle:
             environments = known.get((key[0], key[2]))
             if environments:
                 found += [(key, result, finished, environment, "likely") for environment in environments]
+            elif self.told.guarded[(key[1], key[2])]:
+                found += [(key, result, finished, environment, "likely") for environment in self.told.guarded[(key[1], key[2])]]
             elif key[2] in BY_NAME:
                 found.append((key, result, finished, BY_NAME[key[2]], "byPattern"))
         deployments = []
@@ -299,7 +307,7 @@ class Oracle:
             elif both and of["commit"] == current["commit"]:
                 of["changes"] = {}
             else:
-                of["changes"] = "unknown" if way is None else self.commits(way)
+                of["changes"] = self.likely(of, current) if way is None else self.commits(way)
             been.update([of["commit"]] if of["commit"] else [])
             current = of
         opened = [incident[1] for of in line for incident in of["incidents"]]
@@ -313,6 +321,20 @@ class Oracle:
             requests = [self.told.requests[number] for number in numbers if number]
             names = [of["branch"] or ""] + [text for request in requests for text in (request["branch"], request["title"])]
             of["rework"] = of["back"] or (follows and (of["fix"] or any(FIXES.match(name) for name in names)))
+
+    def likely(self, of, before):
+        """What the runs of the branch since then say that they built, the run itself among them."""
+        if isinstance(of["line"][0], str) or not self.told.built.get(of["run"], {}).get("commits"):
+            return "unknown"
+        of["isLikely"], commits = True, []
+        for run, built in self.told.built.items():
+            about = self.told.runs[run]
+            same = about["pipeline"] == of["line"][0] and about["branch"] == of["branch"]
+            if run == of["run"] or (same and before["run"] < run < of["run"]):
+                commits += [commit["id"] for commit in built["commits"]]
+                for commit in built["commits"]:
+                    self.told.made.setdefault(commit["id"], read(commit["at"]))
+        return self.stand_for(commits)
 
     @staticmethod
     def failed(of):
@@ -405,6 +427,7 @@ class Oracle:
                 "partiallySucceeded": sum(of["ending"] == "partiallySucceeded" for of in within),
                 "firstOnRecord": sum(of["changes"] == "first" for of in within),
                 "commitsUnknown": sum(of["changes"] == "unknown" for of in within),
+                "commitsLikely": sum(of.get("isLikely", False) for of in within),
                 "commits": len(mine),
                 "commitsWithoutTime": sum(lead[2] is None for lead in mine),
                 "commitsFromTheFuture": sum(lead[2] is not None and lead[2] < 0 for lead in mine),
@@ -422,14 +445,19 @@ class Oracle:
 
 def main(folder, seeds):
     for seed in seeds:
-        organization.write(folder, seed)
+        organization.write(folder, seed, approvals=True)
         oracle = Oracle(folder, seed)
         pipelines = {"web": 11, "api": 12, "ledger": 21, "mobile": "mobile"}
         expected = {"": oracle.report(lambda of: PRODUCTION[of["line"][1]])}
         for name, number in pipelines.items():
             expected[f"pipeline={name}"] = oracle.report(lambda of: PRODUCTION[of["line"][1]] and of["name"] == name)
         expected["environment=staging"] = oracle.report(lambda of: of["line"][1] == "staging")
-        expected["project=bank"] = oracle.report(lambda of: of["project"] == "bank")
+        expected["project=bank"] = oracle.report(lambda of: PRODUCTION[of["line"][1]] and of["project"] == "bank")
+        ran = flow.Flow(f"{folder}/{seed}.ndjson", oracle.told.reports, oracle.zone, oracle.start, oracle.end, oracle.now)
+        expected["flow"] = {
+            "": ran.report(lambda of: True), "pipeline=web": ran.report(lambda of: of["pipeline"] == "web"),
+            "project=bank": ran.report(lambda of: of["project"] == "bank"),
+        }
         with open(f"{folder}/{seed}.expected.json", "w") as file:
             json.dump(expected, file)
 

@@ -25,9 +25,14 @@ def guid(of):
 
 
 class Organization:
-    def __init__(self, seed):
-        self.seed, self.rng = seed, random.Random(seed)
-        self.events, self.records, self.numbers = [], [], {}
+    def __init__(self, seed, approvals=False):
+        """With approvals, some stages wait for that of an environment, which is not always what they are called; and scripts
+        tell of tests."""
+        self.seed, self.rng, self.approvals = seed, random.Random(seed), approvals
+        self.events, self.records, self.built, self.numbers = [], [], [], {}
+        # By itself, so that the rest stays what it is.
+        self.asked = random.Random(f"{seed} what somebody asked of runs")
+        self.guarded = random.Random(f"{seed} approvals")
         rng = self.rng
         self.plan = {
             "zone": ZONES[seed % len(ZONES)],
@@ -135,6 +140,7 @@ class Organization:
             self.pull_request("merged", of, at, "completed", closedDate=text(closed), lastMergeCommit={"commitId": new})
         if not lost:
             self.push(project, repository, MAIN, old, new, pushed, at)
+        line["since"] += pushed
         line["head"] = new
 
     def stage(self, line, run, name, attempt, result, started, finished):
@@ -156,11 +162,39 @@ class Organization:
             "projectId": PROJECTS[project],
         })
 
+    def approval(self, line, run, name, attempt, environment, at):
+        project, base = line["project"], f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[line['project']]}"
+        self.event("ms.vss-pipelinechecks-events.approval-pending", "5.1-preview.1", project, at, {
+            "approval": {"id": guid(f"{run['id']} {name} {attempt} {environment}"), "status": "pending", "createdOn": text(at),
+                         "lastModifiedOn": text(at), "steps": []},
+            "projectId": PROJECTS[project],
+            "pipeline": {"id": str(line["pipeline"]), "name": line["name"], "url": f"{base}/_apis/pipelines/{line['pipeline']}"},
+            "run": {"id": str(run["id"]), "name": run["name"], "url": f"{base}/_apis/pipelines/{line['pipeline']}/runs/{run['id']}"},
+            "resource": environment and {"id": "31", "name": environment, "type": "environment"},
+            "stage": None, "stageName": name, "attemptId": attempt,
+        })
+
+    def guard(self, line, run, name, attempt, at):
+        """Approvals of environments that the name of the stage does not tell, or tells otherwise; some guard something else."""
+        chance = {("api", "build"): 0.03, ("web", "deploy-staging"): 0.1, ("ledger", "prod-eu"): 0.2, ("api", "ship"): 0.5}
+        if self.approvals and self.guarded.random() < chance.get((line["name"], name), 0):
+            for environment in self.guarded.choice([["live"], ["staging"], ["prod-us", "live"], [None]]):
+                self.approval(line, run, name, attempt, environment, at)
+
+    def waits(self, run):
+        """The same for all that is told of it."""
+        return random.Random(f"{self.seed} {run['id']} waits").choice([3, 9, 9, 14, 31, 58])
+
+    def pool(self, run):
+        pool = random.Random(f"{self.seed} {run['id']} pool").choice(["linux", "linux", "windows", None])
+        return {"queue": {"id": 1, "name": f"{pool} queue", "pool": {"id": 2, "name": pool}}} if pool else {}
+
     def build(self, line, run, result, finished):
         project = line["project"]
         self.event("build.complete", "2.0", project, finished + timedelta(seconds=6), {
             "id": run["id"], "buildNumber": run["name"], "status": "completed", "result": result,
-            "queueTime": text(run["queued"]), "startTime": text(run["queued"] + timedelta(seconds=9)), "finishTime": text(finished),
+            "queueTime": text(run["queued"]), "startTime": text(run["queued"] + timedelta(seconds=self.waits(run))),
+            "finishTime": text(finished), **self.pool(run),
             "definition": {"id": line["pipeline"], "name": line["name"], "path": "\\", "project": {"id": PROJECTS[project], "name": project}},
             "project": {"id": PROJECTS[project], "name": project},
             "sourceBranch": run["branch"], "sourceVersion": run["commit"], "reason": "individualCI",
@@ -172,6 +206,12 @@ class Organization:
 
     def run(self, line, commit, at, branch=MAIN):
         number = self.number("run", 1000)
+        if commit == line["head"]:
+            # What the service would tell of the commits that no run before had; nobody asked it about some.
+            if self.asked.random() < 0.6:
+                commits = [{"id": id, "at": text(made)} for id, made in line["since"]]
+                self.built.append({"pipeline": line["pipeline"], "run": number, "commits": commits})
+            line["since"] = []
         return {"id": number, "name": f"n{number}", "commit": commit, "branch": branch, "queued": at}
 
     def ending(self):
@@ -186,6 +226,7 @@ class Organization:
             started = over + timedelta(seconds=rng.randrange(5, 60))
             over = started + timedelta(seconds=rng.randrange(60, 4000), microseconds=rng.randrange(1000000))
             production = name in line["production"]
+            self.guard(line, run, name, attempt, started)
             result = self.ending() if production else "succeeded"
             self.stage(line, run, name, attempt, result, started, over)
             # Some attempts leave a record, which says more than any name.
@@ -263,6 +304,20 @@ class Organization:
             if self.plan["incidents"] and rng.random() < 0.2:
                 self.trouble(at + timedelta(minutes=rng.randrange(1, 500)), past)
 
+    def tests(self):
+        """Scripts tell of runs of tests, and of those that passed; some tell of these alone."""
+        rng = random.Random(f"{self.seed} tests")
+        at, tells_runs = START, rng.random() < 0.8
+        while self.approvals and at < self.plan["now"] + timedelta(days=1):
+            at += timedelta(minutes=rng.randrange(5, 3000), microseconds=rng.randrange(100000) * 10)
+            metadata = {"project": "bank", "n": self.number("tests")}
+            if tells_runs:
+                self.told("pipetrail.report", at, {"Repo": "mobile", "Event": "test_run", "Metadata": metadata})
+            if rng.random() < 0.7:
+                if rng.random() < 0.2:
+                    metadata = {**metadata, "status": rng.choice(["success", "failure"])}
+                self.told("pipetrail.report", at, {"Repo": "mobile", "Event": "test_pass", "Metadata": json.dumps(metadata)})
+
     def reviewed(self, at, metadata):
         """A commit with its review, in DevOpstic's words. Answers what was deployed."""
         rng, commit, number = self.rng, self.commit(), self.number("review", 9000)
@@ -312,7 +367,7 @@ class Organization:
              "production": ["prod-eu", "prod-us"], "records": {"prod-us": (7, "prod-us")}},
         ]
         for line in lines:
-            line["head"] = None
+            line["head"], line["since"] = None, []
         for line in lines:
             at, past, every = START + timedelta(hours=rng.randrange(48)), [], rng.choice([1200, 3000, 7000])
             if line["pipeline"] == 21 and self.seed % 2:
@@ -340,14 +395,15 @@ class Organization:
                     self.incident(line["project"], opened, resolved)
                 at = over + timedelta(minutes=rng.randrange(5, every))
         self.mobile()
+        self.tests()
         rng.shuffle(self.events)
         return self
 
 
-def write(folder, seed):
-    told = Organization(seed).tell()
+def write(folder, seed, approvals=False):
+    told = Organization(seed, approvals).tell()
     with open(f"{folder}/{seed}.ndjson", "w") as file:
         file.writelines(json.dumps(event) + "\n" for event in told.events)
     plan = {key: text(value) if isinstance(value, datetime) else value for key, value in told.plan.items()}
     with open(f"{folder}/{seed}.json", "w") as file:
-        json.dump({"plan": plan, "records": told.records}, file)
+        json.dump({"plan": plan, "records": told.records, "built": told.built}, file)

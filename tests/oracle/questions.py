@@ -2,7 +2,8 @@
 
 `questions.py FOLDER QUESTIONS.json` makes up the organization of its seed, writes `SEED.ndjson` (its events) and
 `SEED.json` (its plan), and `expected.json`: for each question the rows of its last call, or null where this file cannot
-tell.
+tell. It cannot where links are followed: by which rules one thing leads to another is what the program is for, and to
+write them down twice would only be a copy.
 """
 
 import json
@@ -14,6 +15,7 @@ import organization
 
 DAY = timedelta(days=1)
 GOOD = ("succeeded", "partiallySucceeded")
+EVER = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2970, 1, 1, tzinfo=timezone.utc))
 
 
 def read(text):
@@ -63,9 +65,11 @@ class Told:
             return
         self.runs[of["id"]] = {
             "id": of["id"], "project": of["project"]["name"], "pipeline": of["definition"]["name"], "name": of["buildNumber"],
+            "pipelineId": of["definition"]["id"],
             "branch": of["sourceBranch"], "commit": of["sourceVersion"], "result": of["result"], "state": "completed",
             "repository": of["repository"]["name"], "queued": read(of["queueTime"]), "started": read(of["startTime"]),
             "finished": finished, "reason": of["reason"], "person": of["requestedFor"]["displayName"],
+            "pool": of.get("queue", {}).get("pool", {}).get("name"),
         }
 
     def samples(self, filters, window, by_stage):
@@ -83,7 +87,7 @@ class Told:
     def fits(run, filters):
         short = run["branch"].removeprefix("refs/heads/")
         has = {"project": run["project"], "pipeline": run["pipeline"], "branch": short, "result": run["result"],
-               "state": run["state"], "requestedFor": run["person"]}
+               "state": run["state"], "requestedFor": run["person"], "pool": run["pool"]}
         return all(has[key] == wanted.removeprefix("refs/heads/") for key, wanted in filters.items())
 
 
@@ -176,6 +180,11 @@ def tallies(told, asked, span):
     return found
 
 
+def by_names(names):
+    """What has no name comes first."""
+    return [(name is not None, name or "") for name in names]
+
+
 def aggregate(told, asked, now):
     span, measure = window(asked, now), asked["measure"]
     found = tallies(told, asked, span)
@@ -184,7 +193,7 @@ def aggregate(told, asked, now):
         while at < span[1]:
             found[(bucket(asked["bucket"], at),)]
             at += timedelta(hours=1)
-    rows = sorted(found.items())
+    rows = sorted(found.items(), key=lambda row: by_names(row[0]))
     if "bucket" not in asked:
         down = asked.get("order") != "ascending"
         number = lambda row: row[1].number(measure)
@@ -199,11 +208,11 @@ def compare_periods(told, asked, now):
     before = (span[0] - (span[1] - span[0]), span[0])
     one, other = tallies(told, asked, span), tallies(told, asked, before)
     rows = []
-    for names in sorted({*one, *other}):
+    for names in sorted({*one, *other}, key=by_names):
         late, early = one[names].number(measure), other[names].number(measure)
         change = None if late is None or early is None else late - early
         rows.append((names, late, early, change, one[names].samples, other[names].samples))
-    rows.sort(key=lambda row: (-(abs(row[3]) if row[3] is not None else -1), row[0]))
+    rows.sort(key=lambda row: (-(abs(row[3]) if row[3] is not None else -1), by_names(row[0])))
     return [[*row[0], cell(row[1]), cell(row[2]), cell(row[3]), row[4], row[5]] for row in rows[:20]]
 
 
@@ -215,13 +224,90 @@ def query_runs(told, asked, now):
     ] for run in found[:asked.get("top", 20)]]
 
 
+def list_pipelines(told, asked, now):
+    rows = {}
+    for run in sorted(told.samples(asked, EVER, False), key=lambda run: run["id"]):
+        known = rows.setdefault(run["pipeline"], {"runs": 0})
+        known.update(last=run, runs=known["runs"] + 1)
+    return [[
+        row["last"]["pipelineId"], name, row["last"]["project"], row["last"]["repository"], None, None, row["runs"], 0,
+        row["last"]["id"], row["last"]["state"], row["last"]["result"], "fabrikam",
+    ] for name, row in sorted(rows.items())]
+
+
+def get_run(told, asked, now):
+    run = told.runs[asked["runId"]]
+    stages = sorted(told.stages[run["id"]].items(), key=lambda row: (row[1]["started"] is None, row[1]["started"] or now, row[0]))
+    return [[
+        run["id"], run["project"], run["pipeline"], run["state"], run["result"], name, attempt, "completed", stage["result"],
+        text(stage["started"]), text(stage["finished"]), whole(stage["finished"] - stage["started"]) if stage["started"] else None,
+    ] for (name, attempt), stage in stages]
+
+
+def get_failure(told, asked, now):
+    """No event tells why, and nobody asked for a timeline."""
+    run = told.runs[asked["runId"]]
+    return [[run["id"], run["project"], run["pipeline"], run["branch"], text(run["finished"]), None, None, None, None, True]]
+
+
+def failed_in(told, run):
+    """The stage that failed in the last attempt, the first by its name where several did."""
+    failed = [(-attempt, name) for (name, attempt), stage in told.stages[run["id"]].items() if stage["result"] == "failed"]
+    return min(failed)[1] if failed else None
+
+
+def broken_now(told, asked, now):
+    branch, found = asked.get("branch"), []
+    for pipeline in {run["pipeline"] for run in told.runs.values()}:
+        for ref in {run["branch"] for run in told.runs.values()}:
+            mine = [run for run in told.runs.values() if (run["pipeline"], run["branch"]) == (pipeline, ref)]
+            mine = [run for run in sorted(mine, key=lambda run: -run["id"]) if run["result"] in (*GOOD, "failed")]
+            good = next((at for at, run in enumerate(mine) if run["result"] in GOOD), None)
+            failures = mine[:good]
+            if failures and (ref == f"refs/heads/{branch}" if branch else ref == "refs/heads/main"):
+                found.append((failures, good is not None))
+    in_production = lambda run: failed_in(told, run) in ("production", "prod-eu", "prod-us")
+    found.sort(key=lambda row: (not in_production(row[0][0]), -row[0][0]["id"]))
+    return [[
+        run[0]["pipeline"], run[0]["project"], run[0]["branch"], len(run), run[-1]["id"], run[-1]["commit"],
+        text(run[-1]["finished"]), is_known, run[0]["id"], failed_in(told, run[0]), None, "fabrikam",
+    ] for run, is_known in found]
+
+
+def describe_data(told, asked, now):
+    rows = []
+    for project in sorted({run["project"] for run in told.runs.values()}):
+        runs = [run for run in told.runs.values() if run["project"] == project]
+        queued = [run["queued"] for run in runs]
+        there = sorted({record["environment"][1] for record in told.records if record["project"] == project})
+        rows.append([
+            "fabrikam", project, len({run["pipeline"] for run in runs}), len(runs), text(min(queued)), text(max(queued)),
+            ", ".join(there), len({run["branch"] for run in runs}),
+        ])
+    return rows
+
+
+def nothing(told, asked, now):
+    """No event of the organization tells of any."""
+    return []
+
+
+def trace(told, asked, now):
+    return [] if "workItem" in asked else None
+
+
 def main(folder, questions):
     asked = json.load(open(questions))
     seed = asked["seed"]
     organization.write(folder, seed)
     now = read(json.load(open(f"{folder}/{seed}.json"))["plan"]["now"]) + 3 * DAY
     told = Told(f"{folder}/{seed}.ndjson")
-    tools = {"aggregate": aggregate, "compare_periods": compare_periods, "query_runs": query_runs}
+    told.records = json.load(open(f"{folder}/{seed}.json"))["records"]
+    tools = {
+        "aggregate": aggregate, "compare_periods": compare_periods, "query_runs": query_runs, "list_pipelines": list_pipelines,
+        "get_run": get_run, "get_failure": get_failure, "broken_now": broken_now, "describe_data": describe_data,
+        "query_approvals": nothing, "data_health": nothing, "trace": trace,
+    }
     expected = {}
     for one in asked["questions"]:
         call = one.get("calls", [{}])[-1]

@@ -17,6 +17,8 @@ pub(super) struct Vocabulary {
     pub(super) projects: Vec<String>,
     pub(super) environments: Vec<String>,
     pub(super) branches: Vec<String>,
+    /// Of agents.
+    pub(super) pools: Vec<String>,
 }
 
 /// What a question comes to.
@@ -36,7 +38,7 @@ pub(super) struct Refusal {
 }
 
 /// Questions that can be answered, for who asked another one.
-const EXAMPLES: [&str; 18] = [
+const EXAMPLES: [&str; 19] = [
     "which pipelines failed most last week",
     "what is the failure rate per pipeline this month",
     "how many runs per day last week",
@@ -44,6 +46,7 @@ const EXAMPLES: [&str; 18] = [
     "what got slower than last month",
     "which pipelines are flaky",
     "how long do runs wait in the queue per hour",
+    "how long do runs wait in the queue per pool",
     "why did run 480 fail",
     "which errors are most frequent this week",
     "what is broken on main",
@@ -84,23 +87,36 @@ impl Plan {
         if question.chars().count() > LONGEST {
             return Err(refusal(question, format!("a question has at most {LONGEST} characters")));
         }
-        let asked = Asked::of(question, known);
-        let mut least: Option<Vec<String>> = None;
-        for reading in READINGS {
-            let mut asked = asked.clone();
-            let Some(plan) = reading(&mut asked) else { continue };
-            let rest = asked.rest();
-            if rest.is_empty() {
-                return Ok(plan);
-            }
-            if least.as_ref().is_none_or(|least| rest.len() < least.len()) {
-                least = Some(rest);
-            }
+        Asked::of(question, known).plan().map_err(|rest| {
+            let rest: Vec<_> = rest.iter().take(5).map(|word| format!("`{}`", crate::view::escaped(word))).collect();
+            let why = if rest.is_empty() { "what is asked for".to_owned() } else { rest.join(", ") };
+            refusal(question, format!("not understood: {why}"))
+        })
+    }
+
+    /// The same for a question that may follow on earlier ones, the oldest first. One that by itself is none, and says
+    /// nothing but another time, name or group, is the one before with these: `and last month?`
+    ///
+    /// # Errors
+    /// [`Refusal`] where it is understood neither by itself nor so.
+    pub(super) fn following<'q>(
+        question: &str,
+        earlier: impl Iterator<Item = &'q str>,
+        known: &Vocabulary,
+    ) -> Result<Self, Refusal> {
+        let refusal = match Self::of(question, known) {
+            Ok(plan) => return Ok(plan),
+            Err(refusal) => refusal,
+        };
+        let mut before: Option<Asked> = None;
+        for question in earlier.filter(|question| question.chars().count() <= LONGEST) {
+            let asked = Asked::of(question, known);
+            let followed = || before.as_ref()?.followed_by(&asked).filter(|asked| asked.plan().is_ok());
+            let next = if asked.plan().is_ok() { Some(asked) } else { followed() };
+            before = next.or(before);
         }
-        let rest = least.unwrap_or_else(|| asked.rest());
-        let rest: Vec<_> = rest.iter().take(5).map(|word| format!("`{}`", crate::view::escaped(word))).collect();
-        let why = if rest.is_empty() { "what is asked for".to_owned() } else { rest.join(", ") };
-        Err(refusal(question, format!("not understood: {why}")))
+        let followed = before.and_then(|before| before.followed_by(&Asked::of(question, known)));
+        followed.and_then(|asked| asked.plan().ok()).ok_or(refusal)
     }
 }
 
@@ -124,6 +140,7 @@ struct Asked {
     project: Option<String>,
     environments: Vec<String>,
     branch: Option<String>,
+    pool: Option<String>,
     /// Names beside the first of their kind.
     beside: Vec<String>,
 }
@@ -146,13 +163,65 @@ impl Asked {
         let short = |branch: &String| branch.strip_prefix("refs/heads/").unwrap_or(branch).to_owned();
         let branches: Vec<_> = known.branches.iter().map(short).collect();
         let branch = first(words.take_names(branches.iter()));
-        Self { words, window, pipeline, project, environments, branch, beside }
+        let pool = first(words.take_names(known.pools.iter()));
+        if pool.is_some() {
+            // `in the linux pool`: the word is no group then.
+            words.pass(&["agent pool", "pool", "agents"]);
+        }
+        Self { words, window, pipeline, project, environments, branch, pool, beside }
+    }
+
+    /// # Errors
+    /// What was not understood, where nothing is understood as a whole.
+    fn plan(&self) -> Result<Plan, Vec<String>> {
+        let mut least: Option<Vec<String>> = None;
+        for reading in READINGS {
+            let mut asked = self.clone();
+            let Some(plan) = reading(&mut asked) else { continue };
+            let rest = asked.rest();
+            if rest.is_empty() {
+                return Ok(plan);
+            }
+            if least.as_ref().is_none_or(|least| rest.len() < least.len()) {
+                least = Some(rest);
+            }
+        }
+        Err(least.unwrap_or_else(|| self.rest()))
+    }
+
+    /// This question with what the next one says instead; `None` where that says more than another time, name or group.
+    fn followed_by(&self, next: &Self) -> Option<Self> {
+        let mut next = next.clone();
+        next.words.pass(&["only", "instead", "same", "then", "but", "also"]);
+        let rest = next.words.rest().join(" ");
+        let is_group = ["per ", "by "].iter().any(|begin| rest.starts_with(begin));
+        let names = [&next.window, &next.pipeline, &next.project, &next.branch, &next.pool];
+        let says_any = is_group || !next.environments.is_empty() || names.iter().any(|name| name.is_some());
+        if !says_any || !next.beside.is_empty() || !(rest.is_empty() || is_group) {
+            return None;
+        }
+        let mut asked = self.clone();
+        asked.words.extend(next.words);
+        for (here, there) in [
+            (&mut asked.window, next.window),
+            (&mut asked.pipeline, next.pipeline),
+            (&mut asked.project, next.project),
+            (&mut asked.branch, next.branch),
+            (&mut asked.pool, next.pool),
+        ] {
+            *here = there.or_else(|| here.take());
+        }
+        if !next.environments.is_empty() {
+            asked.environments = next.environments;
+        }
+        Some(asked)
     }
 
     /// What was said and not used.
     fn rest(&self) -> Vec<String> {
         let words = self.words.rest().into_iter().map(str::to_owned);
-        let one = [&self.window, &self.pipeline, &self.project, &self.branch].into_iter().flatten().cloned();
+        let one =
+            [&self.window, &self.pipeline, &self.project, &self.branch, &self.pool].into_iter().flatten().cloned();
         words.chain(one).chain(self.environments.iter().cloned()).chain(self.beside.iter().cloned()).collect()
     }
 
@@ -277,6 +346,7 @@ impl Asked {
             ("pipeline", self.pipeline.take()),
             ("project", self.project.take()),
             ("branch", self.branch.take()),
+            ("pool", self.pool.take()),
             ("result", errors.then(|| "failed".to_owned())),
         ]);
         let mut arguments = Map::new();
@@ -375,7 +445,7 @@ impl Asked {
     }
 
     fn group(&mut self) -> Option<&'static str> {
-        const GROUPS: [(&[&str], &str); 11] = [
+        const GROUPS: [(&[&str], &str); 13] = [
             (&["pipelines", "pipeline"], "pipeline"),
             (&["projects", "project"], "project"),
             (&["repositories", "repository", "repos", "repo"], "repository"),
@@ -383,7 +453,9 @@ impl Asked {
             (&["services", "service"], "service"),
             (&["teams", "team"], "team"),
             (&["stages", "stage"], "stage"),
+            (&["environments", "environment"], "environment"),
             (&["reasons", "reason"], "reason"),
+            (&["agent pools", "agent pool", "pools", "pool"], "pool"),
             (&["errors", "error"], "errorSignature"),
             (&["results", "result"], "result"),
             (&["hours", "hour"], "hour"),
@@ -414,6 +486,7 @@ impl Asked {
             ("pipeline", self.pipeline.take()),
             ("project", self.project.take()),
             ("branch", self.branch.take()),
+            ("pool", self.pool.take()),
             ("state", live.then(|| "inProgress".to_owned())),
             ("result", result),
         ]);
@@ -455,6 +528,7 @@ mod tests {
             projects: names(&["Spartan", "Platform", "All"]),
             environments: names(&["production", "staging", "dev", "prod-eu"]),
             branches: names(&["refs/heads/main", "refs/heads/release/1.2"]),
+            pools: names(&["linux", "Azure Pipelines"]),
         }
     }
 
@@ -549,6 +623,34 @@ mod tests {
     }
 
     #[test]
+    fn pools_of_agents_and_environments() {
+        for (question, tool, arguments) in [
+            (
+                "failure rate per environment this month",
+                "aggregate",
+                json!({"measure": "failureRate", "groupBy": ["environment"], "window": "this month"}),
+            ),
+            (
+                "How long do builds wait in the queue per pool?",
+                "aggregate",
+                json!({"measure": "medianQueueSeconds", "groupBy": ["pool"]}),
+            ),
+            (
+                "how many runs failed in the linux pool last week",
+                "aggregate",
+                json!({"measure": "failed", "filters": {"pool": "linux"}, "window": "last week"}),
+            ),
+            (
+                "which runs failed on azure pipelines today",
+                "query_runs",
+                json!({"filters": {"pool": "Azure Pipelines", "result": "failed"}, "window": "today"}),
+            ),
+        ] {
+            assert_eq!(plan(question), Ok((tool, arguments)), "{question}");
+        }
+    }
+
+    #[test]
     fn the_least_and_what_got_flakier() {
         for (question, tool, arguments) in [
             (
@@ -571,6 +673,43 @@ mod tests {
             ),
         ] {
             assert_eq!(plan(question), Ok((tool, arguments)), "{question}");
+        }
+    }
+
+    #[test]
+    fn a_question_may_follow_on_earlier_ones() {
+        let following = |question: &str, earlier: &[&str]| {
+            let plan = Plan::following(question, earlier.iter().copied(), &known());
+            plan.map(|plan| (plan.tool.name(), plan.arguments)).map_err(|refusal| refusal.why)
+        };
+        let first = "which pipelines failed most last week";
+        let failed = |more: Value| {
+            let mut arguments = json!({"measure": "failed", "groupBy": ["pipeline"], "window": "last week"});
+            arguments.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            Ok(("aggregate", arguments))
+        };
+        assert_eq!(following("and last month?", &[first]), failed(json!({"window": "last month"})));
+        assert_eq!(following("what about Spartan", &[first]), failed(json!({"filters": {"project": "Spartan"}})));
+        let both = json!({"filters": {"project": "Spartan", "branch": "main"}});
+        assert_eq!(following("only on main", &[first, "and in Spartan?", "tell me a joke"]), failed(both));
+        assert_eq!(
+            following("and per branch", &["how many runs failed last week"]),
+            Ok(("aggregate", json!({"measure": "failed", "groupBy": ["branch"], "window": "last week"})))
+        );
+        assert_eq!(
+            following("and in staging?", &["what is in production now"]),
+            Ok(("current_deployments", json!({"environment": "staging"})))
+        );
+        let itself = following("what is broken on main", &[first]);
+        assert_eq!(
+            itself,
+            Ok(("broken_now", json!({"branch": "main"}))),
+            "what is a question by itself follows on none"
+        );
+        for (question, earlier) in
+            [("and last month?", vec![]), ("and why?", vec![first]), ("and dev and staging", vec![first])]
+        {
+            assert!(following(question, &earlier).is_err(), "{question}");
         }
     }
 

@@ -160,7 +160,8 @@ impl Words {
     /// The words of time, as a tool takes them.
     pub(super) fn take_time(&mut self) -> Option<String> {
         for long in (1..=LONGEST_TIME).rev() {
-            for begins in 0..=self.words.len().checked_sub(long)? {
+            let Some(last) = self.words.len().checked_sub(long) else { continue };
+            for begins in 0..=last {
                 let words: Vec<_> = self.words.iter().skip(begins).take(long).collect();
                 if words.iter().any(|(_, taken)| *taken) {
                     continue;
@@ -173,6 +174,11 @@ impl Words {
             }
         }
         None
+    }
+
+    /// Those of another question behind these.
+    pub(super) fn extend(&mut self, other: Self) {
+        self.words.extend(other.words);
     }
 
     /// What nobody understood and what might matter.

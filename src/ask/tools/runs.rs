@@ -27,6 +27,8 @@ pub(super) struct Filters {
     commit: Option<String>,
     /// Whom the runs were asked for by, as Azure DevOps shows them.
     requested_for: Option<String>,
+    /// The pool of agents.
+    pool: Option<String>,
 }
 
 impl Filters {
@@ -40,6 +42,7 @@ impl Filters {
             result: self.result.clone(),
             commit: self.commit.clone(),
             requested_for: self.requested_for.clone(),
+            pool: self.pool.clone(),
             since: Some(window.from),
             until: Some(window.to),
             ..RunFilter::default()

@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
+use super::reported::Told;
 use super::{DeliveryQuestion, Reading, Span, project_of, time};
-use crate::catalog::broken::Told;
+use crate::catalog::broken::Defaults;
 use crate::catalog::{Catalog, CatalogError};
 use crate::domain::default_branch::is_default;
-use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Name, Ran, Whose};
-use crate::domain::{Outcome, Time};
+use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Name, Ran, Tests, Whose};
+use crate::domain::{Outcome, ReportKind, Time};
 
 const NARROW: &str = "r.organization, r.pipeline, r.run, r.result, r.queued, r.started, r.finished, r.branch, r.commit_id, \
                       r.project_id, r.pool";
@@ -26,6 +27,26 @@ struct Place {
     folder: Option<Name>,
     repository: Option<Name>,
     requested_for: Option<Name>,
+    /// What somebody who told of it calls the pipeline; it has no number then.
+    told: Option<Name>,
+}
+
+/// In place of the number of a pipeline.
+const TOLD: u64 = 0;
+
+impl Place {
+    fn told(told: Told) -> Self {
+        Self {
+            organization: told.organization,
+            pipeline: TOLD,
+            project_id: None,
+            project_name: told.project,
+            folder: None,
+            repository: told.repository,
+            requested_for: None,
+            told: Some(told.subject),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -52,7 +73,8 @@ impl Catalog {
             let mut reading = Reading::new(c, &scope, &question, span);
             reading.names()?;
             let runs = reading.ran(question.asks_for_more_than_pipelines())?;
-            Ok(question.flow(&reading, runs))
+            let tests = reading.tests(&question)?;
+            Ok(question.flow(&reading, runs, &tests))
         };
         Ok(self.file.read(read).await?)
     }
@@ -69,7 +91,7 @@ impl DeliveryQuestion {
         by || [&wanted.project, &wanted.repository, &wanted.service, &wanted.team].iter().any(|one| one.is_some())
     }
 
-    fn flow(&self, reading: &Reading<'_>, runs: Runs) -> FlowReport {
+    fn flow(&self, reading: &Reading<'_>, runs: Runs, tests: &[(Place, bool)]) -> FlowReport {
         let places: Vec<_> = runs.known.iter().map(|place| self.group_of(reading, place)).collect();
         let is_wanted = |place: usize| places.get(place).is_some_and(Option::is_some);
         let (mut all, mut kept) = (Vec::new(), Vec::new());
@@ -79,10 +101,13 @@ impl DeliveryQuestion {
                 kept.push(place);
             }
         }
+        let tests: Vec<_> =
+            tests.iter().filter_map(|(place, passed)| Some((self.group_of(reading, place)?, *passed))).collect();
         let mut report = FlowReport::of(&all, self.window, self.zone);
+        report.tests = tally(tests.iter().map(|(_, passed)| *passed));
         if self.group.is_some() {
             let name = |place: &usize| places.get(*place).cloned().flatten().flatten();
-            report.groups = Some(self.flow_groups(all.iter().zip(kept.iter().map(name))));
+            report.groups = Some(self.flow_groups(all.iter().zip(kept.iter().map(name)), &tests));
             report.caution = Some(Group::CAUTION);
         }
         report
@@ -93,12 +118,13 @@ impl DeliveryQuestion {
         let key = place.project_id.as_ref().map(|id| (place.organization.clone(), id.clone()));
         let today = key.and_then(|key| reading.projects.get(&key));
         let project = today.or(place.project_name.as_ref());
+        let told = (place.pipeline == TOLD).then_some(place.told.as_ref()).flatten();
         let whose = Whose {
             organization: &place.organization,
             project: project.or(place.project_id.as_ref()),
             project_id: place.project_id.as_ref(),
             pipeline: place.pipeline,
-            pipeline_name: reading.pipelines.get(&(place.organization.clone(), place.pipeline)),
+            pipeline_name: told.or_else(|| reading.pipelines.get(&(place.organization.clone(), place.pipeline))),
             folder: place.folder.as_ref(),
             repository: place.repository.as_ref(),
         };
@@ -109,19 +135,50 @@ impl DeliveryQuestion {
         self.wanted.fits_run(&self.owners, &whose).then(|| self.group.and_then(by))
     }
 
-    fn flow_groups<'r>(&self, runs: impl Iterator<Item = (&'r Ran, Option<String>)>) -> Vec<GroupFlow> {
-        let mut groups: BTreeMap<Option<String>, Vec<&Ran>> = BTreeMap::new();
-        runs.for_each(|(run, group)| groups.entry(group).or_default().push(run));
-        let numbers =
-            |(name, runs): (Option<String>, Vec<&'r Ran>)| GroupFlow { name, numbers: Flow::of(runs, self.window) };
-        let mut groups: Vec<_> = groups.into_iter().map(numbers).filter(|of| of.numbers.runs > 0).collect();
+    fn flow_groups<'r>(
+        &self,
+        runs: impl Iterator<Item = (&'r Ran, Option<String>)>,
+        tests: &[(Option<String>, bool)],
+    ) -> Vec<GroupFlow> {
+        let mut groups: BTreeMap<Option<String>, (Vec<&Ran>, Vec<bool>)> = BTreeMap::new();
+        runs.for_each(|(run, group)| groups.entry(group).or_default().0.push(run));
+        tests.iter().for_each(|(group, passed)| groups.entry(group.clone()).or_default().1.push(*passed));
+        let numbers = |(name, (runs, tests)): (Option<String>, (Vec<&'r Ran>, Vec<bool>))| GroupFlow {
+            name,
+            numbers: Flow::of(runs, self.window),
+            tests: tally(tests.into_iter()),
+        };
+        let has_any = |of: &GroupFlow| of.numbers.runs > 0 || of.tests != Tests::default();
+        let mut groups: Vec<_> = groups.into_iter().map(numbers).filter(has_any).collect();
         groups.sort_by(|one, other| (other.numbers.runs, &one.name).cmp(&(one.numbers.runs, &other.name)));
         groups.truncate(Group::MOST);
         groups
     }
 }
 
+/// Of events: each is a run of tests, or that one passed.
+fn tally(told: impl Iterator<Item = bool>) -> Tests {
+    let (runs, passed) = told.fold((0, 0), |(runs, passed), is_pass| match is_pass {
+        true => (runs, passed + 1),
+        false => (runs + 1, passed),
+    });
+    Tests::of(runs, passed)
+}
+
 impl Reading<'_> {
+    /// Runs of tests within the time that were told of, each with whether it is one that passed.
+    fn tests(&mut self, question: &DeliveryQuestion) -> rusqlite::Result<Vec<(Place, bool)>> {
+        let mut tests = Vec::new();
+        for (kind, is_pass) in [(ReportKind::TestRun, false), (ReportKind::TestPass, true)] {
+            let told = self.told(&kind, question.window.from)?;
+            let told = told.into_iter().filter(|told| question.window.holds(told.at));
+            // Who says of a pass that it failed says that it is none.
+            let told = told.filter(|told| !is_pass || told.result.as_deref() != Some("failed"));
+            tests.extend(told.map(|told| (Place::told(told), is_pass)));
+        }
+        Ok(tests)
+    }
+
     fn ran(&mut self, is_wide: bool) -> rusqlite::Result<Runs> {
         let mut wanted = self.wanted("r");
         let times = [self.span.from, self.span.until].map(|time| Value::Integer(time.ticks()));
@@ -129,7 +186,7 @@ impl Reading<'_> {
         let more = if is_wide { WIDE } else { "" };
         let ask = format!("SELECT {NARROW}{more} FROM runs r {}{}", project_of("r"), wanted.text());
         let mut runs = Runs::default();
-        let told = Told::read(self.c)?;
+        let told = Defaults::read(self.c)?;
         self.each(&ask, wanted.values, |this, row| {
             let place = this.place_of_run(row, is_wide)?;
             this.take_run(row, place, &told, &mut runs)
@@ -137,7 +194,7 @@ impl Reading<'_> {
         Ok(runs)
     }
 
-    fn told_of(&self, place: &Place, told: &Told) -> rusqlite::Result<Option<String>> {
+    fn told_of(&self, place: &Place, told: &Defaults) -> rusqlite::Result<Option<String>> {
         let ask = "SELECT repository FROM pipelines WHERE organization = ?1 AND pipeline = ?2";
         let of = params![&*place.organization, place.pipeline];
         let builds: Option<String> = self.c.prepare_cached(ask)?.query_row(of, |row| row.get(0))?;
@@ -156,10 +213,11 @@ impl Reading<'_> {
             folder,
             repository,
             requested_for,
+            told: None,
         })
     }
 
-    fn take_run(&mut self, row: &Row<'_>, place: Place, told: &Told, runs: &mut Runs) -> rusqlite::Result<()> {
+    fn take_run(&mut self, row: &Row<'_>, place: Place, told: &Defaults, runs: &mut Runs) -> rusqlite::Result<()> {
         let Some(result) = row.get_ref(3)?.as_str_or_null()?.map(Outcome::from) else { return Ok(()) };
         let next = runs.pipelines.len();
         let pipeline = *runs.pipelines.entry((place.organization.clone(), place.pipeline)).or_insert(next);

@@ -10,6 +10,8 @@
 mod built;
 mod flow;
 mod reported;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -662,6 +664,7 @@ impl<'c> Reading<'c> {
 
     /// Of each line that was found, what was there before: the first of its stages tells where to look.
     fn before(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
+        let known = self.found.lines.len();
         let mut first: BTreeMap<(usize, Name), (Time, u64)> = BTreeMap::new();
         for of in &self.found.deployments {
             let at = first.entry((of.line, of.stage.clone())).or_insert((of.finished, of.run));
@@ -678,6 +681,10 @@ impl<'c> Reading<'c> {
             }
             self.stage_before(&of_stage, run, of_records)?;
         }
+        // Of environments to which nothing came since then nothing is asked.
+        self.found.deployments.retain(|of| of.line < known);
+        self.found.lines.truncate(known);
+        self.lines.retain(|_, line| *line < known);
         self.keep_the_last_before();
         Ok(())
     }
@@ -730,8 +737,10 @@ impl<'c> Reading<'c> {
              FROM (SELECT * FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
                    ORDER BY run DESC LIMIT {MOST_BEFORE}) r CROSS JOIN stages s ON s.run = r.id AND s.name = ? \
              WHERE +s.finished < ? AND s.result IN ('succeeded', 'partiallySucceeded') \
-             ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT 1",
-            self.approved(stage)
+             ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT {}",
+            self.approved(stage),
+            // The latest of them may have gone elsewhere.
+            if self.approved.contains_key(stage) { MOST_AGAIN } else { 1 }
         );
         let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(-1));
         let values = vec![

@@ -88,19 +88,19 @@ const TOLD: &str = "SELECT r.organization, coalesce(project.name, r.project_name
                       r.environment, r.branch, r.pull_request, r.commit_id, r.commits, r.result, r.is_fix, r.at \
                     FROM reports r";
 
-struct Told {
-    organization: Name,
-    project: Option<Name>,
-    subject: Name,
-    repository: Option<Name>,
+pub(super) struct Told {
+    pub(super) organization: Name,
+    pub(super) project: Option<Name>,
+    pub(super) subject: Name,
+    pub(super) repository: Option<Name>,
     environment: Option<Name>,
     branch: Option<Name>,
     pull_request: Option<Name>,
     commit: Option<Name>,
     commits: Vec<Name>,
-    result: Option<String>,
+    pub(super) result: Option<String>,
     is_fix: bool,
-    at: Time,
+    pub(super) at: Time,
 }
 
 impl Reading<'_> {
@@ -117,7 +117,7 @@ impl Reading<'_> {
         Ok(())
     }
 
-    fn told(&mut self, kind: &ReportKind, since: Time) -> rusqlite::Result<Vec<Told>> {
+    pub(super) fn told(&mut self, kind: &ReportKind, since: Time) -> rusqlite::Result<Vec<Told>> {
         let mut wanted = self.wanted("r");
         let times = [since, self.span.until].map(|time| Value::Integer(time.ticks()));
         wanted.add("r.kind = ?", [Value::Text(kind.as_str().to_owned())]);

@@ -16,7 +16,7 @@ pub struct EnvironmentRule {
     pub stages: Vec<Pattern>,
     /// Names of pipelines; empty means any.
     pub pipelines: Vec<Pattern>,
-    /// Names of environments, as deployment records and releases have them.
+    /// Names of environments, as deployment records, approvals and releases have them.
     pub environments: Vec<Pattern>,
 }
 

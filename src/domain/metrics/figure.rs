@@ -29,6 +29,10 @@ pub enum Unknown {
     NoRuns,
     /// There were too few to tell.
     TooFew,
+    /// Nobody told of a run of tests.
+    NoTests,
+    /// More passed than were told to have run.
+    TestsMissing,
 }
 
 impl Unknown {
@@ -46,6 +50,8 @@ impl Unknown {
             Self::NotRecovered => "not recovered yet",
             Self::NoRuns => "no runs",
             Self::TooFew => "too few",
+            Self::NoTests => "no tests were told of",
+            Self::TestsMissing => "not all tests were told of",
         }
     }
 }

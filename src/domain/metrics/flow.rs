@@ -50,6 +50,36 @@ pub struct Flow {
     pub flaky_commits: Vec<String>,
 }
 
+/// Runs of tests that scripts told of.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Tests {
+    /// Events `test_run`.
+    pub runs: u64,
+    /// Events `test_pass`.
+    pub passed: u64,
+    /// From 0 to 1.
+    pub pass_rate: Figure<f64>,
+}
+
+impl Tests {
+    #[must_use]
+    pub fn of(runs: u64, passed: u64) -> Self {
+        let pass_rate = match (runs, passed) {
+            (0, 0) => Figure::unknown(Unknown::NoTests),
+            (runs, passed) if passed > runs => Figure::unknown(Unknown::TestsMissing),
+            (runs, passed) => Figure::known(part(passed, runs)),
+        };
+        Self { runs, passed, pass_rate }
+    }
+}
+
+impl Default for Tests {
+    fn default() -> Self {
+        Self::of(0, 0)
+    }
+}
+
 /// How pipelines ran in a time.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -67,6 +97,7 @@ pub struct FlowReport {
     pub queue_by_hour: Vec<HourQueue>,
     /// By pool of agents, those with the most runs first. Null where the pool is not known.
     pub queue_by_pool: Vec<PoolQueue>,
+    pub tests: Tests,
     /// Only where it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(required = false)]
@@ -95,6 +126,7 @@ pub struct GroupFlow {
     /// Null for what belongs to none.
     pub name: Option<String>,
     pub numbers: Flow,
+    pub tests: Tests,
 }
 
 /// So many flaky commits are named.
@@ -133,7 +165,7 @@ impl Flow {
 }
 
 impl FlowReport {
-    /// Of runs in any order; `groups` where they were asked for.
+    /// Of runs in any order; without groups and tests.
     #[must_use]
     pub fn of(runs: &[Ran], window: Window, zone: Zone) -> Self {
         let within = || runs.iter().filter(|run| window.holds(run.finished));
@@ -152,6 +184,7 @@ impl FlowReport {
             numbers: Flow::of(runs, window),
             queue_by_hour: hours.into_iter().map(|(hour, queue)| HourQueue { hour, queue }).collect(),
             queue_by_pool: pools,
+            tests: Tests::default(),
             groups: None,
             caution: None,
         }
@@ -188,11 +221,14 @@ fn waits<'r, K: Ord>(runs: impl Iterator<Item = &'r Ran>, by: impl Fn(&Ran) -> O
     waits.into_iter().map(|(key, waits)| (key, Spread::of(waits, Unknown::NoRuns))).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "nobody runs so often")]
 fn share<'r>(runs: impl Iterator<Item = &'r (&'r Ran, bool)>) -> Figure<f64> {
-    let (good, all) =
-        runs.fold((0_usize, 0_usize), |(good, all), (_, is_good)| (good + usize::from(*is_good), all + 1));
-    Figure::or((all > 0).then(|| good as f64 / all as f64), Unknown::NoRuns)
+    let (good, all) = runs.fold((0, 0), |(good, all), (_, is_good)| (good + u64::from(*is_good), all + 1));
+    Figure::or((all > 0).then(|| part(good, all)), Unknown::NoRuns)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "nobody runs so often")]
+fn part(of: u64, whole: u64) -> f64 {
+    of as f64 / whole as f64
 }
 
 /// From the last to the first: what followed is known then.
@@ -301,6 +337,14 @@ mod tests {
         assert_eq!(flow.duration.median, Figure::unknown(Unknown::NoRuns));
         assert_eq!(flow.success_on_default, Figure::unknown(Unknown::NoRuns));
         assert_eq!(flow.recovery.median, Figure::unknown(Unknown::NoFailures));
+    }
+
+    #[test]
+    fn tests_that_nobody_told_of_are_no_zero() {
+        assert_eq!(Tests::of(4, 3).pass_rate, Figure::known(0.75));
+        assert_eq!(Tests::of(4, 0).pass_rate, Figure::known(0.0));
+        assert_eq!(Tests::default().pass_rate, Figure::unknown(Unknown::NoTests));
+        assert_eq!(Tests::of(3, 4).pass_rate, Figure::unknown(Unknown::TestsMissing));
     }
 
     #[test]

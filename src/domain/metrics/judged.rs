@@ -108,7 +108,7 @@ impl<'m> Judge<'m> {
                 production.push((deployed, at));
             }
         }
-        production.sort_by(|one, other| one.0.rank().cmp(&other.0.rank()));
+        production.sort_by_key(|(deployed, _)| self.material.rank(deployed));
         for (number, incident) in self.material.incidents.iter().enumerate() {
             let before = production.partition_point(|(deployed, _)| deployed.finished <= incident.opened);
             let fits = |(deployed, _): &&(&Deployed, usize)| {

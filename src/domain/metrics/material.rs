@@ -28,6 +28,13 @@ pub struct Material {
     pub gaps: Vec<(Time, Option<Time>)>,
 }
 
+impl Material {
+    /// The order in which things came, wherever; what came to several environments at once in the order of their names.
+    pub(super) fn rank<'m>(&'m self, of: &'m Deployed) -> impl Ord + use<'m> {
+        (of.rank(), self.lines.get(of.line).map(|line| &line.environment))
+    }
+}
+
 /// What comes by one pipeline to one environment: each deployment follows on the one before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line {

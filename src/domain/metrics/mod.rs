@@ -26,7 +26,7 @@ mod window;
 pub use changes::{Change, Changes};
 pub use environment::{EnvironmentRule, Place, is_production, words};
 pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
-pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran};
+pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran, Tests};
 pub use group::{Group, Grouped};
 pub use judged::{Judged, Recovered};
 pub use material::{Deployed, Ending, Incident, Known, Line, Material, MergedRequest, Name, Source, Update};

@@ -38,7 +38,7 @@ impl<'m> Selection<'m> {
             wanted(line, deployed).then_some((deployed, judged))
         };
         let mut chosen: Vec<_> = judged.iter().filter_map(with_line).collect();
-        chosen.sort_by_key(|(deployed, _)| deployed.rank());
+        chosen.sort_by_key(|(deployed, _)| material.rank(deployed));
         let leads = leads(material, &chosen);
         Self { material, chosen, leads }
     }

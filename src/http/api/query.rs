@@ -100,7 +100,8 @@ pub(super) struct Words {
     /// The time zone of days and weeks, such as `Europe/Berlin`; UTC by default.
     #[serde(default)]
     time_zone: Option<String>,
-    /// What was said before, the oldest first; only a model reads it.
+    /// What was said before, the oldest first. Without a model, a question that says only another time, name or group is
+    /// the one before with these.
     #[serde(default)]
     history: Vec<Turn>,
     #[serde(default)]

@@ -90,6 +90,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         after: after::<Run>(sort.list(), wanted.cursor.as_deref())?,
         oldest_first: sort == Sort::Oldest,
         requested_for: None,
+        pool: None,
         signature: None,
     };
     Ok(Json(Page::of_listing(sort.list(), reader.catalog.page_of_runs(&filter).await?)))

@@ -78,10 +78,10 @@ struct IncidentRow {
 
 /// How the pipelines run, whatever the environment.
 struct Flowing {
-    numbers: [FlowNumber; 7],
-    columns: [&'static str; 8],
+    numbers: [FlowNumber; 8],
+    columns: [&'static str; 9],
     /// Of each pipeline, those with the most runs first.
-    rows: Vec<(String, [String; 8])>,
+    rows: Vec<(String, [String; 9])>,
     total: usize,
     hours: Chart,
 }
@@ -285,9 +285,9 @@ fn flowing(report: &FlowReport) -> Flowing {
     let groups = report.groups.as_deref().unwrap_or_default();
     let name = |of: &GroupFlow| of.name.clone().unwrap_or_else(none);
     Flowing {
-        numbers: flow_numbers(&report.numbers),
+        numbers: flow_numbers(&report.numbers, &report.tests),
         columns: FLOW_COLUMNS,
-        rows: groups.iter().take(PIPELINES).map(|of| (name(of), flow_cells(&of.numbers))).collect(),
+        rows: groups.iter().take(PIPELINES).map(|of| (name(of), flow_cells(&of.numbers, &of.tests))).collect(),
         total: groups.len(),
         hours: hours(report),
     }

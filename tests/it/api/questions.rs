@@ -222,6 +222,23 @@ async fn words_are_answered_without_a_model() {
 }
 
 #[tokio::test]
+async fn a_question_may_follow_on_earlier_ones() {
+    let bench = Bench::seeded().await;
+    let ask = async |history: Value| {
+        let body = json!({"question": "and in the amber project?", "history": history}).to_string();
+        let response = bench.client.post(format!("{}/api/v1/ask", bench.all)).body(body).send().await.unwrap();
+        serde_json::from_slice::<Value>(&response.bytes().await.unwrap()).unwrap()
+    };
+    let before = json!([
+        {"role": "user", "content": "Which pipelines failed most today?"},
+        {"role": "assistant", "content": "what was said does not matter"},
+    ]);
+    let told = ask(before).await;
+    assert_eq!(told["tables"][0]["rows"], json!([["amber pipeline", 1, 2]]), "{told}");
+    assert_eq!(ask(json!([])).await["status"], "refused");
+}
+
+#[tokio::test]
 async fn what_is_not_understood_is_refused_with_what_is_near() {
     let bench = Bench::seeded().await;
     let told = answer(&bench, &bench.all, "which pipelines failed most in the windows pool").await;

@@ -15,8 +15,8 @@ use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, Failure, JobSaid, 
 use pipetrail::domain::work_item::{Relation, WorkItemFact};
 use pipetrail::domain::{
     ApprovalStatus, ArtifactPart, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, HookLook, IncidentKey,
-    IncidentTurn, Label, Outcome, Pattern, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook, State,
-    Time, WorkItemKey,
+    IncidentTurn, Label, Outcome, Pattern, PullRequestKey, PushKey, ReleaseFactKind, ReleaseKey, RunKey, SeenHook,
+    State, Time, WorkItemKey,
 };
 
 use crate::support::time;

@@ -33,6 +33,8 @@ pub(super) enum Dimension {
     Result,
     /// Why a run began, such as manual or schedule.
     Reason,
+    /// Of agents, as far as builds told it.
+    Pool,
     /// The first error without numbers, paths and ids.
     ErrorSignature,
     /// The day it was queued.
@@ -56,6 +58,7 @@ impl Dimension {
             Self::State => "state",
             Self::Result => "result",
             Self::Reason => "reason",
+            Self::Pool => "pool",
             Self::ErrorSignature => "errorSignature",
             Self::Day => "day",
             Self::Hour => "hour",
@@ -157,6 +160,7 @@ impl Grouper {
             Dimension::State => sample.state,
             Dimension::Result => sample.result,
             Dimension::Reason => sample.reason,
+            Dimension::Pool => sample.pool,
             Dimension::ErrorSignature => sample.signature,
             Dimension::Service => return self.owner(sample).0.clone(),
             Dimension::Team => return self.owner(sample).1.clone(),

@@ -1,0 +1,94 @@
+use super::*;
+
+const SECOND: i64 = 10_000_000;
+
+fn question() -> DeliveryQuestion {
+    let at = |second: i64| Time::from_ticks(second * SECOND);
+    DeliveryQuestion {
+        wanted: Wanted::default(),
+        window: Window { from: at(10_000_000), until: at(20_000_000) },
+        zone: Zone::default(),
+        period: None,
+        group: None,
+        work: false,
+        terms: Terms::default(),
+        owners: Owners::default(),
+        now: at(20_000_000),
+    }
+}
+
+/// Runs of one pipeline; stages as `(run, stage, end in seconds)`, approvals as `(run, stage, environment)`.
+fn catalog(stages: &[(i64, &str, i64)], approvals: &[(i64, &str, Option<&str>)]) -> Connection {
+    let c = Connection::open_in_memory().unwrap();
+    c.execute_batch(include_str!("../schema.sql")).unwrap();
+    c.execute("INSERT INTO names VALUES ('environment', 'fabrikam', 'p-1/5', 1, 'live')", []).unwrap();
+    for run in 1..=9 {
+        let insert = "INSERT INTO runs (id, run, organization, pipeline, project_id, state, result, finished) \
+                      VALUES (?1, ?1, 'fabrikam', 7, 'p-1', 'completed', 'succeeded', ?2)";
+        c.execute(insert, (run, 11_000_000 * SECOND)).unwrap();
+    }
+    for (run, stage, end) in stages {
+        let insert = "INSERT INTO stages VALUES (?1, ?2, 1, 'completed', 'succeeded', ?3, ?3)";
+        c.execute(insert, (run, stage, end * SECOND)).unwrap();
+    }
+    for (nth, (run, stage, environment)) in approvals.iter().enumerate() {
+        let insert = "INSERT INTO approvals (run, id, status, stage, approvers, environment) \
+                      VALUES (?1, ?2, 'approved', ?3, '[]', ?4)";
+        c.execute(insert, (run, nth.to_string(), stage, environment)).unwrap();
+    }
+    c
+}
+
+/// What came where, and how that is known.
+fn found(c: &Connection) -> Vec<(String, String, Known)> {
+    let question = question();
+    let span = Span { from: question.window.from, until: question.now };
+    let mut reading = Reading::new(c, &Scope::All, &question, span);
+    reading.read().unwrap();
+    let place = |of: &Deployed| reading.found.lines[of.line].environment.to_string();
+    let mut found: Vec<_> =
+        reading.found.deployments.iter().map(|of| (of.stage.to_string(), place(of), of.known)).collect();
+    found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
+    found
+}
+
+#[test]
+fn an_approval_tells_more_than_a_name_and_less_than_a_record() {
+    let now = 12_000_000;
+    let stages = [
+        (1, "ship", now),
+        (2, "ship", now),
+        (3, "production", now),
+        (4, "go", now),
+        (5, "prod", now),
+        (6, "hold", now),
+    ];
+    let approvals = [
+        (1, "ship", Some("live")),
+        (1, "ship", Some("prod-eu")),
+        (3, "production", Some("staging")),
+        (4, "go", Some("prod-eu")),
+        (9, "prod", Some("live")),
+        (6, "hold", None),
+    ];
+    let c = catalog(&stages, &approvals);
+    let insert = "INSERT INTO deployments (organization, project_id, environment, run, stage, attempt, pipeline, result, \
+                    finished) VALUES ('fabrikam', 'p-1', 5, 4, 'go', 1, 7, 'succeeded', ?1)";
+    c.execute(insert, [now * SECOND]).unwrap();
+    let expected = [
+        ("go", "live", Known::Record),
+        ("prod", "prod", Known::Pattern),
+        ("ship", "live", Known::Approval),
+        ("ship", "prod-eu", Known::Approval),
+    ];
+    assert_eq!(found(&c), expected.map(|(stage, place, known)| (stage.to_owned(), place.to_owned(), known)));
+}
+
+#[test]
+fn what_was_there_before_is_looked_for_beyond_what_went_elsewhere() {
+    let before = |nth: i64| 1_000_000 + nth;
+    let stages = [(1, "ship", before(1)), (2, "ship", before(2)), (3, "ship", before(3)), (4, "ship", 12_000_000)];
+    let live = [(1, "ship", Some("live")), (2, "ship", Some("prod-eu")), (4, "ship", Some("live"))];
+    let expected = vec![("ship".to_owned(), "live".to_owned(), Known::Approval); 2];
+    assert_eq!(found(&catalog(&stages, &live)), expected, "the one before, though another was later");
+}
