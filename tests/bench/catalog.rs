@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use pipetrail::ado::{Decoded, Decoder};
 use pipetrail::catalog::{
-    self, ApprovalFilter, Catalog, DeploymentFilter, EnvironmentFilter, Named, Place, Placed, RunFilter, RunsBefore,
+    self, ApprovalFilter, Catalog, DeploymentFilter, EnvironmentFilter, Named, On, Place, Placed, RunFilter, RunsBefore,
 };
 use pipetrail::clock::SystemClock;
 use pipetrail::domain::deployment::{DeploymentFact, DeploymentJobSaid};
@@ -370,6 +370,7 @@ async fn ask(catalog: &Catalog, shape: &Shape) -> Vec<&'static str> {
 /// What the overview and the list of pipelines count and list.
 async fn dashboard(catalog: &Catalog, table: &mut Table) {
     table.time("overview: 2,000 newest", async |_| drop(catalog.recent(2_000).await.unwrap())).await;
+    table.time("overview: broken on default", async |_| drop(catalog.broken(On::Default).await.unwrap())).await;
     table.time("overview: data to when", async |_| assert!(catalog.newest().await.unwrap().is_some())).await;
     let pending = ApprovalFilter { status: Some("pending".to_owned()), top: Some(200), ..ApprovalFilter::default() };
     table.time("overview: approvals", async |_| drop(catalog.approvals(&pending).await.unwrap())).await;
