@@ -10,7 +10,7 @@ use std::time::Instant;
 use chrono_tz::Tz;
 use pipetrail::ask::{Answer, AnswerStatus, Desk, Limits, Model, Progress, Question};
 use pipetrail::config::{Environment, Flags, resolve};
-use pipetrail::domain::Time;
+use pipetrail::domain::{BranchPattern, Time};
 use pipetrail::domain::owner::Owners;
 use serde::Deserialize;
 use serde_json::Value;
@@ -71,7 +71,7 @@ impl Room {
         let desk = Desk {
             catalog,
             owners: Owners::default(),
-            branches: Vec::new(),
+            branches: BranchPattern::usual(),
             terms: Default::default(),
             now,
             zone: Tz::UTC,
@@ -190,7 +190,7 @@ async fn scripted(asked: &Asked) -> Option<Model> {
         true => call("refuse", serde_json::json!({"why": "It cannot be told."})),
         false => say("It stands in the table."),
     });
-    Some(FakeModel::start(script).await.model(false, quick()))
+    Some(FakeModel::start(script).await.model(true, quick()))
 }
 
 fn leaked(name: &str) -> &'static str {
