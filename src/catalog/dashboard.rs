@@ -11,11 +11,11 @@ use rusqlite::{Connection, Row};
 use super::broken::Defaults;
 use super::owned::{folder_of, repository_of};
 use super::query::{Conditions, collect, run, time};
-use super::rows::{Run, Stage};
+use super::rows::{Run, RunFilter, Stage};
 use super::seen::Seen;
-use super::{Catalog, CatalogError};
-use crate::domain::Time;
+use super::{Catalog, CatalogError, pages};
 use crate::domain::default_branch::is_default;
+use crate::domain::{Scope, Time};
 
 /// The columns of a run, why it failed, and what its pipeline is known by.
 pub(super) fn question() -> String {
@@ -27,7 +27,7 @@ pub(super) fn question() -> String {
              WHERE s.run = r.id AND s.result = 'failed' ORDER BY s.attempt DESC, s.name LIMIT 1)) END, \
            f.message, f.signature, \
            coalesce(r.started, (SELECT min(s.started) FROM stages s WHERE s.run = r.id), r.queued), r.project_id \
-         FROM runs r INDEXED BY runs_order \
+         FROM runs r \
          LEFT JOIN failures f ON f.run = r.id \
          LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization \
            AND project.id = r.project_id \
@@ -41,10 +41,14 @@ pub(super) fn question() -> String {
 /// The latest time that is told of the newest runs and their stages.
 const NEWEST: &str = "\
   SELECT max(max(coalesce(r.queued, 0), coalesce(r.started, 0), coalesce(r.finished, 0), coalesce((SELECT \
-    max(max(coalesce(s.started, 0), coalesce(s.finished, 0))) FROM stages s WHERE s.run = r.id), 0))) FROM runs r";
+    max(max(coalesce(s.started, 0), coalesce(s.finished, 0))) FROM stages s WHERE s.run = r.id), 0))) FROM runs r \
+  WHERE r.id IN (SELECT value FROM json_each(?))";
 
 /// So many runs tell how far the data reach.
 const TELLING: u32 = 200;
+
+/// Of what a pipeline ran on between two of its runs, so many are looked at: a few commits may have run many times.
+const MOST_PASSED: u32 = 2_000;
 
 /// A run without its stages, and why it failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,13 +125,14 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn recent(&self, top: u32) -> Result<Vec<Recent>, CatalogError> {
-        let mut wanted = Conditions::default();
-        wanted.add_scope(&self.scope, "r");
-        let ask =
-            format!("{}{} ORDER BY r.run DESC, r.organization, r.pipeline LIMIT {top}", question(), wanted.text());
+        let scope = self.scope.clone();
+        let ask = format!(
+            "{} WHERE r.id IN (SELECT value FROM json_each(?)) ORDER BY r.run DESC, r.organization, r.pipeline",
+            question()
+        );
         let read = move |c: &Connection| {
             let told = Defaults::read(c)?;
-            collect(c, &ask, wanted.values, |row| recent(row, &told))
+            collect(c, &ask, vec![newest(c, &scope, top)?], |row| recent(row, &told))
         };
         Ok(self.file.read(read).await?)
     }
@@ -174,7 +179,8 @@ impl Catalog {
         Ok(self.file.read(read).await?)
     }
 
-    /// The commits that a pipeline ran on after one of its runs, up to another, the newest first, each once.
+    /// The commits that a pipeline ran on after one of its runs, up to another, the newest first, each once. So many runs
+    /// are looked at: [`MOST_PASSED`].
     ///
     /// # Errors
     /// When the catalog's file fails.
@@ -192,9 +198,10 @@ impl Catalog {
         wanted.add("r.commit_id IS NOT NULL", []);
         wanted.add_scope(&self.scope, "r");
         let ask = format!(
-            "SELECT max(r.run), r.commit_id FROM runs r LEFT JOIN names project ON project.kind = 'project' \
-               AND project.organization = r.organization AND project.id = r.project_id{} \
-             GROUP BY r.commit_id ORDER BY max(r.run) DESC LIMIT {top}",
+            "SELECT max(run), commit_id FROM (SELECT r.run, r.commit_id FROM runs r INDEXED BY runs_pipeline \
+                LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization \
+                AND project.id = r.project_id{} ORDER BY r.run DESC LIMIT {MOST_PASSED}) \
+             GROUP BY commit_id ORDER BY max(run) DESC LIMIT {top}",
             wanted.text()
         );
         let (scope, organization) = (self.scope.clone(), organization.to_owned());
@@ -211,18 +218,18 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn newest(&self) -> Result<Option<Time>, CatalogError> {
-        let mut wanted = Conditions::default();
-        wanted.add_scope(&self.scope, "r");
-        let few = format!(
-            "(SELECT r.id, r.queued, r.started, r.finished FROM runs r LEFT JOIN names project ON \
-               project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id{} \
-             ORDER BY r.run DESC LIMIT {TELLING}) r",
-            wanted.text()
-        );
-        let ask = NEWEST.replace("FROM runs r", &format!("FROM {few}"));
-        let found = self.file.read(move |c| collect(c, &ask, wanted.values, |row| time(row, 0))).await?;
+        let scope = self.scope.clone();
+        let read = move |c: &Connection| collect(c, NEWEST, vec![newest(c, &scope, TELLING)?], |row| time(row, 0));
+        let found = self.file.read(read).await?;
         Ok(found.into_iter().flatten().next().filter(|time| *time > Time::UNKNOWN))
     }
+}
+
+/// The rows of the newest runs that a reader sees, on the shortest way to them: a small project's stand far apart.
+fn newest(connection: &Connection, scope: &Scope, top: u32) -> rusqlite::Result<Value> {
+    let filter = RunFilter { top: Some(top), ..RunFilter::default() };
+    let page = pages::page(connection, scope, &filter, pages::MOST_LOOKED_AT)?;
+    Ok(Value::Text(serde_json::json!(page.rows).to_string()))
 }
 
 pub(super) fn number(id: u64) -> i64 {
@@ -290,9 +297,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::catalog::{Place, RunFilter};
+    use crate::catalog::Place;
     use crate::clock::SystemClock;
-    use crate::domain::{ProjectName, Scope};
+    use crate::domain::ProjectName;
     use crate::sqlite::{Durability, LocalFile, Missing};
 
     /// Two pipelines of two projects; every third run of the first failed, the last is live.

@@ -106,11 +106,17 @@ pub struct Shared<'r> {
     pub pipelines: Vec<&'r Run>,
 }
 
-/// The same error in more than one pipeline, the most frequent first.
+/// The same error in more than one pipeline, the most frequent first. What something good followed is left out.
 pub fn shared(recent: &[Recent]) -> Vec<Shared<'_>> {
     let mut by: BTreeMap<&str, Vec<&Recent>> = BTreeMap::new();
+    let mut mended = BTreeSet::new();
     for one in recent {
-        if let Some(signature) = &one.signature {
+        let run = &one.run;
+        let place = (run.organization.as_str(), run.pipeline.id, run.branch.as_deref());
+        if matches!(run.result.as_deref(), Some("succeeded" | "partiallySucceeded")) {
+            mended.insert(place);
+        }
+        if let Some(signature) = one.signature.as_ref().filter(|_| !mended.contains(&place)) {
             by.entry(signature).or_default().push(one);
         }
     }
@@ -135,13 +141,17 @@ pub fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) -> Vec<
         let room = found.len() < top;
         match found.iter_mut().find(|(known, _)| *known == commit) {
             // Of a pipeline that ran twice the newer one is told.
-            Some((_, runs)) if runs.iter().any(|known| known.pipeline.id == run.pipeline.id) => {}
+            Some((_, runs)) if runs.iter().any(|known| is_same_pipeline(known, run)) => {}
             Some((_, runs)) => runs.push(run),
             None if room => found.push((commit, vec![run])),
             None => {}
         }
     }
     found
+}
+
+fn is_same_pipeline(one: &Run, other: &Run) -> bool {
+    (&one.organization, one.pipeline.id) == (&other.organization, other.pipeline.id)
 }
 
 /// How long a pipeline usually takes, as the API has it: half of its runs that went well took no longer.
@@ -222,10 +232,17 @@ mod tests {
             signature: Some(signature.to_owned()),
             ..recent(run_id, pipeline, "main", "failed", None)
         };
-        let runs = [failing(5, 1, "disk"), failing(4, 1, "disk"), failing(3, 1, "oom"), failing(2, 2, "oom")];
+        let runs = [
+            failing(9, 1, "disk"),
+            failing(8, 1, "disk"),
+            failing(7, 1, "oom"),
+            failing(6, 2, "oom"),
+            recent(5, 3, "main", "succeeded", None),
+            failing(4, 3, "oom"),
+        ];
         let found = shared(&runs);
         let told: Vec<_> = found.iter().map(|one| (one.message, one.runs, one.pipelines.len())).collect();
-        assert_eq!(told, [("oom in 3", 2, 2)]);
+        assert_eq!(told, [("oom in 7", 2, 2)], "the third is mended");
     }
 
     #[test]

@@ -192,6 +192,23 @@ async fn a_token_opens_what_it_is_for() {
     }
 }
 
+/// A page of another site may send a request; it is not let read the answer.
+#[tokio::test]
+async fn no_other_site_reads_an_answer() {
+    let bench = Bench::start(TOKENS).await;
+    let headers = [("authorization", "Bearer read-token-0123456789"), ("origin", "https://evil.example")];
+    for path in ["/api/v1/runs", "/", "/openapi.json"] {
+        let asked = bench.get(path, &headers).await;
+        let names: Vec<_> = asked.headers().keys().map(|name| name.as_str().to_owned()).collect();
+        assert!(
+            asked.status().is_success() && !names.iter().any(|name| name.starts_with("access-control")),
+            "{names:?}"
+        );
+    }
+    let before = [("origin", "https://evil.example"), ("access-control-request-method", "GET")];
+    assert!(bench.status(Method::OPTIONS, "/api/v1/runs", &before).await >= 400);
+}
+
 #[tokio::test]
 async fn programs_are_told_to_show_a_token_and_browsers_to_sign_in() {
     let bench = Bench::start(TOKENS).await;

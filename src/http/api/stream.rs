@@ -54,8 +54,8 @@ impl Default for Room {
     }
 }
 
-/// What changes: `event` is `run`, `deployment`, `release`, `pullRequest`, `push`, `changes`, `workItem` or `gap`, and
-/// `data` is as below. After `event: reset`, read all anew.
+/// What changes: `event` is `run`, `deployment`, `release`, `pullRequest`, `push`, `changes`, `workItem`, `cluster`,
+/// `incident`, `report` or `gap`, and `data` is as below. After `event: reset`, read all anew.
 #[utoipa::path(
     get,
     path = "/api/v1/stream",

@@ -9,7 +9,7 @@
   // A proxy may have ended the stream for good while the server was away.
   const LISTEN_AGAIN_MS = 60000;
   const PATIENCE_MS = 30000;
-  const EVENTS = ["run", "deployment", "cluster", "gap", "release", "pullRequest", "push", "workItem", "changes", "reset"];
+  const EVENTS = ["run", "deployment", "cluster", "gap", "release", "pullRequest", "push", "workItem", "changes", "incident", "report", "reset"];
   const KEY = "pipetrail.paused";
   const pause = document.getElementById("pause");
   const reload = document.getElementById("reload");

@@ -70,7 +70,7 @@ struct ScopeLink {
 struct List<T> {
     rows: Vec<T>,
     total: usize,
-    /// Where all of them are.
+    /// Where runs like these are.
     all: String,
 }
 
@@ -269,9 +269,11 @@ fn pipeline(run: &Run) -> String {
     named(run.pipeline.name.as_deref(), run.pipeline.id)
 }
 
+/// On default branches before others, in each the newest first.
 async fn live(reader: &Reader, recent: &[Recent], now: Time) -> Result<List<LiveRow>, Problem> {
     let is_live = |one: &&Recent| one.run.state.as_deref().is_some_and(|state| state != "completed");
-    let runs: Vec<&Recent> = recent.iter().filter(is_live).collect();
+    let mut runs: Vec<&Recent> = recent.iter().filter(is_live).collect();
+    runs.sort_by_key(|one| !one.on_default);
     let pipeline = |one: &&Recent| (one.run.organization.clone(), one.run.pipeline.id);
     let shown: Vec<_> = runs.iter().take(FEW).map(pipeline).collect();
     let finished = reader.catalog.last_finished(&shown, USUAL).await?;
