@@ -10,8 +10,8 @@ use std::time::Instant;
 use chrono_tz::Tz;
 use pipetrail::ask::{Answer, AnswerStatus, Desk, Limits, Model, Progress, Question};
 use pipetrail::config::{Environment, Flags, resolve};
-use pipetrail::domain::{BranchPattern, Time};
 use pipetrail::domain::owner::Owners;
+use pipetrail::domain::{BranchPattern, Time};
 use serde::Deserialize;
 use serde_json::Value;
 
