@@ -179,8 +179,8 @@ impl Catalog {
         Ok(self.file.read(read).await?)
     }
 
-    /// The commits that a pipeline ran on after one of its runs, up to another, the newest first, each once. So many runs
-    /// are looked at: [`MOST_PASSED`].
+    /// The commits that a pipeline ran on after one of its runs, up to another, the newest first, each once. The newest
+    /// 2,000 runs between them are looked at.
     ///
     /// # Errors
     /// When the catalog's file fails.
