@@ -333,7 +333,7 @@ def main():
                 soak.emulator.wait()
     print(text)
     report = TOP / "target/soak" / f"{asked.on}.md"
-    report.parent.mkdir(exist_ok=True)
+    report.parent.mkdir(parents=True, exist_ok=True)
     report.write_text(text)
     print(f"\nin {report.relative_to(TOP)}", file=sys.stderr)
     sys.exit(1 if wrong else 0)
