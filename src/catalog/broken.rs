@@ -5,10 +5,9 @@
 
 use std::collections::HashMap;
 
-use rusqlite::types::Value;
 use rusqlite::{Connection, params};
 
-use super::dashboard::{Recent, number, question, recent};
+use super::dashboard::{Recent, RunsBefore, place, question, recent};
 use super::query::{Conditions, collect};
 use super::{Catalog, CatalogError};
 use crate::domain::Scope;
@@ -168,9 +167,10 @@ fn streak(
 
 /// `None` where the reader may not see it.
 fn shown(connection: &Connection, scope: &Scope, told: &Defaults, streak: &Streak) -> rusqlite::Result<Option<Broken>> {
-    let Some(last) = run(connection, scope, told, streak, streak.last)? else { return Ok(None) };
-    let Some(first) = run(connection, scope, told, streak, streak.first)? else { return Ok(None) };
-    Ok(Some(Broken { last, first, failures: streak.failures, since_known: streak.since_known }))
+    let read = |run_id| run(connection, scope, told, streak, run_id);
+    let Some(last) = read(streak.last)? else { return Ok(None) };
+    let first = if streak.first == streak.last { Some(last.clone()) } else { read(streak.first)? };
+    Ok(first.map(|first| Broken { last, first, failures: streak.failures, since_known: streak.since_known }))
 }
 
 fn run(
@@ -178,12 +178,11 @@ fn run(
     scope: &Scope,
     told: &Defaults,
     of: &Streak,
-    run: u64,
+    run_id: u64,
 ) -> rusqlite::Result<Option<Recent>> {
     let mut wanted = Conditions::default();
-    let [run, pipeline] = [run, of.pipeline].map(|id| Value::Integer(number(id)));
-    let place = [run, Value::Text(of.organization.clone()), pipeline];
-    wanted.add("r.run = ? AND r.organization = ? AND r.pipeline = ?", place);
+    let run = RunsBefore { run_id, organization: of.organization.clone(), pipeline: of.pipeline };
+    wanted.add("r.run = ? AND r.organization = ? AND r.pipeline = ?", place(&run));
     wanted.add_scope(scope, "r");
     let ask = format!("{}{}", question(), wanted.text());
     Ok(collect(connection, &ask, wanted.values, |row| recent(row, told))?.pop())

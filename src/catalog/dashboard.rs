@@ -232,11 +232,11 @@ fn newest(connection: &Connection, scope: &Scope, top: u32) -> rusqlite::Result<
     Ok(Value::Text(serde_json::json!(page.rows).to_string()))
 }
 
-pub(super) fn number(id: u64) -> i64 {
+fn number(id: u64) -> i64 {
     i64::try_from(id).unwrap_or(i64::MAX)
 }
 
-fn place(run: &RunsBefore) -> Vec<Value> {
+pub(super) fn place(run: &RunsBefore) -> Vec<Value> {
     let organization = Value::Text(run.organization.clone());
     vec![Value::Integer(number(run.run_id)), organization, Value::Integer(number(run.pipeline))]
 }

@@ -54,8 +54,14 @@ fn result(row: &Row<'_>) -> rusqlite::Result<RunResult> {
     })
 }
 
+/// Wholly or in part.
+#[must_use]
+pub fn went_well(result: Option<&str>) -> bool {
+    matches!(result, Some("succeeded" | "partiallySucceeded"))
+}
+
 fn amounts_to(results: Vec<RunResult>) -> Health {
-    let is_good = |run: &&RunResult| matches!(run.result.as_deref(), Some("succeeded" | "partiallySucceeded"));
+    let is_good = |run: &&RunResult| went_well(run.result.as_deref());
     let taken = |run: &RunResult| Some(run.finished_at?.since(run.started_at?).as_secs());
     let mut seconds: Vec<u64> = results.iter().filter(is_good).filter_map(taken).collect();
     seconds.sort_unstable();

@@ -47,6 +47,7 @@ pub use broken::{Broken, On};
 pub use chain::ChainFilter;
 pub use dashboard::{Finished, Passed, Recent, RunsBefore};
 use file::CatalogFile;
+pub use health::went_well;
 pub use known::Named;
 use listen::Listeners;
 pub use listen::{Live, Told};

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::catalog::{Broken, Finished, Recent, Run};
+use crate::catalog::{Broken, Finished, Recent, Run, went_well};
 use crate::domain::metrics;
 use crate::domain::owner::Owners;
 
@@ -55,9 +55,7 @@ pub fn environment_rank(name: &str) -> u8 {
 pub fn broken_elsewhere(recent: &[Recent]) -> Vec<Broken> {
     let mut rows: BTreeMap<_, Row> = BTreeMap::new();
     for one in recent.iter().filter(|one| !one.on_default) {
-        let run = &one.run;
-        let place = (run.organization.as_str(), run.pipeline.id, run.branch.as_deref());
-        rows.entry(place).or_default().add(one);
+        rows.entry(place(&one.run)).or_default().add(one);
     }
     rows.into_values().filter_map(|row| row.broken).collect()
 }
@@ -88,7 +86,7 @@ impl Row {
                 broken.first = one.clone();
                 broken.failures += 1;
             }
-            (false, Some("succeeded" | "partiallySucceeded"), broken) => {
+            (false, result, broken) if went_well(result) => {
                 self.over = true;
                 broken.iter_mut().for_each(|broken| broken.since_known = true);
             }
@@ -111,12 +109,10 @@ pub fn shared(recent: &[Recent]) -> Vec<Shared<'_>> {
     let mut by: BTreeMap<&str, Vec<&Recent>> = BTreeMap::new();
     let mut mended = BTreeSet::new();
     for one in recent {
-        let run = &one.run;
-        let place = (run.organization.as_str(), run.pipeline.id, run.branch.as_deref());
-        if matches!(run.result.as_deref(), Some("succeeded" | "partiallySucceeded")) {
-            mended.insert(place);
+        if went_well(one.run.result.as_deref()) {
+            mended.insert(place(&one.run));
         }
-        if let Some(signature) = one.signature.as_ref().filter(|_| !mended.contains(&place)) {
+        if let Some(signature) = one.signature.as_ref().filter(|_| !mended.contains(&place(&one.run))) {
             by.entry(signature).or_default().push(one);
         }
     }
@@ -150,13 +146,18 @@ pub fn commits<'r>(recent: impl Iterator<Item = &'r Recent>, top: usize) -> Vec<
     found
 }
 
+/// What is broken and mended together: a pipeline on a branch.
+fn place(run: &Run) -> (&str, u64, Option<&str>) {
+    (&run.organization, run.pipeline.id, run.branch.as_deref())
+}
+
 fn is_same_pipeline(one: &Run, other: &Run) -> bool {
     (&one.organization, one.pipeline.id) == (&other.organization, other.pipeline.id)
 }
 
 /// How long a pipeline usually takes, as the API has it: half of its runs that went well took no longer.
 pub fn median(finished: &[Finished]) -> Option<Duration> {
-    let is_good = |run: &&Finished| matches!(run.result.as_deref(), Some("succeeded" | "partiallySucceeded"));
+    let is_good = |run: &&Finished| went_well(run.result.as_deref());
     let good = finished.iter().filter(is_good);
     let mut taken: Vec<_> =
         good.filter_map(|run| run.started_at.zip(run.finished_at)).map(|(from, to)| to.since(from)).collect();

@@ -238,18 +238,17 @@ impl Join for RunRecord {
             .or(room::join(&mut self.jobs, other.jobs, ROOM_OF_JOBS))
             .or(room::join(&mut self.approvals, other.approvals, ROOM_OF_APPROVALS))
             .or(join_max(&mut self.failure, other.failure))
-            .or(match other.consumed {
-                Some(consumed) => self.consumed.get_or_insert_default().join(*consumed),
-                None => Change::Unchanged,
-            })
-            .or(match other.images {
-                Some(images) => self.images.get_or_insert_default().join(*images),
-                None => Change::Unchanged,
-            })
-            .or(match other.guarded {
-                Some(guarded) => self.guarded.get_or_insert_default().join(*guarded),
-                None => Change::Unchanged,
-            })
+            .or(join_some(&mut self.consumed, other.consumed))
+            .or(join_some(&mut self.images, other.images))
+            .or(join_some(&mut self.guarded, other.guarded))
             .or(self.unknown.join(other.unknown))
+    }
+}
+
+/// Few records have any.
+fn join_some<T: Join + Default>(mine: &mut Option<Box<T>>, other: Option<Box<T>>) -> Change {
+    match other {
+        Some(other) => mine.get_or_insert_default().join(*other),
+        None => Change::Unchanged,
     }
 }

@@ -50,6 +50,8 @@ struct Home {
     window: u32,
     broken: List<BrokenRow>,
     failures: List<BrokenRow>,
+    /// Where failed runs are, of all branches.
+    all_failed: String,
     live: List<LiveRow>,
     approvals: List<WaitingRow>,
     commits: Vec<CommitRow>,
@@ -70,16 +72,14 @@ struct ScopeLink {
 struct List<T> {
     rows: Vec<T>,
     total: usize,
-    /// Where runs like these are.
-    all: String,
 }
 
 impl<T> List<T> {
-    fn of(all: impl Iterator<Item = T>, href: String) -> Self {
+    fn of(all: impl Iterator<Item = T>) -> Self {
         let mut rows: Vec<T> = all.collect();
         let total = rows.len();
         rows.truncate(FEW);
-        Self { rows, total, all: href }
+        Self { rows, total }
     }
 
     fn is_cut(&self) -> bool {
@@ -185,8 +185,9 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         teams: if wants_team { teams(&reader).await? } else { Vec::new() },
         is_empty: all.is_empty(),
         window: WINDOW,
-        broken: List::of(main.iter().map(|broken| broken_row(&reader.ado, broken, now)), all_failed.clone()),
-        failures: List::of(other.iter().map(|broken| broken_row(&reader.ado, broken, now)), all_failed),
+        broken: List::of(main.iter().map(|broken| broken_row(&reader.ado, broken, now))),
+        failures: List::of(other.iter().map(|broken| broken_row(&reader.ado, broken, now))),
+        all_failed,
         live: live(&reader, &recent, now).await?,
         approvals: approvals(&reader, &whose, now).await?,
         commits: commits(&reader, &recent, &whose, now).await?,
@@ -279,7 +280,7 @@ async fn live(reader: &Reader, recent: &[Recent], now: Time) -> Result<List<Live
     let finished = reader.catalog.last_finished(&shown, USUAL).await?;
     let usual = finished.iter().map(|finished| overview::median(finished)).chain(std::iter::repeat(None));
     let rows = runs.iter().zip(usual).map(|(one, usual)| live_row(&reader.ado, one, usual, now));
-    Ok(List::of(rows, "/runs?state=inProgress".to_owned()))
+    Ok(List::of(rows))
 }
 
 fn live_row(ado: &AdoSite, one: &Recent, usual: Option<Duration>, now: Time) -> LiveRow {
@@ -322,10 +323,7 @@ async fn approvals(reader: &Reader, whose: &Whose, now: Time) -> Result<List<Wai
     waiting.sort_by_key(|approval| {
         (!approval.stage.as_deref().is_some_and(overview::is_production), approval.requested_at)
     });
-    Ok(List::of(
-        waiting.iter().map(|approval| waiting_row(&reader.ado, approval, now)),
-        "/runs?state=inProgress".to_owned(),
-    ))
+    Ok(List::of(waiting.iter().map(|approval| waiting_row(&reader.ado, approval, now))))
 }
 
 fn waiting_row(ado: &AdoSite, approval: &GivenApproval, now: Time) -> WaitingRow {
