@@ -1,8 +1,8 @@
 //! Pushes, pull requests, and the commits of runs.
 //!
 //! Costs a request for 100 pushes of a repository or 100 pull requests of a project, one for each push that nobody asked
-//! for yet, since an event tells of its latest commits only, and one for each finished run of which nobody asked for the
-//! commits yet.
+//! for yet, since an event tells of its latest commits only, one for each finished run of which nobody asked for the
+//! commits yet, and one for each deployment of which nothing else tells for certain what it brought.
 
 use std::collections::BTreeMap;
 
@@ -11,8 +11,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::watermark::{self, Covered};
 use super::{Backfill, BackfillError, Order, Progress, Tally, next};
-use crate::ado::rest::{AdoError, Answer, Client, Finished, PullRequests, Repository};
+use crate::ado::rest::{AdoError, Answer, Client, Finished, MOST_BETWEEN, PullRequests, Repository};
 use crate::ado::{ChangesPage, DecodeError, changes_fact, pull_request_list, push_list};
+use crate::domain::changes::{Between, ChangesFact};
 use crate::domain::run::RunFact;
 use crate::domain::{Fact, Key, Label, Record, Time};
 use crate::store::Stored;
@@ -175,6 +176,55 @@ impl Backfill {
         }
         Ok(())
     }
+}
+
+impl Backfill {
+    /// What came between runs. Whatever the answer, nobody asks again: what retention deleted does not come back.
+    ///
+    /// # Errors
+    /// When the service or the store fails; the next time the rest is asked for.
+    pub async fn compare(
+        &mut self,
+        organization: &str,
+        wanted: Vec<Between>,
+        tally: &mut Tally,
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let client = self.client.clone();
+        let asked = wanted.into_iter().map(|between| compared(&client, organization, between));
+        let mut answers = stream::iter(asked).buffer_unordered(AT_ONCE).chunks(CHUNK);
+        while let Some(Some(chunk)) = stop.run_until_cancelled(answers.next()).await {
+            let mut facts = Vec::new();
+            for told in chunk {
+                match told? {
+                    Ok(page) => {
+                        tally.compared += 1;
+                        page.unreadable.iter().for_each(|error| unreadable(error, tally));
+                        facts.push(Fact::Changes(page.fact));
+                    }
+                    Err(error) => unreadable(&error, tally),
+                }
+            }
+            tally.imported += self.importer.import(facts).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Without commits where nothing is known for certain: one of the builds is gone, or more came than one answer holds.
+async fn compared(
+    client: &Client,
+    organization: &str,
+    between: Between,
+) -> Result<Result<ChangesPage, DecodeError>, AdoError> {
+    let Between { since, run, project, repository, said } = between;
+    let answer = client.changes_between(organization, &project, since, run.run).await?;
+    let body = answer.as_ref().map_or(&b"{}"[..], |answer| &answer.body);
+    Ok(changes_fact(run, said, repository.as_deref(), body).map(|page| {
+        let is_whole = page.listed < MOST_BETWEEN && page.unreadable.is_empty();
+        let commits = if is_whole { page.fact.commits } else { Vec::new() };
+        ChangesPage { fact: ChangesFact { since: Some(since), commits, ..page.fact }, ..page }
+    }))
 }
 
 /// One that cannot be read is not ours to change, so nobody asks for it again.

@@ -126,6 +126,8 @@ pub struct Tally {
     pub pull_requests: u64,
     /// Runs of which the commits were told.
     pub changes: u64,
+    /// Deployments of which it was asked what came since the one before.
+    pub compared: u64,
     pub work_items: u64,
     /// What clusters said.
     pub syncs: u64,
@@ -143,6 +145,7 @@ impl AddAssign for Tally {
         self.pushes += other.pushes;
         self.pull_requests += other.pull_requests;
         self.changes += other.changes;
+        self.compared += other.compared;
         self.work_items += other.work_items;
         self.syncs += other.syncs;
         self.imported += other.imported;

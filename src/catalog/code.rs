@@ -14,13 +14,15 @@ use crate::domain::{PullRequestStatus, Said, ShownCommit, Time};
 
 /// Removes all rows of one record.
 pub(super) fn remove(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
-    for table in ["commits", "pushes", "pull_requests", "work_items", "ref_updates", "pull_request_commits"] {
+    for table in ["commits", "pushes", "pull_requests", "work_items", "ref_updates", "pull_request_commits", "compared"]
+    {
         connection.prepare_cached(&format!("DELETE FROM {table} WHERE source = ?1"))?.execute([&source.key])?;
     }
     Ok(())
 }
 
 pub(super) fn write_changes(c: &Connection, source: &Source, changes: &ShownChanges) -> rusqlite::Result<()> {
+    metrics::write_compared(c, source, changes)?;
     write_commits(c, source, changes.repository.as_deref(), &changes.commits)
 }
 

@@ -443,6 +443,13 @@ CREATE TABLE pull_request_commits (
     id TEXT NOT NULL,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
+-- What came between two runs, as far as anybody asked.
+CREATE TABLE compared (
+    source TEXT NOT NULL, -- the key of the later run's changes
+    since INTEGER NOT NULL, -- the earlier run
+    commits TEXT NOT NULL, -- as in ref_updates
+    PRIMARY KEY (source, since)
+) WITHOUT ROWID;
 
 -- What people and scripts told of.
 CREATE TABLE incidents (

@@ -6,12 +6,15 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use tokio_util::sync::CancellationToken;
 
 use super::output::counted;
+use super::parts::Parts;
 use super::{Context, Exit, Failure, Output, waiting};
 use crate::ado::is_organization;
 use crate::ado::rest::{AdoError, Client, Limits};
 use crate::backfill::{Backfill, BackfillError, Kind, Order, Progress, Tally, Timelines};
+use crate::catalog::DeliveryQuestion;
 use crate::cli;
 use crate::domain::Time;
+use crate::domain::metrics::{Wanted, Window};
 use crate::sqlite::Missing;
 
 const RIGHT: &str = "the right Build (read), vso.build; with --all-projects also Project and Team (read), vso.project";
@@ -27,7 +30,7 @@ pub(super) async fn run(context: &Context, args: &cli::Backfill) -> Result<Exit,
         let parts = context.open(Missing::Create).await?;
         let backfill = Backfill::new(client.clone(), parts.store.clone());
         let mut backfill = backfill.naming(context.config.names.clone()).following(&context.config.chains);
-        all(context, args, (&organization, projects), &mut backfill, &shutdown.stop).await
+        all(context, args, (&organization, projects), (&parts, &mut backfill), &shutdown.stop).await
     };
     tokio::select! {
         done = waiting::told(context, &client, work) => done.map_err(|failure| failure.or_right(RIGHT)),
@@ -94,7 +97,7 @@ async fn all(
     context: &Context,
     args: &cli::Backfill,
     (organization, projects): (&str, Vec<String>),
-    backfill: &mut Backfill,
+    (parts, backfill): (&Parts, &mut Backfill),
     stop: &CancellationToken,
 ) -> Result<Exit, Failure> {
     let now = context.clock().now();
@@ -111,7 +114,7 @@ async fn all(
         timelines: timelines(args.timelines),
         again: args.again,
     };
-    let (mut total, mut failed, mut count) = (Tally::default(), None::<Failure>, 0_usize);
+    let (mut total, mut failed, mut done_of) = (Tally::default(), None::<Failure>, Vec::new());
     for project in projects {
         // In the order in which links are most soon complete.
         let orders: Vec<Order> = kinds.iter().map(|kind| order(&project, *kind)).collect();
@@ -119,7 +122,7 @@ async fn all(
         let done = one(context.output, &orders, backfill, &mut tally, stop).await;
         total += tally;
         match done {
-            Ok(()) => count += 1,
+            Ok(()) => done_of.push(project),
             Err(error) => {
                 let goes_on = is_of_the_project(&error);
                 // The last one is how the command ends.
@@ -132,11 +135,46 @@ async fn all(
             }
         }
     }
+    if kinds.contains(&Kind::Code) {
+        let orders = done_of.iter().map(|project| order(project, Kind::Code));
+        failed = failed.or(compare(context, parts, backfill, orders, &mut total, stop).await.err());
+    }
     let stopped = if stop.is_cancelled() { "; stopped: the same command goes on from there" } else { "" };
-    if failed.is_none() || count > 0 {
-        context.report(&format!("{}{stopped}", summary(&total, count)));
+    if failed.is_none() || !done_of.is_empty() {
+        context.report(&format!("{}{stopped}", summary(&total, done_of.len())));
     }
     failed.map_or(Ok(Exit::Done), Err)
+}
+
+/// What came between two deployments, where nothing that is stored tells for certain.
+async fn compare(
+    context: &Context,
+    parts: &Parts,
+    backfill: &mut Backfill,
+    orders: impl Iterator<Item = Order>,
+    tally: &mut Tally,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    let catalog = parts.catalog(context)?;
+    catalog.refresh(parts.store.as_ref()).await?;
+    for order in orders {
+        let until = order.until.unwrap_or(order.asked);
+        let (organization, project) = (Some(order.canonical), Some(order.project));
+        let question = DeliveryQuestion {
+            wanted: Wanted { organization, project, ..Wanted::default() },
+            window: Window { from: order.since, until },
+            zone: context.config.zone,
+            period: None,
+            group: None,
+            work: false,
+            terms: context.config.terms.clone(),
+            owners: context.config.owners.clone(),
+            now: order.asked,
+        };
+        let wanted = catalog.uncompared(&question).await?;
+        backfill.compare(&order.organization, wanted, tally, stop).await?;
+    }
+    Ok(())
 }
 
 /// All that is asked for of one project.
@@ -189,7 +227,7 @@ fn is_of_the_project(error: &BackfillError) -> bool {
 
 fn summary(tally: &Tally, projects: usize) -> String {
     let imported = &tally.imported;
-    let code = [tally.pushes, tally.pull_requests, tally.changes, tally.work_items];
+    let code = [tally.pushes, tally.pull_requests, tally.changes, tally.compared, tally.work_items];
     let others = [tally.releases, tally.deployments, tally.syncs];
     let only_runs = code.iter().chain(&others).all(|count| *count == 0);
     let (with, without) =
@@ -200,6 +238,7 @@ fn summary(tally: &Tally, projects: usize) -> String {
         ("pushes", tally.pushes),
         ("pull requests", tally.pull_requests),
         ("runs with commits", tally.changes),
+        ("deployments compared", tally.compared),
         ("work items", tally.work_items),
         ("what clusters said", tally.syncs),
         (with, imported.applied),

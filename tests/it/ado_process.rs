@@ -118,6 +118,32 @@ async fn a_backfill_fills_an_empty_file_and_tells_why_runs_failed() {
     assert!(shell.run(ALL).starts_with(&format!("backfilled {builds} builds")), "without timelines it is another one");
 }
 
+/// No push is known, as of a repository at GitHub: then Azure DevOps is asked what came between two deployments, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backfill_of_code_asks_what_deployments_brought_where_nothing_else_tells() {
+    let ado = told_of(3_000).await;
+    let built: Vec<(u64, String)> = ado.state().builds.values().map(|build| (build.id, build.commit.clone())).collect();
+    for (id, commit) in built {
+        let change = json!({"id": commit, "timestamp": "2026-03-01T00:00:00Z", "type": "GitHub"});
+        ado.state().code.changes.insert(id, vec![change]);
+    }
+    let shell = Shell::new(&ado);
+    shell.run(&format!("{ALL} --timelines=all"));
+    let coverage = || shell.json("dora --since 2026-01-01T00:00:00Z")["coverage"].clone();
+    let before = coverage();
+    let unknown = before["commitsUnknown"].as_u64().unwrap();
+    assert!(unknown > 3 && before["commitsLikely"] == 0, "{before}");
+    let said = shell.run(&format!("{ALL} --kinds code"));
+    assert!(said.contains("deployments compared "), "{said}");
+    let after = coverage();
+    assert_eq!((&after["commitsUnknown"], &after["commitsLikely"]), (&json!(0), &json!(0)), "{after}");
+    let asked = ado.state().count("/build/changes");
+    assert!(asked >= usize::try_from(unknown).unwrap(), "also those of other environments: {asked}");
+    let again = shell.run(&format!("{ALL} --kinds code --again"));
+    assert!(!again.contains("compared") && ado.state().count("/build/changes") == asked, "once: {again}");
+    shell.run("refold --check");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_wrong_is_one_line_with_what_to_do() {
     let ado = told_of(200).await;

@@ -47,9 +47,9 @@ fn push() -> impl Strategy<Value = Fact> {
 }
 
 fn changes() -> impl Strategy<Value = Fact> {
-    (time(), labels(), commits()).prop_map(|(said, labels, commits)| {
+    (time(), option::of(470_u64..476), labels(), commits()).prop_map(|(said, since, labels, commits)| {
         let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
-        Fact::Changes(ChangesFact { key, said, labels, commits })
+        Fact::Changes(ChangesFact { key, said, since, labels, commits })
     })
 }
 
@@ -138,7 +138,7 @@ fn crowded_push(said: Time, from: u64) -> Fact {
 
 fn crowded_changes(said: Time, from: u64) -> Fact {
     let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 479 };
-    Fact::Changes(ChangesFact { key, said, labels: Vec::new(), commits: crowded_commits(from) })
+    Fact::Changes(ChangesFact { key, said, since: None, labels: Vec::new(), commits: crowded_commits(from) })
 }
 
 fn crowded_pull_request(said: Time, from: u64) -> Fact {

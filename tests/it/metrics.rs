@@ -7,6 +7,7 @@ use std::sync::Arc;
 use pipetrail::ado::{Beside, changes_fact, deployment_records};
 use pipetrail::catalog::{self, Catalog, Delivery, DeliveryQuestion};
 use pipetrail::clock::SystemClock;
+use pipetrail::domain::changes::ChangesFact;
 use pipetrail::domain::metrics::{FlowReport, Group, PartialSuccess, Period, Terms, Wanted, Window};
 use pipetrail::domain::{Fact, Record, RunKey};
 use pipetrail::sqlite::{LocalFile, Missing};
@@ -56,7 +57,7 @@ fn records(told: &Value) -> Vec<Fact> {
     told["records"].as_array().unwrap().iter().map(fact).collect()
 }
 
-/// What runs built, as the REST API would tell it.
+/// What runs built, and what came between two, as the REST API would tell it.
 fn built(told: &Value) -> Vec<Fact> {
     let fact = |of: &Value| {
         let (pipeline, run) = (of["pipeline"].as_u64().unwrap(), of["run"].as_u64().unwrap());
@@ -64,9 +65,10 @@ fn built(told: &Value) -> Vec<Fact> {
         let commits: Vec<_> = commits.map(|one| json!({"id": one["id"], "timestamp": one["at"]})).collect();
         let key = RunKey { organization: "fabrikam".to_owned(), pipeline, run };
         let answer = json!({"value": commits}).to_string();
-        Fact::Changes(changes_fact(key, time("2025-01-06T00:00:00Z"), None, answer.as_bytes()).unwrap().fact)
+        let fact = changes_fact(key, time("2025-01-06T00:00:00Z"), None, answer.as_bytes()).unwrap().fact;
+        Fact::Changes(ChangesFact { since: of["since"].as_u64(), ..fact })
     };
-    told["built"].as_array().unwrap().iter().map(fact).collect()
+    ["built", "compared"].iter().flat_map(|kind| told[kind].as_array().unwrap()).map(fact).collect()
 }
 
 pub(crate) fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {

@@ -1,7 +1,7 @@
 """Delivery metrics from raw events, by other code than the program's. Standard library only.
 
 `dora.py FOLDER SEED...` makes up an organization for each seed, and writes `SEED.ndjson` (its events), `SEED.json` (its
-deployment records, what runs built, and what to ask) and `SEED.expected.json` (the numbers).
+deployment records, what runs built, what came between some, and what to ask) and `SEED.expected.json` (the numbers).
 """
 
 import json
@@ -43,6 +43,7 @@ class Told:
         about = json.load(open(f"{folder}/{seed}.json"))
         self.plan, self.records = about["plan"], about["records"]
         self.built = {of["run"]: of for of in about["built"]}
+        self.compared = {(of["run"], of["since"]): of["commits"] for of in about["compared"]}
         self.guarded = defaultdict(set)
         self.runs, self.stages, self.pushes, self.requests = {}, {}, {}, defaultdict(dict)
         self.made, self.incidents, self.reports, self.troubles = {}, defaultdict(lambda: {"states": {}}), [], defaultdict(dict)
@@ -323,7 +324,12 @@ class Oracle:
             of["rework"] = of["back"] or (follows and (of["fix"] or any(FIXES.match(name) for name in names)))
 
     def likely(self, of, before):
-        """What the runs of the branch since then say that they built, the run itself among them."""
+        """What came between the two runs, or else what the runs of the branch since then built, the run itself among them."""
+        compared = self.told.compared.get((of["run"], before["run"]))
+        if compared and not isinstance(of["line"][0], str):
+            for commit in compared:
+                self.told.made.setdefault(commit["id"], read(commit["at"]))
+            return self.stand_for([commit["id"] for commit in compared])
         if isinstance(of["line"][0], str) or not self.told.built.get(of["run"], {}).get("commits"):
             return "unknown"
         of["isLikely"], commits = True, []

@@ -29,9 +29,10 @@ class Organization:
         """With approvals, some stages wait for that of an environment, which is not always what they are called; and scripts
         tell of tests."""
         self.seed, self.rng, self.approvals = seed, random.Random(seed), approvals
-        self.events, self.records, self.built, self.numbers = [], [], [], {}
+        self.events, self.records, self.built, self.compared, self.numbers = [], [], [], [], {}
         # By itself, so that the rest stays what it is.
         self.asked = random.Random(f"{seed} what somebody asked of runs")
+        self.comparing = random.Random(f"{seed} what came between runs")
         self.guarded = random.Random(f"{seed} approvals")
         rng = self.rng
         self.plan = {
@@ -211,8 +212,19 @@ class Organization:
             if self.asked.random() < 0.6:
                 commits = [{"id": id, "at": text(made)} for id, made in line["since"]]
                 self.built.append({"pipeline": line["pipeline"], "run": number, "commits": commits})
+            self.compare(line, number)
             line["since"] = []
         return {"id": number, "name": f"n{number}", "commit": commit, "branch": branch, "queued": at}
+
+    def compare(self, line, number):
+        """What the service would tell of what came since some earlier runs; nobody asked it about most."""
+        commits = [{"id": id, "at": text(made)} for id, made in line["since"]]
+        for since in line.setdefault("heads", {}):
+            line["heads"][since] = line["heads"][since] + commits
+        if self.comparing.random() < 0.3:
+            told = list(line["heads"].items())[-4:]
+            self.compared += [{"pipeline": line["pipeline"], "run": number, "since": since, "commits": of} for since, of in told]
+        line["heads"][number] = []
 
     def ending(self):
         words = ["succeeded"] * 70 + ["failed"] * 12 + ["partiallySucceeded"] * 5
@@ -406,4 +418,4 @@ def write(folder, seed, approvals=False):
         file.writelines(json.dumps(event) + "\n" for event in told.events)
     plan = {key: text(value) if isinstance(value, datetime) else value for key, value in told.plan.items()}
     with open(f"{folder}/{seed}.json", "w") as file:
-        json.dump({"plan": plan, "records": told.records, "built": told.built}, file)
+        json.dump({"plan": plan, "records": told.records, "built": told.built, "compared": told.compared}, file)

@@ -77,8 +77,8 @@ pub struct ChangesPage {
     pub unreadable: Vec<DecodeError>,
 }
 
-/// The commits in an answer of Builds - Get Build Changes, of the run with this key. `said` is when its build was said to
-/// be as it is; `repository` is its name. One that cannot be read costs no other.
+/// The commits in an answer of Builds - Get Build Changes, or of Get Changes Between Builds, of the run with this key.
+/// `said` is when its build was said to be as it is; `repository` is its name. One that cannot be read costs no other.
 ///
 /// # Errors
 /// When the answer is not JSON of that shape.
@@ -91,7 +91,7 @@ pub fn changes_fact(
     let body = super::body::text(answer)?;
     let list: List<'_> = parse(&body, "")?;
     let mut labels = Labels::empty();
-    let mut fact = ChangesFact { key, said, labels: Vec::new(), commits: Vec::new() };
+    let mut fact = ChangesFact { key, said, since: None, labels: Vec::new(), commits: Vec::new() };
     let mut kind = None;
     let mut unreadable = Vec::new();
     for (at, change) in list.value.iter().flatten().take(MOST_COMMITS).enumerate() {

@@ -16,6 +16,9 @@ use crate::domain::Time;
 const PAGE: usize = 100;
 /// What the service answers at most for a build, or for work items asked for by id.
 const MOST_AT_ONCE: &str = "200";
+/// What it answers at most for what came between two builds.
+pub(crate) const MOST_BETWEEN: usize = 200;
+const BETWEEN_VERSION: &str = "7.1-preview.2";
 /// Commits that are told of one push.
 const COMMITS: &str = "100";
 /// More pages no list has.
@@ -209,6 +212,23 @@ impl Client {
     pub fn build_changes(&self, organization: &str, project: &str, run: u64) -> Pages<'_> {
         let place = Place::new(organization, format!("build/builds/{run}/changes"));
         self.pages(place.project(project).with("$top", MOST_AT_ONCE))
+    }
+
+    /// What came between two builds of a pipeline, wherever its repository is: at most [`MOST_BETWEEN`] commits, and no
+    /// word of more. `None` where one of them is gone.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn changes_between(
+        &self,
+        organization: &str,
+        project: &str,
+        since: u64,
+        run: u64,
+    ) -> Result<Option<Answer>, AdoError> {
+        let place = Place::new(organization, "build/changes").project(project).version(BETWEEN_VERSION);
+        let place = place.with("fromBuildId", since.to_string()).with("toBuildId", run.to_string());
+        if_there(self.get(&place.with("$top", MOST_BETWEEN.to_string())).await)
     }
 
     /// Revisions of a project's work items since then, in the order in which they were made.

@@ -40,6 +40,7 @@ use crate::telemetry::prometheus;
 
 pub use answer::Answer;
 pub use builds::{Finished, Project, Scope};
+pub(crate) use code::MOST_BETWEEN;
 pub use code::{Batch, PullRequests, Repository, Steps};
 pub use error::AdoError;
 pub use pages::Pages;

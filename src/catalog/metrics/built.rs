@@ -1,11 +1,13 @@
-//! What runs built, where pushes do not tell which commits a deployment brought.
+//! What came between runs, where pushes do not tell which commits a deployment brought: what the service says when it is
+//! asked to compare two runs is certain, what the runs between them built is likely.
 //!
 //! Only deployments are looked up that need it: most do not, and each costs a look at the runs since the one before.
 
-use rusqlite::{Row, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Reading;
-use crate::domain::metrics::{Changes, Judged, Name, Source};
+use crate::domain::changes::Between;
+use crate::domain::metrics::{Changes, Deployed, Judged, Line, Name, Source};
 use crate::domain::{Key, RunKey, Time};
 
 /// So many runs since the deployment before are looked at, the latest first.
@@ -25,13 +27,54 @@ impl Reading<'_> {
         let unconnected: Vec<_> = judged.iter().filter_map(|judged| self.unconnected(judged)).collect();
         let mut any = false;
         for of in unconnected {
-            let commits = self.built_since(&of)?;
-            any |= !commits.is_empty();
+            let compared = self.compared(&of.run, of.before)?.unwrap_or_default();
+            let built = if compared.is_empty() { self.built_since(&of)? } else { Vec::new() };
+            any |= !(compared.is_empty() && built.is_empty());
             if let Some(deployed) = self.found.deployments.get_mut(of.at) {
-                deployed.built = commits;
+                (deployed.compared, deployed.built) = (compared, built);
             }
         }
         Ok(any)
+    }
+
+    /// What the service said when it was asked; `None` where nobody asked.
+    fn compared(&mut self, run: &RunKey, since: u64) -> rusqlite::Result<Option<Vec<Name>>> {
+        let ask = "SELECT commits FROM compared WHERE source = ?1 AND since = ?2";
+        let mut ask = self.c.prepare_cached(ask)?;
+        let json = ask.query_row(params![Key::Changes(run.clone()).to_string(), since], |row| row.get::<_, String>(0));
+        Ok(json.optional()?.map(|json| self.commits(&json)))
+    }
+
+    /// Deployments of which not all is certain, and nobody asked yet.
+    pub(super) fn uncompared(
+        &mut self,
+        judged: &[Judged],
+        is_wanted: impl Fn(&Line, &Deployed) -> bool,
+    ) -> rusqlite::Result<Vec<Between>> {
+        let mut found = Vec::new();
+        for judged in judged {
+            let Some(between) = self.between(judged, &is_wanted) else { continue };
+            if self.compared(&between.run, between.since)?.is_none() {
+                found.push(between);
+            }
+        }
+        Ok(found)
+    }
+
+    fn between(&self, judged: &Judged, is_wanted: impl Fn(&Line, &Deployed) -> bool) -> Option<Between> {
+        let uncertain = matches!(judged.changes, Some(Changes::Unknown | Changes::Likely(_)));
+        let deployed = self.found.deployments.get(judged.deployment).filter(|_| uncertain)?;
+        let line = self.found.lines.get(deployed.line).filter(|line| line.source == Source::Pipeline)?;
+        let before = self.found.deployments.get(judged.replaces?)?;
+        let in_order = before.run < deployed.run && is_wanted(line, deployed);
+        let project = line.project_id.as_ref().or(line.project.as_ref()).filter(|_| in_order)?;
+        Some(Between {
+            since: before.run,
+            run: RunKey { organization: line.organization.to_string(), pipeline: line.pipeline, run: deployed.run },
+            project: project.to_string(),
+            repository: deployed.repository.as_ref().map(Name::to_string),
+            said: deployed.finished,
+        })
     }
 
     fn unconnected(&self, judged: &Judged) -> Option<Unconnected> {

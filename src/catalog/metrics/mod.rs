@@ -26,14 +26,15 @@ use super::incidents;
 use super::query::{Conditions, time};
 use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
+use crate::domain::changes::{Between, ShownChanges};
 use crate::domain::metrics::{
-    Deployed, Group, Grouped, Incident, Judged, Known, Line, Material, MergedRequest, Name, Period, Place, Report,
-    Selection, Source, Terms, Update, Wanted, Window, Work, Zone,
+    Beside, Deployed, Group, Grouped, Incident, Judged, Known, Line, Material, MergedRequest, Name, Period, Place,
+    Report, Selection, Source, Terms, Update, Wanted, Window, Work, Zone,
 };
 use crate::domain::owner::Owners;
 use crate::domain::pull_request::ShownPullRequest;
 use crate::domain::push::ShownPush;
-use crate::domain::{Outcome, Said, Scope, Time, commit_id};
+use crate::domain::{Outcome, Said, Scope, ShownCommit, Time, commit_id};
 
 pub(super) use reported::{remove_incident, remove_reports, write_incident, write_reports};
 
@@ -107,6 +108,10 @@ impl DeliveryQuestion {
 }
 
 impl DeliveryQuestion {
+    fn span(&self) -> Span {
+        Span { from: self.window.from, until: self.now.max(self.window.until) }
+    }
+
     fn groups(&self, by: Group, material: &Material, judged: &[Judged], all: &Selection<'_>) -> Vec<Grouped> {
         let name = |line: &Line, deployed: &Deployed| by.of(&self.owners, line, deployed);
         let mut groups = all.groups(self.window, name);
@@ -131,14 +136,28 @@ impl Catalog {
     pub async fn delivery(&self, question: &DeliveryQuestion) -> Result<Delivery, CatalogError> {
         let (scope, question) = (self.scope.clone(), question.clone());
         let read = move |c: &Connection| {
-            let span = Span { from: question.window.from, until: question.now.max(question.window.until) };
-            let mut reading = Reading::new(c, &scope, &question, span);
-            reading.read()?;
-            let mut judged = Judged::all(&reading.found, &question.terms);
-            if reading.built(&judged)? {
-                judged = Judged::all(&reading.found, &question.terms);
-            }
+            let mut reading = Reading::new(c, &scope, &question, question.span());
+            let judged = reading.judged()?;
             Ok(question.answer(&reading.found, &judged))
+        };
+        Ok(self.file.read(read).await?)
+    }
+}
+
+impl Catalog {
+    /// Of what was deployed to any environment in the time: between which runs only Azure DevOps can tell what came.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn uncompared(&self, question: &DeliveryQuestion) -> Result<Vec<Between>, CatalogError> {
+        let (scope, question) = (self.scope.clone(), question.clone());
+        let read = move |c: &Connection| {
+            let mut reading = Reading { beside: Beside::All, ..Reading::new(c, &scope, &question, question.span()) };
+            let judged = reading.judged()?;
+            let DeliveryQuestion { wanted, owners, window, .. } = &question;
+            reading.uncompared(&judged, |line, deployed| {
+                window.contains(deployed.finished) && wanted.fits_anywhere(owners, line, deployed)
+            })
         };
         Ok(self.file.read(read).await?)
     }
@@ -151,8 +170,7 @@ pub(super) fn write_ref_updates(c: &Connection, source: &RecordSource, push: &Sh
     let insert = "INSERT OR REPLACE INTO ref_updates (name, pushed, source, organization, project_id, project_name, \
                     repository, old, new, commits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let mut insert = c.prepare_cached(insert)?;
-    let commits: Vec<_> = push.commits.iter().map(|of| (&of.id, of.commit.at.map(Time::ticks))).collect();
-    let commits = serde_json::json!(commits).to_string();
+    let commits = made(&push.commits);
     for update in &push.refs {
         let id = |text: &Option<String>| text.as_deref().and_then(commit_id);
         // A branch that was removed leads nowhere.
@@ -171,6 +189,21 @@ pub(super) fn write_ref_updates(c: &Connection, source: &RecordSource, push: &Sh
         ])?;
     }
     Ok(())
+}
+
+/// The commits, and when each was made.
+fn made(commits: &[ShownCommit]) -> String {
+    let commits: Vec<_> = commits.iter().map(|of| (&of.id, of.commit.at.map(Time::ticks))).collect();
+    serde_json::json!(commits).to_string()
+}
+
+pub(super) fn write_compared(c: &Connection, source: &RecordSource, changes: &ShownChanges) -> rusqlite::Result<()> {
+    c.prepare_cached("DELETE FROM compared WHERE source = ?1")?.execute([&source.key])?;
+    let mut insert = c.prepare_cached("INSERT INTO compared (source, since, commits) VALUES (?1, ?2, ?3)")?;
+    changes
+        .compared
+        .iter()
+        .try_for_each(|(since, commits)| insert.execute(params![source.key, since, made(commits)]).map(drop))
 }
 
 pub(super) fn write_pull_request_commits(
@@ -195,8 +228,8 @@ struct Reading<'c> {
     c: &'c Connection,
     scope: &'c Scope,
     terms: &'c Terms,
-    /// Read beside production, where incidents come from.
-    environment: Option<&'c str>,
+    /// What is read beside production, where incidents come from.
+    beside: Beside<'c>,
     span: Span,
     /// From then on what finished is read.
     since: Time,
@@ -277,7 +310,7 @@ impl<'c> Reading<'c> {
             c,
             scope,
             terms: &question.terms,
-            environment: question.wanted.environment.as_deref(),
+            beside: question.wanted.environment.as_deref().map_or(Beside::Nothing, Beside::Named),
             span,
             since: span.from.minus(LOOK_BACK),
             texts: HashSet::new(),
@@ -290,6 +323,13 @@ impl<'c> Reading<'c> {
             approved: BTreeMap::new(),
             found: Material::default(),
         }
+    }
+
+    /// All that was deployed, and what is to be said of it.
+    fn judged(&mut self) -> rusqlite::Result<Vec<Judged>> {
+        self.read()?;
+        let judged = Judged::all(&self.found, self.terms);
+        Ok(if self.built(&judged)? { Judged::all(&self.found, self.terms) } else { judged })
     }
 
     fn read(&mut self) -> rusqlite::Result<()> {
@@ -395,7 +435,7 @@ impl<'c> Reading<'c> {
             let Some(next) = ask.query_row(params![last.0, last.1], read).optional()? else { break };
             last = next;
             let place = self.terms.environment(&last.1);
-            let is_wanted = place.is_some_and(|place| place.is_wanted(self.environment));
+            let is_wanted = place.is_some_and(|place| place.is_wanted(self.beside));
             *found.entry(last.0.as_str().into()).or_default() |= is_wanted;
         }
         Ok(found)
@@ -447,7 +487,7 @@ impl<'c> Reading<'c> {
 
     fn is_wanted(&self, organization: &Name, (project, environment): &OfProject) -> bool {
         let place = self.place_of(organization, project, *environment);
-        place.is_some_and(|place| place.is_wanted(self.environment))
+        place.is_some_and(|place| place.is_wanted(self.beside))
     }
 
     fn take_record(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
@@ -472,7 +512,7 @@ impl<'c> Reading<'c> {
         let known = self.stages_of_wanted(of_records);
         for name in self.stage_names()? {
             let is_approved = self.approved.get(&name).is_some_and(|is_wanted| *is_wanted);
-            if !known.contains(&name) && !is_approved && !self.terms.may_deploy(&name, self.environment) {
+            if !known.contains(&name) && !is_approved && !self.terms.may_deploy(&name, self.beside) {
                 continue;
             }
             let mut wanted = self.wanted("r");
@@ -616,7 +656,7 @@ impl<'c> Reading<'c> {
         let Some(ending) = finish.result.as_deref().and_then(|word| self.terms.ending(&Outcome::from(word))) else {
             return;
         };
-        if !place.is_wanted(self.environment) {
+        if !place.is_wanted(self.beside) {
             return;
         }
         let line = self.line(&finish, source, place);
@@ -634,6 +674,7 @@ impl<'c> Reading<'c> {
             requested_for: finish.requested_for,
             is_fix: false,
             brought: Vec::new(),
+            compared: Vec::new(),
             built: Vec::new(),
         });
     }

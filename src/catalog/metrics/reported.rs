@@ -174,7 +174,7 @@ impl Reading<'_> {
     fn take_told(&mut self, told: Told) {
         let Some(place) = self.terms.environment(told.environment.as_deref().unwrap_or(UNSAID)) else { return };
         let ending = if told.result.as_deref() == Some("failed") { Ending::Failed } else { Ending::Succeeded };
-        if !place.is_wanted(self.environment) {
+        if !place.is_wanted(self.beside) {
             return;
         }
         let environment = place.environment.to_lowercase();
@@ -209,6 +209,7 @@ impl Reading<'_> {
             requested_for: None,
             is_fix: told.is_fix,
             brought: told.commits,
+            compared: Vec::new(),
             built: Vec::new(),
         });
     }

@@ -11,6 +11,9 @@ pub struct ChangesFact {
     pub key: RunKey,
     /// The time at which the run's build was last said to be so.
     pub said: Time,
+    /// The earlier run that it was compared with; `None` where the service chose what came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<u64>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<(Label, String)>,
     /// By their ids ([`commit_id`](crate::domain::commit_id)).
@@ -35,6 +38,7 @@ impl ChangesFact {
             labels: self.labels.clone(),
             commits: commits.to_vec(),
             said: self.said,
+            since: self.since,
         };
         self.commits.chunks(MOST_COMMITS_OF_A_FACT).map(piece).collect()
     }

@@ -3,8 +3,10 @@
 //! A record of its own beside the run: a run's record has no room for hundreds of commits, and nobody tells of them but
 //! who is asked. It has the run's key.
 
+mod between;
 mod fact;
 mod record;
 
+pub use between::Between;
 pub use fact::ChangesFact;
 pub use record::{ChangesRecord, ShownChanges};

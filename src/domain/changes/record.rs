@@ -11,6 +11,8 @@ use crate::domain::{Change, Join, Label, RunKey, Time};
 
 /// Of one run so many commits are kept: those with the greatest ids.
 const MOST_COMMITS: usize = 500;
+/// A run reaches few environments, and each had another run before.
+const MOST_COMPARED: usize = 4;
 
 /// The join of all that was said about the commits of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,9 @@ pub struct ChangesRecord {
     labels: Labels,
     #[serde(default)]
     commits: Commits,
+    /// By the earlier run: what came since then.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    compared: BTreeMap<u64, Commits>,
     /// The last time at which anything was said of them.
     said: Time,
     #[serde(flatten)]
@@ -36,6 +41,8 @@ pub struct ShownChanges {
     pub repository: Option<String>,
     pub repository_type: Option<String>,
     pub commits: Vec<ShownCommit>,
+    /// With earlier runs: what came since each.
+    pub compared: Vec<(u64, Vec<ShownCommit>)>,
 }
 
 impl ChangesRecord {
@@ -54,10 +61,15 @@ impl ChangesRecord {
             key: fact.key.clone(),
             labels: labels::said(fact.said, &fact.labels),
             commits: Commits::new(),
+            compared: BTreeMap::new(),
             said: fact.said,
             unknown: BTreeMap::new(),
         };
-        absorb_greatest(&mut record.commits, commit::said(fact.said, &fact.commits), MOST_COMMITS);
+        let commits = match fact.since {
+            Some(run) => record.compared.entry(run).or_default(),
+            None => &mut record.commits,
+        };
+        absorb_greatest(commits, commit::said(fact.said, &fact.commits), MOST_COMMITS);
         record
     }
 
@@ -87,6 +99,7 @@ impl ChangesRecord {
             repository: text(&self.labels, &Label::Repository),
             repository_type: text(&self.labels, &Label::RepositoryType),
             commits: commit::shown(&self.commits),
+            compared: self.compared.iter().map(|(run, commits)| (*run, commit::shown(commits))).collect(),
         }
     }
 
@@ -109,6 +122,7 @@ impl Join for ChangesRecord {
         join_max(&mut self.v, other.v)
             .or(self.labels.join(other.labels))
             .or(join_greatest(&mut self.commits, other.commits, MOST_COMMITS))
+            .or(join_greatest(&mut self.compared, other.compared, MOST_COMPARED))
             .or(join_max(&mut self.said, other.said))
             .or(self.unknown.join(other.unknown))
     }

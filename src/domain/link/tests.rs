@@ -194,7 +194,13 @@ fn commit(message: &str) -> Vec<ShownCommit> {
 fn of_change(kind: Option<&str>, message: &str) -> Vec<String> {
     let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 14, run: 500 };
     let (repository, repository_type) = (Some("app".to_owned()), kind.map(str::to_owned));
-    told(&of_changes(&ShownChanges { key, repository, repository_type, commits: commit(message) }))
+    told(&of_changes(&ShownChanges {
+        key,
+        repository,
+        repository_type,
+        commits: commit(message),
+        compared: Vec::new(),
+    }))
 }
 
 #[test]

@@ -27,11 +27,23 @@ pub struct Place {
     pub production: bool,
 }
 
+/// Which environments are wanted beside production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beside<'n> {
+    Nothing,
+    Named(&'n str),
+    All,
+}
+
 impl Place {
-    /// Whether it is production, or this environment.
     #[must_use]
-    pub fn is_wanted(&self, environment: Option<&str>) -> bool {
-        self.production || environment.is_some_and(|wanted| wanted.eq_ignore_ascii_case(&self.environment))
+    pub fn is_wanted(&self, beside: Beside<'_>) -> bool {
+        self.production
+            || match beside {
+                Beside::Nothing => false,
+                Beside::Named(wanted) => wanted.eq_ignore_ascii_case(&self.environment),
+                Beside::All => true,
+            }
     }
 }
 
@@ -89,10 +101,10 @@ impl Terms {
         }
     }
 
-    /// Whether a stage of this name deploys to production in some pipeline, or to this environment.
+    /// Whether a stage of this name deploys to a wanted environment in some pipeline.
     #[must_use]
-    pub fn may_deploy(&self, stage: &str, environment: Option<&str>) -> bool {
-        let is_named = || by_name(stage).is_some_and(|place| place.is_wanted(environment));
+    pub fn may_deploy(&self, stage: &str, beside: Beside<'_>) -> bool {
+        let is_named = || by_name(stage).is_some_and(|place| place.is_wanted(beside));
         self.environments.iter().any(|rule| any(&rule.stages, Some(stage))) || is_named()
     }
 

@@ -191,9 +191,11 @@ impl<'m> Judge<'m> {
     }
 
     fn built(&self, deployed: &Deployed) -> Changes {
-        match deployed.built.is_empty() {
-            true => Changes::Unknown,
-            false => Changes::Likely(self.chains.commits(deployed, &deployed.built)),
+        let Deployed { compared, built, .. } = deployed;
+        match (compared.is_empty(), built.is_empty()) {
+            (false, _) => Changes::Known(self.chains.commits(deployed, compared)),
+            (true, false) => Changes::Likely(self.chains.commits(deployed, built)),
+            (true, true) => Changes::Unknown,
         }
     }
 

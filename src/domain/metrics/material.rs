@@ -106,6 +106,8 @@ pub struct Deployed {
     pub is_fix: bool,
     /// The commits that it brought, where who told of it says so; else pushes tell.
     pub brought: Vec<Name>,
+    /// The commits between it and the one before it, where the service was asked to compare the two.
+    pub compared: Vec<Name>,
     /// The commits that the runs since the one before it built, as far as anybody asked.
     pub built: Vec<Name>,
 }

@@ -24,7 +24,7 @@ mod wanted;
 mod window;
 
 pub use changes::{Change, Changes};
-pub use environment::{EnvironmentRule, Place, is_production, words};
+pub use environment::{Beside, EnvironmentRule, Place, is_production, words};
 pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
 pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran, Tests};
 pub use group::{Group, Grouped};

@@ -45,6 +45,7 @@ fn deployed((run, commit, hour): (u64, &str, i64), ending: Ending) -> Deployed {
         requested_for: None,
         is_fix: false,
         brought: Vec::new(),
+        compared: Vec::new(),
         built: Vec::new(),
     }
 }

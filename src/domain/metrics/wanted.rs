@@ -59,10 +59,15 @@ impl Wanted {
             Some(wanted) => wanted.eq_ignore_ascii_case(&line.environment),
             None => line.production,
         };
-        environment && self.fits_run(owners, &Whose::of(line, deployed))
+        environment && self.fits_anywhere(owners, line, deployed)
     }
 
     /// Whatever the environment.
+    #[must_use]
+    pub fn fits_anywhere(&self, owners: &Owners, line: &Line, deployed: &Deployed) -> bool {
+        self.fits_run(owners, &Whose::of(line, deployed))
+    }
+
     #[must_use]
     pub fn fits_run(&self, owners: &Owners, whose: &Whose<'_>) -> bool {
         is(self.organization.as_ref(), [Some(whose.organization)])

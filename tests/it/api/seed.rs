@@ -265,6 +265,7 @@ impl Side {
         let changes = ChangesFact {
             key: RunKey { organization: ORGANIZATION.to_owned(), pipeline: self.pipeline(), run: self.run() },
             said: at(4),
+            since: None,
             labels: vec![(Label::Repository, self.repository())],
             commits: self.commits(),
         };

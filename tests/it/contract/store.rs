@@ -321,7 +321,7 @@ fn gap(events: &str, second: u64) -> Fact {
 fn around(second: u64) -> [Fact; 3] {
     let said = Time::UNKNOWN.plus(Duration::from_secs(1_700_000_000 + second));
     let key = RunKey { organization: "fabrikam".to_owned(), pipeline: 7, run: 1 };
-    let changes = ChangesFact { key, said, labels: Vec::new(), commits: Vec::new() };
+    let changes = ChangesFact { key, said, since: None, labels: Vec::new(), commits: Vec::new() };
     let pull_request = PullRequestFact::new(PullRequestKey::new("fabrikam", "9a0d", 88), said);
     let status = StatusSaid { said, created: None, closed: Some(said) };
     let status = Some((PullRequestStatus::Completed, status));

@@ -72,12 +72,31 @@ pub(super) fn answer(state: &mut State, request: &Request, project: Option<&str>
             Some(build) => super::code::changes(state, request, build.id),
             None => missing(id),
         },
+        ["build", "changes"] => between(state, request),
         ["build", "builds", id, "timeline", rest @ ..] => match build(id) {
             Some(build) => timeline(state.timelines.get(&build.id), rest.first().copied()),
             None => missing(id),
         },
         _ => Reply::refusal(404, "The controller for that path was not found."),
     }
+}
+
+/// A preview: who does not say so is refused. Without pages, and without a word where there are more.
+fn between(state: &State, request: &Request) -> Reply {
+    if !request.query("api-version").is_some_and(|version| version.ends_with("-preview.2")) {
+        return Reply::refusal(
+            400,
+            "The resource is under preview. The -preview flag must be supplied in the api-version.",
+        );
+    }
+    let id = |name| request.query(name).and_then(|id| id.parse::<u64>().ok());
+    let build = |name| id(name).and_then(|id| state.builds.get(&id));
+    let (Some(from), Some(to)) = (build("fromBuildId"), build("toBuildId")) else { return missing("between") };
+    let same = |other: &&Build| (&other.definition, &other.branch) == (&to.definition, &to.branch);
+    let since = state.builds.range(from.id + 1..=to.id).map(|(_, build)| build).filter(same);
+    let changes = since.filter_map(|build| state.code.changes.get(&build.id)).flatten();
+    let value: Vec<_> = changes.take(200).collect();
+    Reply::json(&json!({"count": value.len(), "value": value}))
 }
 
 /// Only ever asked for the one that finished last.
