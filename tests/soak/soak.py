@@ -2,12 +2,16 @@
 
 The truth is made here: each run has six events in an order of their own, some come twice, some bodies are rubbish. Whoever
 posts acts as Azure DevOps does: what is not answered by 202 is sent again. Programs are killed and stopped; on Azurite the
-emulator stands still now and then. In the end the queue is emptied and everything is compared.
+emulator stands still now and then. In the end the queue is emptied, a fresh file is fed each sound body once with nobody
+in the way, and what both hold and show is compared: record by record, fact by fact, run by run.
 """
 
 import argparse
 import base64
+import collections
+import hashlib
 import http.client
+import itertools
 import json
 import os
 import pathlib
@@ -28,6 +32,8 @@ PIPELINES = 25
 # As a share of all bodies.
 TWICE, RUBBISH, ENQUEUED = 0.1, 0.005, 0.2
 FAULT_EVERY = 20.0
+# Bodies that the fresh file is fed at once.
+PORTION = 20_000
 
 
 def arguments():
@@ -48,7 +54,7 @@ class Load:
     """Bodies, and what they amount to."""
 
     def __init__(self, seed):
-        self.random = random.Random(seed)
+        self.seed, self.random = seed, random.Random(seed)
         self.texts = [(TOP / "example-json" / f"{name}.json").read_text() for name in TEMPLATES]
         self.runs = 0
         self.rubbish = set()
@@ -68,6 +74,13 @@ class Load:
                 bodies.append(rubbish)
         self.random.shuffle(bodies)
         return bodies
+
+    def again(self):
+        """The sound bodies, each once, as far as this load has come."""
+        load = Load(self.seed)
+        while load.runs < self.runs:
+            bodies = dict.fromkeys(load.bodies())
+            yield from (body for body in bodies if body not in load.rubbish)
 
     def body(self, number, text):
         run = self.runs
@@ -119,8 +132,11 @@ class Program:
             self.process.send_signal(signal.SIGCONT)
 
     def end(self):
+        """As an operator does; that it ends well is part of what is promised."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=120)
+        code = self.process.wait(timeout=120)
+        if code != 0:
+            self.soak.surprises.append(f"{self.name} ended with {code} when told to stop")
 
 
 class Soak:
@@ -132,7 +148,7 @@ class Soak:
         self.lock = threading.Lock()
         self.answers, self.refused, self.surprises, self.faults, self.again = [], 0, [], {}, 0
         self.environment = {"PATH": os.environ["PATH"], "RUST_LOG": "warn", "XDG_CACHE_HOME": str(folder / "cache")}
-        self.emulator = None
+        self.emulator, self.running, self.threads = None, [], []
         if asked.on == "azurite":
             self.start_azurite()
 
@@ -148,36 +164,68 @@ class Soak:
         self.environment["AZURE_STORAGE_CONNECTION_STRING"] = line.split("'")[1]
         self.environment["PIPETRAIL_STORAGE"] = "azure"
 
-    def programs(self):
+    def start_programs(self):
         self.port, self.reading = free_port(), free_port()
         if self.asked.on == "local":
             self.reading = self.port
-            return [Program(self, "up", "up", "--listen", f"127.0.0.1:{self.port}")]
-        worker = Program(self, "worker", "work", "--listen", f"127.0.0.1:{self.port}")
+            self.start("up", "up", "--listen", f"127.0.0.1:{self.port}")
+            return
+        self.start("worker", "work", "--listen", f"127.0.0.1:{self.port}")
         time.sleep(3)
-        return [worker, Program(self, "worker2", "work"), Program(self, "reader", "serve", "--listen", f"127.0.0.1:{self.reading}")]
+        self.start("worker2", "work")
+        self.start("reader", "serve", "--listen", f"127.0.0.1:{self.reading}")
+
+    def start(self, name, *words):
+        self.running.append(Program(self, name, *words))
+
+    def beside(self, work, *args):
+        """Runs it in a thread; one that broke is a surprise."""
+
+        def guarded():
+            try:
+                work(*args)
+            except Exception as error:
+                self.surprises.append(f"{work.__name__} broke: {error!r}")
+
+        self.threads.append(threading.Thread(target=guarded, daemon=True))
+        self.threads[-1].start()
+        return self.threads[-1]
 
     def run(self):
-        self.running = self.programs()
-        threads = [threading.Thread(target=self.send), threading.Thread(target=self.trouble), threading.Thread(target=self.watch)]
-        threads += [threading.Thread(target=self.read, args=[seed]) for seed in range(self.asked.readers)]
-        for thread in threads:
-            thread.start()
-        threads[0].join()
+        self.start_programs()
+        for seed in range(self.asked.readers):
+            self.beside(self.read, seed)
+        self.beside(self.watch)
+        trouble, send = self.beside(self.trouble), self.beside(self.send)
+        send.join()
         self.settled.set()
-        threads[1].join()
+        trouble.join()
         # Readers go on while what is left is worked on; then all end.
         time.sleep(5)
         self.ended.set()
-        for thread in threads[2:]:
+        for thread in self.threads:
             thread.join()
         for program in self.running:
             program.end()
 
+    def close(self):
+        """Ends what still runs, however it came to this."""
+        self.settled.set()
+        self.ended.set()
+        for thread in self.threads:
+            thread.join(timeout=15)
+        for program in self.running:
+            program.process.kill()
+            program.process.wait()
+        if self.emulator:
+            os.killpg(self.emulator.pid, signal.SIGCONT)
+            self.emulator.terminate()
+            self.emulator.wait()
+
     def send(self):
         until, every = time.monotonic() + self.asked.minutes * 60, 1 / self.asked.rate
         due = time.monotonic()
-        while time.monotonic() < until:
+        while time.monotonic() < until and not self.ended.is_set():
             bodies = self.load.bodies()
             cut = int(len(bodies) * ENQUEUED)
             self.enqueue(bodies[:cut])
@@ -189,7 +237,7 @@ class Soak:
 
     def post(self, body):
         """Until it is taken: 503 and no answer mean again, as they do for Azure DevOps."""
-        while True:
+        while not self.ended.is_set():
             request = urllib.request.Request(f"http://127.0.0.1:{self.port}/hooks/azure-devops", body.encode())
             try:
                 with urllib.request.urlopen(request, timeout=40) as answer:
@@ -206,7 +254,7 @@ class Soak:
 
     def enqueue(self, bodies):
         lines = "".join(body + "\n" for body in bodies)
-        while bodies:
+        while bodies and not self.ended.is_set():
             done = subprocess.run([self.asked.program, "enqueue", "-"], input=lines, text=True, env=self.environment, cwd=self.folder, capture_output=True)
             if done.returncode == 0:
                 return
@@ -249,58 +297,127 @@ class Soak:
             except (OSError, http.client.HTTPException):
                 self.refused += 1
 
-    def command(self, *words):
-        return subprocess.run([self.asked.program, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False)
-
-    def table(self, *words):
-        done = self.command(*words, "-o", "json")
-        if done.returncode != 0:
-            sys.exit(f"{' '.join(words)}: {done.stderr}")
-        return json.loads(done.stdout)
-
     def report(self, began):
-        drained = self.command("work", "--until-empty")
-        if drained.returncode != 0:
-            self.surprises.append(f"the queue could not be emptied: {drained.stderr}")
-        runs = self.table("get", "runs", "--top", "0")
-        ids = [run["runId"] for run in runs]
-        # As the events say, in whatever order they came.
-        whole = self.whole(runs)
-        letters = self.table("dead-letter", "list")
-        found = [text_of(letter) for letter in letters]
-        check = self.command("refold", "--check")
-        if check.returncode != 0:
-            self.surprises.append(f"refold --check: {check.stderr}")
+        soaked = Kept(self.asked.program, self.folder, self.environment)
+        soaked.run("work", "--until-empty")
+        files = size(self.folder)
+        fresh = self.feed_again()
+        difference = Difference(soaked.records(), fresh.records())
+        shown = compare(soaked.shown(), fresh.shown())
+        found = [text_of(letter) for letter in soaked.table("dead-letter", "list")]
+        doubled = len(found) - len(set(found))
+        unfaithful = soaked.run("refold", "--check", check=False)
         answers = sorted(self.answers)
         at = lambda share: f"{answers[int(len(answers) * share)] * 1000:.0f} ms" if answers else "none"
-        lost = self.load.runs - len(set(ids) & set(range(10_001, 10_001 + self.load.runs)))
+        faults = [
+            ("records lost", difference.lost),
+            ("records doubled, or of no run that was sent", difference.doubled),
+            ("facts lost", difference.facts_lost),
+            ("facts doubled, or that nobody sent", difference.facts_doubled),
+            ("records that say something else", difference.other),
+            ("records that differ from their own facts", len(unfaithful.stdout.split())),
+            ("runs not shown, or shown otherwise", len(shown)),
+            ("rubbish that is no dead letter", len(self.load.rubbish - set(found))),
+            ("sound events that were poisoned", len([text for text in found if text not in self.load.rubbish])),
+            ("dead letters doubled though sent once", max(0, doubled - self.again)),
+        ]
         rows = [
             ("date, storage, duration", f"{time.strftime('%F', time.gmtime(began))}, {self.asked.on}, {self.asked.minutes:g} min of events at {self.asked.rate:g}/s at the most"),
             ("events, runs", f"{self.load.sent}, {self.load.runs}"),
+            ("records, facts and runs compared", f"{difference.records}, {difference.facts}, {len(fresh.shown())}"),
             ("faults", ", ".join(f"{count} {kind}" for kind, count in sorted(self.faults.items())) or "none"),
-            ("sent again, as the answer was not 202", str(self.again)),
-            ("runs lost", str(lost)),
-            ("runs doubled", str(len(ids) - len(set(ids)))),
-            ("runs that lack something or are wrong", str(len(runs) - whole)),
-            ("rubbish that is no dead letter", str(len(self.load.rubbish - set(found)))),
-            ("sound events that were poisoned", str(len([text for text in found if text not in self.load.rubbish]))),
-            ("records that differ from their facts", "0" if check.returncode == 0 else "see below"),
+            ("sent again, as the answer was not 202", self.again),
+            *faults,
             ("answers to readers; 50th, 99th, 100th percentile", f"{len(answers)}; {at(0.5)}, {at(0.99)}, {at(0.999999)}"),
-            ("readers that found nobody (restarts)", str(self.refused)),
+            ("readers that found nobody (restarts)", self.refused),
             ("memory at the most", ", ".join(f"{program.name} {program.peak / 1024:.0f} MiB" for program in self.running)),
             ("starts", ", ".join(f"{program.name} {program.starts}" for program in self.running)),
-            ("files", f"{size(self.folder) / 2**20:.1f} MiB"),
+            ("files", f"{files / 2**20:.1f} MiB"),
         ]
         text = "| | |\n|---|---|\n" + "".join(f"| {name} | {value} |\n" for name, value in rows)
-        wrong = lost or len(runs) != whole or self.load.rubbish != set(found) or len(ids) != len(set(ids)) or self.surprises
-        return text + "".join(f"\n- {surprise}" for surprise in self.surprises[:20]), bool(wrong)
+        notes = self.surprises[:20] + difference.examples + sorted(shown)[:5]
+        wrong = self.surprises or unfaithful.returncode != 0 or any(count for _, count in faults)
+        return text + "".join(f"\n- {note}" for note in notes), bool(wrong)
 
-    def whole(self, runs):
-        def is_whole(run):
-            stages = {(stage["name"], stage["attempt"], stage["state"]) for stage in run["stages"]}
-            return run["state"] == "completed" and run["result"] is not None and ("Test", 2, "completed") in stages
+    def feed_again(self):
+        """A file that had the same events, each once, and no faults."""
+        folder = self.folder / "fresh"
+        folder.mkdir()
+        fresh = Kept(self.asked.program, folder, {"PATH": os.environ["PATH"], "RUST_LOG": "warn"})
+        bodies = self.load.again()
+        while portion := "".join(body + "\n" for body in itertools.islice(bodies, PORTION)):
+            fresh.run("enqueue", "-", input=portion)
+            fresh.run("work", "--until-empty")
+        return fresh
 
-        return sum(map(is_whole, runs))
+
+class Kept:
+    """What a storage holds and shows, asked of the program."""
+
+    def __init__(self, program, folder, environment):
+        self.program, self.folder, self.environment = program, folder, environment
+
+    def run(self, *words, check=True, **more):
+        done = subprocess.run([self.program, *words], env=self.environment, cwd=self.folder, capture_output=True, text=True, **more)
+        if check and done.returncode != 0:
+            sys.exit(f"{' '.join(words)}: {done.stderr}")
+        return done
+
+    def table(self, *words):
+        return json.loads(self.run(*words, "-o", "json").stdout)
+
+    def shown(self):
+        runs = self.table("get", "runs", "--top", "0")
+        return {f"run {run['runId']} {run['organization']}": run for run in runs}
+
+    def records(self):
+        """Each record's key with the digests of its bodies and of its facts. Nothing is left out of them: a fact has what
+        Azure DevOps said, and no time of ours."""
+        export = self.folder / "export.ndjson"
+        self.run("export", export)
+        records = collections.defaultdict(lambda: (collections.Counter(), collections.Counter()))
+        with export.open() as lines:
+            for line in lines:
+                line = json.loads(line)
+                if "record" in line:
+                    bodies, facts = records[line["record"]["key"]]
+                    bodies[digest(line["record"]["body"])] += 1
+                elif "fact" in line:
+                    facts[f"{line['fact']['kind']} {digest(line['fact'])}"] += 1
+        export.unlink()
+        return records
+
+
+class Difference:
+    """Between what is there and what was to be there."""
+
+    def __init__(self, found, expected):
+        self.records, self.facts = len(expected), 0
+        self.lost = self.doubled = self.facts_lost = self.facts_doubled = self.other = 0
+        self.examples = []
+        for key in sorted({*found, *expected}):
+            (bodies, facts), (right, sent) = found.get(key, NOTHING), expected.get(key, NOTHING)
+            missing, more = sent - facts, facts - sent
+            self.facts += sum(sent.values())
+            self.lost += not bodies
+            self.doubled += max(0, sum(bodies.values()) - sum(right.values()))
+            self.facts_lost += sum(missing.values())
+            self.facts_doubled += sum(more.values())
+            self.other += bool(bodies and right and set(bodies) != set(right))
+            if (bodies != right or facts != sent) and len(self.examples) < 10:
+                self.examples.append(f"{key}: facts missing {[*missing]}, too many {[*more]}")
+
+
+NOTHING = (collections.Counter(), collections.Counter())
+
+
+def digest(value):
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def compare(found, expected):
+    """The names under which they differ."""
+    return {name for name in {*found, *expected} if found.get(name) != expected.get(name)}
 
 
 def text_of(letter):
@@ -321,16 +438,15 @@ def free_port():
 
 def main():
     asked, began = arguments(), time.time()
+    # As Ctrl-C: what was started is ended.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="pipetrail-soak-") as folder:
         soak = Soak(asked, pathlib.Path(folder))
         try:
             soak.run()
             text, wrong = soak.report(began)
         finally:
-            if soak.emulator:
-                os.killpg(soak.emulator.pid, signal.SIGCONT)
-                soak.emulator.terminate()
-                soak.emulator.wait()
+            soak.close()
     print(text)
     report = TOP / "target/soak" / f"{asked.on}.md"
     report.parent.mkdir(parents=True, exist_ok=True)
