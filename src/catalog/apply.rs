@@ -14,36 +14,7 @@ use crate::store::{Cursor, Projection, Step};
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
 const VERSION: u32 = 16;
 
-const TABLES: [&str; 28] = [
-    "runs",
-    "pipelines",
-    "blocks",
-    "stages",
-    "jobs",
-    "approvals",
-    "failures",
-    "names",
-    "gaps",
-    "releases",
-    "release_stages",
-    "release_approvals",
-    "release_artifacts",
-    "deployments",
-    "kinds",
-    "to_find",
-    "places",
-    "deployed",
-    "commits",
-    "pushes",
-    "pull_requests",
-    "work_items",
-    "refs",
-    "cluster_syncs",
-    "ref_updates",
-    "pull_request_commits",
-    "incidents",
-    "reports",
-];
+const SCHEMA: &str = include_str!("schema.sql");
 
 /// The catalog's tables.
 #[derive(Debug, Clone, Copy)]
@@ -203,9 +174,9 @@ pub(super) fn outdate(connection: &Connection) -> rusqlite::Result<()> {
 pub(super) fn empty(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("DELETE FROM meta WHERE name = 'catalog_cursor'", [])?;
     // Rows with triggers would go one by one.
-    let drop = |table: &&str| connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}"));
-    TABLES.iter().try_for_each(drop)?;
-    connection.execute_batch(include_str!("schema.sql"))
+    let mut tables = SCHEMA.lines().filter_map(|line| line.strip_prefix("CREATE TABLE ")?.split(' ').next());
+    tables.try_for_each(|table| connection.execute_batch(&format!("DROP TABLE IF EXISTS {table}")))?;
+    connection.execute_batch(SCHEMA)
 }
 
 fn remove_gaps(connection: &Connection, key: &GapKey) -> rusqlite::Result<()> {
@@ -371,4 +342,18 @@ pub(super) fn remember(
     let Said(said, name) = name;
     connection.prepare_cached(upsert)?.execute(params![kind, organization, id, said.ticks(), name])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_there_makes_room_for_what_is_made_anew() {
+        let c = Connection::open_in_memory().unwrap();
+        c.execute_batch("CREATE TABLE meta (name TEXT PRIMARY KEY, value)").unwrap();
+        for _ in 0..2 {
+            empty(&c).unwrap();
+        }
+    }
 }
