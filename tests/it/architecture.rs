@@ -8,7 +8,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("history", &["domain"]),
-    ("entra", &[]),
+    ("entra", &["clock", "domain"]),
     // Its REST client counts its requests.
     ("ado", &["domain", "entra", "telemetry"]),
     ("sqlite", &["clock", "domain"]),
@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Its tests open a local file, which wants a clock.
     ("catalog", &["clock", "domain", "sqlite", "store"]),
     ("view", &["catalog", "domain", "subscriptions"]),
-    ("ask", &["catalog", "domain", "view"]),
+    ("ask", &["catalog", "domain", "entra", "view"]),
     ("ingest", &["ado", "clock", "domain", "queue", "store", "telemetry"]),
     ("backfill", &["ado", "clock", "domain", "ingest", "store", "telemetry"]),
     // It resolves the variables of the storage account and of Azure DevOps into what the clients take: one form of a

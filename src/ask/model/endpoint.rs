@@ -122,7 +122,7 @@ impl Rights {
 
 async fn entra(credential: &OnceCell<Arc<dyn TokenCredential>>) -> Result<SecretString, NoRights> {
     let make = async || -> Result<Arc<dyn TokenCredential>, NoRights> {
-        azure_identity::create_credential().map_err(|error| refused(&error))
+        crate::entra::credential(None).map_err(|error| refused(&error))
     };
     let credential = credential.get_or_try_init(make).await?;
     let token = tokio::time::timeout(LONGEST, credential.get_token(&[SCOPE])).await.map_err(|_| NoRights::Entra)?;
