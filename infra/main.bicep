@@ -8,9 +8,9 @@ targetScope = 'resourceGroup'
 @description('Where everything is.')
 param location string = resourceGroup().location
 
-@description('What names begin with: 3 to 11 lower case letters and digits.')
+@description('What names begin with: 3 to 9 lower case letters and digits. An account of storage has a name of 24 at the most, and 15 of them are made.')
 @minLength(3)
-@maxLength(11)
+@maxLength(9)
 param name string = 'pipetrail'
 
 @description('The image, such as fabrikam.azurecr.io/pipetrail:0.1.0. Name a version: with latest nobody knows what runs.')
@@ -59,7 +59,7 @@ param readersAreExternal bool = true
 ])
 param redundancy string = 'Standard_ZRS'
 
-@description('Addresses from which people and their tools may reach the records, such as 203.0.113.7.')
+@description('Addresses from which people and their tools may reach the records and, without keys, the queue, such as 203.0.113.7.')
 param allowedAddresses array = []
 
 @description('Who hears of alerts.')
@@ -79,28 +79,25 @@ param oldestMessageMinutes int = 30
   5
   6
   24
+  48
 ])
 param silenceHours int = 24
 
-@description('What readers show, 16 characters or more.')
+@description('What readers show, 16 characters or more. Empty, as each of these four may be after the first deployment: what is in the vault stays.')
 @secure()
-@minLength(16)
-param readToken string
+param readToken string = ''
 
 @description('What administrators show, 16 characters or more.')
 @secure()
-@minLength(16)
-param adminToken string
+param adminToken string = ''
 
 @description('What browsers\' sessions are signed with, 32 characters or more.')
 @secure()
-@minLength(32)
-param sessionKey string
+param sessionKey string = ''
 
 @description('The password that posts of Azure DevOps have to show; the user is hooks.')
 @secure()
-@minLength(16)
-param hookPassword string
+param hookPassword string = ''
 
 var queue = 'ado-events'
 var table = 'pipetrail'

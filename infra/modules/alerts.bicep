@@ -1,5 +1,7 @@
 // What somebody has to hear of, out of the lines that the worker logs: every 5 minutes `queue looked at`, at every look at
 // the hooks `hooks looked at`, for each batch `batch settled`. infra/RUNBOOK.md says what to do about each.
+//
+// Their table is made by the first line that is logged, so that no query could be validated in the first deployment.
 param location string
 param name string
 param workspaceId string
@@ -38,6 +40,7 @@ resource oldest 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     description: 'The oldest message on the queue has waited for ${oldestMessageMinutes} minutes. RUNBOOK: messages wait'
     severity: 1
     enabled: true
+    skipQueryValidation: true
     scopes: [
       workspaceId
     ]
@@ -76,6 +79,7 @@ resource letters 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     description: 'There are messages that could not be understood. RUNBOOK: dead letters'
     severity: 2
     enabled: true
+    skipQueryValidation: true
     scopes: [
       workspaceId
     ]
@@ -114,6 +118,7 @@ resource hooks 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (hooksAr
     description: 'Subscriptions of Azure DevOps are off, on probation or missing: events are being lost. RUNBOOK: hooks are not well'
     severity: 1
     enabled: true
+    skipQueryValidation: true
     scopes: [
       workspaceId
     ]
@@ -143,6 +148,45 @@ resource hooks 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (hooksAr
   }
 }
 
+// A look that fails is a warning in the log alone, and whoever does not look finds nothing unhealthy.
+resource lookedAfter 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (hooksAreWatched) {
+  name: '${name}-hooks-unwatched'
+  location: location
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Pipetrail: nobody looks after hooks'
+    description: 'No worker could ask Azure DevOps about its hooks for two hours. RUNBOOK: nobody looks after hooks'
+    severity: 2
+    enabled: true
+    skipQueryValidation: true
+    scopes: [
+      workspaceId
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT2H'
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: '${lines} | where says == "hooks looked at"'
+          timeAggregation: 'Count'
+          operator: 'LessThan'
+          threshold: 1
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
 resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (silenceHours > 0) {
   name: '${name}-no-events'
   location: location
@@ -152,11 +196,12 @@ resource silence 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (silen
     description: 'For ${silenceHours} hours nothing came. RUNBOOK: no events'
     severity: 2
     enabled: true
+    skipQueryValidation: true
     scopes: [
       workspaceId
     ]
     evaluationFrequency: 'PT1H'
-    windowSize: silenceHours == 24 ? 'P1D' : 'PT${silenceHours}H'
+    windowSize: silenceHours < 24 ? 'PT${silenceHours}H' : 'P${silenceHours / 24}D'
     autoMitigate: true
     criteria: {
       allOf: [
@@ -190,6 +235,7 @@ resource worked 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = if (worker
     description: 'No worker has looked at the queue for half an hour. RUNBOOK: nobody works'
     severity: 1
     enabled: true
+    skipQueryValidation: true
     scopes: [
       workspaceId
     ]

@@ -41,6 +41,10 @@ resource ingest 'Microsoft.Storage/storageAccounts@2026-09-01' = {
           action: 'Allow'
         }
       ]
+      ipRules: [for address in allowedAddresses: {
+        value: address
+        action: 'Allow'
+      }]
     }
     keyPolicy: {
       keyExpirationPeriodInDays: 90

@@ -1,4 +1,5 @@
 // What people and Azure DevOps have to show. The apps read it by the identity of the platform, at every start.
+// A secret that is not given is left as it is.
 param location string
 param name string
 @secure()
@@ -33,7 +34,7 @@ resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
   }
 }
 
-resource read 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
+resource read 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(readToken)) {
   // checkov:skip=CKV_AZURE_41: One that ends by itself would lock everybody out; RUNBOOK.md says how they are changed.
   parent: vault
   name: 'read-token'
@@ -43,7 +44,7 @@ resource read 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
   }
 }
 
-resource admin 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
+resource admin 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(adminToken)) {
   // checkov:skip=CKV_AZURE_41: One that ends by itself would lock everybody out; RUNBOOK.md says how they are changed.
   parent: vault
   name: 'admin-token'
@@ -53,7 +54,7 @@ resource admin 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
   }
 }
 
-resource session 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
+resource session 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(sessionKey)) {
   // checkov:skip=CKV_AZURE_41: One that ends by itself would lock everybody out; RUNBOOK.md says how they are changed.
   parent: vault
   name: 'session-key'
@@ -63,7 +64,7 @@ resource session 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
   }
 }
 
-resource hook 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = {
+resource hook 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(hookPassword)) {
   // checkov:skip=CKV_AZURE_41: One that ends by itself would lock everybody out; RUNBOOK.md says how they are changed.
   parent: vault
   name: 'hook-password'

@@ -148,6 +148,8 @@ def bicep():
         for name, module in tree.get("modules", {}).items():
             module_of(f"{file.name}: {name}", file, module, trees)
     parameter_file(trees[INFRA / "main.bicep"])
+    names(trees[INFRA / "main.bicep"])
+    alerts(trees[INFRA / "modules/alerts.bicep"])
 
 
 def resource_of(where, resource, variables, given):
@@ -215,6 +217,30 @@ def parameter_file(main):
     for name, entry in wanted.items():
         if not any(decorator["type"] == "description" for decorator in entry["decorators"]):
             fault("main.bicep", f"the parameter {name} is not described")
+
+
+# What the vendor takes; `uniqueString` makes 13 characters.
+LONGEST = {"ingestName": 24, "storeName": 24, "name": 24}
+
+
+def names(main):
+    """With the longest `name` those of accounts and of the vault are not too long."""
+    longest = next(entry["argument"] for entry in main["parameters"]["name"]["decorators"] if entry["type"] == "max_length")
+    for module in ("storage", "vault"):
+        for key, text in main["modules"][module]["config"]["params"].items():
+            if key in LONGEST:
+                made = re.sub(r"\$\{take\(name, (\d+)\)\}", lambda taken: "x" * min(longest, int(taken[1])), text)
+                made = made.replace("${name}", "x" * longest).replace("${unique}", "u" * 13)
+                if len(made) > LONGEST[key]:
+                    fault("main.bicep", f"{module}: {key} may have {len(made)} characters, {LONGEST[key]} are taken")
+
+
+def alerts(tree):
+    """The table that they ask is not there before the first line is logged."""
+    for name, rule in tree["resources"].items():
+        config = rule["config"].get("config", rule["config"])
+        if rule["type"] == "Microsoft.Insights/scheduledQueryRules" and config["properties"].get("skipQueryValidation") is not True:
+            fault("alerts.bicep", f"{name} cannot be deployed the first time without skipQueryValidation")
 
 
 def outputs():

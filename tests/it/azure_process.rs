@@ -359,7 +359,7 @@ async fn enqueue_says_how_much_is_safe_when_it_breaks_off() {
 
 /// A signature for all queues and tables of the emulator's account.
 /// <https://learn.microsoft.com/en-us/rest/api/storageservices/create-account-sas#construct-the-signature-string>
-fn signature(permissions: &str) -> String {
+pub(crate) fn signature(permissions: &str) -> String {
     use base64::Engine as _;
     use base64::engine::general_purpose::STANDARD;
     let (version, expiry) = ("2019-12-12", "2099-01-01T00:00:00Z");

@@ -54,6 +54,7 @@ mod reconcile;
 mod reference;
 mod releases;
 mod rest;
+mod runbook;
 mod serve;
 mod shell;
 mod simulation;
