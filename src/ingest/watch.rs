@@ -51,6 +51,8 @@ fn tell(survey: &Survey, now: Time, in_the_log: bool) {
     gauge!(prometheus::QUEUE, "state" => "leased").set(float(survey.depth.leased));
     gauge!(prometheus::OLDEST).set(waits.as_secs_f64());
     gauge!(prometheus::DEAD_LETTERS).set(float(dead_letters));
+    // The others keep their last value when the next look fails: by this one they are known to be old.
+    gauge!(prometheus::QUEUE_LOOKED).set(now.since(Time::UNKNOWN).as_secs_f64());
     if in_the_log {
         let (visible, leased, oldest_s) = (survey.depth.visible, survey.depth.leased, waits.as_secs());
         tracing::info!(visible, leased, oldest_s, dead_letters, "queue looked at");
@@ -88,6 +90,7 @@ mod tests {
             "pipetrail_queue_messages{state=\"leased\"} 2",
             "pipetrail_queue_oldest_message_age_seconds 90",
             "pipetrail_dead_letters 1",
+            "pipetrail_queue_looked_at_timestamp_seconds 90",
         ] {
             assert!(text.contains(line), "{text}");
         }

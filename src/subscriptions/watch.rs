@@ -102,6 +102,8 @@ impl HookWatch {
 
     /// Looks until the stop.
     pub async fn run(mut self, stop: CancellationToken) {
+        // Who never succeeds is told of as well.
+        gauge!(prometheus::HOOKS_LOOKED).set(0.0);
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -139,7 +141,9 @@ impl HookWatch {
         keep(self.store.as_ref(), canonical, &looks, named.is_empty()).await?;
         self.tell(&findings, &wanted);
         self.tell_of_projects(troubles);
-        self.keep(&look, &projects, &findings).await
+        self.keep(&look, &projects, &findings).await?;
+        looked(now, &looks, &findings);
+        Ok(())
     }
 
     /// Those that are there, and why the others cannot be looked at.
@@ -234,10 +238,17 @@ fn count(looks: &[HookLook], findings: &[Finding]) {
         let of = findings.iter().filter(|finding| finding.finding == ailment).count();
         gauge!(prometheus::HOOKS, "state" => ailment.as_str()).set(float(of));
     }
-    let healthy = looks.iter().map(HookLook::healthy).sum();
-    gauge!(prometheus::HOOKS, "state" => "healthy").set(float(healthy));
-    // Where alerts are made of logs: they ask for these names.
-    tracing::info!(healthy, unhealthy = findings.len(), "hooks looked at");
+    gauge!(prometheus::HOOKS, "state" => "healthy").set(float(healthy(looks)));
+}
+
+/// A look came to its end, with what it found kept. Alerts that are made of logs ask for these names.
+fn looked(now: Time, looks: &[HookLook], findings: &[Finding]) {
+    gauge!(prometheus::HOOKS_LOOKED).set(now.since(Time::UNKNOWN).as_secs_f64());
+    tracing::info!(healthy = healthy(looks), unhealthy = findings.len(), "hooks looked at");
+}
+
+fn healthy(looks: &[HookLook]) -> usize {
+    looks.iter().map(HookLook::healthy).sum()
 }
 
 fn float(count: usize) -> f64 {

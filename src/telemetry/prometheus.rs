@@ -22,6 +22,8 @@ pub const MISSED: &str = "pipetrail_reconcile_missed_total";
 pub const HOOKS: &str = "pipetrail_hook_subscriptions";
 pub const QUEUE: &str = "pipetrail_queue_messages";
 pub const OLDEST: &str = "pipetrail_queue_oldest_message_age_seconds";
+pub const QUEUE_LOOKED: &str = "pipetrail_queue_looked_at_timestamp_seconds";
+pub const HOOKS_LOOKED: &str = "pipetrail_hooks_looked_at_timestamp_seconds";
 pub const DEAD_LETTERS: &str = "pipetrail_dead_letters";
 pub const HTTP_REQUESTS: &str = "pipetrail_http_requests_total";
 pub const HTTP_SECONDS: &str = "pipetrail_http_request_duration_seconds";
@@ -105,6 +107,16 @@ fn describe() {
         "Messages on the queue, visible or leased; on Azure approximate, and all count as visible when more than 32 are."
     );
     describe_gauge!(OLDEST, Unit::Seconds, "Age of the oldest message that is visible on the queue; 0 when none is.");
+    describe_gauge!(
+        QUEUE_LOOKED,
+        Unit::Seconds,
+        "When the queue could be looked at last; what is said of it is as old."
+    );
+    describe_gauge!(
+        HOOKS_LOOKED,
+        Unit::Seconds,
+        "When the subscriptions of service hooks could be looked at last; 0 before the first time."
+    );
     describe_counter!(HTTP_REQUESTS, "Requests that were answered, by route, method and status.");
     describe_histogram!(HTTP_SECONDS, Unit::Seconds, "How long answers took to begin, by route.");
     describe_gauge!(STREAMS, "Listeners on the stream of changes.");
