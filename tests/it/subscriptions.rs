@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use crate::azurite::{ACCOUNT, Azurite, KEY};
 use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, TOKEN, Trouble};
-use crate::support::Local;
+use crate::support::{Local, until};
 
 /// Another key of the account: 64 bytes, as all are.
 const OTHER: &str = "b3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZXJvdGhlcm90aGVyb3RoZQ==";
@@ -599,12 +599,18 @@ async fn whoever_watches_keeps_a_record_of_what_was_lost() {
         (&json!("build.complete"), &json!("onProbation"), &json!(null))
     );
     assert_eq!((&gap["project"], &gap["organization"]), (&json!(PROJECTS[0]), &json!("fabrikam")));
-    let metrics = reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
+    let told = async || reqwest::get(format!("http://127.0.0.1:{port}/metrics")).await.unwrap().text().await.unwrap();
+    let metrics = told().await;
     for line in
         ["pipetrail_hook_subscriptions{state=\"onProbation\"} 1", "pipetrail_hook_subscriptions{state=\"healthy\"} 4"]
     {
         assert!(metrics.contains(line), "{metrics}");
     }
+    until("a look came to its end", async || {
+        let looked = "pipetrail_hooks_looked_at_timestamp_seconds ";
+        told().await.lines().filter_map(|line| line.strip_prefix(looked)).any(|at| at.parse::<f64>().unwrap() > 0.0)
+    })
+    .await;
     // Whoever reads is told, in whatever process.
     let looks = shell.looks().await;
     assert_eq!((looks.len(), looks[0].hooks.len(), looks[0].healthy()), (1, 5, 4), "{looks:?}");
