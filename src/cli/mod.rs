@@ -25,7 +25,7 @@ pub use told::{Incident, OpenIncident, Report, ResolveIncident};
 
 /// Follows every Azure DevOps pipeline run, from the hook event that announces it to the answer you ask for.
 #[derive(Debug, Parser)]
-#[command(name = "pipetrail", version, after_help = AFTER_HELP)]
+#[command(name = "pipetrail", version, propagate_version = true, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(flatten)]
     pub global: Global,

@@ -235,7 +235,7 @@ fn completions_and_manuals_need_no_configuration() {
     }
     shell.run("man pages/man1");
     let page = fs::read_to_string(shell.path().join("pages/man1/pipetrail-work.1")).unwrap();
-    assert!(page.contains("until\\-empty"), "{page}");
+    assert!(page.contains("until\\-empty") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
 }
 
 #[test]
