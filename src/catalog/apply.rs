@@ -41,6 +41,7 @@ const TABLES: [&str; 28] = [
     "cluster_syncs",
     "ref_updates",
     "pull_request_commits",
+    "compared",
     "incidents",
     "reports",
 ];
