@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use insta::assert_snapshot;
 use pipetrail::clock::ManualClock;
 use pipetrail::config::{Environment, Flags, resolve};
 use pipetrail::domain::Time;
@@ -386,6 +387,7 @@ async fn signing_in_leads_to_no_other_site() {
     );
     let html = page.text().await.unwrap();
     assert!(html.contains("/runs&#34;&#62;&#60;script&#62;"), "{html}");
+    assert_snapshot!("login", bench.get("/login?next=/runs", &[]).await.text().await.unwrap());
 }
 
 /// The cookie was kept back, as another site's link led here: the browser is to come again from our own page.
@@ -516,6 +518,7 @@ async fn browsers_sign_in_at_a_provider() {
     assert_eq!(idp.discoveries(), 0, "it is asked when somebody signs in");
     let page = bench.get("/login?next=/runs", &[]).await.text().await.unwrap();
     assert!(page.contains("href=\"/login/oidc?next=%2Fruns\"") && !page.contains("type=\"password\""), "{page}");
+    assert_snapshot!("login_at_a_provider", page);
     idp.says(json!({"name": "Ben", "groups": ["g-shop", "g-other"]}));
     let away = bench.get("/login/oidc?next=/runs", &[]).await;
     assert!(

@@ -29,17 +29,17 @@ use crate::support::{Local, decode, folder, open_access, quick, time, until};
 /// Markup that runs, an end of an attribute, and a mark that turns the line around.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}";
 
-struct Dashboard {
+pub(crate) struct Dashboard {
     address: SocketAddr,
     client: Client,
-    local: Local,
+    pub(crate) local: Local,
     _stop: DropGuard,
     _folder: tempfile::TempDir,
 }
 
 impl Dashboard {
     /// Pages over what these bodies amount to, at noon of a working day.
-    async fn over(bodies: Vec<Vec<u8>>, caller: Caller) -> Self {
+    pub(crate) async fn over(bodies: Vec<Vec<u8>>, caller: Caller) -> Self {
         let (folder, path) = folder();
         let clock = Arc::new(ManualClock::at(time("2026-03-04T12:00:00Z")));
         let local = Local::open_with(&path, clock.clone()).await;
@@ -80,7 +80,7 @@ impl Dashboard {
         ask.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8").send().await.unwrap()
     }
 
-    async fn page(&self, path: &str) -> String {
+    pub(crate) async fn page(&self, path: &str) -> String {
         self.get(path).await.text().await.unwrap()
     }
 
@@ -90,7 +90,15 @@ impl Dashboard {
         post.header("content-type", "application/x-www-form-urlencoded").send().await.unwrap().status().as_u16()
     }
 
-    async fn look(&self, look: &HookLook) {
+    pub(crate) async fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.page(path).await).unwrap()
+    }
+
+    pub(crate) async fn import(&self, facts: Vec<Fact>) {
+        Importer::new(self.local.store.clone()).import(facts).await.unwrap();
+    }
+
+    pub(crate) async fn look(&self, look: &HookLook) {
         self.local.store.put_note(&look.note().unwrap(), &look.encode()).await.unwrap();
     }
 

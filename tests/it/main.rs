@@ -54,6 +54,7 @@ mod reconcile;
 mod reference;
 mod releases;
 mod rest;
+mod scene;
 mod serve;
 mod shell;
 mod simulation;
