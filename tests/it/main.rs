@@ -36,6 +36,7 @@ mod fake_model;
 mod faults;
 mod forget;
 mod forget_store;
+mod hostile;
 mod http;
 mod infra;
 mod local;

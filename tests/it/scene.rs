@@ -15,11 +15,13 @@ use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::incident::IncidentFact;
 use pipetrail::domain::pull_request::{CommitRole, PullRequestFact, StatusSaid};
 use pipetrail::domain::push::{PushFact, RefUpdate};
+use pipetrail::domain::report::{ReportFact, ReportSaid};
 use pipetrail::domain::run::{ApprovalSaid, ApprovalStatement, JobSaid, RunFact, StageSaid, Statement};
 use pipetrail::domain::work_item::WorkItemFact;
 use pipetrail::domain::{
     ApprovalStatus, Commit, DeploymentKey, Fact, FactKind, GapKey, GapReason, HookLook, IncidentKey, IncidentTurn,
-    Label, Outcome, PullRequestKey, PullRequestStatus, PushKey, RunKey, SeenHook, State, Time, WorkItemKey,
+    Label, Outcome, PullRequestKey, PullRequestStatus, PushKey, ReportKey, ReportKind, RunKey, SeenHook, State, Time,
+    WorkItemKey,
 };
 use pipetrail::http::access::Caller;
 use serde_json::{Value, json};
@@ -84,7 +86,7 @@ fn ago(minutes: u64) -> Time {
     time("2026-03-04T12:00:00Z").minus(Duration::from_secs(60 * minutes))
 }
 
-fn commit(digit: char) -> String {
+pub(crate) fn commit(digit: char) -> String {
     digit.to_string().repeat(40)
 }
 
@@ -281,8 +283,18 @@ fn look() -> HookLook {
     }
 }
 
-pub(crate) async fn scene() -> Dashboard {
-    let dashboard = Dashboard::over(RUBBISH.map(<[u8]>::to_vec).to_vec(), Caller::on_loopback()).await;
+/// A script deployed by hand what no pipeline knows of.
+fn report() -> Fact {
+    let said = ago(DAY + 100);
+    let names = [(Label::PipelineName, "billing"), (Label::Repository, "billing"), (Label::Environment, "production")];
+    let mut labels = labels("Shop");
+    labels.extend(names.map(|(label, text)| (label, text.to_owned())));
+    let (kind, result, commits) = (ReportKind::Deploy, GOOD, vec![commit('c')]);
+    let says = ReportSaid { kind, labels, result, commits, is_fix: false, id: None };
+    Fact::Report(ReportFact { key: ReportKey::new(ORGANIZATION, "billing", "billing"), said, says })
+}
+
+pub(crate) fn facts() -> Vec<Fact> {
     let mut facts: Vec<_> = RUNS.iter().flat_map(Told::facts).collect();
     facts.extend([
         approval(10, ApprovalStatus::Pending, 52, None),
@@ -290,8 +302,13 @@ pub(crate) async fn scene() -> Dashboard {
         incident("slow-1", "Checkout is slow", &[(80, IncidentTurn::Opened)]),
         incident("down-1", "Search is down", &[(DAY - 20, IncidentTurn::Opened), (DAY - 80, IncidentTurn::Resolved)]),
     ]);
-    facts.extend(code().into_iter().chain(gaps()));
-    dashboard.import(facts).await;
+    facts.extend(code().into_iter().chain(gaps()).chain([report()]));
+    facts
+}
+
+pub(crate) async fn scene() -> Dashboard {
+    let dashboard = Dashboard::over(RUBBISH.map(<[u8]>::to_vec).to_vec(), Caller::on_loopback()).await;
+    dashboard.import(facts()).await;
     dashboard.look(&look()).await;
     dashboard
 }
