@@ -5,7 +5,7 @@ mod model;
 mod questions;
 mod scope;
 mod seed;
-mod stream;
+pub(crate) mod stream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
