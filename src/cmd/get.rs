@@ -150,7 +150,7 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             let mut detail = one(context, catalog, args).await?;
             detail.owner = owner_of_run(context, &detail).map(Into::into);
             let facts = view::timeline(&parts.store.facts(&key(&detail.run)).await?);
-            Ok(Rows::Run(Box::new(RunJson { detail, facts })))
+            Ok(Rows::Run(Box::new(RunJson { detail, facts: Some(facts) })))
         }
         Get::Pipelines(args) => {
             let (organization, project) = (args.organization.as_deref(), args.project.as_deref());
