@@ -193,6 +193,15 @@ async fn a_token_opens_what_it_is_for() {
     }
 }
 
+#[tokio::test]
+async fn numbers_of_all_projects_are_for_who_may_see_all() {
+    let bench = Bench::start(TOKENS).await;
+    for (token, expected) in [(READ, 200), (ADMIN, 200), (OF_SHOP, 403)] {
+        let (name, value) = bearer(token);
+        assert_eq!(bench.status(Method::GET, "/metrics", &[(name, &value)]).await, expected, "{token}");
+    }
+}
+
 /// A page of another site may send a request; it is not let read the answer.
 #[tokio::test]
 async fn no_other_site_reads_an_answer() {

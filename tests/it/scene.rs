@@ -325,6 +325,7 @@ async fn every_page_of_a_morning_looks_as_it_did() {
         ("run_waiting", "/runs/1011"),
         ("pipelines", "/pipelines"),
         ("deployments", "/deployments"),
+        ("approvals", "/approvals"),
         ("environments", "/environments"),
         ("compare", "/environments/compare?from=staging&to=production"),
         ("commit", &format!("/commits/{commit}")),
@@ -340,6 +341,58 @@ async fn every_page_of_a_morning_looks_as_it_did() {
     for (name, path) in pages {
         assert_snapshot!(name, scene.page(path).await);
     }
+}
+
+fn waiting(run: u64, on: &str) -> Fact {
+    let mut fact = RunFact::new(RunKey { run, ..RUNS[10].key() }, FactKind::ApprovalPending, ago(40));
+    fact.labels = labels("Shop");
+    fact.labels.push((Label::RunName, format!("32.{run}")));
+    let approvers = vec![on.to_owned()];
+    let (stage, requested) = (Some("deploy-staging".to_owned()), Some(ago(40)));
+    let (said, phase, attempt, changed) = (ago(40), None, None, None);
+    let says = ApprovalStatement { said, phase, stage, attempt, requested, changed, approvers };
+    fact.approvals = vec![ApprovalSaid { id: format!("approval-{run}"), status: ApprovalStatus::Pending, says }];
+    Fact::Run(fact)
+}
+
+#[tokio::test]
+async fn what_waits_is_found_whatever_else_waits() {
+    let scene = scene().await;
+    scene.import((2000..2250).map(|run| waiting(run, "Bram Osei")).collect()).await;
+    let mine = scene.page("/?scope=mine&who=Chiara+Lund").await;
+    assert!(mine.contains("checkout-deploy 32.1011</a> for"), "{mine}");
+    assert!(mine.contains("1 in all: <a href=\"/approvals?who=Chiara%20Lund\">"), "{mine}");
+    let all = scene.page("/").await;
+    assert!(all.contains("251 in all: <a href=\"/approvals\">"), "{all}");
+    let rows = |page: &str| page.matches("<th scope=\"row\">").count();
+    let first = scene.page("/approvals").await;
+    let oldest = first.split("<th scope=\"row\">").nth(1).unwrap();
+    assert!(oldest.contains("32.1011"), "{first}");
+    let (mut page, mut shown) = (first, 0);
+    loop {
+        shown += rows(&page);
+        let Some(next) = page.split("rel=\"next\" href=\"").nth(1).and_then(|rest| rest.split('"').next()) else {
+            break;
+        };
+        page = scene.page(next).await;
+    }
+    assert_eq!(shown, 251);
+    let table = [
+        ("who=chiara+lund", 1),
+        ("who=Chiara", 0),
+        ("who=Bram+Osei&pipeline=CHECKOUT", 50),
+        ("pipeline=search", 0),
+        ("project=shop&who=Ada+Quill", 1),
+        ("project=Platform", 0),
+        ("organization=contoso", 0),
+        ("team=nobody", 0),
+        ("page=7", 0),
+    ];
+    for (asked, count) in table {
+        let page = scene.page(&format!("/approvals?{asked}")).await;
+        assert_eq!(rows(&page), count, "{asked}: {page}");
+    }
+    assert!(scene.page("/approvals?waits=Ada").await.contains("unknown field"));
 }
 
 fn pretty(json: &Value) -> String {
