@@ -14,7 +14,7 @@ use crate::store::{Cursor, Projection, Step};
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
 const VERSION: u32 = 16;
 
-const TABLES: [&str; 28] = [
+const TABLES: [&str; 29] = [
     "runs",
     "pipelines",
     "blocks",
