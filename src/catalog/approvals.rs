@@ -4,7 +4,7 @@
 //! order within a status. What else is asked for has no index, so that a page may end with few approvals, or with none.
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::deployments::{add_place, pipeline};
 use super::listing::{Listing, LookedTo};
@@ -13,7 +13,7 @@ use super::place::{Place, Placed};
 use super::query::{Conditions, collect, ordered, time};
 use super::rows::{ApprovalFilter, GivenApproval};
 use super::{Catalog, CatalogError};
-use crate::domain::{Scope, Time};
+use crate::domain::{ApprovalStatus, Scope, Time};
 
 /// So many of each kind take about 5 ms.
 const MOST_LOOKED_AT: usize = 1_000;
@@ -44,6 +44,49 @@ impl Catalog {
                 ApprovalFilter { top: filter.top.map(|top| top.saturating_sub(count)), after: Some(next), ..filter };
         }
     }
+
+    /// What waits for an answer, who waits longest first: at most `top` of those that are wanted, whatever else waits.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn waiting(
+        &self,
+        (organization, project): (Option<&str>, Option<&str>),
+        top: usize,
+        is_wanted: impl Fn(&GivenApproval) -> bool + Send + 'static,
+    ) -> Result<Vec<GivenApproval>, CatalogError> {
+        let filter = ApprovalFilter {
+            organization: organization.map(str::to_owned),
+            project: project.map(str::to_owned),
+            status: Some(ApprovalStatus::Pending.as_str().to_owned()),
+            ..ApprovalFilter::default()
+        };
+        let scope = self.scope.clone();
+        Ok(self.file.read(move |c| waiting(c, &scope, &filter, top, is_wanted)).await?)
+    }
+}
+
+fn waiting(
+    connection: &Connection,
+    scope: &Scope,
+    filter: &ApprovalFilter,
+    top: usize,
+    is_wanted: impl Fn(&GivenApproval) -> bool,
+) -> rusqlite::Result<Vec<GivenApproval>> {
+    let wanted = conditions(scope, filter, [i64::MIN, i64::MAX]);
+    let ask = format!(
+        "{}{} ORDER BY d.requested IS NULL, d.requested, d.organization, d.run, d.release, d.id",
+        question(filter),
+        wanted.text()
+    );
+    let mut ask = connection.prepare_cached(&ask)?;
+    let mut rows = ask.query(params_from_iter(wanted.values))?;
+    let mut found = Vec::new();
+    while found.len() < top {
+        let Some(row) = rows.next()? else { break };
+        found.extend(Some(approval(row)?).filter(&is_wanted));
+    }
+    Ok(found)
 }
 
 fn page(
@@ -103,11 +146,7 @@ fn between(
     filter: &ApprovalFilter,
     times: [i64; 2],
 ) -> rusqlite::Result<Vec<GivenApproval>> {
-    let mut wanted = Conditions::default();
-    // Once for those of runs, and once for those of releases.
-    wanted.values.extend(values(filter, times).into_iter().chain(values(filter, times)));
-    add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
-    wanted.add_scope(scope, "d");
+    let mut wanted = conditions(scope, filter, times);
     if let Some(since) = filter.since {
         wanted.add("coalesce(d.decided, d.requested) >= ?", [Value::Integer(since.ticks())]);
     }
@@ -115,6 +154,16 @@ fn between(
     let top = filter.top.map_or(-1, |top| i64::from(top) + 1);
     let ask = format!("{}{}{} LIMIT {top}", question(filter), wanted.text(), ordered::<GivenApproval>());
     collect(connection, &ask, wanted.values, approval)
+}
+
+/// What is asked of each.
+fn conditions(scope: &Scope, filter: &ApprovalFilter, times: [i64; 2]) -> Conditions {
+    let mut wanted = Conditions::default();
+    // Once for those of runs, and once for those of releases.
+    wanted.values.extend(values(filter, times).into_iter().chain(values(filter, times)));
+    add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
+    wanted.add_scope(scope, "d");
+    wanted
 }
 
 fn question(filter: &ApprovalFilter) -> String {
@@ -233,5 +282,22 @@ mod tests {
             assert_eq!((looked_to(&scope).is_some(), looked_to(&Scope::All).is_some()), (scope == Scope::All, true));
         }
         assert!(empty > 100 && full > 300, "{empty} {full}");
+    }
+
+    #[test]
+    fn who_waits_longest_comes_first_whoever_else_waits() {
+        let c = catalog();
+        let pending = ApprovalFilter { status: Some("pending".to_owned()), ..ApprovalFilter::default() };
+        let waiting = |top, id: &'static str| {
+            let is_wanted = move |approval: &GivenApproval| approval.id == id;
+            super::waiting(&c, &Scope::All, &pending, top, is_wanted).unwrap()
+        };
+        let all = waiting(1_000, "a3");
+        assert!(all.len() > 10 && all.iter().all(|one| one.status == "pending"));
+        assert!(all.iter().is_sorted_by_key(|one| (one.requested_at.is_none(), one.requested_at)));
+        assert_eq!(waiting(4, "a3"), all[..4], "those that are not wanted take no room");
+        let shop = Scope::Only(vec!["shop".parse().unwrap()]);
+        let seen = super::waiting(&c, &shop, &pending, 1_000, |_| true).unwrap();
+        assert!(!seen.is_empty() && seen.iter().all(|one| one.project.as_deref() == Some("shop")));
     }
 }

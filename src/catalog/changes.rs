@@ -187,8 +187,11 @@ fn commit(
     let told = collect(connection, ask, values, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, time(row, 3)?)))?;
     let (repository, author, message, committed_at) = told.into_iter().next().unwrap_or_default();
     let values = vec![Value::Text(id.clone()), Value::Text(organization.clone())];
-    let ask = "SELECT p.push, p.refs, p.pushed_by, p.pushed, p.source FROM commits c \
+    let ask = "SELECT p.push, p.refs, p.pushed_by, p.pushed, p.source, \
+                 coalesce(project.name, p.project_name, p.project_id), p.repository FROM commits c \
                JOIN pushes p ON p.source = c.source \
+               LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization \
+                 AND project.id = p.project_id \
                WHERE c.id = ?1 AND c.organization = ?2 ORDER BY p.pushed, p.push LIMIT 50";
     let pushes = shown(seen, collect(connection, ask, values, |row| Ok((row.get(4)?, push(row)?)))?)?;
     let walk = Walk { connection, organization: &organization, patterns, scope };
@@ -235,6 +238,8 @@ fn behind(near: &Link, link: Link) -> Link {
 fn push(row: &Row<'_>) -> rusqlite::Result<Push> {
     Ok(Push {
         push_id: row.get(0)?,
+        project: row.get(5)?,
+        repository: row.get(6)?,
         refs: serde_json::from_str(row.get_ref(1)?.as_str()?).unwrap_or_default(),
         pushed_by: row.get(2)?,
         pushed_at: time(row, 3)?,

@@ -167,7 +167,7 @@ pub struct LinkEnd {
 }
 
 /// A commit, and where it went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CommitDetail {
     pub organization: String,
@@ -192,6 +192,8 @@ pub struct CommitDetail {
 #[serde(rename_all = "camelCase")]
 pub struct Push {
     pub push_id: u64,
+    pub project: Option<String>,
+    pub repository: Option<String>,
     pub refs: Vec<String>,
     pub pushed_by: Option<String>,
     #[serde(serialize_with = "rfc3339")]

@@ -420,9 +420,11 @@ CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);
 CREATE INDEX stages_finished ON stages (name, finished) WHERE finished IS NOT NULL;
 CREATE INDEX deployments_of_nobody ON deployments (finished) WHERE pipeline IS NULL;
 CREATE INDEX deployments_of_stage ON deployments (organization, pipeline, stage, project_id, environment, finished);
+CREATE INDEX releases_of ON releases (organization, definition, release);
 CREATE INDEX release_stages_finished ON release_stages (finished);
 CREATE INDEX pull_requests_closed ON pull_requests (closed);
 CREATE INDEX work_items_by_type ON work_items (type, created);
+CREATE INDEX work_items_of ON work_items (type, organization, project);
 -- All that is asked of a push in one row, and those of a branch beside each other: months of them are read at once.
 CREATE TABLE ref_updates (
     name TEXT NOT NULL,

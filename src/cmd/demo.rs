@@ -9,11 +9,11 @@ use super::parts::Parts;
 use super::serve::{Work, bind, run_all};
 use super::work::worker;
 use super::{Context, Exit, Failure};
+use crate::ado::{Beside, timeline_facts};
 use crate::catalog::{Catalog, Run, RunFilter};
 use crate::cli;
-use crate::domain::deployment::DeploymentFact;
 use crate::domain::{Fact, Time};
-use crate::history::{Event, Plan, bedrock};
+use crate::history::{Event, Plan, Timeline, bedrock};
 use crate::http::Server;
 use crate::ingest::{Importer, Mode};
 use crate::sqlite::Missing;
@@ -58,8 +58,11 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
         () = shutdown.force.cancelled() => return Ok(Exit::Forced),
     };
     drop(future);
-    let told = Plan { until: now, ..plan };
-    deploy(&parts, told.deployments().filter(|fact| fact.said <= now).collect()).await?;
+    let told = Plan { until: now, ..plan.clone() };
+    import(&parts, told.deployments().filter(|fact| fact.said <= now).map(Fact::Deployment).collect()).await?;
+    let mut failures = plan.timelines().peekable();
+    let failed = std::iter::from_fn(|| failures.next_if(|timeline| timeline.due <= now));
+    import(&parts, failed.flat_map(|timeline| explained(&timeline)).collect()).await?;
     if shutdown.stop.is_cancelled() {
         return Ok(Exit::Done);
     }
@@ -72,9 +75,12 @@ pub(super) async fn run(context: &Context, args: &cli::Demo) -> Result<Exit, Fai
     let live = next.into_iter().chain(events);
     // Made-up runs are nowhere to be asked for.
     let work = Work { server: Some(server), readers: true, mode: Some(Mode::Forever), asking: None };
-    let (served, played) =
-        tokio::join!(Box::pin(run_all(context, &parts, work, shutdown)), Box::pin(play(context, &parts, live, stop)),);
-    played?;
+    let (served, (), told) = tokio::join!(
+        Box::pin(run_all(context, &parts, work, shutdown)),
+        Box::pin(play(context, &parts, live, &stop)),
+        Box::pin(explain(context, &parts, failures, &stop)),
+    );
+    told?;
     served
 }
 
@@ -119,9 +125,26 @@ async fn fill(
     Ok(next)
 }
 
-/// Brings in what environments got, as a backfill would. No event tells of it.
-async fn deploy(parts: &Parts, facts: Vec<DeploymentFact>) -> Result<(), Failure> {
-    let facts = facts.into_iter().map(Fact::Deployment).collect();
+/// Why a run failed, read as the service's answer is.
+fn explained(timeline: &Timeline) -> Vec<Fact> {
+    let (pipeline, name) = timeline.pipeline;
+    let (project_id, project_name) = &timeline.project;
+    let beside = Beside {
+        organization: ORGANIZATION.to_owned(),
+        project_id: Some(project_id.clone()),
+        project_name: Some((*project_name).to_owned()),
+        pipeline,
+        pipeline_name: Some(name.to_owned()),
+        finished: Some(timeline.finished),
+    };
+    timeline_facts(&beside, timeline.run, &timeline.answer).unwrap_or_else(|error| {
+        tracing::warn!(error = &error as &dyn std::error::Error, "demo: a timeline was lost");
+        Vec::new()
+    })
+}
+
+/// Brings in what no event tells, as a backfill would: what environments got, and why runs failed.
+async fn import(parts: &Parts, facts: Vec<Fact>) -> Result<(), Failure> {
     Importer::new(parts.store.clone()).import(facts).await.map(drop).map_err(Failure::from)
 }
 
@@ -176,22 +199,39 @@ fn quoted(word: &str) -> String {
 }
 
 /// Puts events on the queue as they come due.
-async fn play(
-    context: &Context,
-    parts: &Parts,
-    events: impl Iterator<Item = Event>,
-    stop: CancellationToken,
-) -> Result<(), Failure> {
+async fn play(context: &Context, parts: &Parts, events: impl Iterator<Item = Event>, stop: &CancellationToken) {
     for event in events {
-        let wait = event.due.since(context.clock().now());
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(wait) => {}
+        if !is_due(context, event.due, stop).await {
+            return;
         }
         // Trouble is told by those who work on the queue; an event of a demo may be lost.
         if let Err(error) = parts.queue.put(vec![event.body]).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "demo: an event was lost");
         }
     }
+}
+
+/// Tells why runs failed, once they have.
+async fn explain(
+    context: &Context,
+    parts: &Parts,
+    timelines: impl Iterator<Item = Timeline>,
+    stop: &CancellationToken,
+) -> Result<(), Failure> {
+    for timeline in timelines {
+        if !is_due(context, timeline.due, stop).await {
+            return Ok(());
+        }
+        import(parts, explained(&timeline)).await?;
+    }
     Ok(())
+}
+
+/// Waits until then; `false` where the stop comes first.
+async fn is_due(context: &Context, due: Time, stop: &CancellationToken) -> bool {
+    let wait = due.since(context.clock().now());
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(wait) => true,
+    }
 }

@@ -12,7 +12,7 @@ use crate::cli::{self, Format, Get};
 use crate::domain::chain;
 use crate::domain::owner::Owner;
 use crate::domain::{BranchPattern, Key, RunKey, Time};
-use crate::view::{self, Columns, RunJson};
+use crate::view::{self, Columns, PipelineJson, RunJson};
 
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 
@@ -128,7 +128,7 @@ async fn watch(context: &Context, reader: &mut Reader, get: &Get, format: Format
 enum Rows {
     Runs(Vec<Run>),
     Run(Box<RunJson>),
-    Pipelines(Vec<Pipeline>),
+    Pipelines(Vec<PipelineJson>),
     Stages(Vec<Stage>),
     Environments(Vec<Environment>),
     Deployments(Vec<Deployment>),
@@ -150,7 +150,7 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             let mut detail = one(context, catalog, args).await?;
             detail.owner = owner_of_run(context, &detail).map(Into::into);
             let facts = view::timeline(&parts.store.facts(&key(&detail.run)).await?);
-            Ok(Rows::Run(Box::new(RunJson { detail, facts })))
+            Ok(Rows::Run(Box::new(RunJson { detail, facts: Some(facts) })))
         }
         Get::Pipelines(args) => {
             let (organization, project) = (args.organization.as_deref(), args.project.as_deref());
@@ -158,7 +158,9 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             pipelines
                 .iter_mut()
                 .for_each(|pipeline| pipeline.owner = owner_of_pipeline(context, pipeline).map(Into::into));
-            Ok(Rows::Pipelines(pipelines))
+            let health = catalog.health(&pipelines).await?;
+            let both = pipelines.into_iter().zip(health).map(|(pipeline, health)| PipelineJson { pipeline, health });
+            Ok(Rows::Pipelines(both.collect()))
         }
         Get::Stages(args) => Ok(Rows::Stages(one(context, catalog, args).await?.run.stages)),
         Get::Commit(args) => {

@@ -2,7 +2,7 @@
 //! seed.
 //!
 //! Six pipelines in two projects, busy in working hours, with failures, retries, cancels, approvals and
-//! pull requests; where it is wanted, also what these are about, and what they brought to environments. Bodies have the
+//! pull requests; where it is wanted, also what these are about, what they brought to environments, and why they failed. Bodies have the
 //! shapes that the service sends today: run, stage and approval events of `5.1-preview.1`, `build.complete` 2.0. Every
 //! name in them is invented.
 //!
@@ -14,6 +14,7 @@ mod bedrock;
 mod cast;
 mod deployed;
 mod script;
+mod timeline;
 mod wire;
 
 use std::cmp::Reverse;
@@ -29,6 +30,7 @@ use self::about::About;
 pub use self::bedrock::{Told, bedrock, bedrock_by_chance};
 use self::cast::Cast;
 use self::script::{Moment, Pace, Run};
+pub use self::timeline::Timeline;
 use crate::domain::Time;
 use crate::domain::deployment::DeploymentFact;
 
@@ -101,9 +103,18 @@ impl Plan {
     /// What the stages of its runs brought to environments.
     pub fn deployments(&self) -> impl Iterator<Item = DeploymentFact> {
         let organization = self.organization.to_lowercase();
+        self.moments().filter_map(move |next| deployed::fact(&organization, &next.run, &next.moment, next.due))
+    }
+
+    /// Why its runs failed, in the order in which they did.
+    pub fn timelines(&self) -> impl Iterator<Item = Timeline> {
+        self.moments().filter_map(|next| timeline::timeline(&next.run, &next.moment, next.due))
+    }
+
+    /// Those of the runs.
+    fn moments(&self) -> impl Iterator<Item = Pending> + use<> {
         let mut events = Self { about: false, ..self.clone() }.events();
-        let moments = std::iter::from_fn(move || events.next_moment());
-        moments.filter_map(move |next| deployed::fact(&organization, &next.run, &next.moment, next.due))
+        std::iter::from_fn(move || events.next_moment())
     }
 }
 
@@ -314,6 +325,18 @@ mod tests {
         };
         let brought = deployed.iter().filter(|fact| fact.job.stage == "deploy-staging").count();
         assert_eq!(brought, finished("deploy-staging"));
+    }
+
+    /// A rejected approval fails a run, too, and no stage of it.
+    #[test]
+    fn every_run_in_which_a_stage_failed_says_why() {
+        let told: Vec<_> = month().timelines().map(|timeline| (timeline.due, timeline.run)).collect();
+        let is_failed = |stage: &Value| text(stage, "/result") == "failed";
+        let failed = TOLD.iter().filter(|(_, event)| text(event, "/resource/run/result") == "failed");
+        let failed = failed.filter(|(_, event)| event["resource"]["stages"].as_array().unwrap().iter().any(is_failed));
+        assert_eq!(told, failed.map(|(due, event)| (*due, run_of(event))).collect::<Vec<_>>());
+        assert!(told.len() > 100, "{}", told.len());
+        assert!(month().timelines().eq(month().timelines()));
     }
 
     #[test]

@@ -35,6 +35,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use crate::queue::Queue;
 use crate::store::Store;
 
+use access::ReaderOfAll;
 pub use access::{Access, behind_gate};
 pub use api::Answering;
 use health::Probed;
@@ -95,9 +96,10 @@ pub(crate) struct App {
     probed: Arc<Mutex<Option<Probed>>>,
 }
 
-/// `GET /metrics`: what `render` gives, in the text format of Prometheus. To be merged with other routes.
+/// `GET /metrics`: what `render` gives, in the text format of Prometheus, for who may see all projects. To be merged with
+/// other routes.
 pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> Router {
-    let answer = move || async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], render()) };
+    let answer = move |_: ReaderOfAll| async move { ([(CONTENT_TYPE, "text/plain; version=0.0.4")], render()) };
     Router::new().route("/metrics", get(answer))
 }
 

@@ -10,12 +10,12 @@ use tokio::sync::Mutex;
 
 use super::access::{Caller, Stay};
 use super::{AdoSite, Problem};
-use crate::catalog::{Catalog, CatalogError, Pipeline};
+use crate::catalog::{Catalog, CatalogError, Pipeline, Run};
 use crate::clock::Clock;
 use crate::domain::chain::{Chain, Chains};
 use crate::domain::metrics::{Terms, Zone};
 use crate::domain::owner::Owners;
-use crate::domain::{BranchPattern, HookLag, HookLags, HookLook, Scope, Time};
+use crate::domain::{BranchPattern, Fact, HookLag, HookLags, HookLook, Key, RunKey, Scope, Time};
 use crate::queue::{Dead, Queue};
 use crate::store::Store;
 
@@ -183,6 +183,20 @@ impl Reader {
         }
         let note = tokio::time::timeout(PATIENCE, self.store.note(HookLag::NOTE)).await.ok()?.ok()??;
         HookLags::read(&note, self.clock.now())
+    }
+
+    /// What was said about a run, which the catalog has shown to this caller: the store would show it to everybody. `None`
+    /// where the store does not answer.
+    pub(crate) async fn facts(&self, run: &Run) -> Option<Vec<Fact>> {
+        let key = RunKey { organization: run.organization.clone(), pipeline: run.pipeline.id, run: run.run_id };
+        match tokio::time::timeout(PATIENCE, self.store.facts(&Key::Run(key))).await {
+            Ok(Ok(facts)) => Some(facts),
+            Ok(Err(error)) => {
+                tracing::warn!(run = run.run_id, error = error.cause(), "run {}: its facts cannot be read", run.run_id);
+                None
+            }
+            Err(_) => None,
+        }
     }
 
     /// `None` where the queue does not answer.

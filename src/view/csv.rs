@@ -2,10 +2,8 @@
 
 use csv::{IntoInnerError, Writer};
 
-use super::chain;
-use crate::catalog::{
-    Deployment, Environment, Gap, GivenApproval, Incident, Link, LinkKind, Pipeline, PipelineName, Run, Stage,
-};
+use super::{PipelineJson, chain};
+use crate::catalog::{Deployment, Environment, Gap, GivenApproval, Incident, Link, LinkKind, PipelineName, Run, Stage};
 use crate::domain::Time;
 use crate::domain::chain::{Row, Second};
 
@@ -49,7 +47,7 @@ pub fn run_csv(run: &Run) -> Result<String, csv::Error> {
 ///
 /// # Errors
 /// Never for rows of equal length.
-pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
+pub fn pipelines_csv(pipelines: &[PipelineJson]) -> Result<String, csv::Error> {
     let header = [
         "organization",
         "project",
@@ -70,7 +68,7 @@ pub fn pipelines_csv(pipelines: &[Pipeline]) -> Result<String, csv::Error> {
         "team",
         "ownedBy",
     ];
-    let rows = pipelines.iter().map(|pipeline| {
+    let rows = pipelines.iter().map(|PipelineJson { pipeline, .. }| {
         let last = &pipeline.last_run;
         let owner = pipeline.owner.as_ref();
         vec![

@@ -209,7 +209,9 @@ fn commits(of: &Work) -> String {
 pub fn delivery_notes(report: &Report) -> Vec<String> {
     let coverage = &report.coverage;
     let some = |count: u64, says: String| (count > 0).then_some(says);
+    let since = coverage.since.filter(|since| *since > report.numbers.from);
     let notes = [
+        since.map(|since| format!("nothing is known of what was before {}", moment(since))),
         some(
             coverage.gaps,
             format!("{}: events were lost then, and runs may be missing", counted(coverage.gaps, "gap")),

@@ -50,7 +50,7 @@ pub use json::json;
 pub use links::{commit_text, pull_request_text, work_item_text};
 pub use near::unknown_note;
 pub use run::{RunJson, run_text};
-pub use runs::{pipelines_table, runs_table, stages_table};
+pub use runs::{PipelineJson, pipelines_table, runs_table, stages_table};
 pub use spektate::{SpektateRow, WRITER, spektate_rows};
 pub use subscriptions::{
     ListedFinding, ListedSubscription, ailments_markdown, findings_text, listed_findings, plan_table,

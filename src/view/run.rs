@@ -15,7 +15,8 @@ use super::{TimelineEntry, escaped, moment};
 pub struct RunJson {
     #[serde(flatten)]
     pub detail: RunDetail,
-    pub facts: Vec<TimelineEntry>,
+    /// Null where the store, which alone has them, did not answer.
+    pub facts: Option<Vec<TimelineEntry>>,
 }
 
 /// A run for people: what it is, then its stages, jobs, approvals and timeline.
@@ -38,8 +39,8 @@ pub fn run_text(run: &RunJson, columns: Columns, now: Time) -> String {
     section("Triggered by", detail.triggered_by.is_empty(), links_table(&detail.triggered_by, columns));
     section("Triggered", detail.triggered.is_empty(), links_table(&detail.triggered, columns));
     text.push_str(&links_text(&detail.links, detail.links_truncated, columns));
-    if !run.facts.is_empty() {
-        text.push_str(&format!("\nTimeline\n{}", timeline_table(&run.facts)));
+    if let Some(facts) = run.facts.as_ref().filter(|facts| !facts.is_empty()) {
+        text.push_str(&format!("\nTimeline\n{}", timeline_table(facts)));
     }
     text
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use crate::catalog::{Pipeline, PipelineName, Run, Stage};
+use serde::Serialize;
+
+use crate::catalog::{Health, Pipeline, PipelineName, Run, Stage};
 use crate::domain::Time;
 
 use super::links::owner;
@@ -53,16 +55,25 @@ fn all(run: &Run, now: Time) -> Vec<String> {
     cells
 }
 
+/// A pipeline, and how it does, as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[schema(as = PipelineWithHealth)]
+pub struct PipelineJson {
+    #[serde(flatten)]
+    pub pipeline: Pipeline,
+    pub health: Health,
+}
+
 /// Pipelines, a line each.
 #[must_use]
-pub fn pipelines_table(pipelines: &[Pipeline], columns: Columns) -> String {
+pub fn pipelines_table(pipelines: &[PipelineJson], columns: Columns) -> String {
     let few = ["PIPELINE", "NAME", "RUNS", "LIVE", "LAST RUN", "STATE", "RESULT", "BRANCH", "QUEUED", "OWNER"];
     let more = ["ORGANIZATION", "PROJECT", "FINISHED", "FOLDER", "REPOSITORY", "OWNED BY"];
     let header: Vec<_> = match columns {
         Columns::Few => few.to_vec(),
         Columns::All => few.into_iter().chain(more).collect(),
     };
-    let rows = pipelines.iter().map(|pipeline| {
+    let rows = pipelines.iter().map(|PipelineJson { pipeline, .. }| {
         let last = &pipeline.last_run;
         let mut cells = vec![
             pipeline.id.to_string(),

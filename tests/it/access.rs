@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use insta::assert_snapshot;
 use pipetrail::clock::ManualClock;
 use pipetrail::config::{Environment, Flags, resolve};
 use pipetrail::domain::Time;
@@ -189,6 +190,15 @@ async fn a_token_opens_what_it_is_for() {
         assert_eq!(bench.status(Method::GET, "/api/v1/for-admins", &[(name, &value)]).await, expected, "{token}");
         // A program has no page that could be tricked.
         assert_eq!(bench.status(Method::POST, "/api/v1/for-admins", &[(name, &value)]).await, expected, "{token}");
+    }
+}
+
+#[tokio::test]
+async fn numbers_of_all_projects_are_for_who_may_see_all() {
+    let bench = Bench::start(TOKENS).await;
+    for (token, expected) in [(READ, 200), (ADMIN, 200), (OF_SHOP, 403)] {
+        let (name, value) = bearer(token);
+        assert_eq!(bench.status(Method::GET, "/metrics", &[(name, &value)]).await, expected, "{token}");
     }
 }
 
@@ -386,6 +396,7 @@ async fn signing_in_leads_to_no_other_site() {
     );
     let html = page.text().await.unwrap();
     assert!(html.contains("/runs&#34;&#62;&#60;script&#62;"), "{html}");
+    assert_snapshot!("login", bench.get("/login?next=/runs", &[]).await.text().await.unwrap());
 }
 
 /// The cookie was kept back, as another site's link led here: the browser is to come again from our own page.
@@ -516,6 +527,7 @@ async fn browsers_sign_in_at_a_provider() {
     assert_eq!(idp.discoveries(), 0, "it is asked when somebody signs in");
     let page = bench.get("/login?next=/runs", &[]).await.text().await.unwrap();
     assert!(page.contains("href=\"/login/oidc?next=%2Fruns\"") && !page.contains("type=\"password\""), "{page}");
+    assert_snapshot!("login_at_a_provider", page);
     idp.says(json!({"name": "Ben", "groups": ["g-shop", "g-other"]}));
     let away = bench.get("/login/oidc?next=/runs", &[]).await;
     assert!(

@@ -146,6 +146,40 @@ async fn a_replica_of_a_newer_version_is_refused_and_left() {
     assert!(runs > 0, "it is left as it is");
 }
 
+/// As after an update of the program: whoever reads next builds it anew, and nobody has to say so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_of_an_older_version_is_made_anew() {
+    let shell = Shell::azure().await;
+    shell.run(&format!("enqueue {}", examples()));
+    shell.run("work --until-empty");
+    let runs = shell.json("get runs --top 0");
+    let version = || -> i64 {
+        let replica = rusqlite::Connection::open(shell.replica()).unwrap();
+        replica.query_row("SELECT value FROM meta WHERE name = 'catalog_version'", [], |row| row.get(0)).unwrap()
+    };
+    let current = version();
+    // Its rows are not what they would be today, and a column that is asked for is not there.
+    let age = format!(
+        "UPDATE meta SET value = {} WHERE name = 'catalog_version'; UPDATE runs SET result = 'old'; \
+         ALTER TABLE runs DROP COLUMN url;",
+        current - 1
+    );
+    for serves in [false, true] {
+        rusqlite::Connection::open(shell.replica()).unwrap().execute_batch(&age).unwrap();
+        if serves {
+            let reader = Running::start(shell.command("serve --listen 127.0.0.1:0"));
+            let address = format!("http://{}/api/v1/runs?limit=200", reader.address());
+            until("it is built anew", async || reqwest::get(&address).await.unwrap().status() == 200).await;
+            let told: Value =
+                serde_json::from_slice(&reqwest::get(&address).await.unwrap().bytes().await.unwrap()).unwrap();
+            assert_eq!(told["items"], runs);
+        } else {
+            assert_eq!(shell.json("get runs --top 0"), runs);
+        }
+        assert_eq!(version(), current);
+    }
+}
+
 /// The address of a web server that has nothing of what it is asked for.
 async fn stranger() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

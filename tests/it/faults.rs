@@ -26,6 +26,7 @@ use rand::{Rng, SeedableRng};
 pub(crate) enum Act {
     Load,
     Changes,
+    Facts,
     Commit,
     Append,
     Rewrite,
@@ -361,7 +362,8 @@ impl Store for FaultyStore {
     }
 
     async fn facts(&self, key: &Key) -> Result<Vec<Fact>, StoreError> {
-        self.inner.facts(key).await
+        let fault = self.faults.for_readers(Act::Facts);
+        self.faults.play_this(Act::Facts, fault, self.inner.facts(key)).await
     }
 
     async fn stored_facts(&self, key: &Key) -> Result<Vec<EncodedFact>, StoreError> {

@@ -153,6 +153,14 @@ fn the_demo_shows_runs_and_says_what_to_type_next() {
     };
     assert_eq!(["staging", "production", "shared-infrastructure"].map(current), [2, 2, 1]);
     assert!(!next(" get approvals ").as_array().unwrap().is_empty());
+    let failed = shell.json("get runs --top 0 --data demo.db --result failed --pipeline spartan-app-ci");
+    let has_failed = |run: &&Value| run["stages"].as_array().unwrap().iter().any(|stage| stage["result"] == "failed");
+    let failed: Vec<_> = failed.as_array().unwrap().iter().filter(has_failed).collect();
+    assert!(failed.len() > 5, "{failed:?}");
+    for run in &failed[..3] {
+        let run = shell.json(&format!("get run {} --organization fabrikam --data demo.db", run["runId"]));
+        assert!(run["failure"]["message"].is_string() && run["failure"]["task"].is_string(), "{run}");
+    }
     assert_eq!(shell.json("dead-letter list --data demo.db"), Value::Array(Vec::new()));
 }
 

@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use serde_json::Value;
 
+use crate::api::stream::Stream;
 use crate::audience::Audience;
 use crate::shell::{LIMIT, Running, Shell};
 use crate::support::{bodies, until};
@@ -66,6 +67,37 @@ async fn readers_on_azure_follow_the_workers() {
         reader.signal("TERM");
         assert_eq!(reader.exit_code(), Some(0));
     }
+}
+
+/// The ids of a stream are places in the store's change log: any reader knows them, whatever replica it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_goes_on_at_a_reader_with_another_replica() {
+    let shell = Shell::azure().await;
+    let work = |name: &str| {
+        shell.run(&format!("enqueue {}", example(name)));
+        shell.run("work --until-empty");
+    };
+    work("started_build");
+    let elsewhere = shell.elsewhere();
+    let serve = |shell: &Shell| Running::start(shell.command("serve --listen 127.0.0.1:0"));
+    let (mut first, second) = (serve(&shell), serve(&elsewhere));
+    let [one, other] = [&first, &second].map(|reader| format!("http://{}", reader.address()));
+    for address in [&one, &other] {
+        wait_for(address.trim_start_matches("http://"), &[479]).await;
+    }
+    let mut stream = Stream::open(&one, None).await.ready().await;
+    let id = stream.id.clone();
+    work("stage_state_change");
+    assert_eq!(stream.event().await.1["id"], 480);
+    let last = stream.id.clone();
+    first.signal("KILL");
+    first.exit_code();
+    let mut stream = Stream::open(&other, id.as_deref()).await;
+    assert_eq!(stream.event().await.1["id"], 480, "what was missed since the first id");
+    assert_eq!(stream.id, last, "one place in the log has one id");
+    let mut stream = Stream::open(&other, last.as_deref()).await;
+    work("completed_build");
+    assert_eq!(stream.event().await.1["id"], 479, "and nothing that was told before");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -115,7 +115,7 @@ class Told:
 
     def take(self, kind, of, said):
         if kind == "build.complete":
-            self.runs[of["id"]] = {"commit": of["sourceVersion"], "branch": of["sourceBranch"], "pipeline": of["definition"]["id"]}
+            self.runs[of["id"]] = {"commit": of["sourceVersion"], "branch": of["sourceBranch"], "pipeline": of["definition"]["id"], "queued": read(of["queueTime"])}
         elif kind.endswith("stage-state-changed-event"):
             stage = of["stage"]
             key = (of["pipeline"]["id"], of["runId"], stage["name"], stage["attempt"])
@@ -247,13 +247,13 @@ class Oracle:
             over = (over or at) if is_over else None
         over = over if over and over < self.now else None
         fits = lambda of: (
-            of["finished"] <= min(opened)
-            and trouble.get("project") in (None, of["project"]) and trouble.get("environment") in (None, of["line"][1])
+            trouble.get("project") in (None, of["project"]) and trouble.get("environment") in (None, of["line"][1])
             and trouble.get("pipeline") in (None, of["name"]) and trouble.get("commit") in (None, of["commit"])
         )
-        before = [of for of in production if fits(of)]
-        if before:
-            before[-1]["incidents"].append((f"incident {name}", min(opened), over))
+        named = [of for of in production if fits(of)]
+        before = [of for of in named if of["finished"] <= min(opened)]
+        if before or (named and trouble.get("commit")):
+            (before[-1:] or named[:1])[0]["incidents"].append((f"incident {name}", min(opened), over))
 
     def between(self, branch, after, upto):
         way, at = [], upto
@@ -314,8 +314,10 @@ class Oracle:
         opened = [incident[1] for of in line for incident in of["incidents"]]
         for at, of in enumerate(line):
             if self.failed(of):
-                after = [other["finished"] for other in line[at + 1:] if other["ending"] != "failed"][:1]
-                over = after + [incident[2] for incident in of["incidents"] if incident[2]]
+                by_itself = of["ending"] == "failed" or of["by"] is not None
+                began = of["finished"] if by_itself else min(incident[1] for incident in of["incidents"])
+                after = [other["finished"] for other in line[at + 1:] if other["ending"] != "failed" and other["finished"] >= began][:1]
+                over = after + [max(incident[2], of["finished"]) for incident in of["incidents"] if incident[2]]
                 of["recovered"] = min(over) if over else None
             follows = any(of["finished"] - REWORK <= when < of["finished"] for when in opened)
             numbers = of["changes"].values() if isinstance(of["changes"], dict) else []
@@ -378,6 +380,20 @@ class Oracle:
             first = following
         return parts
 
+    def since(self):
+        """Nothing is known of what was before."""
+        first = {}
+        for number, run in self.told.runs.items():
+            first[run["pipeline"]] = min(first.get(run["pipeline"], (number, run["queued"])), (number, run["queued"]))
+        lines = {of["line"][0] for of in self.deployments}
+        return min([of["finished"] for of in self.deployments] + [at for line, (_, at) in first.items() if line in lines])
+
+    def tells(self, chosen):
+        """Whether anybody ever told of an incident there."""
+        sources = [of["project"] for of in self.told.incidents.values()] + [of.get("project") for of in self.told.troubles.values()]
+        projects = {of["project"] for of in chosen}
+        return any(not chosen or of is None or of in projects for of in sources)
+
     def numbers(self, chosen, leads, start, end):
         within = [of for of in chosen if start <= of["finished"] < end]
         good = [of for of in within if of["ending"] != "failed"]
@@ -389,7 +405,7 @@ class Oracle:
         rework = sum(of["rework"] for of in within)
         # As text: readers of JSON differ in the last digit.
         share = lambda part: repr(part / len(within)) if within else None
-        known = bool(chosen)
+        known = bool(chosen) and end >= self.since()
         return {
             "deployments": len(good) if known else None,
             "deployDays": len({self.day(of["finished"]) for of in good}) if known else None,
@@ -399,13 +415,13 @@ class Oracle:
             "deployment": [rank(percent, [two for _, two in split]) for percent in (50, 75, 95)],
             "failed": len(failed), "finished": len(within), "failRate": share(len(failed)),
             "recovery": [rank(percent, took) for percent in (50, 75, 95)], "notRecovered": len(failed) - len(took),
-            "rework": rework, "reworkRate": share(rework),
+            "rework": rework, "reworkRate": share(rework) if rework or self.tells(chosen) else None,
         }
 
     def weeks(self, chosen, start, end):
         first = self.day(start)
         first += timedelta(days=-first.weekday() % 7)
-        if self.midnight(first) < start:
+        while self.midnight(first) < max(start, self.since()):
             first += timedelta(days=7)
         counts = []
         while self.midnight(first + timedelta(days=7)) <= end:
@@ -437,7 +453,7 @@ class Oracle:
                 "commits": len(mine),
                 "commitsWithoutTime": sum(lead[2] is None for lead in mine),
                 "commitsFromTheFuture": sum(lead[2] is not None and lead[2] < 0 for lead in mine),
-                "incidentSource": bool(self.told.incidents or self.told.troubles),
+                "incidentSource": self.tells(chosen), "since": self.since().strftime("%Y-%m-%dT%H:%M:%SZ"),
             },
             "work": [{
                 "runId": of["run"], "stage": of["stage"], "attempt": of["attempt"], "environment": of["line"][1],

@@ -28,8 +28,8 @@ use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
 use crate::domain::changes::{Between, ShownChanges};
 use crate::domain::metrics::{
-    Beside, Deployed, Group, Grouped, Incident, Judged, Known, Line, Material, MergedRequest, Name, Period, Place,
-    Report, Selection, Source, Terms, Update, Wanted, Window, Work, Zone,
+    Beside, Deployed, Group, Grouped, Incident, Judged, Known, Line, Lost, Material, MergedRequest, Name, Part,
+    PartialSuccess, Period, Place, Report, Selection, Source, Terms, Update, Wanted, Window, Work, Zone,
 };
 use crate::domain::owner::Owners;
 use crate::domain::pull_request::ShownPullRequest;
@@ -156,7 +156,7 @@ impl Catalog {
             let judged = reading.judged()?;
             let DeliveryQuestion { wanted, owners, window, .. } = &question;
             reading.uncompared(&judged, |line, deployed| {
-                window.contains(deployed.finished) && wanted.fits_anywhere(owners, line, deployed)
+                window.holds(deployed.finished) && wanted.fits_anywhere(owners, line, deployed)
             })
         };
         Ok(self.file.read(read).await?)
@@ -296,12 +296,23 @@ fn releases(scope: &Scope) -> String {
     )
 }
 
+/// Boards know projects by their names.
+const ITEMS: &str = "(SELECT i.*, i.project AS project_name, \
+                        coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = i.organization \
+                          AND n.name = i.project COLLATE NOCASE LIMIT 1), i.project) AS project_id \
+                      FROM work_items i) w";
+
 /// The names of today, for the scope alone: `SQLite` leaves out a join that nothing asks for.
 fn project_of(alias: &str) -> String {
     format!(
         "LEFT JOIN names project ON project.kind = 'project' AND project.organization = {alias}.organization \
          AND project.id = {alias}.project_id"
     )
+}
+
+/// None has a greater one.
+fn number(id: u64) -> Value {
+    Value::Integer(i64::try_from(id).unwrap_or(-1))
 }
 
 impl<'c> Reading<'c> {
@@ -345,7 +356,8 @@ impl<'c> Reading<'c> {
         self.code()?;
         self.incidents()?;
         self.told_incidents()?;
-        self.gaps()
+        self.gaps()?;
+        self.beginning()
     }
 
     /// The text, shared.
@@ -467,9 +479,8 @@ impl<'c> Reading<'c> {
             }
             for (project, environment) in places {
                 let text = |name: &Name| Value::Text(name.to_string());
-                let id = Value::Integer(i64::try_from(*pipeline).unwrap_or(-1));
                 let environment = Value::Integer(*environment);
-                let of = [text(organization), id, text(stage), text(project), environment];
+                let of = [text(organization), number(*pipeline), text(stage), text(project), environment];
                 let values = wanted.values.iter().cloned().chain(of).chain(self.times());
                 self.each(&ask, values.collect(), |this, row| this.take_record(row))?;
             }
@@ -585,7 +596,9 @@ impl<'c> Reading<'c> {
             return Ok(());
         }
         let pipeline = self.pipelines.get(&(finish.organization.clone(), finish.pipeline)).cloned();
-        if let Some(place) = self.terms.stage(pipeline.as_deref(), &finish.stage) {
+        // Where the configuration says that whole runs deploy, no name of a stage does.
+        let by_run = self.terms.run(pipeline.as_deref()).is_some();
+        if let Some(place) = self.terms.stage(pipeline.as_deref(), &finish.stage).filter(|_| !by_run) {
             self.take(finish, Source::Pipeline, Known::Pattern, &place);
         }
         Ok(())
@@ -595,34 +608,43 @@ impl<'c> Reading<'c> {
         let mut wanted = self.wanted("c");
         wanted.add("s.finished >= ? AND s.finished < ?", self.times());
         let ask = format!("{} {}{}", releases(self.scope), project_of("c"), wanted.text());
-        self.each(&ask, wanted.values, |this, row| {
-            let finish = this.finish(row)?;
-            if let Some(name) = this.maybe(row, 14)? {
-                this.definitions.insert((finish.organization.clone(), finish.pipeline), name);
-            }
-            if let Some(place) = this.terms.environment(&finish.stage) {
-                this.take(finish, Source::Release, Known::Record, &place);
-            }
-            Ok(())
-        })
+        self.each(&ask, wanted.values, |this, row| this.take_release(row))
     }
 
-    /// Whole runs, of pipelines that are configured so.
+    fn take_release(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let finish = self.finish(row)?;
+        if let Some(name) = self.maybe(row, 14)? {
+            self.definitions.insert((finish.organization.clone(), finish.pipeline), name);
+        }
+        if let Some(place) = self.terms.environment(&finish.stage) {
+            self.take(finish, Source::Release, Known::Record, &place);
+        }
+        Ok(())
+    }
+
+    /// Whole runs, of pipelines that are configured so, where none of their stages is known to have deployed.
     fn runs(&mut self) -> rusqlite::Result<()> {
         let named: Vec<_> = self.pipelines.iter().map(|(key, name)| (key.clone(), name.clone())).collect();
+        let of_stages = |this: &Self, organization: &Name, pipeline: u64| {
+            let of = |line: &Line| {
+                (&line.organization, line.pipeline, line.source) == (organization, pipeline, Source::Pipeline)
+            };
+            let deployed = this.found.deployments.iter().filter(|it| this.found.lines.get(it.line).is_some_and(of));
+            deployed.map(|it| it.run).collect::<HashSet<u64>>()
+        };
         for ((organization, pipeline), name) in named {
             let Some(place) = self.terms.run(Some(&name)) else { continue };
+            let of_stages = of_stages(self, &organization, pipeline);
             let mut wanted = self.wanted("r");
-            let id = i64::try_from(pipeline).unwrap_or(-1);
-            wanted.add(
-                "r.organization = ? AND r.pipeline = ?",
-                [Value::Text(organization.to_string()), Value::Integer(id)],
-            );
+            let of = [Value::Text(organization.to_string()), number(pipeline)];
+            wanted.add("r.organization = ? AND r.pipeline = ?", of);
             wanted.add("r.finished >= ? AND r.finished < ?", self.times());
             let ask = format!("{RUNS} {}{}", project_of("r"), wanted.text());
             self.each(&ask, wanted.values, |this, row| {
                 let finish = this.finish(row)?;
-                this.take(finish, Source::Pipeline, Known::Pattern, &place);
+                if !of_stages.contains(&finish.run) {
+                    this.take(finish, Source::Pipeline, Known::Pattern, &place);
+                }
                 Ok(())
             })?;
         }
@@ -712,15 +734,21 @@ impl<'c> Reading<'c> {
             *at = (*at).min((of.finished, of.run));
         }
         for ((line, stage), (_, run)) in first {
-            let Some(line) = self.found.lines.get(line).filter(|line| line.source == Source::Pipeline) else {
-                continue;
-            };
-            let of_stage = (line.organization.clone(), line.pipeline, stage);
-            let places = of_records.get(&of_stage).cloned().unwrap_or_default();
-            for place in &places {
-                self.record_before(&of_stage, place)?;
+            let Some(line) = self.found.lines.get(line) else { continue };
+            let (source, of_stage) = (line.source, (line.organization.clone(), line.pipeline, stage));
+            match source {
+                Source::Pipeline if of_stage.2.is_empty() => self.run_before(&of_stage, run)?,
+                Source::Pipeline => {
+                    let places = of_records.get(&of_stage).cloned().unwrap_or_default();
+                    for place in &places {
+                        self.record_before(&of_stage, place)?;
+                    }
+                    self.stage_before(&of_stage, run, of_records)?;
+                }
+                Source::Release => self.release_before(&of_stage)?,
+                // Looked for where it was read.
+                Source::Reported => {}
             }
-            self.stage_before(&of_stage, run, of_records)?;
         }
         // Of environments to which nothing came since then nothing is asked.
         self.found.deployments.retain(|of| of.line < known);
@@ -743,6 +771,50 @@ impl<'c> Reading<'c> {
         self.found.deployments.retain(is_kept);
     }
 
+    /// The results of deployments that succeeded, for a question.
+    fn successes(&self) -> &'static str {
+        match self.terms.partial {
+            PartialSuccess::Counts => "('succeeded', 'partiallySucceeded')",
+            PartialSuccess::Fails | PartialSuccess::IsNone => "('succeeded')",
+        }
+    }
+
+    fn run_before(&mut self, (organization, pipeline, _): &OfStage, run: u64) -> rusqlite::Result<()> {
+        let name = self.pipelines.get(&(organization.clone(), *pipeline)).cloned();
+        let Some(place) = self.terms.run(name.as_deref()) else { return Ok(()) };
+        let ask = format!(
+            "{RUNS} WHERE r.id IN (SELECT id FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
+                                   ORDER BY run DESC LIMIT {MOST_BEFORE}) \
+             AND +r.finished < ? AND +r.result IN {} ORDER BY r.finished DESC LIMIT 1",
+            self.successes()
+        );
+        let organization = Value::Text(organization.to_string());
+        let since = Value::Integer(self.since.ticks());
+        self.each(
+            &ask,
+            vec![organization, number(*pipeline), number(run.saturating_add(MOST_LATER)), since],
+            |this, row| {
+                let finish = this.finish(row)?;
+                this.take(finish, Source::Pipeline, Known::Pattern, &place);
+                Ok(())
+            },
+        )
+    }
+
+    fn release_before(&mut self, (organization, definition, stage): &OfStage) -> rusqlite::Result<()> {
+        let ask = format!(
+            "{} WHERE c.id IN (SELECT id FROM releases WHERE organization = ? AND definition = ? \
+                               ORDER BY release DESC LIMIT {MOST_BEFORE}) \
+             AND s.name = ? AND +s.finished < ? AND s.result IN {} ORDER BY s.finished DESC LIMIT 1",
+            releases(self.scope),
+            self.successes()
+        );
+        let text = |name: &Name| Value::Text(name.to_string());
+        let since = Value::Integer(self.since.ticks());
+        let values = vec![text(organization), number(*definition), text(stage), since];
+        self.each(&ask, values, |this, row| this.take_release(row))
+    }
+
     fn record_before(
         &mut self,
         (organization, pipeline, stage): &OfStage,
@@ -750,14 +822,13 @@ impl<'c> Reading<'c> {
     ) -> rusqlite::Result<()> {
         let ask = format!(
             "{RECORDS} WHERE d.organization = ? AND d.pipeline = ? AND d.stage = ? AND d.project_id = ? \
-             AND d.environment = ? AND d.finished < ? AND d.result IN ('succeeded', 'partiallySucceeded') \
-             ORDER BY d.finished DESC LIMIT 1"
+             AND d.environment = ? AND d.finished < ? AND d.result IN {} ORDER BY d.finished DESC LIMIT 1",
+            self.successes()
         );
         let text = |name: &Name| Value::Text(name.to_string());
-        let id = i64::try_from(*pipeline).unwrap_or(-1);
         let values = vec![
             text(organization),
-            Value::Integer(id),
+            number(*pipeline),
             text(stage),
             text(project),
             Value::Integer(*environment),
@@ -777,13 +848,13 @@ impl<'c> Reading<'c> {
             "SELECT * FROM (SELECT {OF_STAGES}, {} \
              FROM (SELECT * FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
                    ORDER BY run DESC LIMIT {MOST_BEFORE}) r CROSS JOIN stages s ON s.run = r.id AND s.name = ? \
-             WHERE +s.finished < ? AND s.result IN ('succeeded', 'partiallySucceeded') \
+             WHERE +s.finished < ? AND s.result IN {} \
              ORDER BY r.run DESC, s.attempt DESC LIMIT {MOST_AGAIN}) ORDER BY ended DESC, run DESC, attempt DESC LIMIT {}",
             self.approved(stage),
+            self.successes(),
             // The latest of them may have gone elsewhere.
             if self.approved.contains_key(stage) { MOST_AGAIN } else { 1 }
         );
-        let number = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(-1));
         let values = vec![
             Value::Text(organization.to_string()),
             number(*pipeline),
@@ -911,7 +982,7 @@ impl<'c> Reading<'c> {
     fn incidents(&mut self) -> rusqlite::Result<()> {
         let types = incidents::types(self.c, self.terms)?;
         for kind in &types {
-            self.found.tells_incidents = true;
+            self.incident_sources(kind)?;
             self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
         }
         let terms = self.terms;
@@ -921,14 +992,28 @@ impl<'c> Reading<'c> {
         self.work_items(&format!("w.tags IS NOT NULL AND coalesce(w.type, '') NOT IN ({marks})"), other, is_tagged)
     }
 
+    /// The projects that ever had a work item of this type.
+    fn incident_sources(&mut self, kind: &str) -> rusqlite::Result<()> {
+        let mut wanted = self.wanted("w");
+        wanted.add("w.type = ?", [Value::Text(kind.to_owned())]);
+        let ask =
+            format!("SELECT DISTINCT w.organization, w.project_name FROM {ITEMS} {}{}", project_of("w"), wanted.text());
+        self.each(&ask, wanted.values, |this, row| this.incident_source(row))
+    }
+
+    /// As the first two columns say.
+    fn incident_source(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+        let part = Part { organization: self.text(row, 0)?, project: self.maybe(row, 1)? };
+        self.found.incident_sources.insert(part);
+        Ok(())
+    }
+
     fn work_items(&mut self, which: &str, values: Vec<Value>, is_one: impl Fn(&str) -> bool) -> rusqlite::Result<()> {
         let mut wanted = self.wanted("w");
         wanted.add(which.to_owned(), values);
         wanted.add("w.created >= ? AND w.created < ?", self.times());
         let ask = format!(
-            "SELECT w.organization, w.project_name, w.id, w.created, w.states, w.tags FROM (SELECT i.*, i.project AS project_name, \
-                   coalesce((SELECT n.id FROM names n WHERE n.kind = 'project' AND n.organization = i.organization \
-                     AND n.name = i.project COLLATE NOCASE LIMIT 1), i.project) AS project_id FROM work_items i) w {}{}",
+            "SELECT w.organization, w.project_name, w.id, w.created, w.states, w.tags FROM {ITEMS} {}{}",
             project_of("w"),
             wanted.text()
         );
@@ -936,7 +1021,7 @@ impl<'c> Reading<'c> {
             if !is_one(row.get_ref(5)?.as_str_or_null()?.unwrap_or_default()) {
                 return Ok(());
             }
-            this.found.tells_incidents = true;
+            this.incident_source(row)?;
             let id: u64 = row.get(2)?;
             let states: Vec<(String, Option<i64>)> =
                 serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();
@@ -959,11 +1044,32 @@ impl<'c> Reading<'c> {
     fn gaps(&mut self) -> rusqlite::Result<()> {
         let mut wanted = self.wanted("g");
         wanted.add("g.covered = 0", []);
-        let ask = format!("SELECT g.start, g.finish FROM gaps g {}{} LIMIT 10000", project_of("g"), wanted.text());
+        let ask = format!(
+            "SELECT g.organization, coalesce(project.name, g.project_name, g.project_id), g.start, g.finish \
+             FROM gaps g {}{} LIMIT 10000",
+            project_of("g"),
+            wanted.text()
+        );
         self.each(&ask, wanted.values, |this, row| {
-            let gap = (Time::from_ticks(row.get(0)?), time(row, 1)?);
-            this.found.gaps.push(gap);
+            let of = Part { organization: this.text(row, 0)?, project: this.maybe(row, 1)? };
+            this.found.gaps.push(Lost { of, from: Time::from_ticks(row.get(2)?), until: time(row, 3)? });
             Ok(())
         })
+    }
+
+    /// The earliest deployment that was found, or the first run of a pipeline that deploys.
+    fn beginning(&mut self) -> rusqlite::Result<()> {
+        let ask = "SELECT coalesce(queued, started, finished) FROM runs WHERE organization = ?1 AND pipeline = ?2 \
+                   ORDER BY run LIMIT 1";
+        let mut ask = self.c.prepare_cached(ask)?;
+        let mut since = self.found.deployments.iter().map(|of| of.finished).min();
+        let pipelines: BTreeSet<_> = self.found.lines.iter().map(|line| (&line.organization, line.pipeline)).collect();
+        for (organization, pipeline) in pipelines {
+            let first =
+                ask.query_row(params![organization, pipeline], |row| row.get::<_, Option<i64>>(0)).optional()?;
+            since = first.flatten().map(Time::from_ticks).into_iter().chain(since).min();
+        }
+        self.found.since = since;
+        Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{PUSHED_BEFORE, Reading, project_of, time};
 use crate::catalog::references::Source as RecordSource;
@@ -240,10 +240,9 @@ impl Reading<'_> {
         let columns = "SELECT i.organization, coalesce(project.name, i.project_name), i.id, i.opened, i.resolved, i.run, \
                          i.pipeline, i.environment, i.commit_id FROM incidents i";
         let some = self.wanted("i");
-        let ask = format!("SELECT 1 FROM incidents i {}{} LIMIT 1", project_of("i"), some.text());
-        let any =
-            self.c.prepare_cached(&ask)?.query_row(rusqlite::params_from_iter(some.values), |_| Ok(())).optional()?;
-        self.found.tells_incidents |= any.is_some();
+        let sources = "SELECT DISTINCT i.organization, coalesce(project.name, i.project_name) FROM incidents i";
+        let ask = format!("{sources} {}{}", project_of("i"), some.text());
+        self.each(&ask, some.values, |this, row| this.incident_source(row))?;
         let mut wanted = self.wanted("i");
         wanted.add("i.opened >= ? AND i.opened < ?", self.times());
         let ask = format!("{columns} {}{}", project_of("i"), wanted.text());

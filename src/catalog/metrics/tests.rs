@@ -1,4 +1,6 @@
 use super::*;
+use crate::domain::Pattern;
+use crate::domain::metrics::EnvironmentRule;
 
 const SECOND: i64 = 10_000_000;
 
@@ -82,6 +84,46 @@ fn an_approval_tells_more_than_a_name_and_less_than_a_record() {
         ("ship", "prod-eu", Known::Approval),
     ];
     assert_eq!(found(&c), expected.map(|(stage, place, known)| (stage.to_owned(), place.to_owned(), known)));
+}
+
+/// Releases and whole runs, too; and what the configuration says is no success is none.
+#[test]
+fn what_was_there_before_is_looked_for_wherever_it_came_from() {
+    let c = catalog(&[], &[]);
+    let month = |nth: i64| nth * 3_000_000 * SECOND;
+    for (run, end, result) in [(1, 1, "succeeded"), (2, 2, "partiallySucceeded"), (3, 4, "succeeded")] {
+        let change = "UPDATE runs SET finished = ?2, result = ?3 WHERE run = ?1";
+        c.execute(change, (run, month(end), result)).unwrap();
+        let insert = "INSERT INTO releases (id, organization, project_id, release, definition) \
+                      VALUES (?1, 'fabrikam', 'p-1', ?1, 30)";
+        c.execute(insert, [run]).unwrap();
+        let insert = "INSERT INTO release_stages VALUES (?1, 'prod', 1, 'completed', ?2, ?3, ?3)";
+        c.execute(insert, (run, result, month(end))).unwrap();
+    }
+    c.execute("UPDATE runs SET finished = NULL WHERE run > 3", []).unwrap();
+    c.execute("INSERT INTO names VALUES ('pipeline', 'fabrikam', '7', 1, 'ship')", []).unwrap();
+    c.execute("INSERT INTO stages VALUES (3, 'production', 1, 'completed', 'succeeded', ?1, ?1)", [month(4)]).unwrap();
+    let whole = EnvironmentRule {
+        name: "production".to_owned(),
+        pipelines: vec![Pattern::new("ship")],
+        ..EnvironmentRule::default()
+    };
+    for (partial, before) in [(PartialSuccess::Counts, 2), (PartialSuccess::Fails, 1)] {
+        let terms = Terms { partial, environments: vec![whole.clone()], ..Terms::default() };
+        let question = DeliveryQuestion { terms, ..question() };
+        let span = Span { from: question.window.from, until: question.now };
+        let mut reading = Reading::new(&c, &Scope::All, &question, span);
+        reading.read().unwrap();
+        let mut found: Vec<_> =
+            reading.found.deployments.iter().map(|of| (reading.found.lines[of.line].source, of.run)).collect();
+        found.sort_unstable();
+        let (run, release) = (Source::Pipeline, Source::Release);
+        assert_eq!(
+            found,
+            [(run, before), (run, 3), (release, before), (release, 3)],
+            "a run counts once, its stage not"
+        );
+    }
 }
 
 #[test]

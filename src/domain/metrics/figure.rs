@@ -11,6 +11,10 @@ pub enum Unknown {
     NothingDeployed,
     /// Nothing was deployed in this time.
     NoDeployments,
+    /// It was before all that is known.
+    BeforeRecords,
+    /// Nobody tells of incidents there, and nothing else shows one.
+    NoIncidentSource,
     /// The time holds no whole week, from Monday to Sunday.
     NoWholeWeek,
     /// Of no deployment in this time it is known which commits it brought.
@@ -41,6 +45,8 @@ impl Unknown {
         match self {
             Self::NothingDeployed => "nothing is known to have been deployed there",
             Self::NoDeployments => "nothing was deployed",
+            Self::BeforeRecords => "nothing is known of that time",
+            Self::NoIncidentSource => "nobody tells of incidents",
             Self::NoWholeWeek => "no whole week",
             Self::CommitsUnknown => "the commits are not known",
             Self::FirstDeployments => "only first deployments",
@@ -126,12 +132,12 @@ impl Level {
     }
 
     /// By the median of deploy days a week; where it is below one a week, by the deploy days in so many days.
-    pub(super) fn of_frequency(a_week: Option<u64>, deploy_days: u64, days: u64) -> Self {
+    pub(super) fn of_frequency(a_week: u64, deploy_days: u64, days: u64) -> Self {
         match a_week {
-            Some(5..) => Self::Elite,
-            Some(1..) => Self::High,
-            Some(0) | None if deploy_days * 31 >= days && deploy_days > 0 => Self::Medium,
-            Some(0) | None => Self::Low,
+            5.. => Self::Elite,
+            1.. => Self::High,
+            0 if deploy_days * 31 >= days && deploy_days > 0 => Self::Medium,
+            0 => Self::Low,
         }
     }
 }
@@ -196,7 +202,7 @@ mod tests {
         assert_eq!(recovery, [Level::Elite, Level::High, Level::Medium, Level::Low]);
         let failed = [(1, 20), (1, 10), (3, 20), (4, 20), (0, 1)].map(|(part, whole)| Level::of_failures(part, whole));
         assert_eq!(failed, [Level::Elite, Level::High, Level::Medium, Level::Low, Level::Elite]);
-        let often = [(Some(5), 9, 9), (Some(1), 9, 9), (Some(0), 3, 90), (Some(0), 2, 90), (None, 0, 0)];
+        let often = [(5, 9, 9), (1, 9, 9), (0, 3, 90), (0, 2, 90), (0, 0, 0)];
         let often = often.map(|(week, deploy, days)| Level::of_frequency(week, deploy, days));
         assert_eq!(often, [Level::Elite, Level::High, Level::Medium, Level::Low, Level::Low]);
     }

@@ -100,7 +100,8 @@ impl<'m> Judge<'m> {
         }
     }
 
-    /// Each to the run that it names, or to the latest production deployment before it.
+    /// Each to the deployment that it names, or to the latest production deployment before it. Who names one may have seen
+    /// it fail before it was over.
     fn link_incidents(&mut self) {
         let mut production: Vec<(&Deployed, usize)> = Vec::new();
         for (at, deployed) in self.material.deployments.iter().enumerate() {
@@ -114,7 +115,9 @@ impl<'m> Judge<'m> {
             let fits = |(deployed, _): &&(&Deployed, usize)| {
                 self.material.lines.get(deployed.line).is_some_and(|line| concerns(incident, line, deployed))
             };
-            let found = production.iter().take(before).rev().find(fits).map(|(_, at)| *at);
+            let is_named = incident.run.is_some() || incident.commit.is_some();
+            let later = production.get(before..).unwrap_or_default().iter().find(fits).filter(|_| is_named);
+            let found = production.iter().take(before).rev().find(fits).or(later).map(|(_, at)| *at);
             found.into_iter().for_each(|at| self.set(at, |judged| judged.incidents.push(number)));
         }
     }
@@ -199,21 +202,26 @@ impl<'m> Judge<'m> {
         }
     }
 
-    /// The next that succeeded, or the resolution of an incident, whichever came first.
+    /// The next that succeeded, or the resolution of an incident, whichever came first. What only an incident says failed
+    /// has not recovered before that began.
     fn judge_recovery(&mut self, line: &[usize]) {
-        let mut next: Option<(Time, usize)> = None;
+        // The latest first.
+        let mut later: Vec<(Time, usize)> = Vec::new();
         for at in line.iter().rev() {
             let Some(deployed) = self.deployed(*at) else { continue };
             let recovered = self.judged.get(*at).filter(|judged| judged.failed(deployed)).and_then(|judged| {
-                let incidents = judged.incidents.iter().filter_map(|at| self.material.incidents.get(*at));
-                let resolved = incidents.filter_map(|incident| incident.resolved).min();
-                let by_incident = resolved.map(|at| Recovered { at, by: None });
-                let by_next = next.map(|(at, by)| Recovered { at, by: Some(by) });
+                let incidents = || judged.incidents.iter().filter_map(|at| self.material.incidents.get(*at));
+                let of_itself = !deployed.succeeded() || judged.rolled_back_by.is_some();
+                let began = incidents().map(|incident| incident.opened).min().filter(|_| !of_itself);
+                let next = later.iter().rev().find(|(at, _)| began.is_none_or(|began| began <= *at));
+                let by_next = next.map(|(at, by)| Recovered { at: *at, by: Some(*by) });
+                let resolved = incidents().filter_map(|incident| incident.resolved).min();
+                let by_incident = resolved.map(|at| Recovered { at: at.max(deployed.finished), by: None });
                 [by_next, by_incident].into_iter().flatten().min_by_key(|recovered| recovered.at)
             });
             self.set(*at, |judged| judged.recovered = recovered);
             if deployed.succeeded() {
-                next = Some((deployed.finished, *at));
+                later.push((deployed.finished, *at));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! What there is to count from. Whoever makes one has asked a catalog.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -22,10 +22,39 @@ pub struct Material {
     /// When commits were made.
     pub commits: HashMap<Name, Time>,
     pub incidents: Vec<Incident>,
-    /// Whether anybody ever told of an incident.
-    pub tells_incidents: bool,
+    /// Of what anybody ever told of an incident.
+    pub incident_sources: BTreeSet<Part>,
     /// Times in which events were lost, and have not been asked for again.
-    pub gaps: Vec<(Time, Option<Time>)>,
+    pub gaps: Vec<Lost>,
+    /// Nothing is known of what was before.
+    pub since: Option<Time>,
+}
+
+/// A part of an organization that something is known of.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    pub organization: Name,
+    /// Its name, or else its id; `None` where it is all of them.
+    pub project: Option<Name>,
+}
+
+impl Part {
+    #[must_use]
+    pub fn holds(&self, line: &Line) -> bool {
+        let is = |project: &Name| {
+            let known = [&line.project, &line.project_id].into_iter().flatten();
+            known.into_iter().any(|known| known.eq_ignore_ascii_case(project))
+        };
+        self.organization == line.organization && self.project.as_ref().is_none_or(is)
+    }
+}
+
+/// A time in which events were lost; without an end it goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    pub of: Part,
+    pub from: Time,
+    pub until: Option<Time>,
 }
 
 impl Material {

@@ -29,7 +29,9 @@ pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
 pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran, Tests};
 pub use group::{Group, Grouped};
 pub use judged::{Judged, Recovered};
-pub use material::{Deployed, Ending, Incident, Known, Line, Material, MergedRequest, Name, Source, Update};
+pub use material::{
+    Deployed, Ending, Incident, Known, Line, Lost, Material, MergedRequest, Name, Part, Source, Update,
+};
 pub use report::{
     Bucket, CommitWork, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend, Work,
 };

@@ -166,6 +166,9 @@ pub struct Coverage {
     pub incident_source: bool,
     /// Times in which events were lost for good, so far.
     pub gaps: u64,
+    /// Nothing is known of what was before, so the weeks until then do not count.
+    #[serde(serialize_with = "rfc3339_or_null")]
+    pub since: Option<Time>,
 }
 
 /// A deployment with what it counts for.
@@ -281,6 +284,13 @@ impl Selection<'_> {
             }),
             commits,
         })
+    }
+}
+
+fn rfc3339_or_null<S: Serializer>(time: &Option<Time>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => rfc3339(time, serializer),
+        None => serializer.serialize_none(),
     }
 }
 

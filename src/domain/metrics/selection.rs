@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::changes::{Change, Changes};
 use super::figure::{Figure, Level, Spread, Unknown, seconds};
 use super::judged::Judged;
-use super::material::{Deployed, Ending, Known, Line, Material};
+use super::material::{Deployed, Ending, Known, Line, Lost, Material, Part};
 use super::report::{Bucket, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend};
 use super::window::{Period, Window, Zone};
 use crate::domain::Time;
@@ -15,6 +15,8 @@ use crate::domain::Time;
 pub struct Selection<'m> {
     material: &'m Material,
     chosen: Vec<(&'m Deployed, &'m Judged)>,
+    /// Those that have any of them.
+    lines: Vec<&'m Line>,
     leads: Vec<Lead<'m>>,
 }
 
@@ -39,8 +41,10 @@ impl<'m> Selection<'m> {
         };
         let mut chosen: Vec<_> = judged.iter().filter_map(with_line).collect();
         chosen.sort_by_key(|(deployed, _)| material.rank(deployed));
+        let lines: BTreeSet<usize> = chosen.iter().map(|(deployed, _)| deployed.line).collect();
+        let lines = lines.into_iter().filter_map(|line| material.lines.get(line)).collect();
         let leads = leads(material, &chosen);
-        Self { material, chosen, leads }
+        Self { material, chosen, lines, leads }
     }
 
     pub(super) fn within(&self, window: Window) -> &[(&'m Deployed, &'m Judged)] {
@@ -98,26 +102,46 @@ impl<'m> Selection<'m> {
         }
     }
 
-    /// Nothing in this time is a zero only where something is known to be deployed there at all.
-    fn none(&self) -> Unknown {
-        if self.chosen.is_empty() { Unknown::NothingDeployed } else { Unknown::NoDeployments }
+    /// Nothing in this time is a zero only where something is known to be deployed there at all, and of that time.
+    fn none(&self, window: Window) -> Unknown {
+        match self.chosen.is_empty() {
+            true => Unknown::NothingDeployed,
+            false if self.is_before_records(window.until) => Unknown::BeforeRecords,
+            false => Unknown::NoDeployments,
+        }
+    }
+
+    fn is_before_records(&self, time: Time) -> bool {
+        self.material.since.is_some_and(|since| time < since)
+    }
+
+    /// Whether it has to do with what was chosen.
+    fn concerns(&self, part: &Part) -> bool {
+        self.lines.is_empty() || self.lines.iter().any(|line| part.holds(line))
+    }
+
+    fn tells_incidents(&self) -> bool {
+        self.material.incident_sources.iter().any(|part| self.concerns(part))
     }
 
     fn frequency(&self, window: Window, zone: Zone) -> Frequency {
-        if self.chosen.is_empty() {
-            return Frequency::unknown(Unknown::NothingDeployed);
+        let why = self.none(window);
+        if why != Unknown::NoDeployments {
+            return Frequency::unknown(why);
         }
         let succeeded = |window| self.within(window).iter().filter(|(deployed, _)| deployed.succeeded());
         let days = |window| succeeded(window).map(|(of, _)| zone.day(of.finished)).collect::<BTreeSet<_>>().len();
-        let mut weeks: Vec<u64> = window.whole_weeks(zone).into_iter().map(|week| count(days(week))).collect();
+        let weeks = window.whole_weeks(zone).into_iter().filter(|week| !self.is_before_records(week.from));
+        let mut weeks: Vec<u64> = weeks.map(|week| count(days(week))).collect();
         weeks.sort_unstable();
         let a_week = super::nearest_rank(&weeks, 50).copied();
         let deploy_days = count(days(window));
+        let known = Window { from: self.material.since.map_or(window.from, |since| since.max(window.from)), ..window };
         Frequency {
             deployments: Figure::known(count(succeeded(window).count())),
             deploy_days: Figure::known(deploy_days),
             median_deploy_days_a_week: Figure::or(a_week, Unknown::NoWholeWeek),
-            level: Some(Level::of_frequency(a_week, deploy_days, window.days())),
+            level: a_week.map(|a_week| Level::of_frequency(a_week, deploy_days, known.days())),
             definition: Frequency::DEFINITION,
         }
     }
@@ -145,7 +169,7 @@ impl<'m> Selection<'m> {
         let all_first = changes.iter().all(|changes| matches!(changes, Changes::First));
         let any_unknown = changes.iter().any(|changes| matches!(changes, Changes::Unknown));
         match (changes.is_empty(), all_first, any_unknown || !self.leads_within(window).is_empty()) {
-            (true, _, _) => self.none(),
+            (true, _, _) => self.none(window),
             (false, true, _) => Unknown::FirstDeployments,
             (false, false, true) => Unknown::CommitsUnknown,
             (false, false, false) => Unknown::NoNewCommits,
@@ -155,12 +179,13 @@ impl<'m> Selection<'m> {
     fn fail_rate(&self, window: Window) -> FailRate {
         let all = self.within(window);
         let failed = all.iter().filter(|(deployed, judged)| judged.failed(deployed)).count();
-        let any = !all.is_empty();
+        // Where nobody tells of incidents it may be worse: that is no reason to call it good.
+        let is_rated = !all.is_empty() && (failed > 0 || self.tells_incidents());
         FailRate {
-            rate: Figure::or(share(failed, all.len()), self.none()),
+            rate: Figure::or(share(failed, all.len()), self.none(window)),
             failed: count(failed),
             finished: count(all.len()),
-            level: any.then(|| Level::of_failures(failed, all.len())),
+            level: is_rated.then(|| Level::of_failures(failed, all.len())),
             definition: FailRate::DEFINITION,
         }
     }
@@ -168,12 +193,11 @@ impl<'m> Selection<'m> {
     fn rework_rate(&self, window: Window) -> ReworkRate {
         let all = self.within(window);
         let rework = all.iter().filter(|(_, judged)| judged.is_rework).count();
-        ReworkRate {
-            rate: Figure::or(share(rework, all.len()), self.none()),
-            rework: count(rework),
-            finished: count(all.len()),
-            definition: ReworkRate::DEFINITION,
-        }
+        let rate = match rework == 0 && !all.is_empty() && !self.tells_incidents() {
+            true => Figure::unknown(Unknown::NoIncidentSource),
+            false => Figure::or(share(rework, all.len()), self.none(window)),
+        };
+        ReworkRate { rate, rework: count(rework), finished: count(all.len()), definition: ReworkRate::DEFINITION }
     }
 
     fn recovery(&self, window: Window) -> Recovery {
@@ -183,7 +207,7 @@ impl<'m> Selection<'m> {
             judged.recovered.as_ref().map(|recovered| seconds(deployed.finished, recovered.at))
         };
         let why = match (self.within(window).is_empty(), failed.is_empty()) {
-            (true, _) => self.none(),
+            (true, _) => self.none(window),
             (false, true) => Unknown::NoFailures,
             (false, false) => Unknown::NotRecovered,
         };
@@ -201,7 +225,7 @@ impl<'m> Selection<'m> {
         let succeeded = self.within(window).iter().filter(|(deployed, _)| deployed.succeeded());
         let times: Vec<_> = succeeded.map(|(deployed, _)| deployed.finished).collect();
         let gaps = times.windows(2).filter_map(|pair| Some(seconds(*pair.first()?, *pair.last()?))).collect();
-        Spread::of(gaps, if times.is_empty() { self.none() } else { Unknown::TooFew })
+        Spread::of(gaps, if times.is_empty() { self.none(window) } else { Unknown::TooFew })
     }
 
     fn coverage(&self, window: Window) -> Coverage {
@@ -210,7 +234,9 @@ impl<'m> Selection<'m> {
         let of = |is: &dyn Fn(&(&Deployed, &Judged)) -> bool| count(all.iter().filter(|one| is(one)).count());
         let changes = |wanted: fn(&Changes) -> bool| of(&|(_, judged)| judged.changes.as_ref().is_some_and(wanted));
         let known = |wanted| of(&|(deployed, _)| deployed.known == wanted);
-        let touches = |(from, to): &&(Time, Option<Time>)| *from < window.until && to.is_none_or(|to| to > window.from);
+        let touches = |lost: &&Lost| {
+            lost.from < window.until && lost.until.is_none_or(|until| until > window.from) && self.concerns(&lost.of)
+        };
         Coverage {
             deployments: count(all.len()),
             certain: known(Known::Record),
@@ -225,8 +251,9 @@ impl<'m> Selection<'m> {
             commits_from_the_future: count(
                 leads.iter().filter(|lead| lead.total.is_some_and(|total| total < 0)).count(),
             ),
-            incident_source: self.material.tells_incidents,
+            incident_source: self.tells_incidents(),
             gaps: count(self.material.gaps.iter().filter(touches).count()),
+            since: self.material.since,
         }
     }
 }

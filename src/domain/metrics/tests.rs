@@ -84,6 +84,10 @@ fn incident(opened: i64, resolved: Option<i64>) -> Incident {
     }
 }
 
+fn part(project: &str) -> Part {
+    Part { organization: name("fabrikam"), project: Some(name(project)) }
+}
+
 fn material(deployments: Vec<Deployed>) -> Material {
     Material { lines: vec![line("prod", true)], deployments, ..Material::default() }
 }
@@ -252,11 +256,49 @@ fn the_same_commit_again_is_no_rollback_and_brings_nothing() {
 }
 
 #[test]
-fn without_incidents_that_is_said() {
-    let report = report_of(&material(vec![good(1, "a", 1)]), weeks(1));
-    assert!(!report.coverage.incident_source);
-    let recovery = report.numbers.failed_deployment_recovery_time.time;
-    assert_eq!(recovery.median, Figure::unknown(Unknown::NoFailures));
+fn without_incidents_that_is_said_and_nothing_is_called_good() {
+    let mut of = material(vec![good(1, "a", 1)]);
+    for (sources, tells) in [(None, false), (Some("other"), false), (Some("shop"), true)] {
+        of.incident_sources = sources.map(part).into_iter().collect();
+        let report = report_of(&of, weeks(1));
+        assert_eq!(report.coverage.incident_source, tells);
+        let (failures, rework) = (report.numbers.change_fail_rate, report.numbers.deployment_rework_rate.rate);
+        assert_eq!((failures.rate, failures.level), (Figure::known(0.0), tells.then_some(Level::Elite)));
+        let nobody = Figure::unknown(Unknown::NoIncidentSource);
+        assert_eq!(rework, if tells { Figure::known(0.0) } else { nobody });
+        let recovery = report.numbers.failed_deployment_recovery_time.time;
+        assert_eq!(recovery.median, Figure::unknown(Unknown::NoFailures));
+    }
+    let back = report_of(&material(vec![good(1, "a", 1), good(2, "b", 5), good(1, "a", 9)]), weeks(1)).numbers;
+    assert_eq!(back.deployment_rework_rate.rate, Figure::known(1.0 / 3.0), "a rollback shows by itself");
+}
+
+#[test]
+fn what_was_before_the_records_is_no_zero() {
+    let mut of = material(vec![good(1, "a", 2 * 7 * 24 + 1), good(2, "b", 3 * 7 * 24 + 1)]);
+    of.since = Some(at(2 * 7 * 24 - 5));
+    let report = report_of(&of, weeks(4));
+    let often = report.numbers.deployment_frequency;
+    assert_eq!((often.median_deploy_days_a_week, often.level), (Figure::known(1), Some(Level::High)));
+    assert_eq!(report.coverage.since, of.since);
+    let before = report_of(&of, weeks(1)).numbers;
+    let unknown = Unknown::BeforeRecords;
+    assert_eq!(before.deployment_frequency.deployments, Figure::unknown(unknown));
+    assert_eq!(before.change_fail_rate.rate, Figure::unknown(unknown));
+    assert_eq!(before.change_lead_time.total.median, Figure::unknown(unknown));
+}
+
+#[test]
+fn an_incident_may_name_what_was_not_over_yet_and_nothing_recovers_before_it_began() {
+    let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), good(3, "c", 10), good(4, "d", 20)]);
+    of.incidents = vec![Incident { run: Some(2), ..incident(4, None) }];
+    assert_eq!((work_of(&of)[1].failed_because.clone(), work_of(&of)[1].recovered_by_run), (vec!["incident"], Some(3)));
+    of.incidents = vec![Incident { run: Some(2), ..incident(12, None) }];
+    assert_eq!(work_of(&of)[1].recovered_by_run, Some(4), "3 came before anything was seen");
+    of.deployments[1] = bad(2, "b", 5);
+    assert_eq!(work_of(&of)[1].recovered_by_run, Some(3), "it had failed by itself");
+    of.incidents = vec![incident(4, None)];
+    assert_eq!(work_of(&of)[0].failed_because, ["incident"], "who names none means what was there");
 }
 
 #[test]
@@ -390,8 +432,13 @@ fn a_loop_of_pushes_ends() {
 #[test]
 fn gaps_in_the_time_are_told() {
     let mut of = material(vec![good(1, "a", 1)]);
-    of.gaps = vec![(at(-9), Some(at(-8))), (at(5), Some(at(6))), (at(7), None), (at(7 * 24), None)];
-    assert_eq!(report_of(&of, weeks(1)).coverage.gaps, 2);
+    let times = [(at(-9), Some(at(-8))), (at(5), Some(at(6))), (at(7), None), (at(7 * 24), None)];
+    let lost = |project: &str| {
+        let of = part(project);
+        times.map(|(from, until)| Lost { of: of.clone(), from, until })
+    };
+    of.gaps = [lost("shop"), lost("other")].concat();
+    assert_eq!(report_of(&of, weeks(1)).coverage.gaps, 2, "not those of another project");
     assert_eq!(Terms::default().rework_within, Duration::from_secs(2 * 24 * 3_600));
 }
 

@@ -109,13 +109,6 @@ pub struct Window {
     pub until: Time,
 }
 
-impl Window {
-    #[must_use]
-    pub fn contains(&self, time: Time) -> bool {
-        self.from <= time && time < self.until
-    }
-}
-
 /// So many buckets at most: ten years of days.
 const MOST_BUCKETS: usize = 3_660;
 

@@ -22,6 +22,22 @@ impl<S: Sync> FromRequestParts<S> for Admin {
     }
 }
 
+/// Somebody who may see all projects, for numbers that are of all of them.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ReaderOfAll;
+
+impl<S: Sync> FromRequestParts<S> for ReaderOfAll {
+    type Rejection = Problem;
+
+    fn from_request_parts(parts: &mut Parts, _: &S) -> impl Future<Output = Result<Self, Problem>> + Send {
+        ready(match parts.extensions.get::<Caller>() {
+            Some(caller) if caller.scope == Scope::All => Ok(Self),
+            Some(_) => Err(Problem::forbidden("These numbers are of all projects, for who may see all of them.")),
+            None => Err(Problem::sign_in()),
+        })
+    }
+}
+
 impl Caller {
     /// Whether they may see and change what belongs to no project.
     #[must_use]

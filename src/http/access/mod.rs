@@ -47,6 +47,7 @@ use tries::Tries;
 
 pub use crate::domain::Rights;
 pub use admin::Admin;
+pub(crate) use admin::ReaderOfAll;
 pub(super) use session::Stay;
 
 /// Somebody who was let in.

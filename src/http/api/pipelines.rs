@@ -1,15 +1,16 @@
 use axum::Json;
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::Organization;
 use super::answers::{OfList, OfOne};
 use super::asked::{Asked, Id, Limit};
 use super::one::one;
 use super::page::{Page, after};
-use crate::catalog::{Health, Pipeline, PipelineFilter};
+use crate::catalog::{Pipeline, PipelineFilter};
 use crate::http::Problem;
 use crate::http::reader::Reader;
+use crate::view::PipelineJson;
 
 const LIST: &str = "pipelines";
 
@@ -28,14 +29,6 @@ pub(super) struct Wanted {
     cursor: Option<String>,
 }
 
-/// A pipeline, and how it does.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct PipelineWithHealth {
-    #[serde(flatten)]
-    pipeline: Pipeline,
-    health: Health,
-}
-
 /// Pipelines by organization and name.
 #[utoipa::path(
     get,
@@ -43,12 +36,9 @@ pub(super) struct PipelineWithHealth {
     operation_id = "listPipelines",
     tag = "pipelines",
     params(Wanted),
-    responses((status = 200, body = Page<PipelineWithHealth>), OfList)
+    responses((status = 200, body = Page<PipelineJson>), OfList)
 )]
-pub(super) async fn list(
-    reader: Reader,
-    Asked(wanted): Asked<Wanted>,
-) -> Result<Json<Page<PipelineWithHealth>>, Problem> {
+pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<PipelineJson>>, Problem> {
     let Wanted { organization, project, limit, cursor } = wanted;
     let after = after::<Pipeline>(LIST, cursor.as_deref())?;
     let filter =
@@ -65,25 +55,25 @@ pub(super) async fn list(
     operation_id = "showPipeline",
     tag = "pipelines",
     params(("id" = u64, Path, description = "Its number, which is also its definition's"), Organization),
-    responses((status = 200, body = PipelineWithHealth), OfOne)
+    responses((status = 200, body = PipelineJson), OfOne)
 )]
 pub(super) async fn show(
     reader: Reader,
     id: Id,
     Asked(Organization { organization }): Asked<Organization>,
-) -> Result<Json<PipelineWithHealth>, Problem> {
+) -> Result<Json<PipelineJson>, Problem> {
     let id = id.number("The id of a pipeline")?;
     let filter = PipelineFilter { organization, id: Some(id), ..PipelineFilter::default() };
     let found = reader.catalog.pipelines_of(&filter).await?;
-    let place = |found: &PipelineWithHealth| found.pipeline.organization.clone();
+    let place = |found: &PipelineJson| found.pipeline.organization.clone();
     one(with_health(&reader, found).await?, &format!("Pipeline {id}"), place).map(Json)
 }
 
-async fn with_health(reader: &Reader, pipelines: Vec<Pipeline>) -> Result<Vec<PipelineWithHealth>, Problem> {
+async fn with_health(reader: &Reader, pipelines: Vec<Pipeline>) -> Result<Vec<PipelineJson>, Problem> {
     let health = reader.catalog.health(&pipelines).await?;
     let both = pipelines.into_iter().zip(health).map(|(mut pipeline, health)| {
         pipeline.owner = reader.owners.of(&(&pipeline).into()).map(Into::into);
-        PipelineWithHealth { pipeline, health }
+        PipelineJson { pipeline, health }
     });
     Ok(both.collect())
 }

@@ -8,7 +8,6 @@ use super::asked::{Asked, Id, Limit, Since};
 use super::one::one;
 use super::page::{Page, after};
 use crate::catalog::{Run, RunFilter};
-use crate::domain::{Key, RunKey};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::{self, RunJson};
@@ -114,13 +113,8 @@ pub(super) async fn show(
     let found = reader.catalog.run(id, organization.as_deref(), &reader.branches).await?;
     let mut detail = one(found, &format!("Run {id}"), |found| place(&found.run))?;
     detail.owner = reader.owners.of(&(&detail).into()).map(Into::into);
-    // The catalog has shown it to this caller; the store would to everybody.
-    let facts = view::timeline(&reader.store.facts(&key(&detail.run)).await?);
+    let facts = reader.facts(&detail.run).await.map(|facts| view::timeline(&facts));
     Ok(Json(RunJson { detail, facts }))
-}
-
-fn key(run: &Run) -> Key {
-    Key::Run(RunKey { organization: run.organization.clone(), pipeline: run.pipeline.id, run: run.run_id })
 }
 
 fn place(run: &Run) -> String {

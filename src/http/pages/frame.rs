@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::html::When;
 use crate::catalog::{Gap, GapFilter};
-use crate::domain::{HookLook, Time};
+use crate::domain::{HookLook, Scope, Time};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::moment;
@@ -59,9 +59,16 @@ pub(super) struct Trust {
     pub(super) hooks: Option<HookLine>,
     /// The store did not answer: nobody can tell.
     pub(super) hooks_unknown: bool,
-    /// `None` where the queue did not answer.
-    pub(super) letters: Option<u64>,
+    /// `None` for who may not see all: they belong to no project.
+    pub(super) letters: Option<LetterLine>,
     pub(super) losing: usize,
+}
+
+/// How many dead letters there are.
+#[derive(Debug)]
+pub(super) struct LetterLine {
+    /// `None` where the queue did not answer.
+    pub(super) count: Option<u64>,
 }
 
 /// How the service hooks were.
@@ -104,7 +111,7 @@ impl Trust {
             losing: gaps.iter().filter(|gap| is_open(gap)).count(),
             hooks_unknown: looks.is_none(),
             hooks: looks.and_then(|looks| HookLine::of(&looks, now)),
-            letters: reader.letters().await.map(|dead| dead.count()),
+            letters: LetterLine::of(reader).await,
         })
     }
 }
@@ -124,6 +131,15 @@ fn clock(time: Time) -> String {
     let full = moment(time);
     let time = full.split_once(' ').map_or(full.as_str(), |(_, time)| time);
     format!("{} UTC", time.trim_end_matches('Z'))
+}
+
+impl LetterLine {
+    async fn of(reader: &Reader) -> Option<Self> {
+        if reader.caller.scope != Scope::All {
+            return None;
+        }
+        Some(Self { count: reader.letters().await.map(|dead| dead.count()) })
+    }
 }
 
 impl HookLine {

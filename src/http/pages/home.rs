@@ -13,8 +13,8 @@ use super::frame::Frame;
 use super::html::{Badge, When, branch, named, query, said, short};
 use super::out::{AdoSite, Out};
 use super::runs::latest;
-use super::{dead_letters, hooks, page, paths};
-use crate::catalog::{ApprovalFilter, Broken, GivenApproval, On, Recent, Run, RunsBefore};
+use super::{approvals, dead_letters, hooks, page, paths};
+use crate::catalog::{Broken, On, Recent, Run, RunsBefore};
 use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
@@ -52,8 +52,10 @@ struct Home {
     failures: List<BrokenRow>,
     /// Where failed runs are, of all branches.
     all_failed: String,
+    /// Where approvals are that wait on the same people.
+    all_waiting: String,
     live: List<LiveRow>,
-    approvals: List<WaitingRow>,
+    approvals: List<approvals::Row>,
     commits: Vec<CommitRow>,
     matrix: Matrix,
     shared: Vec<SharedRow>,
@@ -114,16 +116,6 @@ struct LiveRow {
     late: bool,
     /// In percent of the usual time.
     done: Option<u64>,
-    out: Out,
-}
-
-struct WaitingRow {
-    href: Option<String>,
-    what: String,
-    stage: String,
-    production: bool,
-    approvers: String,
-    since: Option<When>,
     out: Out,
 }
 
@@ -188,8 +180,9 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         broken: List::of(main.iter().map(|broken| broken_row(&reader.ado, broken, now))),
         failures: List::of(other.iter().map(|broken| broken_row(&reader.ado, broken, now))),
         all_failed,
+        all_waiting: approvals::Asked::of(&whose).address(None),
         live: live(&reader, &recent, now).await?,
-        approvals: approvals(&reader, &whose, now).await?,
+        approvals: waiting(&reader, &whose, now).await?,
         commits: commits(&reader, &recent, &whose, now).await?,
         matrix: matrix(&reader, team).await?,
         shared: overview::shared(&recent).iter().take(FEW).map(|shared| shared_row(&reader.ado, shared)).collect(),
@@ -312,32 +305,12 @@ fn live_row(ado: &AdoSite, one: &Recent, usual: Option<Duration>, now: Time) -> 
 }
 
 /// Production first, then who waits longest.
-async fn approvals(reader: &Reader, whose: &Whose, now: Time) -> Result<List<WaitingRow>, Problem> {
-    let filter = ApprovalFilter { status: Some("pending".to_owned()), top: Some(200), ..ApprovalFilter::default() };
-    let mut waiting = reader.catalog.approvals(&filter).await?;
-    waiting.retain(|approval| match whose {
-        Whose::All => true,
-        Whose::Mine(name) => approval.approvers.iter().any(|who| who.to_lowercase() == name.to_lowercase()),
-        Whose::Team(team) => reader.owners.of(&approval.into()).is_some_and(|owner| owner.team.as_ref() == Some(team)),
-    });
-    waiting.sort_by_key(|approval| {
-        (!approval.stage.as_deref().is_some_and(overview::is_production), approval.requested_at)
-    });
-    Ok(List::of(waiting.iter().map(|approval| waiting_row(&reader.ado, approval, now))))
-}
-
-fn waiting_row(ado: &AdoSite, approval: &GivenApproval, now: Time) -> WaitingRow {
-    let pipeline = approval.pipeline.as_ref().map(|name| named(name.name.as_deref(), name.id)).unwrap_or_default();
-    let name = approval.release_name.as_deref().or(approval.run_name.as_deref()).unwrap_or_default();
-    WaitingRow {
-        href: approval.run_id.map(|id| paths::run(&approval.organization, id)),
-        out: Out::to(ado.approval(approval), format!("{pipeline} {name}")),
-        what: format!("{pipeline} {name}"),
-        production: approval.stage.as_deref().is_some_and(overview::is_production),
-        stage: approval.stage.clone().unwrap_or_default(),
-        approvers: approval.approvers.join(", "),
-        since: approval.requested_at.map(|at| When::of(at, now)),
-    }
+async fn waiting(reader: &Reader, whose: &Whose, now: Time) -> Result<List<approvals::Row>, Problem> {
+    let asked = approvals::Asked::of(whose);
+    let mut waiting = approvals::waiting(reader, &asked).await?;
+    waiting.sort_by_key(|approval| !approval.stage.as_deref().is_some_and(overview::is_production));
+    let rows = waiting.iter().map(|approval| approvals::Row::of(&reader.ado, approval, now));
+    Ok(List::of(rows))
 }
 
 /// The last commits of the default branch, or all of one's own, each with how far it came.

@@ -3,6 +3,7 @@
 //! Names from events are hostile text: the templates escape them, and an address goes into `href` only where it is one
 //! of the web.
 
+mod approvals;
 mod ask;
 mod assets;
 mod chart;
@@ -48,6 +49,7 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/environments", get(environments::list))
         .route("/environments/compare", get(environments::compare))
         .route("/dora", get(dora::show))
+        .route("/approvals", get(approvals::list))
         .route("/commits/{id}", get(things::commit))
         .route("/pull-requests/{id}", get(things::pull_request))
         .route("/work-items/{id}", get(things::work_item))

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::html::{part, web};
-use crate::catalog::{Deployment, GivenApproval, Run};
+use crate::catalog::{CommitDetail, Deployment, GivenApproval, Push, Run};
 
 /// Where Azure DevOps is. To be put around the readers as an extension; without it, it is the cloud's.
 #[derive(Debug, Clone)]
@@ -40,6 +40,15 @@ impl AdoSite {
     pub(super) fn known_run(&self, run: &Run) -> Option<String> {
         let told = web(run.url.as_deref()).map(str::to_owned);
         told.or_else(|| self.run(&run.organization, run.project.as_deref(), run.run_id))
+    }
+
+    /// Where it was pushed to.
+    pub(super) fn commit(&self, of: &CommitDetail) -> Option<String> {
+        let at = |push: &Push| {
+            let place = format!("_git/{}/commit/{}", part(push.repository.as_deref()?), part(&of.commit));
+            self.page(&of.organization, push.project.as_deref(), &place)
+        };
+        of.pushes.iter().find_map(at)
     }
 
     pub(super) fn pipeline(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
@@ -135,6 +144,22 @@ mod tests {
         assert_eq!(site.environment(organization, project, 7), page("_environments/7"));
         assert_eq!(site.hooks(organization, project), page("_settings/serviceHooks"));
         assert_eq!(site.run(organization, None, 7), None);
+        let push = |project: Option<&str>| Push {
+            push_id: 1,
+            project: project.map(str::to_owned),
+            repository: Some("my shop".to_owned()),
+            refs: Vec::new(),
+            pushed_by: None,
+            pushed_at: None,
+        };
+        let commit = |pushes| CommitDetail {
+            organization: organization.to_owned(),
+            commit: "b71f".to_owned(),
+            pushes,
+            ..CommitDetail::default()
+        };
+        assert_eq!(site.commit(&commit(vec![push(None), push(project)])), page("_git/my%20shop/commit/b71f"));
+        assert_eq!(site.commit(&commit(Vec::new())), None, "nobody says where");
     }
 
     #[test]

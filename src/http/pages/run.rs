@@ -10,7 +10,7 @@ use super::links::{LinkRow, split, version};
 use super::out::{AdoSite, Out};
 use super::{missing, page, paths, several};
 use crate::catalog::{Approval, Deployment, Failure, Job, Run, RunDetail, Stage};
-use crate::domain::{Key, Outcome, RunKey, Time};
+use crate::domain::{Outcome, Time};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::{self, TimelineEntry};
@@ -49,6 +49,8 @@ struct Page {
     truncated: bool,
     facts: Vec<FactRow>,
     more_facts: bool,
+    /// The store, which alone has them, did not answer.
+    facts_unknown: bool,
 }
 
 /// A text, and where it leads.
@@ -127,10 +129,9 @@ pub(super) async fn show(
 async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
     let now = reader.clock.now();
     let run = &detail.run;
-    let key = RunKey { organization: run.organization.clone(), pipeline: run.pipeline.id, run: run.run_id };
     // The page stands without its timeline, too.
-    let facts = reader.store.facts(&Key::Run(key)).await.unwrap_or_default();
-    let mut entries = view::timeline(&facts);
+    let facts = reader.facts(run).await;
+    let mut entries = view::timeline(facts.as_deref().unwrap_or_default());
     let more_facts = entries.len() > MOST_FACTS;
     entries.drain(..entries.len().saturating_sub(MOST_FACTS));
     let (before, after) = split(&run.organization, &detail.links);
@@ -157,6 +158,7 @@ async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
         truncated: detail.links_truncated,
         facts: entries.iter().map(fact_row).collect(),
         more_facts,
+        facts_unknown: facts.is_none(),
     })
 }
 

@@ -8,6 +8,7 @@ use super::deployments::{ChainRow, chain_row};
 use super::frame::Frame;
 use super::html::{Badge, branch, part, query, web};
 use super::links::{LinkRow, split};
+use super::out::AdoSite;
 use super::run::{Said, Which};
 use super::{missing, page, several};
 use crate::catalog::{ChainFilter, CommitDetail, Link, PullRequestDetail, Vote, WorkItemDetail};
@@ -59,7 +60,8 @@ pub(super) async fn commit(
         4..=64 => reader.catalog.commits(&id, which.organization.as_deref(), &reader.branches).await?,
         _ => Vec::new(),
     };
-    show(reader, COMMIT, "commits", &id, found.into_iter().map(of_commit).collect()).await
+    let found = found.into_iter().map(|commit| of_commit(&reader.ado, commit)).collect();
+    show(reader, COMMIT, "commits", &id, found).await
 }
 
 /// `GET /pull-requests/{id}`
@@ -148,7 +150,8 @@ fn time(at: Option<Time>) -> Option<String> {
     at.map(crate::view::moment)
 }
 
-fn of_commit(commit: CommitDetail) -> Thing {
+fn of_commit(ado: &AdoSite, commit: CommitDetail) -> Thing {
+    let url = ado.commit(&commit);
     let push = commit.pushes.first();
     let refs: Vec<_> = commit.pushes.iter().flat_map(|push| &push.refs).map(|name| branch(Some(name))).collect();
     Thing {
@@ -166,7 +169,7 @@ fn of_commit(commit: CommitDetail) -> Thing {
         id: commit.commit,
         title: commit.message,
         state: None,
-        url: None,
+        url,
         links: commit.links,
         truncated: commit.links_truncated,
         organization: commit.organization,

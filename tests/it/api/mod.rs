@@ -5,7 +5,7 @@ mod model;
 mod questions;
 mod scope;
 mod seed;
-mod stream;
+pub(crate) mod stream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::faults::{Act, Faults, FaultyStore};
 use crate::support::{Local, folder, time};
 use seed::{AMBER, Side, VIOLET};
 
@@ -381,6 +382,31 @@ async fn a_page_that_looked_through_much_ends_and_says_how_far_it_came() {
     let filter =
         RunFilter { branch: Some("main".to_owned()), result: Some("succeeded".to_owned()), ..RunFilter::default() };
     assert_eq!(bench.local.catalog.runs(&filter).await.unwrap().len(), 1, "who can wait is told all");
+}
+
+/// The catalog knows nearly all of it, and what it does not know is said.
+#[tokio::test]
+async fn one_run_is_shown_while_the_store_is_away() {
+    let bench = Bench::seeded().await;
+    let faults = Faults::none();
+    let store = Arc::new(FaultyStore { inner: bench.local.store.clone(), faults: faults.clone() });
+    let address = bench.serve_by(store, bench.local.catalog.clone(), Caller::on_loopback()).await;
+    let get = async |path: &str| bench.client.get(format!("{address}{path}")).send().await.unwrap();
+    let run = async || -> Value {
+        let answer = get("/api/v1/runs/110120").await;
+        assert_eq!(answer.status(), 200);
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    };
+    let says = async || get("/runs/110120").await.text().await.unwrap().contains("it alone has what was said");
+    let whole = run().await;
+    assert!(!whole["facts"].as_array().unwrap().is_empty() && !says().await, "{whole}");
+    faults.broken(Some(Act::Facts));
+    let mut expected = whole.clone();
+    expected["facts"] = Value::Null;
+    assert_eq!(run().await, expected);
+    assert!(expected["failure"]["message"].is_string() && says().await);
+    faults.back();
+    assert_eq!(run().await, whole);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use pipetrail::domain::{Fact, Key};
 use pipetrail::http::access::Caller;
 use pipetrail::sqlite::{LocalFile, Place};
 use pipetrail::store::{Cursor, Store};
-use reqwest::Response;
+use reqwest::{Client, Response};
 use serde_json::Value;
 
 use super::seed::{AMBER, VIOLET};
@@ -15,16 +15,16 @@ use super::{Bench, only};
 use crate::faults::{Act, Fault, Faults, FaultyStore};
 
 /// An open stream, read event by event.
-struct Stream {
+pub(crate) struct Stream {
     response: Response,
     read: String,
     /// The id that a browser would come again with.
-    id: Option<String>,
+    pub(crate) id: Option<String>,
 }
 
 impl Stream {
-    async fn open(bench: &Bench, address: &str, id: Option<&str>) -> Self {
-        let ask = bench.client.get(format!("{address}/api/v1/stream"));
+    pub(crate) async fn open(address: &str, id: Option<&str>) -> Self {
+        let ask = Client::new().get(format!("{address}/api/v1/stream"));
         let ask = if let Some(id) = id { ask.header("last-event-id", id) } else { ask };
         let response = ask.send().await.unwrap();
         assert_eq!(response.status(), 200);
@@ -55,7 +55,7 @@ impl Stream {
     }
 
     /// The next event that says something.
-    async fn event(&mut self) -> (String, Value) {
+    pub(crate) async fn event(&mut self) -> (String, Value) {
         loop {
             let event = self.any().await.expect("the stream ended");
             if !event.0.is_empty() {
@@ -65,7 +65,7 @@ impl Stream {
     }
 
     /// Until it knows how far it is.
-    async fn ready(mut self) -> Self {
+    pub(crate) async fn ready(mut self) -> Self {
         while self.id.is_none() {
             self.any().await.expect("the stream ended");
         }
@@ -76,7 +76,7 @@ impl Stream {
 #[tokio::test]
 async fn what_changes_is_told() {
     let bench = Bench::seeded().await;
-    let mut stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    let mut stream = Stream::open(&bench.all, None).await.ready().await;
     bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
     let (kind, data) = stream.event().await;
     assert_eq!((kind.as_str(), &data["kind"], &data["id"]), ("run", &"run".into(), &110_130.into()));
@@ -87,12 +87,12 @@ async fn what_changes_is_told() {
 #[tokio::test]
 async fn who_was_cut_off_goes_on_at_another_server() {
     let bench = Bench::seeded().await;
-    let stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    let stream = Stream::open(&bench.all, None).await.ready().await;
     let id = stream.id.clone().unwrap();
     drop(stream);
     bench.import(vec![Fact::Run(AMBER.run_fact(2)), Fact::Run(VIOLET.run_fact(2))]).await;
     let other = bench.serve(Caller::on_loopback()).await;
-    let mut stream = Stream::open(&bench, &other, Some(&id)).await;
+    let mut stream = Stream::open(&other, Some(&id)).await;
     let mut found = [stream.event().await.1["id"].as_u64().unwrap(), stream.event().await.1["id"].as_u64().unwrap()];
     found.sort_unstable();
     assert_eq!(found, [110_130, 770_790]);
@@ -105,13 +105,13 @@ async fn who_was_cut_off_goes_on_at_another_server() {
 async fn only_what_the_caller_may_see_is_told() {
     let bench = Bench::seeded().await;
     let address = bench.serve(only(&["amber project"])).await;
-    let stream = Stream::open(&bench, &address, None).await.ready().await;
+    let stream = Stream::open(&address, None).await.ready().await;
     let id = stream.id.clone().unwrap();
     bench.import(vec![Fact::Run(VIOLET.run_fact(2))]).await;
     bench.import(super::seed::both()).await;
     bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
     // Also who has to catch up is told no more.
-    for mut stream in [stream, Stream::open(&bench, &address, Some(&id)).await] {
+    for mut stream in [stream, Stream::open(&address, Some(&id)).await] {
         loop {
             let (_, data) = stream.event().await;
             assert!(!data.to_string().contains("violet") && !data.to_string().contains("7707"), "{data}");
@@ -126,13 +126,13 @@ async fn only_what_the_caller_may_see_is_told() {
 async fn who_cannot_go_on_reads_all_anew() {
     let bench = Bench::seeded().await;
     for id in ["rubbish", "", "e30"] {
-        let mut stream = Stream::open(&bench, &bench.all, Some(id)).await;
+        let mut stream = Stream::open(&bench.all, Some(id)).await;
         let (kind, _) = stream.event().await;
         assert_eq!(kind, "reset");
         // It ends, and its id is one to come again with.
         assert_eq!(stream.block().await, None);
         let id = stream.id.unwrap();
-        let mut stream = Stream::open(&bench, &bench.all, Some(&id)).await.ready().await;
+        let mut stream = Stream::open(&bench.all, Some(&id)).await.ready().await;
         bench.import(vec![Fact::Run(AMBER.run_fact(9))]).await;
         bench.local.store.append(&[Fact::Run(AMBER.run_fact(9)).key()]).await.unwrap();
         assert_eq!(stream.event().await.0, "run");
@@ -149,7 +149,7 @@ async fn a_replica_is_brought_up_to_date_first() {
     replica.refresh(bench.local.store.as_ref()).await.unwrap();
     bench.follow(&replica, &bench.local.store);
     let address = bench.serve_from(replica, Caller::on_loopback()).await;
-    let mut stream = Stream::open(&bench, &address, None).await.ready().await;
+    let mut stream = Stream::open(&address, None).await.ready().await;
     bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
     let (_, data) = stream.event().await;
     assert_eq!((&data["id"], &data["item"]["name"]), (&110_130.into(), &"amber.2".into()));
@@ -232,7 +232,7 @@ async fn who_does_not_keep_up_reads_all_anew() {
     let facts: Vec<Fact> = (0..400).map(|nth| Fact::Run(AMBER.run_fact(nth))).collect();
     let keys: Vec<Key> = facts.iter().map(Fact::key).collect();
     bench.import(facts).await;
-    let mut stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    let mut stream = Stream::open(&bench.all, None).await.ready().await;
     let (mut live, _) = bench.local.catalog.listen(bench.local.store.as_ref()).await.unwrap();
     // More than the sockets between the two take, and as much again as is kept.
     for _ in 0..200 {
@@ -250,7 +250,7 @@ async fn who_does_not_keep_up_reads_all_anew() {
     assert_eq!(stream.block().await, None);
     // From the last id on it is told again.
     let id = stream.id.clone();
-    let mut stream = Stream::open(&bench, &bench.all, id.as_deref()).await;
+    let mut stream = Stream::open(&bench.all, id.as_deref()).await;
     assert_eq!(stream.event().await.0, "run");
 }
 
@@ -262,19 +262,19 @@ async fn an_outage_of_the_store_is_waited_out_and_nothing_is_missed() {
     let catalog = Catalog::local(bench.local.file.clone());
     bench.follow(&catalog, &faulty);
     let address = bench.serve_by(faulty, catalog, Caller::on_loopback()).await;
-    let mut stream = Stream::open(&bench, &address, None).await.ready().await;
+    let mut stream = Stream::open(&address, None).await.ready().await;
     faults.broken(Some(Act::Changes));
     bench.import(vec![Fact::Run(AMBER.run_fact(2))]).await;
     crate::support::until("the outage is met", async || faults.played_at(Act::Changes, Fault::Away) > 1).await;
     // Who comes back meanwhile is sent away without an error, and comes again.
-    let mut back = Stream::open(&bench, &address, stream.id.as_deref()).await;
+    let mut back = Stream::open(&address, stream.id.as_deref()).await;
     assert_eq!(back.block().await, None);
     faults.back();
     assert_eq!(stream.event().await.1["id"], 110_130);
     let id = stream.id.clone();
     bench.import(vec![Fact::Run(AMBER.run_fact(3))]).await;
     assert_eq!(stream.event().await.1["id"], 110_140);
-    assert_eq!(Stream::open(&bench, &address, id.as_deref()).await.event().await.1["id"], 110_140);
+    assert_eq!(Stream::open(&address, id.as_deref()).await.event().await.1["id"], 110_140);
 }
 
 #[tokio::test]
@@ -282,7 +282,7 @@ async fn there_is_room_for_so_many() {
     let bench = Bench::seeded().await;
     let mut open = Vec::new();
     for _ in 0..256 {
-        open.push(Stream::open(&bench, &bench.all, None).await);
+        open.push(Stream::open(&bench.all, None).await);
     }
     assert_eq!(bench.problem("/api/v1/stream").await.0, 503);
     open.pop();
@@ -292,7 +292,7 @@ async fn there_is_room_for_so_many() {
 #[tokio::test]
 async fn a_stream_ends_with_its_server() {
     let bench = Bench::seeded().await;
-    let mut stream = Stream::open(&bench, &bench.all, None).await.ready().await;
+    let mut stream = Stream::open(&bench.all, None).await.ready().await;
     bench.stop.cancel();
     assert_eq!(stream.block().await, None);
     bench.tracker.close();

@@ -1,0 +1,127 @@
+//! Names, titles and errors that are markup, in what no event of the examples brings: what timelines, pull requests, boards
+//! and people told of, and what a question is answered with.
+
+use pipetrail::domain::{Fact, Label};
+use pipetrail::http::access::Caller;
+
+use crate::dashboard::{Dashboard, HOSTILE, assert_only_text};
+use crate::scene;
+
+/// As pages show it.
+const SHOWN: &str = "&#60;img src=x onerror=alert(1)&#62;&#34;&#39;&#38;\\u{202e}";
+
+fn spoil(text: &mut String) {
+    text.push_str(HOSTILE);
+}
+
+/// All but what is no text: ids.
+fn spoil_labels(labels: &mut [(Label, String)]) {
+    let is_text = |label: &Label| !matches!(label, Label::ProjectId | Label::DefinitionId | Label::Commit);
+    labels.iter_mut().filter(|(label, _)| is_text(label)).for_each(|(_, text)| spoil(text));
+}
+
+fn spoiled(mut fact: Fact) -> Fact {
+    match &mut fact {
+        Fact::Run(run) => {
+            spoil_labels(&mut run.labels);
+            run.stages.iter_mut().for_each(|stage| spoil(&mut stage.name));
+            run.jobs.iter_mut().for_each(|job| [&mut job.stage, &mut job.name].into_iter().for_each(spoil));
+            for approval in &mut run.approvals {
+                approval.says.stage.iter_mut().chain(&mut approval.says.approvers).for_each(spoil);
+            }
+            if let Some(failure) = &mut run.failure {
+                let texts = [&mut failure.stage, &mut failure.job, &mut failure.task, &mut failure.message];
+                texts.into_iter().flatten().for_each(spoil);
+                failure.log = Some("javascript:alert(1)//https://dev.azure.com/".to_owned());
+            }
+        }
+        Fact::Deployment(deployed) => {
+            spoil_labels(&mut deployed.labels);
+            [&mut deployed.job.stage, &mut deployed.job.name].into_iter().for_each(spoil);
+        }
+        Fact::PullRequest(request) => spoil_labels(&mut request.labels),
+        Fact::Push(push) => {
+            spoil_labels(&mut push.labels);
+            push.refs.iter_mut().for_each(|moved| spoil(&mut moved.name));
+            let texts = push.commits.iter_mut().flat_map(|(_, commit)| [&mut commit.author, &mut commit.message]);
+            texts.flatten().for_each(spoil);
+        }
+        Fact::WorkItem(item) => {
+            spoil_labels(&mut item.labels);
+            item.state.iter_mut().for_each(spoil);
+        }
+        Fact::Incident(incident) => spoil_labels(&mut incident.labels),
+        Fact::Gap(gap) => gap.project_name.iter_mut().for_each(spoil),
+        Fact::Report(report) => spoil_labels(&mut report.says.labels),
+        other @ (Fact::Changes(_) | Fact::Cluster(_) | Fact::Release(_)) => panic!("the scene has none: {other:?}"),
+    }
+    fact
+}
+
+async fn spoiled_scene() -> Dashboard {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    dashboard.import(scene::facts().into_iter().map(spoiled).collect()).await;
+    dashboard
+}
+
+#[tokio::test]
+async fn what_people_and_other_services_told_stays_text() {
+    let dashboard = spoiled_scene().await;
+    let pages = dashboard.crawl(300).await;
+    assert!(pages.len() > 60, "{}", pages.len());
+    pages.iter().for_each(|(path, page)| assert_only_text(path, page));
+    let commit = scene::commit('2');
+    let of_commit = format!("/commits/{commit}");
+    let table = [
+        ("/", "connection to db-8 refused"),
+        ("/", "connection to db-9 refused"),
+        ("/", "Ada Quill"),
+        ("/", "deploy-production"),
+        ("/", "staging"),
+        ("/runs/1007", "connection to db-8 refused"),
+        ("/runs/1007", "Run the tests"),
+        ("/runs/1011", "Chiara Lund"),
+        ("/deployments", "checkout-deploy"),
+        ("/deployments", "production"),
+        ("/approvals", "Chiara Lund"),
+        ("/approvals", "deploy-production"),
+        ("/approvals?pipeline=checkout", "checkout-deploy"),
+        ("/environments", "staging"),
+        ("/environments/compare", "staging"),
+        ("/dora", "Checkout is slow"),
+        ("/dora", "billing"),
+        (&of_commit, "Pay by card (AB#7001)"),
+        ("/pull-requests/501", "Pay by card"),
+        ("/work-items/7001", "People want to pay by card"),
+        ("/work-items/7001", "Active"),
+    ];
+    for (path, text) in table {
+        let page = dashboard.page(path).await;
+        assert_only_text(path, &page);
+        assert!(page.contains(&format!("{text}{SHOWN}")), "{text} on {path}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn questions_and_their_answers_stay_text() {
+    let dashboard = spoiled_scene().await;
+    let table = [
+        ("which pipelines failed most last 30 days", "checkout-ci"),
+        ("what is running now", "search-deploy"),
+        ("how many runs per project last 30 days", "Shop"),
+        ("what waits for approval", "Ada Quill"),
+        ("why did run 1007 fail", "connection to db-8 refused"),
+    ];
+    for (question, text) in table {
+        let page = dashboard.ask(question, "").await;
+        assert_only_text(question, &page);
+        assert!(page.contains(&format!("{text}{SHOWN}")), "{question}: {page}");
+    }
+    let said = serde_json::json!([{"role": "user", "content": HOSTILE}, {"role": "assistant", "content": HOSTILE}]);
+    for before in [String::new(), said.to_string()] {
+        let page = dashboard.ask(HOSTILE, &before).await;
+        assert_only_text("a question", &page);
+        assert!(page.contains(&format!("value=\"{SHOWN}\"")), "{page}");
+        assert_eq!(page.contains(&format!("<li>{SHOWN}")), !before.is_empty(), "{page}");
+    }
+}
