@@ -78,6 +78,7 @@ pub struct ChangesPage {
 }
 
 /// The commits in an answer of Builds - Get Build Changes, or of Get Changes Between Builds, of the run with this key.
+///
 /// `said` is when its build was said to be as it is; `repository` is its name. One that cannot be read costs no other.
 ///
 /// # Errors
