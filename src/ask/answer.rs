@@ -1,14 +1,14 @@
 //! A question in words, answered: by a model, or by the built-in planner where none is configured.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::model::{Model, Progress};
 use super::planner::{Plan, Refusal, Vocabulary};
-use super::tools::{Citation, Desk, Found, Tool, ToolError};
+use super::tools::{Citation, Desk, Found, MOST_CHARACTERS, ToolError, less};
 use super::when::{Said, WindowError};
-use crate::catalog::{CatalogError, EnvironmentFilter, Gap, PipelineFilter, RunFilter, Sampled, rfc3339};
+use crate::catalog::{CatalogError, EnvironmentFilter, Gap, Named, PipelineFilter, RunFilter, Sampled, rfc3339};
 use crate::domain::{ProjectName, Scope, Time};
 
 /// Branches that had a run since then are names that a question may hold.
@@ -133,13 +133,17 @@ impl Desk {
         progress: &Progress,
     ) -> Result<Answer, CatalogError> {
         let started = std::time::Instant::now();
-        let answer = match self.narrowed(question).await? {
+        let mut answer = match self.narrowed(question).await? {
             Ok(desk) => match model {
                 Some(model) => Box::pin(model.answer(&desk, question, progress)).await?,
-                None => desk.plan(question).await?,
+                None => desk.planned(question).await?,
             },
             Err(why) => Answer::refused(why, Vec::new()),
         };
+        answer.cut();
+        if let Some(project) = question.project.as_ref().filter(|_| !answer.queries.is_empty()) {
+            answer.interpretation = format!("only the project {project}; {}", answer.interpretation);
+        }
         let calls: Vec<_> = answer.queries.iter().map(|query| query.tool).collect();
         tracing::info!(
             question_chars = question.text.chars().count(),
@@ -153,7 +157,10 @@ impl Desk {
     }
 
     /// Cut to the project and the time of a question; or why it cannot be.
-    async fn narrowed(&self, question: &Question) -> Result<Result<Self, String>, CatalogError> {
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn narrowed(&self, question: &Question) -> Result<Result<Self, String>, CatalogError> {
         let mut desk = self.clone();
         match desk.usual_window(question) {
             Ok(window) => desk.window = window,
@@ -169,7 +176,9 @@ impl Desk {
             seen.sort_unstable();
             seen.dedup();
             if seen.is_empty() {
-                return Ok(Err("That project is not known here.".to_owned()));
+                let near = desk.near(&[(Named::Project, Some(project))]).await?;
+                let why = near.into_iter().next().unwrap_or_else(|| "That project is not known here".to_owned());
+                return Ok(Err(format!("{why}.").replace("?.", "?")));
             }
             desk.catalog = desk.catalog.seen_by(Scope::Only(seen));
         }
@@ -183,6 +192,11 @@ impl Desk {
         self.window(Said { window: None, from: from.as_deref(), to: to.as_deref() }).map(Some)
     }
 
+    async fn planned(&self, question: &Question) -> Result<Answer, CatalogError> {
+        let late = || Answer::late(&ToolError::TooLong(self.patience));
+        tokio::time::timeout(self.patience, self.plan(question)).await.unwrap_or_else(|_| Ok(late()))
+    }
+
     /// By the grammar, with no model.
     async fn plan(&self, question: &Question) -> Result<Answer, CatalogError> {
         let earlier = question.history.iter().filter(|turn| turn.role == Speaker::User);
@@ -194,6 +208,7 @@ impl Desk {
         match self.call(plan.tool.name(), plan.arguments.clone()).await {
             Ok(found) => Ok(Answer::of(plan, found)),
             Err(ToolError::Catalog(error)) => Err(error),
+            Err(late @ ToolError::TooLong(_)) => Ok(Answer::late(&late)),
             Err(wrong) => Ok(Answer::refused(wrong.to_string(), Vec::new())),
         }
     }
@@ -203,6 +218,10 @@ impl Desk {
         let some = PipelineFilter { top: Some(MOST_NAMES), ..PipelineFilter::default() };
         let mut known = Vocabulary::default();
         for pipeline in self.catalog.pipelines_of(&some).await? {
+            if let Some(owner) = self.owner_of(&pipeline) {
+                known.services.push(owner.service);
+                known.teams.extend(owner.team);
+            }
             known.pipelines.extend(pipeline.name);
             known.projects.extend(pipeline.project);
         }
@@ -220,7 +239,8 @@ impl Desk {
         let [branches, pools] = lately.await?;
         known.branches.extend(branches);
         known.pools.extend(pools);
-        for names in [&mut known.pipelines, &mut known.projects, &mut known.environments] {
+        let Vocabulary { pipelines, projects, environments, services, teams, .. } = &mut known;
+        for names in [pipelines, projects, environments, services, teams] {
             names.sort_unstable();
             names.dedup();
         }
@@ -246,9 +266,24 @@ impl Answer {
         }
     }
 
+    /// To what an answer may be long, which several tables together may not be.
+    fn cut(&mut self) {
+        let is_long =
+            |answer: &Self| serde_json::to_string(answer).is_ok_and(|text| text.chars().count() > MOST_CHARACTERS);
+        if !is_long(self) {
+            return;
+        }
+        while is_long(self) {
+            self.tables.iter_mut().for_each(|table| less(&mut table.rows));
+            less(&mut self.citations);
+            less(&mut self.gaps);
+        }
+        self.answer.push_str("\nThe tables are cut, as an answer has at most 100,000 characters.");
+    }
+
     fn of(plan: Plan, found: Found) -> Self {
         let interpretation = interpretation(&plan, &found);
-        let mut answer = vec![sentence(&plan, &found)];
+        let mut answer = vec![found.sentence(plan.tool, &plan.arguments)];
         answer.extend(found.notes);
         Self {
             answer: answer.join("\n"),
@@ -267,6 +302,10 @@ impl Answer {
         }
     }
 
+    fn late(why: &ToolError) -> Self {
+        Self { answer: format!("{why}."), ..Self::empty(AnswerStatus::Unavailable, None) }
+    }
+
     fn refused(why: String, examples: Vec<&'static str>) -> Self {
         Self { answer: why, examples, ..Self::empty(AnswerStatus::Refused, None) }
     }
@@ -276,55 +315,4 @@ impl Answer {
 fn interpretation(plan: &Plan, found: &Found) -> String {
     let when = if found.interpretation.is_empty() { String::new() } else { format!(", {}", found.interpretation) };
     format!("{} {}{when}; no model took part", plan.tool.name(), plan.arguments)
-}
-
-/// The table in one sentence, with no number that is not in it.
-fn sentence(plan: &Plan, found: &Found) -> String {
-    let Some(first) = found.rows.first() else { return "Nothing matches.".to_owned() };
-    let cell = |name: &str| {
-        let at = found.columns.iter().position(|column| *column == name)?;
-        let cell = first.get(at).filter(|cell| !cell.is_null());
-        cell.map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
-    };
-    let counted = |noun: &str| {
-        let shown = json!(found.rows.len());
-        let total = found.total.map_or_else(|| format!("more than {shown}"), |total| total.to_string());
-        if total == "1" { format!("1 {noun}") } else { format!("{total} {noun}s") }
-    };
-    match plan.tool {
-        Tool::Aggregate if plan.arguments.get("bucket").is_some() => format!("{} in all.", counted("row")),
-        Tool::Aggregate if plan.arguments.get("groupBy").is_none() => {
-            let measure = found.columns.first().copied().unwrap_or_default();
-            format!("{measure}: {}.", cell(measure).unwrap_or_else(|| "not known".to_owned()))
-        }
-        Tool::Aggregate => {
-            let group = found.columns.first().copied().unwrap_or_default();
-            let measure = plan.arguments.get("measure").and_then(Value::as_str).unwrap_or_default();
-            let least = plan.arguments.get("order").is_some();
-            let most = if least { "least" } else { "most" };
-            format!(
-                "{} has the {most}: {measure} {}. {} in all.",
-                cell(group).unwrap_or_else(|| format!("No known {group}")),
-                cell(measure).unwrap_or_default(),
-                counted(group)
-            )
-        }
-        Tool::QueryRuns => format!("{}; the newest is {}.", counted("run"), cell("runId").unwrap_or_default()),
-        Tool::GetFailure => match cell("error") {
-            Some(error) => format!("Its first error: {error}. {} with it.", counted("run")),
-            None => "Its error is not known.".to_owned(),
-        },
-        Tool::DescribeData
-        | Tool::DataHealth
-        | Tool::ListPipelines
-        | Tool::GetRun
-        | Tool::BrokenNow
-        | Tool::QueryApprovals
-        | Tool::CurrentDeployments
-        | Tool::QueryDeployments
-        | Tool::DiffEnvironments
-        | Tool::Trace
-        | Tool::Dora
-        | Tool::ComparePeriods => format!("{}.", counted("row")),
-    }
 }

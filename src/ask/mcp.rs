@@ -141,6 +141,7 @@ fn answer(found: Result<Found, ToolError>) -> Result<CallToolResult, ErrorData> 
             wrong @ (ToolError::Arguments { .. }
             | ToolError::Window(_)
             | ToolError::NotFound { .. }
+            | ToolError::TooLong(_)
             | ToolError::Ambiguous { .. }),
         ) => Ok(CallToolResult::error(vec![ContentBlock::text(wrong.to_string())])),
     }

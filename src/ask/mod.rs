@@ -8,6 +8,7 @@
 //! Time words such as `last week` are resolved here, in the caller's time zone, and told back.
 
 mod answer;
+mod finding;
 pub mod mcp;
 mod model;
 mod planner;

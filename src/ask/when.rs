@@ -53,8 +53,8 @@ impl Window {
         let clock = Clock { now: now.to_utc().with_timezone(&zone) };
         let whole = said.window.map(|words| clock.window(words)).transpose()?;
         let from = said.from.map(|words| clock.window(words)).transpose()?.map(|(from, _)| from);
-        // A day is meant with all of it.
-        let to = said.to.map(|words| clock.window(words)).transpose()?.map(|(_, to)| to);
+        // A day is meant with all of it; a duration is as long ago.
+        let to = said.to.map(|words| clock.end(words)).transpose()?;
         let to = to.or_else(|| whole.map(|(_, to)| to)).unwrap_or(now);
         let from = from.or_else(|| whole.map(|(from, _)| from)).unwrap_or_else(|| to.minus(usual));
         if to <= from {
@@ -67,10 +67,22 @@ impl Window {
         Ok(Self { from, to, zone })
     }
 
-    /// The window of the same length that ends where this one begins.
+    /// What has to be said where it is compared, but not over yet.
+    #[must_use]
+    pub fn unfinished(&self, now: Time) -> Option<String> {
+        let so_far = Self { to: now, ..*self };
+        (self.from < now && now < self.to).then(|| {
+            format!("that time is not over: it is known up to now, {so_far}, and compared with all of the time before")
+        })
+    }
+
+    /// The window before this one, which ends where this one begins. Before whole months are as many months, before whole
+    /// days as many days, however long these are; else it is as long.
     #[must_use]
     pub fn before(&self) -> Self {
-        Self { from: self.from.minus(self.to.since(self.from)), to: self.from, zone: self.zone }
+        let clock = Clock { now: self.from.to_utc().with_timezone(&self.zone) };
+        let from = clock.before(self.to).unwrap_or_else(|| self.from.minus(self.to.since(self.from)));
+        Self { from, to: self.from, zone: self.zone }
     }
 }
 
@@ -95,14 +107,20 @@ impl Clock {
         let parts: Vec<_> = text.split_whitespace().collect();
         let found = match parts.as_slice() {
             [one] => self.single(one),
-            ["since", rest] => self.since(rest),
+            ["since", rest @ ..] => self.since(rest),
             ["this" | "current", unit] => self.unit(unit, 0),
-            ["last" | "past" | "previous", unit] => self.weekday(unit).or_else(|| self.unit(unit, 1)),
+            ["past", unit] => self.last("1", unit),
+            ["last" | "previous", unit] => self.weekday(unit).or_else(|| self.unit(unit, 1)),
             ["the", "last" | "past", count, unit] | ["last" | "past", count, unit] => self.last(count, unit),
-            [count, unit, "ago"] => self.last(count, unit),
+            [count, unit, "ago"] => self.last(count, unit).map(|(from, _)| (from, from)),
             _ => None,
         };
         found.ok_or_else(|| WindowError::Words(words.chars().take(64).collect()))
+    }
+
+    fn end(&self, words: &str) -> Result<Time, WindowError> {
+        let ago = self.ago(words.trim()).map(|(from, _)| from);
+        ago.map_or_else(|| self.window(words).map(|(_, to)| to), Ok)
     }
 
     fn single(&self, word: &str) -> Option<Span> {
@@ -115,8 +133,9 @@ impl Clock {
         }
     }
 
-    fn since(&self, word: &str) -> Option<Span> {
-        let (from, _) = self.single(word).or_else(|| self.weekday(word))?;
+    fn since(&self, words: &[&str]) -> Option<Span> {
+        let weekday = || self.weekday(words.first().filter(|_| words.len() == 1)?);
+        let (from, _) = weekday().or_else(|| self.window(&words.join(" ")).ok())?;
         Some((from, self.time()))
     }
 
@@ -200,6 +219,22 @@ impl Clock {
         Some((self.midnight(from)?, self.midnight(to)?))
     }
 
+    /// Where that begins which is before the time from now to then, where both are midnights.
+    fn before(&self, then: Time) -> Option<Time> {
+        let from = self.now.date_naive();
+        let to = then.to_utc().with_timezone(&self.now.timezone()).date_naive();
+        if self.midnight(from)? != self.time() || self.midnight(to)? != then {
+            return None;
+        }
+        let begins = if (from.day(), to.day()) == (1, 1) {
+            let years = u32::try_from(to.year() - from.year()).ok()?;
+            from.checked_sub_months(Months::new((12 * years + to.month0()).checked_sub(from.month0())?))?
+        } else {
+            from.checked_sub_signed(to - from)?
+        };
+        self.midnight(begins)
+    }
+
     fn midnight(&self, day: NaiveDate) -> Option<Time> {
         // The hour that a change of clocks leaves out is over by then.
         let hours = (0..24).filter_map(|hour| NaiveTime::from_hms_opt(hour, 0, 0));
@@ -270,7 +305,9 @@ mod tests {
             ("the past 2 hours", "2026-03-04T08:30:00Z"),
             ("last 2 months", "2026-01-04T10:30:00Z"),
             ("7d", "2026-02-25T10:30:00Z"),
-            ("2 weeks ago", "2026-02-18T10:30:00Z"),
+            ("since 2 weeks ago", "2026-02-18T10:30:00Z"),
+            ("since last week", "2026-02-23T00:00:00Z"),
+            ("past week", "2026-02-25T10:30:00Z"),
         ] {
             assert_eq!(words(said), (from.to_owned(), NOW.to_owned()), "{said}");
         }
@@ -299,6 +336,10 @@ mod tests {
         );
         assert_eq!(said(None, Some("2026-02-10T00:00:00Z")), whole("2026-02-03T00:00:00Z", "2026-02-10T00:00:00Z"));
         assert_eq!(said(Some("2026-03-04"), None), whole("2026-03-04T00:00:00Z", NOW));
+        for ago in ["2 weeks ago", "14d"] {
+            let until = "2026-02-18T10:30:00Z";
+            assert_eq!(said(Some("2026-02-18"), Some(ago)), whole("2026-02-18T00:00:00Z", until), "{ago}");
+        }
     }
 
     #[test]
@@ -309,14 +350,29 @@ mod tests {
         assert!(matches!(said(Some("last 99999999999 days"), None), WindowError::Words(_)));
         assert!(matches!(said(Some("2026-13"), None), WindowError::Words(_)));
         assert!(matches!(said(Some("2026-03-02"), Some("2026-03-01")), WindowError::Empty { .. }));
+        let moment = Said { window: Some("2 weeks ago"), ..Said::default() };
+        assert!(matches!(self::window(moment, Tz::UTC), Err(WindowError::Empty { .. })), "a moment is no time");
         assert_eq!(said(Some("2020-01-01"), None), WindowError::TooLong(2_254));
         assert!(said(Some(&"x".repeat(10_000)), None).to_string().len() < 400);
     }
 
     #[test]
-    fn the_window_before_is_as_long() {
-        let window = Window::of(Said::default(), 7 * DAY, at(NOW), Tz::UTC).unwrap();
-        assert_eq!((window.before().from, window.before().to), (at("2026-02-18T10:30:00Z"), window.from));
-        assert_eq!(window.to_string(), "2026-02-25 10:30 to 2026-03-04 10:30 (UTC)");
+    fn the_window_before() {
+        for (said, from) in [
+            ("7d", "2026-02-18T10:30:00Z"),
+            ("this month", "2026-02-01T00:00:00Z"),
+            ("last month", "2026-01-01T00:00:00Z"),
+            ("this quarter", "2025-10-01T00:00:00Z"),
+            ("last week", "2026-02-16T00:00:00Z"),
+            ("yesterday", "2026-03-02T00:00:00Z"),
+        ] {
+            let of = |zone| Window::of(Said { window: Some(said), ..Said::default() }, DAY, at(NOW), zone).unwrap();
+            assert_eq!((of(Tz::UTC).before().from, of(Tz::UTC).before().to), (at(from), of(Tz::UTC).from), "{said}");
+        }
+        // The clocks went forward on 2026-03-29, so that this week is an hour shorter than the one before it.
+        let said = Said { window: Some("2026-03-30"), ..Said::default() };
+        let monday = Window::of(said, DAY, at(NOW), Tz::Europe__Berlin).unwrap();
+        assert_eq!(monday.to_string(), "2026-03-30 00:00 to 2026-03-31 00:00 (Europe/Berlin)");
+        assert_eq!(monday.before().from, at("2026-03-28T23:00:00Z"));
     }
 }

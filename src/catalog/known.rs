@@ -23,6 +23,10 @@ pub enum Named {
     Environment,
     /// Of an approval.
     Status,
+    /// Of agents.
+    Pool,
+    /// Whom runs were asked for by.
+    Person,
 }
 
 impl Named {
@@ -37,6 +41,8 @@ impl Named {
             Self::Result => "result",
             Self::Environment => "environment",
             Self::Status => "status",
+            Self::Pool => "pool",
+            Self::Person => "person",
         }
     }
 
@@ -83,8 +89,15 @@ impl Named {
                 each("status COLLATE NOCASE", "approvals", "TRUE"),
                 each("status COLLATE NOCASE", "release_approvals", "TRUE")
             ),
+            Self::Pool => of_newest("pool"),
+            Self::Person => of_newest("requested_for"),
         }
     }
+}
+
+/// The values of a column of the newest runs.
+fn of_newest(column: &str) -> String {
+    format!("SELECT {column} FROM (SELECT {column} FROM runs INDEXED BY runs_order ORDER BY run DESC LIMIT {NEWEST})")
 }
 
 /// The values of a column that an index begins with: each is the next one after the last.

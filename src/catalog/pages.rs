@@ -168,6 +168,7 @@ impl Asked<'_> {
             ways.push(Way::new("runs_asked", "r.requested_for = ? COLLATE NOCASE", vec![text(who)]));
         }
         wanted.add_text("r.pool = ? COLLATE NOCASE", pool.clone());
+        wanted.add_pipelines(self.filter);
         if let Some(since) = since {
             wanted.add("coalesce(r.queued, r.started, r.finished) >= ?", [Value::Integer(since.ticks())]);
         }
@@ -453,6 +454,8 @@ mod tests {
             signature: None,
             since: text(&["since"]).map(|_| Time::from_ticks(i64::from(n % 16_000))),
             until: text(&["until"]).map(|_| Time::from_ticks(i64::from(n % 16_000) + 4_000)),
+            pipelines: text(&["fabrikam", "nobody"])
+                .map(|organization| vec![(organization, 1), ("contoso".to_owned(), 2)]),
             top: Some(1 + n % 60),
             after: None,
             oldest_first: n.is_multiple_of(3),

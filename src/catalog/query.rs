@@ -180,6 +180,7 @@ impl Conditions {
         }
         wanted.add_text("r.requested_for = ? COLLATE NOCASE", filter.requested_for.clone());
         wanted.add_text("r.pool = ? COLLATE NOCASE", filter.pool.clone());
+        wanted.add_pipelines(filter);
         wanted.add_text("r.id IN (SELECT run FROM failures WHERE signature = ?)", filter.signature.clone());
         wanted.add_runs_after(filter);
         wanted
@@ -202,6 +203,16 @@ impl Conditions {
             let clause =
                 "(r.project_id = ? COLLATE NOCASE OR coalesce(project.name, r.project_name) = ? COLLATE NOCASE)";
             self.add(clause, [Value::Text(project.to_owned()), Value::Text(project.to_owned())]);
+        }
+    }
+
+    /// One of these pipelines, of which there may be more than a question has values.
+    pub(super) fn add_pipelines(&mut self, filter: &RunFilter) {
+        if let Some(pipelines) = &filter.pipelines {
+            let any = pipelines.iter().map(|(organization, id)| format!("{organization}/{id}"));
+            let any = serde_json::Value::from(any.collect::<Vec<_>>()).to_string();
+            let clause = "r.organization || '/' || r.pipeline IN (SELECT value FROM json_each(?))";
+            self.add(clause, [Value::Text(any)]);
         }
     }
 

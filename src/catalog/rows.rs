@@ -620,6 +620,8 @@ pub struct RunFilter {
     pub requested_for: Option<String>,
     /// Of agents.
     pub pool: Option<String>,
+    /// Only these, by organization and id: who owns a pipeline, the configuration says.
+    pub pipelines: Option<Vec<(String, u64)>>,
     /// What their first error comes to without numbers, paths and ids.
     pub signature: Option<String>,
     /// At most so many; `None` is all.

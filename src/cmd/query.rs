@@ -60,6 +60,7 @@ pub(super) fn desk_over(context: &Context, catalog: Catalog, zone: Tz) -> Desk {
         now: context.clock().now(),
         zone,
         window: None,
+        patience: Desk::PATIENCE,
     }
 }
 
@@ -80,7 +81,7 @@ fn arguments(args: &cli::Query) -> Result<Value, Failure> {
 fn failure(error: ToolError) -> Failure {
     match error {
         ToolError::Catalog(error) => error.into(),
-        ToolError::NotFound { .. } => Failure::failed(error.to_string()),
+        ToolError::NotFound { .. } | ToolError::TooLong(_) => Failure::failed(error.to_string()),
         ToolError::NoSuchTool { .. }
         | ToolError::Arguments { .. }
         | ToolError::Window(_)

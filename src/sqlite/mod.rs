@@ -12,6 +12,7 @@
 
 mod error;
 mod owner;
+mod reading;
 mod replica;
 mod writer;
 
@@ -27,6 +28,7 @@ use crate::domain::Time;
 
 pub use error::LocalError;
 pub(crate) use owner::Owner;
+use reading::{Reading, Waiting};
 pub use replica::Place;
 pub(crate) use replica::Turn;
 use writer::Writer;
@@ -167,23 +169,34 @@ impl LocalFile {
         self.0.writer.run(durability, act).await
     }
 
-    /// Runs `ask` on a reading connection, seeing one moment of the file.
+    /// Runs `ask` on a reading connection, seeing one moment of the file. Who no longer waits for the answer ends it.
     pub(crate) async fn read<T, F>(&self, ask: F) -> Result<T, LocalError>
     where
         T: Send + 'static,
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let this = self.clone();
-        let answer = tokio::task::spawn_blocking(move || this.read_here(ask)).await;
+        let reading = Reading::default();
+        let _waiting = Waiting(reading.clone());
+        let answer = tokio::task::spawn_blocking(move || this.read_here(&reading, ask)).await;
         answer.unwrap_or_else(|_| Err(LocalError::stopped(&self.0.path)))
     }
 
-    fn read_here<T>(&self, ask: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, LocalError> {
+    fn read_here<T>(
+        &self,
+        reading: &Reading,
+        ask: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LocalError> {
         let fail = |error| LocalError::new(&self.0.path, error);
         let kept = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let connection = kept.map_or_else(|| connect_reader(&self.0.path), Ok).map_err(fail)?;
         let transaction = connection.unchecked_transaction().map_err(fail)?;
-        let answer = ask(&transaction).map_err(fail)?;
+        if !reading.begin(connection.get_interrupt_handle()) {
+            return Err(LocalError::stopped(&self.0.path));
+        }
+        let answer = ask(&transaction);
+        reading.end();
+        let answer = answer.map_err(fail)?;
         drop(transaction);
         let mut readers = self.0.readers.lock().unwrap_or_else(PoisonError::into_inner);
         if readers.len() < READERS_KEPT {
@@ -350,6 +363,24 @@ mod tests {
             assert_eq!(pragma(&file, durability, "mmap_size").await, "0");
             assert_eq!(pragma(&file, durability, "auto_vacuum").await, "2");
         }
+    }
+
+    #[tokio::test]
+    async fn a_question_that_nobody_waits_for_ends() {
+        use std::sync::mpsc::{RecvTimeoutError, channel};
+        let folder = tempfile::tempdir().unwrap();
+        let file = open(&folder.path().join("a.db"));
+        let (told, ended) = channel();
+        let endless = file.read(move |c| {
+            let ask = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) FROM n";
+            let found = c.query_row(ask, [], |row| row.get::<_, i64>(0));
+            told.send(found.is_err()).unwrap();
+            found
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(200), endless).await.is_err());
+        // Where it had not begun yet, it never does.
+        assert!(matches!(ended.recv_timeout(Duration::from_secs(30)), Ok(true) | Err(RecvTimeoutError::Disconnected)));
+        assert!(file.read(|c| c.query_row("SELECT 1", [], |row| row.get::<_, i64>(0))).await.is_ok());
     }
 
     #[tokio::test]

@@ -13,11 +13,17 @@ const SHORTEST_PART: usize = 3;
 /// is a word of the service: then nothing is in that state, and that is an answer.
 #[must_use]
 pub fn unknown_note(named: Named, asked: &str, known: &[String]) -> Option<String> {
-    if known.iter().any(|value| value.eq_ignore_ascii_case(asked)) || is_word(named, asked) {
+    if is_word(named, asked) { None } else { unknown_name(named.as_str(), asked, known) }
+}
+
+/// The same of any kind of name.
+#[must_use]
+pub fn unknown_name(what: &str, asked: &str, known: &[String]) -> Option<String> {
+    if known.iter().any(|value| value.eq_ignore_ascii_case(asked)) {
         return None;
     }
     let near: Vec<_> = near(asked, known).into_iter().map(|value| format!("`{}`", escaped(value))).collect();
-    let what = format!("no {} `{}` is known here", named.as_str(), escaped(asked));
+    let what = format!("no {what} `{}` is known here", escaped(asked));
     Some(if near.is_empty() { what } else { format!("{what}: did you mean {}?", near.join(" or ")) })
 }
 
@@ -26,7 +32,13 @@ fn is_word(named: Named, asked: &str) -> bool {
         Named::State => State::is_known(asked),
         Named::Result => Outcome::is_known(asked),
         Named::Status => ApprovalStatus::is_known(asked),
-        Named::Organization | Named::Project | Named::Pipeline | Named::Branch | Named::Environment => false,
+        Named::Organization
+        | Named::Project
+        | Named::Pipeline
+        | Named::Branch
+        | Named::Environment
+        | Named::Pool
+        | Named::Person => false,
     }
 }
 

@@ -69,6 +69,11 @@ impl FakeModel {
         Model::new(Endpoint::new(&self.address, "stub", Some(KEY.into())), people, limits).unwrap()
     }
 
+    /// Its base address.
+    pub(crate) fn url(&self) -> &str {
+        self.address.as_str()
+    }
+
     pub(crate) fn sent(&self) -> Vec<Sent> {
         self.sent.lock().unwrap().clone()
     }

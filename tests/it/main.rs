@@ -13,6 +13,7 @@ mod access;
 mod ado_process;
 mod api;
 mod architecture;
+mod asking;
 mod audience;
 mod azure;
 mod azure_guards;

@@ -76,12 +76,13 @@ impl Room {
             now,
             zone: Tz::UTC,
             window: None,
+            patience: Desk::PATIENCE,
         };
         Self { questions, expected: serde_json::from_value(told["expected"].clone()).unwrap(), desk, _folder: folder }
     }
 
-    /// The rows to find: by the oracle, else by the tool itself.
-    async fn rows(&self, asked: &Asked) -> Vec<Vec<Value>> {
+    /// The table to find: its rows by the oracle, else by the tool itself.
+    async fn table(&self, asked: &Asked) -> (Vec<&'static str>, Vec<Vec<Value>>) {
         let last = asked.calls.last().unwrap();
         let found = self.desk.call(&last.tool, last.arguments.clone()).await;
         let found = found.unwrap_or_else(|error| panic!("{}: {error}", asked.id));
@@ -90,7 +91,7 @@ impl Room {
             let found = serde_json::to_value(&found.rows).unwrap();
             assert_eq!(&found, rows, "{}: {}", asked.id, asked.question);
         }
-        found.rows
+        (found.columns, found.rows)
     }
 
     async fn answer(&self, asked: &Asked, model: Option<&Model>) -> Answer {
@@ -98,14 +99,15 @@ impl Room {
     }
 
     async fn judge(&self, asked: &Asked, answer: &Answer) -> Verdict {
-        let refused = answer.status == AnswerStatus::Refused;
-        match (asked.refuse, refused) {
-            (true, true) => Verdict::RightRefusal,
-            (true, false) => Verdict::Wrong,
-            (false, true) => Verdict::Refused,
-            (false, false) => {
-                let rows = self.rows(asked).await;
-                if answer.tables.iter().any(|table| table.rows == rows) { Verdict::RightCells } else { Verdict::Wrong }
+        match (asked.refuse, answer.status) {
+            (_, AnswerStatus::Unavailable) => Verdict::Unavailable,
+            (true, AnswerStatus::Refused) => Verdict::RightRefusal,
+            (true, AnswerStatus::Ok | AnswerStatus::Partial) => Verdict::Wrong,
+            (false, AnswerStatus::Refused) => Verdict::Refused,
+            (false, AnswerStatus::Ok | AnswerStatus::Partial) => {
+                let (columns, rows) = self.table(asked).await;
+                let is_right = answer.tables.iter().any(|table| table.columns == columns && table.rows == rows);
+                if is_right { Verdict::RightCells } else { Verdict::Wrong }
             }
         }
     }
@@ -118,6 +120,8 @@ enum Verdict {
     /// There was an answer.
     Refused,
     Wrong,
+    /// The model did not answer, which says nothing of its answers.
+    Unavailable,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -126,6 +130,7 @@ struct Score {
     cells: usize,
     refusals: usize,
     wrong: usize,
+    unavailable: usize,
     guard_hits: u32,
     calls: usize,
     seconds: f64,
@@ -138,6 +143,7 @@ impl Score {
         self.cells += usize::from(verdict == Verdict::RightCells);
         self.refusals += usize::from(verdict == Verdict::RightRefusal);
         self.wrong += usize::from(verdict == Verdict::Wrong);
+        self.unavailable += usize::from(verdict == Verdict::Unavailable);
         self.guard_hits += usage.guard_hits;
         self.calls += usage.calls;
         self.seconds += seconds;
@@ -153,7 +159,7 @@ async fn evaluate(room: &Room, mut model: impl AsyncFnMut(&Asked) -> Option<Mode
         let answer = room.answer(asked, model.as_ref()).await;
         let seconds = started.elapsed().as_secs_f64();
         let verdict = room.judge(asked, &answer).await;
-        if matches!(verdict, Verdict::Wrong | Verdict::Refused) {
+        if matches!(verdict, Verdict::Wrong | Verdict::Refused | Verdict::Unavailable) {
             let says = answer.answer.lines().next().unwrap_or_default();
             show(&format!("{verdict:?} {}: {} ({says})", asked.id, asked.question));
         }
@@ -164,13 +170,21 @@ async fn evaluate(room: &Room, mut model: impl AsyncFnMut(&Asked) -> Option<Mode
 }
 
 fn table(scores: &BTreeMap<String, Score>) -> String {
-    let mut text =
-        String::from("class         questions  right cells  right refusals  wrong  guard hits  calls  seconds\n");
+    let mut text = String::from(
+        "class         questions  right cells  right refusals  wrong  unavailable  guard hits  calls  seconds\n",
+    );
     for (class, score) in scores {
         writeln!(
             text,
-            "{class:<13} {:>9}  {:>11}  {:>14}  {:>5}  {:>10}  {:>5}  {:>7.1}",
-            score.questions, score.cells, score.refusals, score.wrong, score.guard_hits, score.calls, score.seconds
+            "{class:<13} {:>9}  {:>11}  {:>14}  {:>5}  {:>11}  {:>10}  {:>5}  {:>7.1}",
+            score.questions,
+            score.cells,
+            score.refusals,
+            score.wrong,
+            score.unavailable,
+            score.guard_hits,
+            score.calls,
+            score.seconds
         )
         .unwrap();
     }
@@ -209,6 +223,23 @@ async fn a_scripted_planner_gets_everything_right() {
         show(&table(&all));
         let all = all["all"];
         assert_eq!((all.cells + all.refusals, all.wrong), (room.questions.len(), 0));
+    }
+}
+
+/// What would be counted as right otherwise, and what would be counted as wrong.
+#[tokio::test]
+async fn the_judge_looks_at_columns_and_knows_who_does_not_answer() {
+    let room = Room::of("first.json");
+    let of = |id: &str| room.questions.iter().find(|asked| asked.id == id).unwrap();
+    let asked = of("count-1");
+    let mut answer = room.answer(asked, None).await;
+    assert_eq!(room.judge(asked, &answer).await, Verdict::RightCells);
+    answer.tables[0].columns[0] = "failed";
+    assert_eq!(room.judge(asked, &answer).await, Verdict::Wrong);
+    let silent = FakeModel::start([Act::Status(500, None, "")]).await.model(true, quick());
+    for asked in [asked, of("ambiguous-1")] {
+        let answer = room.answer(asked, Some(&silent)).await;
+        assert_eq!(room.judge(asked, &answer).await, Verdict::Unavailable);
     }
 }
 

@@ -205,7 +205,11 @@ def aggregate(told, asked, now):
 
 def compare_periods(told, asked, now):
     span, measure = window(asked, now), asked["measure"]
-    before = (span[0] - (span[1] - span[0]), span[0])
+    long = span[1] - span[0]
+    if asked.get("window") in ("this month", "last month"):
+        # Before a month is a month, however long it was.
+        long = span[0] - month(span[0], 1)
+    before = (span[0] - long, span[0])
     one, other = tallies(told, asked, span), tallies(told, asked, before)
     rows = []
     for names in sorted({*one, *other}, key=by_names):

@@ -149,3 +149,56 @@ fn refused(status: StatusCode, body: &[u8]) -> Silence {
         other => Silence::Status(other.as_u16()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use axum::http::HeaderMap;
+    use axum::routing::post;
+    use azure_core::auth::{AccessToken, TokenCredential};
+    use tokio::sync::OnceCell;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Identity(Mutex<Vec<String>>);
+
+    #[async_trait::async_trait]
+    impl TokenCredential for Identity {
+        async fn get_token(&self, scopes: &[&str]) -> azure_core::Result<AccessToken> {
+            self.0.lock().unwrap().extend(scopes.iter().map(|scope| (*scope).to_owned()));
+            Ok(AccessToken::new("t0ken".to_owned(), std::time::SystemTime::UNIX_EPOCH.into()))
+        }
+
+        async fn clear_cache(&self) -> azure_core::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What its request shows where nobody gave a key for Azure.
+    #[tokio::test]
+    async fn the_token_of_entra_goes_with_the_request() {
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let heard = seen.clone();
+        let answer = async move |headers: HeaderMap| {
+            heard.lock().unwrap().push(headers["authorization"].to_str().unwrap().to_owned());
+            r#"{"choices": []}"#
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/v1", listener.local_addr().unwrap()).parse().unwrap();
+        let router = axum::Router::new().route("/v1/chat/completions", post(answer));
+        let serving = async { axum::serve(listener, router).await };
+        let identity = Arc::new(Identity(Mutex::default()));
+        let credential: Arc<dyn TokenCredential> = identity.clone();
+        let rights = Rights::Entra(OnceCell::from(credential));
+        let asker = Asker { client: Client::new(), endpoint: Endpoint::new(&url, "gpt", None), rights };
+        let request = CreateChatCompletionRequest::default();
+        tokio::select! {
+            told = asker.ask(&request, Instant::now() + Duration::from_secs(30)) => assert!(told.is_ok(), "{:?}", told.err()),
+            _ = serving => panic!("it serves"),
+        }
+        assert_eq!(*seen.lock().unwrap(), ["Bearer t0ken"]);
+        assert_eq!(*identity.0.lock().unwrap(), ["https://cognitiveservices.azure.com/.default"]);
+    }
+}

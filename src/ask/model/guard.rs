@@ -4,39 +4,17 @@
 //! A time has to be one that a tool told, in whatever part of it. Numbers of the question may be said again next to the
 //! word that they stand beside there. A number inside a name is part of that name, which a tool told.
 //!
-//! The trap: every small number occurs somewhere in a timestamp, so that times are no source of counts.
+//! The trap: every small number occurs somewhere in a timestamp, so that times are no source of counts; and a count of one
+//! is no 100 %, so that percentages come from shares only, and `twice` only from a ratio that was reckoned.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Timelike};
 use serde_json::Value;
 
+use super::numerals::{self, Said, read};
 use crate::ask::tools::Found;
 
-/// Numbers as words; a one is mostly no number.
-const WORDS: [(&str, f64); 21] = [
-    ("zero", 0.0),
-    ("two", 2.0),
-    ("three", 3.0),
-    ("four", 4.0),
-    ("five", 5.0),
-    ("six", 6.0),
-    ("seven", 7.0),
-    ("eight", 8.0),
-    ("nine", 9.0),
-    ("ten", 10.0),
-    ("eleven", 11.0),
-    ("twelve", 12.0),
-    ("thirteen", 13.0),
-    ("fourteen", 14.0),
-    ("fifteen", 15.0),
-    ("twenty", 20.0),
-    ("thirty", 30.0),
-    ("fifty", 50.0),
-    ("hundred", 100.0),
-    ("thousand", 1_000.0),
-    ("million", 1_000_000.0),
-];
 const MONTHS: [&str; 12] = [
     "january",
     "february",
@@ -56,6 +34,10 @@ const MONTHS: [&str; 12] = [
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guard {
     numbers: Vec<f64>,
+    /// Those that may be said in percent, or as a part of something.
+    shares: Vec<f64>,
+    /// Those that may be said as a multiple.
+    ratios: Vec<f64>,
     /// Those that may be said in other units of time.
     seconds: Vec<f64>,
     times: BTreeSet<Moment>,
@@ -67,13 +49,6 @@ pub(super) struct Guard {
 
 /// Year, month, day, hour and minute.
 type Moment = (i32, u32, u32, u32, u32);
-
-/// A number as it is written: how much, and with how many decimals.
-#[derive(Debug, Clone, Copy, PartialEq)]
-struct Said {
-    value: f64,
-    decimals: u32,
-}
 
 impl Guard {
     pub(super) fn new(question: &str) -> Self {
@@ -88,8 +63,20 @@ impl Guard {
         found.notes.iter().for_each(|note| self.hear_text(note));
         self.hear_text(&found.data_through.map(|time| time.to_string()).unwrap_or_default());
         for row in &found.rows {
+            // A row may name the unit of its numbers; else the columns do, and of numbers beside them they do, too.
+            let unit = found
+                .columns
+                .iter()
+                .zip(row)
+                .find(|(column, _)| **column == "unit")
+                .and_then(|(_, cell)| cell.as_str());
+            let any = |ends: &str| found.columns.iter().any(|column| column.ends_with(ends));
             for (column, cell) in found.columns.iter().zip(row) {
-                self.hear_cell(column, cell);
+                let is_beside = ["before", "change", "value", "firstHalf", "secondHalf"].contains(column);
+                let is_second =
+                    column.ends_with("Seconds") || (is_beside && (unit == Some("seconds") || any("Seconds")));
+                let is_share = column.ends_with("Rate") || (is_beside && (unit == Some("share") || any("Rate")));
+                self.hear_cell(cell, (is_second, is_share));
             }
         }
     }
@@ -98,14 +85,20 @@ impl Guard {
         self.numbers.push(number);
     }
 
-    fn hear_cell(&mut self, column: &str, cell: &Value) {
+    /// One number divided by another.
+    pub(super) fn hear_ratio(&mut self, ratio: f64) {
+        self.numbers.push(ratio);
+        self.shares.push(ratio);
+        self.ratios.push(ratio);
+    }
+
+    fn hear_cell(&mut self, cell: &Value, (is_second, is_share): (bool, bool)) {
         match cell {
             Value::Number(number) => {
                 let number = number.as_f64().unwrap_or_default();
                 self.numbers.push(number);
-                if column.to_lowercase().contains("seconds") || ["before", "change"].contains(&column) {
-                    self.seconds.push(number);
-                }
+                self.seconds.extend(is_second.then_some(number));
+                self.shares.extend(is_share.then_some(number));
             }
             Value::String(text) => self.hear_text(text),
             Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {}
@@ -129,17 +122,39 @@ impl Guard {
 
     /// What of these words nobody found.
     pub(super) fn invented(&self, prose: &str) -> Vec<String> {
-        let mut invented = Vec::new();
+        let (mut invented, mut item) = (Vec::new(), 1);
         for line in prose.lines() {
             let words = words(line);
-            for (at, word) in words.iter().enumerate() {
-                let is_marker = at == 0 && line.trim_start().starts_with(&format!("{word}."));
-                if !is_marker && is_number(word) && !self.allows(&words, at) {
-                    invented.push(word.clone());
+            let mut at = 0;
+            // A list counts its items, and these follow on each other.
+            if words.len() > 1 && line.trim_start().starts_with(&format!("{item}. ")) {
+                (item, at) = (item + 1, 1);
+            }
+            while let Some(word) = words.get(at) {
+                let rest = words.get(at..).unwrap_or_default();
+                let before = at.checked_sub(1).and_then(|before| words.get(before)).map_or("", String::as_str);
+                // `1 in 4` is a quarter; the four was found by nobody.
+                let part = numerals::part(before, rest).or_else(|| numerals::one_in(rest).map(|share| (share, 3)));
+                let (is_known, long) = match part {
+                    Some((part, long)) => (self.has_part(part), long),
+                    None => match numerals::spelled(rest) {
+                        Some((value, long)) if long > 1 => (self.counts(Said::whole(value), ""), long),
+                        _ => (!is_number(word) || self.allows(&words, at), 1),
+                    },
+                };
+                if !is_known {
+                    invented.push(rest.get(..long).unwrap_or_default().join(" "));
                 }
+                at += long;
             }
         }
         invented
+    }
+
+    /// A half, a third, or twice as much.
+    fn has_part(&self, part: f64) -> bool {
+        let known = if part > 1.0 { &self.ratios } else { &self.shares };
+        known.iter().any(|known| (known.abs() - part).abs() <= part / 100.0)
     }
 
     fn allows(&self, words: &[String], at: usize) -> bool {
@@ -149,7 +164,10 @@ impl Guard {
         if self.repeats_question(before, word, next) || self.tells_time(before, word, next) {
             return true;
         }
+        let behind = words.get(at + 2).map_or("", String::as_str);
         match read(word) {
+            Some((said, "x")) => self.is_multiple(said),
+            Some((said, "")) if next == "times" && numerals::compares(behind) => self.is_multiple(said),
             Some((said, "")) => self.counts(said, next) || self.lasts(words, at),
             Some((said, unit)) => self.counts(said, unit) || self.lasts(words, at) || self.names(word),
             None => self.names(word),
@@ -158,8 +176,17 @@ impl Guard {
 
     fn counts(&self, said: Said, unit: &str) -> bool {
         let is_share = unit.starts_with('%') || unit.starts_with("percent");
-        let fits = |known: f64| rounds_to(known, said) || (is_share && rounds_to(known * 100.0, said));
-        self.numbers.iter().any(|known| fits(*known) || fits(-known))
+        if is_share {
+            // All and nothing are not rounded.
+            let is_whole = said.value == 0.0 || said.value == 100.0;
+            let fits = |known: f64| if is_whole { known == said.value } else { said.rounds(known) };
+            return self.shares.iter().any(|known| fits(known.abs() * 100.0));
+        }
+        self.numbers.iter().any(|known| said.rounds(known.abs()))
+    }
+
+    fn is_multiple(&self, said: Said) -> bool {
+        self.ratios.iter().any(|known| said.rounds(*known))
     }
 
     /// `1 h 30 min`, `90s`, `2.5 hours`.
@@ -216,29 +243,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 fn is_number(word: &str) -> bool {
-    word.chars().any(char::is_numeric) || WORDS.iter().any(|(name, _)| *name == word)
-}
-
-/// A number and what is written straight behind it.
-fn read(word: &str) -> Option<(Said, &str)> {
-    if let Some((_, value)) = WORDS.iter().find(|(name, _)| *name == word) {
-        return Some((Said { value: *value, decimals: 0 }, ""));
-    }
-    let unsigned = word.trim_start_matches(['+', '-', '#']);
-    let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ',').unwrap_or(unsigned.len());
-    let (digits, unit) = unsigned.split_at_checked(end)?;
-    let digits = digits.replace(',', "");
-    let decimals = digits.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    let value = digits.parse().ok()?;
-    let is_unit = unit.chars().all(|c| c.is_alphabetic() || c == '%');
-    is_unit.then_some((Said { value, decimals: u32::try_from(decimals).ok()? }, unit))
-}
-
-fn rounds_to(known: f64, said: Said) -> bool {
-    let step = said.step();
-    // Whole numbers of a number without decimals are themselves; of others they may be rounded.
-    (known - said.value).abs() <= step / 2.0 + 1e-9
-        && (said.decimals > 0 || known.fract() != 0.0 || known == said.value)
+    word.chars().any(char::is_numeric) || numerals::is_word(word)
 }
 
 /// The durations that begin here, one unit long and longer: seconds, the length of the least unit, and how many words.
@@ -254,13 +259,6 @@ fn durations(words: &[String]) -> Vec<(f64, f64, usize)> {
         at += usize::from(words.get(at).is_some_and(|word| word == "and"));
     }
     all
-}
-
-impl Said {
-    /// What its last digit counts.
-    fn step(self) -> f64 {
-        10_f64.powi(-i32::try_from(self.decimals).unwrap_or_default())
-    }
 }
 
 fn seconds(unit: &str) -> Option<f64> {
@@ -340,6 +338,10 @@ mod tests {
     fn what_was_not_found_is_noticed() {
         for (prose, invented) in [
             ("42 runs failed.", "42"),
+            ("The number of failures is 42.", "42"),
+            ("Failures:\n42.", "42"),
+            ("42. That is how many failed.", "42"),
+            ("3. web-2", "3"),
             ("It failed in 13.5 % of the runs.", "13.5"),
             ("30 runs failed.", "30"),
             ("10 runs failed.", "10"),
@@ -348,13 +350,64 @@ mod tests {
             ("On 2026-03-03 it broke.", "2026-03-03"),
             ("It broke at 11:30.", "11:30"),
             ("web-3 is the worst.", "web-3"),
-            ("nine runs of it", "nine"),
             ("It broke on March 5.", "5"),
             ("480 runs", "480"),
             ("1,235 runs", "1,235"),
+            // As words.
+            ("nine runs of it", "nine"),
+            ("Forty-two runs failed.", "forty-two"),
+            ("Forty two runs failed.", "forty two"),
+            ("one hundred and five runs", "one hundred and five"),
+            ("about a dozen of them", "dozen"),
+            ("two dozen of them", "two dozen"),
+            ("dozens of runs", "dozens"),
+            ("thousands of runs", "thousands"),
+            ("ninety-nine percent", "ninety-nine"),
+            // Shares and multiples that nobody reckoned.
+            ("It failed in 100 % of the runs.", "100"),
+            ("It failed in 0 % of the runs.", "0"),
+            ("7 % of the runs of api failed.", "7"),
+            ("It failed in half of the runs.", "half"),
+            ("A third of them failed.", "third"),
+            ("two-thirds of them failed", "two-thirds"),
+            ("three quarters of them failed", "three quarters"),
+            ("web-2 failed twice as often.", "twice"),
+            ("It doubled.", "doubled"),
+            ("7 times more than api", "7"),
+            ("7x slower", "7x"),
+            ("2 times as many", "2"),
+            ("1 in 7 runs fails.", "1 in 7"),
+            ("½ of them", "½"),
         ] {
             let found = guard().invented(prose);
             assert!(found.iter().any(|word| word.trim_end_matches('%') == invented), "{prose}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn shares_and_multiples_that_were_reckoned_may_be_said() {
+        let mut guard = guard();
+        guard.hear(&Found {
+            columns: vec!["metric", "value", "unit", "before"],
+            rows: vec![
+                vec![json!("lead time"), json!(10800), json!("seconds"), json!(7200)],
+                vec![json!("fail rate"), json!(0.25), json!("share"), json!(0.5)],
+            ],
+            ..Found::default()
+        });
+        for ratio in [2.0, 1.0, 2.0 / 3.0] {
+            guard.hear_ratio(ratio);
+        }
+        for prose in [
+            "The lead time is 3 h, before it was 2 hours.",
+            "A quarter of them failed, before it was half, that is 25 % and 50 %.",
+            "1 in 4 deployments failed.",
+            "It is twice as long, 2 times longer, 2x.",
+            "100 % and two thirds of them.",
+            "In the first half of it, last quarter and the second half.",
+            "One run and the third stage of it.",
+        ] {
+            assert_eq!(guard.invented(prose), [] as [String; 0], "{prose}");
         }
     }
 }

@@ -8,6 +8,7 @@ mod client;
 mod endpoint;
 mod fence;
 mod guard;
+mod numerals;
 mod own;
 mod strict;
 mod talk;

@@ -84,8 +84,15 @@ pub(super) fn why(arguments: &str) -> String {
     if why.trim().is_empty() { "This cannot be answered from the data.".to_owned() } else { why }
 }
 
+/// A number made of others; one divided by another may be said in percent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Made {
+    Number(f64),
+    Ratio(f64),
+}
+
 /// Every operand has to have been found.
-pub(super) fn calculate(arguments: &str, is_known: impl Fn(f64) -> bool) -> Result<f64, String> {
+pub(super) fn calculate(arguments: &str, is_known: impl Fn(f64) -> bool) -> Result<Made, String> {
     let sum: Sum = serde_json::from_str(arguments).map_err(|_| "operation and operands are wanted".to_owned())?;
     if sum.operands.len() > MOST {
         return Err(format!("at most {MOST} operands"));
@@ -94,15 +101,15 @@ pub(super) fn calculate(arguments: &str, is_known: impl Fn(f64) -> bool) -> Resu
         return Err(format!("{unknown} stands in no result"));
     }
     let total: f64 = sum.operands.iter().sum();
-    let number = match (sum.operation, sum.operands.as_slice()) {
+    let made = match (sum.operation, sum.operands.as_slice()) {
         (_, []) => return Err("no operands".to_owned()),
-        (Operation::Sum, _) => total,
-        (Operation::Mean, all) => total / all.len() as f64,
-        (Operation::Difference, [one, other]) => one - other,
-        (Operation::Ratio, [one, other]) if *other != 0.0 => one / other,
+        (Operation::Sum, _) => Made::Number(total),
+        (Operation::Mean, all) => Made::Number(total / all.len() as f64),
+        (Operation::Difference, [one, other]) => Made::Number(one - other),
+        (Operation::Ratio, [one, other]) if *other != 0.0 => Made::Ratio(one / other),
         (Operation::Difference | Operation::Ratio, _) => return Err("two operands, the second not 0".to_owned()),
     };
-    Ok(number)
+    Ok(made)
 }
 
 #[cfg(test)]
@@ -115,10 +122,10 @@ mod tests {
         let of = |operation: &str, operands: &[f64]| {
             calculate(&json!({"operation": operation, "operands": operands}).to_string(), known)
         };
-        assert_eq!(of("sum", &[3.0, 4.0]), Ok(7.0));
-        assert_eq!(of("mean", &[4.0, 12.0]), Ok(8.0));
-        assert_eq!(of("difference", &[12.0, 4.0]), Ok(8.0));
-        assert_eq!(of("ratio", &[3.0, 12.0]), Ok(0.25));
+        assert_eq!(of("sum", &[3.0, 4.0]), Ok(Made::Number(7.0)));
+        assert_eq!(of("mean", &[4.0, 12.0]), Ok(Made::Number(8.0)));
+        assert_eq!(of("difference", &[12.0, 4.0]), Ok(Made::Number(8.0)));
+        assert_eq!(of("ratio", &[3.0, 12.0]), Ok(Made::Ratio(0.25)));
         assert_eq!(of("sum", &[3.0, 5.0]), Err("5 stands in no result".to_owned()));
         assert!(of("ratio", &[3.0]).is_err() && of("sum", &[]).is_err());
         assert!(calculate("rubbish", known).is_err());

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use super::client::{Asker, Silence};
 use super::fence::{Fence, clean, plain};
 use super::guard::Guard;
-use super::own::{self, Own};
+use super::own::{self, Made, Own};
 use super::strict::{names_people, strict, without_nulls};
 use super::wire::{Call, Completion, Message};
 use super::{Limits, Progress};
@@ -28,8 +28,8 @@ use crate::catalog::CatalogError;
 
 const RULES: &str = "You answer questions about the CI/CD data of a company: pipeline runs, stages, failures, deployments, \
     approvals and work items of Azure DevOps. You know nothing of it yourself: call tools and word what they found.\n\
-    - Every number you write must stand in a tool's result of this conversation. For a sum, difference, share or mean call \
-    `calculate`. Do not count or estimate yourself.\n\
+    - Every number you write must stand in a tool's result of this conversation, and is written in digits. For a sum, \
+    difference, share, multiple or mean call `calculate`. Do not count or estimate yourself.\n\
     - Give times as tools wrote them. Pass words of time such as `last week` to the tools as they are.\n\
     - If the question cannot be answered with the tools, or is ambiguous, call `refuse` and say what is missing.\n\
     - Answer in a few plain sentences in the language of the question, without tables, links or images: the table and the \
@@ -84,7 +84,7 @@ impl<'a> Talk<'a> {
         };
         for turn in &question.history {
             talk.messages.push(match turn.role {
-                Speaker::User => user(&turn.content),
+                Speaker::User => user(&clean_lines(&turn.content, limits.history)),
                 // What it once said may hold what others wrote.
                 Speaker::Assistant => assistant(Some(talk.fence.around(&clean(&turn.content, limits.history))), &[]),
             });
@@ -216,9 +216,13 @@ impl<'a> Talk<'a> {
 
     fn calculate(&mut self, arguments: &str) -> String {
         match own::calculate(arguments, |number| self.guard.knows(number)) {
-            Ok(number) => {
+            Ok(Made::Number(number)) => {
                 self.guard.hear_number(number);
                 json!({"result": number}).to_string()
+            }
+            Ok(Made::Ratio(ratio)) => {
+                self.guard.hear_ratio(ratio);
+                json!({"result": ratio}).to_string()
             }
             Err(why) => json!({"error": why}).to_string(),
         }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::found::moment;
 use super::runs::{OneRun, pipeline_name};
 use super::{Citation, Desk, Found, Tool, ToolError, rows};
-use crate::catalog::{Broken, On, Recent, Run, RunDetail, RunFilter};
+use crate::catalog::{Broken, Named, On, Recent, Run, RunDetail, RunFilter};
 use crate::view::overview;
 
 const FAILURE: [&str; 10] =
@@ -41,8 +41,12 @@ impl GetFailure {
                     ..RunFilter::default()
                 };
                 let last = desk.catalog.runs(&filter).await?.pop();
-                let what = || ToolError::NotFound { what: format!("a failed run of {pipeline}") };
-                let last = last.ok_or_else(what)?;
+                let Some(last) = last else {
+                    let asked = [(Named::Pipeline, filter.pipeline.as_ref()), (Named::Branch, filter.branch.as_ref())];
+                    let near =
+                        desk.near(&asked).await?.into_iter().map(|note| format!(" ({note})")).collect::<String>();
+                    return Err(ToolError::NotFound { what: format!("a failed run of {pipeline}{near}") });
+                };
                 (last.run_id, Some(last.organization))
             }
             (_, _) => {
@@ -178,8 +182,14 @@ pub(super) async fn broken(desk: &Desk, asked: BrokenNow) -> Result<Found, ToolE
     broken.retain(|broken| asked.takes(&broken.last));
     let cited = broken.iter().take(rows(asked.top) as usize).map(|broken| Citation::from(&broken.last.run)).collect();
     let found = Found::whole(&BROKEN, broken.iter().map(broken_row).collect(), rows(asked.top));
+    let named = [
+        (Named::Organization, asked.organization.as_ref()),
+        (Named::Project, asked.project.as_ref()),
+        (Named::Branch, asked.branch.as_ref().filter(|branch| *branch != "*")),
+    ];
+    let near = if found.rows.is_empty() { desk.near(&named).await? } else { Vec::new() };
     let looked = format!("{note}A run that is canceled or live neither breaks nor mends.");
-    Ok(found.behind(cited).noting(vec![looked]))
+    Ok(found.behind(cited).noting(vec![looked]).noting(near))
 }
 
 fn full_ref(branch: &str) -> String {

@@ -7,6 +7,12 @@ use crate::ask::when::Window;
 use crate::catalog::{Gap, Run, rfc3339};
 use crate::domain::Time;
 
+/// Rows that are looked at to say how many there are, where nothing counts them.
+pub(super) const MOST_COUNTED: u32 = 1_000;
+/// Characters of an answer as JSON: actions of GPTs take less than 100,000.
+/// <https://platform.openai.com/docs/actions/production>
+pub(in crate::ask) const MOST_CHARACTERS: usize = 98_000;
+
 /// What a tool found: a table, and what it rests on.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -18,7 +24,7 @@ pub struct Found {
     /// A row has a cell for each column; unknown is null.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub rows: Vec<Vec<Value>>,
-    /// How many rows there are in all; null where more than these were not counted.
+    /// How many rows there are in all; null where there are too many to be counted, and then a note says so.
     pub total: Option<u64>,
     pub truncated: bool,
     /// The runs behind it.
@@ -61,6 +67,11 @@ impl Found {
     pub(super) fn whole(columns: &[&'static str], mut rows: Vec<Vec<Value>>, top: u32) -> Self {
         let total = rows.len();
         rows.truncate(usize::try_from(top).unwrap_or(usize::MAX));
+        Self::of(columns, rows, total)
+    }
+
+    /// Some rows of a table that has so many in all.
+    pub(super) fn of(columns: &[&'static str], rows: Vec<Vec<Value>>, total: usize) -> Self {
         Self {
             columns: columns.to_vec(),
             truncated: rows.len() < total,
@@ -70,15 +81,40 @@ impl Found {
         }
     }
 
-    /// A table of which one row more than `top` was asked for.
-    pub(super) fn first(columns: &[&'static str], rows: Vec<Vec<Value>>, top: u32) -> Self {
+    /// A table of which one row more than [`MOST_COUNTED`] was asked for: so many are counted.
+    pub(super) fn counting(columns: &[&'static str], rows: Vec<Vec<Value>>, top: u32) -> Self {
         let found = Self::whole(columns, rows, top);
-        let total = found.total.filter(|_| !found.truncated);
-        Self { total, ..found }
+        let total = found.total.filter(|total| *total <= u64::from(MOST_COUNTED));
+        let note = total.is_none().then(|| format!("there are more than {MOST_COUNTED} rows, which were not counted"));
+        Self { total, ..found }.noting(note.into_iter().collect())
+    }
+
+    /// Cut to what an answer may be long.
+    pub(super) fn cut(mut self) -> Self {
+        let whole = self.rows.len();
+        let is_long =
+            |found: &Self| serde_json::to_string(found).is_ok_and(|text| text.chars().count() > MOST_CHARACTERS);
+        if !is_long(&self) {
+            return self;
+        }
+        while is_long(&self) {
+            less(&mut self.rows);
+            less(&mut self.citations);
+            less(&mut self.gaps);
+        }
+        let note = format!("cut to {} of {whole} rows, as an answer has at most 100,000 characters", self.rows.len());
+        Self { truncated: true, ..self.noting(vec![note]) }
     }
 
     pub(super) fn within(self, window: Window) -> Self {
         Self { interpretation: window.to_string(), window: Some(window), ..self }
+    }
+
+    /// Of a time and of the one before it: events may be lost in either.
+    pub(super) fn compared(self, window: Window) -> Self {
+        let before = window.before();
+        let both = Window { from: before.from, ..window };
+        Self { interpretation: format!("{window}, before it {before}"), window: Some(both), ..self }
     }
 
     pub(super) fn behind(self, citations: Vec<Citation>) -> Self {
@@ -91,6 +127,11 @@ impl Found {
     }
 }
 
+/// A quarter less of them, from the end.
+pub(in crate::ask) fn less<T>(some: &mut Vec<T>) {
+    some.truncate(some.len() * 3 / 4);
+}
+
 /// A cell with a time.
 pub(super) fn moment(time: Option<Time>) -> Value {
     time.map_or(Value::Null, |time| Value::String(time.to_string()))
@@ -99,4 +140,37 @@ pub(super) fn moment(time: Option<Time>) -> Value {
 /// A cell with whole seconds.
 pub(super) fn seconds(from: Option<Time>, to: Option<Time>) -> Value {
     from.zip(to).map_or(Value::Null, |(from, to)| Value::from(to.since(from).as_secs()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ask::when::Said;
+
+    /// Gaps are looked for in the window that a table has.
+    #[test]
+    fn what_is_compared_reaches_over_both_times() {
+        let at = |text: &str| Time::parse(text).unwrap().unwrap();
+        let said = Said { window: Some("last month"), ..Said::default() };
+        let now = at("2026-03-04T10:30:00Z");
+        let window = Window::of(said, std::time::Duration::from_secs(1), now, chrono_tz::Tz::UTC).unwrap();
+        let found = Found::default().compared(window);
+        let both = found.window.unwrap();
+        assert_eq!((both.from, both.to), (at("2026-01-01T00:00:00Z"), at("2026-03-01T00:00:00Z")));
+        assert!(found.interpretation.contains("before it 2026-01-01 00:00 to 2026-02-01 00:00"), "{found:?}");
+    }
+
+    #[test]
+    fn an_answer_is_cut_to_what_actions_take_and_says_so() {
+        let row = || vec![Value::from("\u{1f4a5}".repeat(3_000)), Value::from("\"".repeat(500))];
+        let found = |count| Found::of(&["error", "stage"], vec![row(); count], count).cut();
+        let (long, short) = (found(100), found(3));
+        assert!(serde_json::to_string(&long).unwrap().chars().count() < 100_000);
+        assert!(long.truncated && long.total == Some(100) && !long.rows.is_empty());
+        assert_eq!(
+            long.notes,
+            [format!("cut to {} of 100 rows, as an answer has at most 100,000 characters", long.rows.len())]
+        );
+        assert_eq!((short.rows.len(), short.truncated, short.notes.len()), (3, false, 0));
+    }
 }

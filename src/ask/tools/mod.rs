@@ -21,12 +21,13 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::when::{Said, Window, WindowError};
-use crate::catalog::{Catalog, CatalogError, GapFilter, Named};
+use crate::catalog::{Catalog, CatalogError, DeploymentFilter, EnvironmentFilter, GapFilter, Named, PipelineFilter};
 use crate::domain::metrics::Terms;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Time};
 
 pub use found::{Citation, Found};
+pub(super) use found::{MOST_CHARACTERS, less};
 
 /// Rows of one answer, at most.
 pub(super) const MOST_ROWS: u32 = 100;
@@ -49,6 +50,8 @@ pub struct Desk {
     pub zone: Tz,
     /// What is meant where nobody says a time; `None` is the last 30 days.
     pub window: Option<Window>,
+    /// How long one tool may take, and a question without a model. How many work at once, the catalog says.
+    pub patience: Duration,
 }
 
 /// Why a tool gave no answer.
@@ -64,6 +67,8 @@ pub enum ToolError {
     NotFound { what: String },
     #[error("{what} is in several organizations: say which as `organization`, one of {}", organizations.join(", "))]
     Ambiguous { what: String, organizations: Vec<String> },
+    #[error("it took longer than {} s: ask for a shorter time or for less, or try again later", .0.as_secs())]
+    TooLong(Duration),
     #[error(transparent)]
     Catalog(#[from] CatalogError),
 }
@@ -136,9 +141,9 @@ tools! {
     Trace = "trace", changes::Trace => changes::trace;
     /// A number of runs or stages, such as a count, a rate or a duration, by group and time, narrowed by the same filters as runs.
     Aggregate = "aggregate", aggregate::Aggregate => aggregate::aggregate;
-    /// The same number in a time and in the equally long time before it, with the change.
+    /// The same number in a time and in the one before it, with the change.
     ComparePeriods = "compare_periods", aggregate::Compare => aggregate::compare;
-    /// How well is delivered: DORA's five metrics of deployments to production, in a time and in each half of it.
+    /// How well is delivered: DORA's five metrics of deployments to production, in a time, in the one before it and in each half of it; the lead time also split into review and deployment.
     Dora = "dora", delivery::Dora => delivery::dora;
 }
 
@@ -167,11 +172,19 @@ impl Tool {
 }
 
 impl Desk {
+    /// Below the 45 s that actions of GPTs wait.
+    pub const PATIENCE: Duration = Duration::from_secs(30);
+
     /// Asks one question.
     ///
     /// # Errors
     /// [`ToolError`]; all but [`ToolError::Catalog`] are the caller's to mend.
     pub async fn call(&self, name: &str, arguments: Value) -> Result<Found, ToolError> {
+        let asking = tokio::time::timeout(self.patience, self.ask(name, arguments));
+        asking.await.unwrap_or(Err(ToolError::TooLong(self.patience)))
+    }
+
+    async fn ask(&self, name: &str, arguments: Value) -> Result<Found, ToolError> {
         let asked = || name.chars().take(64).collect();
         let tool = Tool::named(name).ok_or_else(|| ToolError::NoSuchTool { asked: asked() })?;
         let mut found = tool.call(self, arguments).await?;
@@ -185,7 +198,7 @@ impl Desk {
             ..GapFilter::default()
         };
         found.gaps = self.catalog.gaps(&lost).await?;
-        Ok(found)
+        Ok(found.cut())
     }
 
     pub(super) fn window(&self, said: Said<'_>) -> Result<Window, WindowError> {
@@ -196,20 +209,41 @@ impl Desk {
         Window::of(said, USUAL, self.now, self.zone)
     }
 
-    /// Says of each of these values, where there is none like it, which ones there are. Names are known of all projects,
-    /// so that who sees only some is told none.
-    async fn near(&self, asked: &[(Named, Option<&String>)]) -> Result<Vec<String>, CatalogError> {
-        if !self.catalog.shows_all() {
-            return Ok(Vec::new());
-        }
+    /// Says of each of these values, where there is none like it, which ones there are that the caller may see.
+    pub(in crate::ask) async fn near(&self, asked: &[(Named, Option<&String>)]) -> Result<Vec<String>, CatalogError> {
         let mut notes = BTreeSet::new();
         for (named, value) in asked {
-            if let Some(value) = value {
-                let known = self.catalog.known(*named, value).await?;
-                notes.extend(crate::view::unknown_note(*named, value, &known));
-            }
+            let Some(value) = value else { continue };
+            let known = match self.catalog.shows_all() {
+                true => Some(self.catalog.known(*named, value).await?),
+                false => self.seen(*named).await?,
+            };
+            notes.extend(known.and_then(|known| crate::view::unknown_note(*named, value, &known)));
         }
         Ok(notes.into_iter().collect())
+    }
+
+    /// The names of this kind in the projects that the caller may see; `None` where looking is too much.
+    async fn seen(&self, named: Named) -> Result<Option<Vec<String>>, CatalogError> {
+        let pipelines = async || self.catalog.pipelines_of(&PipelineFilter::default()).await;
+        Ok(Some(match named {
+            Named::Organization => pipelines().await?.into_iter().map(|one| one.organization).collect(),
+            Named::Project => pipelines().await?.into_iter().filter_map(|one| one.project).collect(),
+            Named::Pipeline => {
+                let all = DeploymentFilter { current: true, ..DeploymentFilter::default() };
+                let definitions = self.catalog.deployments(&all).await?.into_iter().filter_map(|one| one.pipeline);
+                let definitions = definitions.map(|one| (one.id, one.name));
+                let pipelines = pipelines().await?.into_iter().map(|one| (one.id, one.name)).chain(definitions);
+                pipelines.flat_map(|(id, name)| name.into_iter().chain([id.to_string()])).collect()
+            }
+            Named::Environment => {
+                let there = self.catalog.environments(&EnvironmentFilter::default()).await?;
+                there.into_iter().map(|there| there.name).collect()
+            }
+            Named::Branch | Named::State | Named::Result | Named::Status | Named::Pool | Named::Person => {
+                return Ok(None);
+            }
+        }))
     }
 }
 

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::found::{moment, seconds};
+use super::found::{MOST_COUNTED, moment, seconds};
 use super::{Citation, Desk, Found, ToolError, rows};
 use crate::ask::when::Said;
 use crate::catalog::{ApprovalFilter, Deployment, DeploymentFilter, GivenApproval, Named, PipelineName};
@@ -46,7 +46,7 @@ pub(super) async fn approvals(desk: &Desk, asked: QueryApprovals) -> Result<Foun
         organization: asked.organization.clone(),
         project: asked.project.clone(),
         status: Some(asked.status.clone().unwrap_or_else(|| PENDING.to_owned())),
-        top: Some(top + 1),
+        top: Some(MOST_COUNTED + 1),
         ..ApprovalFilter::default()
     };
     let found = desk.catalog.approvals(&filter).await?;
@@ -61,7 +61,7 @@ pub(super) async fn approvals(desk: &Desk, asked: QueryApprovals) -> Result<Foun
         Vec::new()
     };
     let table = found.iter().map(|approval| approval_row(approval, desk)).collect();
-    Ok(Found::first(&APPROVALS, table, top).noting(notes))
+    Ok(Found::counting(&APPROVALS, table, top).noting(notes))
 }
 
 fn approval_row(approval: &GivenApproval, desk: &Desk) -> Vec<Value> {
@@ -153,7 +153,7 @@ pub(super) async fn current(desk: &Desk, asked: Current) -> Result<Found, ToolEr
         ..DeploymentFilter::default()
     };
     let top = rows(asked.top);
-    listed(desk, DeploymentFilter { top: Some(top + 1), ..filter }, top).await
+    listed(desk, filter, top).await
 }
 
 pub(super) async fn deployments(desk: &Desk, asked: QueryDeployments) -> Result<Found, ToolError> {
@@ -169,10 +169,11 @@ pub(super) async fn deployments(desk: &Desk, asked: QueryDeployments) -> Result<
         ..DeploymentFilter::default()
     };
     let top = rows(asked.top);
-    Ok(listed(desk, DeploymentFilter { top: Some(top + 1), ..filter }, top).await?.within(window))
+    Ok(listed(desk, filter, top).await?.within(window))
 }
 
 async fn listed(desk: &Desk, filter: DeploymentFilter, top: u32) -> Result<Found, ToolError> {
+    let filter = DeploymentFilter { top: Some(MOST_COUNTED + 1), ..filter };
     let deployments = desk.catalog.deployments(&filter).await?;
     let notes = if deployments.is_empty() {
         desk.near(&[
@@ -187,7 +188,7 @@ async fn listed(desk: &Desk, filter: DeploymentFilter, top: u32) -> Result<Found
     };
     let cited = deployments.iter().take(top as usize).filter_map(citation).collect();
     let table = deployments.iter().map(deployment_row).collect();
-    Ok(Found::first(&DEPLOYMENTS, table, top).behind(cited).noting(notes))
+    Ok(Found::counting(&DEPLOYMENTS, table, top).behind(cited).noting(notes))
 }
 
 fn deployment_row(deployment: &Deployment) -> Vec<Value> {

@@ -7,6 +7,7 @@ use super::{Citation, Desk, Found, ToolError, rows};
 use crate::ask::when::{Said, Window};
 use crate::catalog::{CatalogError, Named, Pipeline, PipelineFilter, Run, RunDetail, RunFilter};
 use crate::domain::owner::Owner;
+use crate::view::unknown_name;
 
 /// What runs have in common.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -29,11 +30,15 @@ pub(super) struct Filters {
     requested_for: Option<String>,
     /// The pool of agents.
     pool: Option<String>,
+    /// Who owns the pipeline, by configuration.
+    service: Option<String>,
+    team: Option<String>,
 }
 
 impl Filters {
-    pub(super) fn within(&self, window: &Window) -> RunFilter {
-        RunFilter {
+    pub(super) async fn within(&self, desk: &Desk, window: &Window) -> Result<RunFilter, CatalogError> {
+        Ok(RunFilter {
+            pipelines: desk.owned_by(self.service.as_ref(), self.team.as_ref()).await?,
             organization: self.organization.clone(),
             project: self.project.clone(),
             pipeline: self.pipeline.clone(),
@@ -46,7 +51,7 @@ impl Filters {
             since: Some(window.from),
             until: Some(window.to),
             ..RunFilter::default()
-        }
+        })
     }
 
     /// What has to be said where they let nothing through.
@@ -58,8 +63,12 @@ impl Filters {
             (Named::Branch, self.branch.as_ref()),
             (Named::State, self.state.as_ref()),
             (Named::Result, self.result.as_ref()),
+            (Named::Pool, self.pool.as_ref()),
+            (Named::Person, self.requested_for.as_ref()),
         ];
-        desk.near(&named).await
+        let mut notes = desk.near(&named).await?;
+        notes.extend(desk.near_owner(self.service.as_ref(), self.team.as_ref()).await?);
+        Ok(notes)
     }
 }
 
@@ -121,11 +130,11 @@ pub(super) async fn query(desk: &Desk, asked: QueryRuns) -> Result<Found, ToolEr
     let top = rows(asked.top);
     let said = Said { window: asked.window.as_deref(), from: asked.from.as_deref(), to: asked.to.as_deref() };
     let window = desk.window(said)?;
-    let filter = RunFilter { top: Some(top + 1), ..asked.filters.within(&window) };
+    let filter = RunFilter { top: Some(top), ..asked.filters.within(desk, &window).await? };
     let runs = desk.catalog.runs(&filter).await?;
     let total = desk.catalog.count_runs(&filter).await?;
-    let cited = runs.iter().map(Citation::from).take(top as usize).collect();
-    let found = Found { total: Some(total), ..Found::first(&RUNS, runs.iter().map(row).collect(), top) };
+    let cited = runs.iter().map(Citation::from).collect();
+    let found = Found::of(&RUNS, runs.iter().map(row).collect(), usize::try_from(total).unwrap_or(usize::MAX));
     let notes = if runs.is_empty() { asked.filters.near(desk).await? } else { Vec::new() };
     Ok(found.within(window).behind(cited).noting(notes))
 }
@@ -264,7 +273,46 @@ pub(super) async fn pipelines(desk: &Desk, asked: ListPipelines) -> Result<Found
 }
 
 impl Desk {
-    pub(super) fn owner_of(&self, pipeline: &Pipeline) -> Option<Owner> {
+    /// The pipelines of this owner, by organization and id; `None` where none was named.
+    pub(super) async fn owned_by(
+        &self,
+        service: Option<&String>,
+        team: Option<&String>,
+    ) -> Result<Option<Vec<(String, u64)>>, CatalogError> {
+        if service.is_none() && team.is_none() {
+            return Ok(None);
+        }
+        let is = |wanted: Option<&String>, has: Option<&String>| {
+            wanted.is_none_or(|wanted| has.is_some_and(|has| has.eq_ignore_ascii_case(wanted)))
+        };
+        let owns = |pipeline: &Pipeline| {
+            let owner = self.owner_of(pipeline);
+            is(service, owner.as_ref().map(|owner| &owner.service))
+                && is(team, owner.as_ref().and_then(|owner| owner.team.as_ref()))
+        };
+        let pipelines = self.catalog.pipelines_of(&PipelineFilter::default()).await?;
+        Ok(Some(pipelines.into_iter().filter(owns).map(|one| (one.organization, one.id)).collect()))
+    }
+
+    /// What has to be said of an owner that no pipeline has.
+    pub(super) async fn near_owner(
+        &self,
+        service: Option<&String>,
+        team: Option<&String>,
+    ) -> Result<Vec<String>, CatalogError> {
+        if service.is_none() && team.is_none() {
+            return Ok(Vec::new());
+        }
+        let pipelines = self.catalog.pipelines_of(&PipelineFilter::default()).await?;
+        let owners: Vec<_> = pipelines.iter().filter_map(|pipeline| self.owner_of(pipeline)).collect();
+        let services: Vec<_> = owners.iter().map(|owner| owner.service.clone()).collect();
+        let teams: Vec<_> = owners.into_iter().filter_map(|owner| owner.team).collect();
+        let service = service.and_then(|service| unknown_name("service", service, &services));
+        let team = team.and_then(|team| unknown_name("team", team, &teams));
+        Ok(service.into_iter().chain(team).collect())
+    }
+
+    pub(in crate::ask) fn owner_of(&self, pipeline: &Pipeline) -> Option<Owner> {
         self.owners.of(&pipeline.into())
     }
 }

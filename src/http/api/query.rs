@@ -17,7 +17,7 @@ use super::asked::{Asked, Id, short};
 use crate::ask::{Answer, AnswerStatus, Desk, Found, Model, Progress, Question, Tool, ToolError, Turn};
 use crate::http::Problem;
 use crate::http::reader::Reader;
-use crate::view::{cells_csv, cells_table, escaped_lines};
+use crate::view::{cells_csv, cells_table, escaped, escaped_lines};
 
 /// Where the caller lives.
 #[derive(Debug, Deserialize, IntoParams)]
@@ -200,10 +200,10 @@ fn shown(answer: &Answer, format: Form) -> Result<Response, Problem> {
     let text = |text: String| (status, [(CONTENT_TYPE, "text/plain; charset=utf-8")], text).into_response();
     Ok(match format {
         Form::Json => (status, Json(answer)).into_response(),
-        Form::Text => text(format!("{}\n", escaped_lines(&answer.answer))),
+        Form::Text => text(said(answer)),
         Form::Table => {
             let tables = answer.tables.iter().map(|table| cells_table(&table.columns, &table.rows));
-            text(tables.chain([format!("{}\n", escaped_lines(&answer.answer))]).collect::<Vec<_>>().join("\n"))
+            text(tables.chain([said(answer)]).collect::<Vec<_>>().join("\n"))
         }
         Form::Csv => {
             let table = answer.tables.last().map(|table| cells_csv(&table.columns, &table.rows)).transpose();
@@ -211,6 +211,20 @@ fn shown(answer: &Answer, format: Form) -> Result<Response, Problem> {
             (status, [(CONTENT_TYPE, "text/csv; charset=utf-8")], csv).into_response()
         }
     })
+}
+
+/// The words, what was understood, and what can be asked instead.
+fn said(answer: &Answer) -> String {
+    let mut said = vec![escaped_lines(&answer.answer).into_owned()];
+    if !answer.interpretation.is_empty() {
+        said.push(format!("understood as {}", escaped(&answer.interpretation)));
+    }
+    if !answer.examples.is_empty() {
+        said.push("What can be answered:".to_owned());
+        said.extend(answer.examples.iter().map(|example| format!("- {example}")));
+    }
+    said.push(String::new());
+    said.join("\n")
 }
 
 /// Who goes away ends the conversation: nobody would read its answer.
@@ -255,7 +269,7 @@ pub(in crate::http) fn desk(reader: Reader, time_zone: Option<&str>) -> Result<D
     let zone = zone.parse().map_err(wrong)?;
     let now = reader.clock.now();
     let Reader { catalog, owners, branches, measures, .. } = reader;
-    Ok(Desk { catalog, owners, branches, terms: measures.terms, now, zone, window: None })
+    Ok(Desk { catalog, owners, branches, terms: measures.terms, now, zone, window: None, patience: Desk::PATIENCE })
 }
 
 impl From<ToolError> for Problem {
@@ -264,6 +278,9 @@ impl From<ToolError> for Problem {
         match error {
             ToolError::NoSuchTool { .. } | ToolError::NotFound { .. } => Self::missing(says),
             ToolError::Arguments { .. } | ToolError::Window(_) => Self::bad_request(says),
+            ToolError::TooLong(_) => {
+                Self::unavailable("It took too long: ask for a shorter time or for less, or try again later.")
+            }
             ToolError::Ambiguous { organizations, .. } => Self::ambiguous(says, organizations),
             ToolError::Catalog(error) => Self::from(error),
         }

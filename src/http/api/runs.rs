@@ -90,6 +90,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         oldest_first: sort == Sort::Oldest,
         requested_for: None,
         pool: None,
+        pipelines: None,
         signature: None,
     };
     Ok(Json(Page::of_listing(sort.list(), reader.catalog.page_of_runs(&filter).await?)))

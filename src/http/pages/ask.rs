@@ -57,6 +57,8 @@ pub(super) struct Export {
     tool: String,
     arguments: String,
     #[serde(default)]
+    project: Option<String>,
+    #[serde(default)]
     zone: Option<String>,
 }
 
@@ -155,7 +157,9 @@ pub(super) async fn answer(
 pub(super) async fn export(reader: Reader, Form(export): Form<Export>) -> Result<Response, Problem> {
     let arguments = serde_json::from_str(&export.arguments);
     let arguments: Value = arguments.map_err(|_| Problem::bad_request("The arguments are not JSON."))?;
-    let found = desk(reader, said(export.zone).as_deref())?.call(&export.tool, arguments).await?;
+    let asked = Question { project: said(export.project), ..Question::default() };
+    let desk = desk(reader, said(export.zone).as_deref())?.narrowed(&asked).await?.map_err(Problem::bad_request)?;
+    let found = desk.call(&export.tool, arguments).await?;
     let csv = cells_csv(&found.columns, &found.rows);
     let csv = csv.map_err(|_| Problem::unavailable("The table cannot be written."))?;
     let name = format!("attachment; filename=\"{}.csv\"", found.tool);

@@ -1,5 +1,6 @@
 //! The tools over HTTP: what they answer, to whom, and what they say to who asks wrongly.
 
+use pipetrail::http::access::Caller;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -90,6 +91,10 @@ async fn numbers_are_those_of_the_runs() {
     let known =
         runs["items"].as_array().unwrap().iter().map(|run| run["stages"].as_array().unwrap().len()).sum::<usize>();
     assert_eq!(count, known as u64);
+    let newest = json!({"measure": "count", "bucket": "day", "from": "2026-02-01", "to": "2026-03-02", "top": 2});
+    let (_, found) = bench.ask(&bench.all, "aggregate", &newest).await;
+    assert_eq!(found["rows"], json!([["2026-03-01", 0, 0], ["2026-03-02", 4, 4]]), "the newest, in the order of time");
+    assert_eq!((&found["total"], &found["truncated"]), (&json!(30), &json!(true)));
     let changed = bench.rows("compare_periods", json!({"measure": "count", "window": "today"})).await;
     assert_eq!(changed, [json!({"count": 4, "before": 0, "change": 4, "samples": 4, "samplesBefore": 0})]);
 }
@@ -135,13 +140,19 @@ async fn who_sees_one_project_is_told_nothing_of_another() {
         for (tool, arguments) in asks(other) {
             let (_, found) = bench.ask(&address, tool, &arguments).await;
             let asked = [other.run(), other.run() + 10, other.work_item()].map(|id| id.to_string());
-            let told = asked.iter().fold(found.to_string(), |text, id| text.replace(id, ""));
+            // What was asked for is told back.
+            let asked = asked.into_iter().chain([other.project()]);
+            let told = asked.fold(found.to_string(), |text, asked| text.replace(&asked, ""));
             assert!(!tells(&told, other), "{tool}: {told}");
         }
-        // Offers of names that are nearly right are names of all projects.
-        let typo = json!({"filters": {"pipeline": format!("{} pipelin", other.word)}});
-        let (_, found) = bench.ask(&address, "query_runs", &typo).await;
-        assert_eq!((&found["rows"], &found["notes"]), (&json!([]), &json!([])));
+        // Only names of these projects are offered.
+        for (word, offers) in [(other.word, false), (own.word, true)] {
+            let typo = json!({"filters": {"pipeline": format!("{word} pipelin")}});
+            let (_, found) = bench.ask(&address, "query_runs", &typo).await;
+            let note = found["notes"][0].as_str().unwrap();
+            assert!(!note.contains(&format!("`{} pipeline`", other.word)), "{note}");
+            assert!(!offers || note.contains(&format!("did you mean `{} pipeline`", own.word)), "{note}");
+        }
     }
 }
 
@@ -151,8 +162,84 @@ fn tells(text: &str, of: Side) -> bool {
 }
 
 #[tokio::test]
+async fn owners_narrow_runs_and_numbers() {
+    let bench = Bench::seeded().await;
+    let address = bench.serve_named(Caller::on_loopback()).await;
+    for filters in [json!({"team": "amber team"}), json!({"service": "Amber Service"})] {
+        let (_, runs) = bench.ask(&address, "query_runs", &json!({"filters": filters})).await;
+        assert_eq!(runs["total"], 2, "{runs}");
+        assert!(runs["rows"].as_array().unwrap().iter().all(|row| row[1] == "amber project"), "{runs}");
+        let count = json!({"measure": "count", "groupBy": ["project"], "filters": filters});
+        let (_, counted) = bench.ask(&address, "aggregate", &count).await;
+        assert_eq!(counted["rows"], json!([["amber project", 2, 2]]));
+    }
+    let (_, found) = bench.ask(&address, "query_runs", &json!({"filters": {"team": "ambre team"}})).await;
+    assert_eq!(found["notes"], json!(["no team `ambre team` is known here: did you mean `amber team`?"]));
+    let told = answer(&bench, &address, "how many runs did the team amber team have").await;
+    assert_eq!((&told["status"], &told["tables"][0]["rows"]), (&json!("ok"), &json!([[2, 2]])), "{told}");
+}
+
+#[tokio::test]
+async fn what_is_not_over_is_said_where_it_is_compared() {
+    let bench = Bench::seeded().await;
+    for (window, is_said) in [("this month", true), ("yesterday", false)] {
+        for (tool, arguments) in
+            [("compare_periods", json!({"measure": "count", "window": window})), ("dora", json!({"window": window}))]
+        {
+            let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
+            assert_eq!(found["notes"].to_string().contains("not over"), is_said, "{tool} {window}: {found}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn delivery_tells_the_parts_of_the_lead_time_and_what_it_was_before() {
+    let bench = Bench::seeded().await;
+    let rows = bench.rows("dora", json!({"window": "today"})).await;
+    let metrics: Vec<_> = rows.iter().map(|row| row["metric"].as_str().unwrap()).collect();
+    assert_eq!(metrics[..3], ["change lead time, median", "of it review, median", "of it deployment, median"]);
+    assert!(rows.iter().all(|row| row.as_object().unwrap().contains_key("before")), "{rows:?}");
+}
+
+#[tokio::test]
+async fn every_total_is_told() {
+    let bench = Bench::seeded().await;
+    for (tool, arguments) in asks(AMBER) {
+        let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
+        assert!(found["total"].is_u64(), "{tool}: {found}");
+    }
+    let (_, found) = bench.ask(&bench.all, "query_deployments", &json!({"top": 1})).await;
+    assert!(found["total"].as_u64() > Some(1) && found["truncated"] == true, "{found}");
+}
+
+/// The form of the page, and the file that it leads to.
+#[tokio::test]
+async fn a_table_as_a_file_keeps_to_the_project_of_its_question() {
+    let bench = Bench::seeded().await;
+    let post = async |path: &str, body: &str| {
+        let post = bench.client.post(format!("{}{path}", bench.all)).body(body.to_owned());
+        let post = post.header("content-type", "application/x-www-form-urlencoded").header("origin", bench.all.clone());
+        post.send().await.unwrap().text().await.unwrap()
+    };
+    let page = post("/ask", "q=how+many+runs+per+project&project=amber+project").await;
+    assert!(page.contains(r#"name="project" value="amber project"><input type="hidden" name="zone""#), "{page}");
+    let arguments = "%7B%22measure%22%3A%22count%22%2C%22groupBy%22%3A%5B%22project%22%5D%7D";
+    let file = post("/ask/csv", &format!("tool=aggregate&arguments={arguments}&project=amber+project&zone=")).await;
+    assert_eq!(file, "project,count,samples\namber project,2,2\n");
+}
+
+#[tokio::test]
 async fn names_that_nearly_match_are_offered() {
     let bench = Bench::seeded().await;
+    for (tool, arguments, offers) in [
+        ("dora", json!({"team": "x", "pipeline": "violet pipelin"}), "`violet pipeline`"),
+        ("broken_now", json!({"project": "amber projekt"}), "`amber project`"),
+        ("get_failure", json!({"pipeline": "amber pipelin"}), "`amber pipeline`"),
+        ("query_runs", json!({"filters": {"requestedFor": "amber persn"}}), "`amber person`"),
+    ] {
+        let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
+        assert!(found.to_string().contains(&format!("did you mean {offers}")), "{tool}: {found}");
+    }
     let (_, found) = bench.ask(&bench.all, "query_runs", &json!({"filters": {"pipeline": "amber pipelin"}})).await;
     assert_eq!(found["notes"], json!(["no pipeline `amber pipelin` is known here: did you mean `amber pipeline`?"]));
 }
@@ -218,7 +305,34 @@ async fn words_are_answered_without_a_model() {
             .ends_with("2026-03-02 00:00 to 2026-03-03 00:00 (UTC); no model took part")
     );
     let told = answer(&bench, &bench.all, "why did violet pipeline fail").await;
-    assert!(told["answer"].as_str().unwrap().starts_with("Its first error: violet broke."), "{told}");
+    let first = format!("The first error of run {}: violet broke. 1 run with it.", VIOLET.run() + 10);
+    assert!(told["answer"].as_str().unwrap().starts_with(&first), "{told}");
+}
+
+#[tokio::test]
+async fn an_answer_says_the_main_finding() {
+    let bench = Bench::seeded().await;
+    for (question, says) in [
+        ("what data is there", "2 projects: 4 runs of 2 pipelines, from 2026-03-02T"),
+        ("can the data be trusted", "2 times with lost events, "),
+        ("list the pipelines", "2 pipelines; the last run of 2 of them failed, and 0 have live runs."),
+        ("which runs failed today", "2 runs; the newest is 770780 of violet pipeline: failed."),
+        ("what waits for approval", "Nothing waits for approval."),
+        ("what was approved", "2 approvals; the longest waited 60 seconds: "),
+        ("what is in dev", "2 deployments; the latest is "),
+        ("what was deployed to dev", "2 deployments, 0 of them failed; the latest is "),
+        ("what is in dev but not in prod", "Nothing is there that is not in the other, too."),
+        (
+            "how many runs per day since 2026-03-01",
+            "count: most 4 (2026-03-02), least 0 (2026-03-01), last 4 (2026-03-02); 2 rows in all.",
+        ),
+        ("what got flakier since monday", "rose most: amber pipeline: flakyCommits 1, before 0."),
+        ("where is work item 110116", "It led to "),
+        ("dora metrics", "change lead time, median: "),
+    ] {
+        let told = answer(&bench, &bench.all, question).await;
+        assert!(told["status"] == "ok" && told["answer"].as_str().unwrap().contains(says), "{question}: {told}");
+    }
 }
 
 #[tokio::test]

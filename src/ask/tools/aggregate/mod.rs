@@ -43,7 +43,7 @@ pub(super) struct Aggregate {
     /// Without buckets: the greatest first, or the least.
     #[serde(default)]
     order: Order,
-    /// At most so many rows, up to 100.
+    /// At most so many rows, up to 100; of buckets the newest.
     #[serde(default)]
     #[schemars(range(min = 1, max = 100))]
     top: Option<u32>,
@@ -60,7 +60,8 @@ pub(super) struct Compare {
     group_by: Vec<Dimension>,
     #[serde(default)]
     filters: Filters,
-    /// The later time, in words: this week, last month, last 30 days. The earlier is as long and ends where it begins.
+    /// The later time, in words: this week, last month, last 30 days. The earlier ends where it begins: as many months
+    /// before whole months, as many days before whole days, else it is as long.
     #[serde(default)]
     window: Option<String>,
     /// Where the later time begins: a day, a time or a duration.
@@ -103,19 +104,23 @@ pub(super) async fn aggregate(desk: &Desk, asked: Aggregate) -> Result<Found, To
         }
     }
     let mut groups: Vec<_> = tallies.into_iter().collect();
+    let (top, total) = (rows(asked.top), groups.len());
     if asked.bucket.is_none() {
         groups.sort_by(|(_, one), (_, other)| asked.measure.compare(one, other, asked.order == Order::Ascending));
+        groups.truncate(top as usize);
+    } else {
+        // In the order of time, and the newest of them.
+        groups.drain(..total.saturating_sub(top as usize));
     }
     let mut columns: Vec<&str> = asked.bucket.map(Bucket::name).into_iter().collect();
     columns.extend(asked.group_by.iter().map(|dimension| dimension.name()));
     columns.extend([asked.measure.name(), "samples"]);
-    let top = rows(asked.top);
-    let cited = groups.iter().take(top as usize).flat_map(|(_, tally)| tally.behind()).collect();
+    let cited = groups.iter().flat_map(|(_, tally)| tally.behind()).collect();
     let table = groups.iter().map(|(group, tally)| {
         let names = group.iter().map(|name| json!(name));
         names.chain([asked.measure.value(tally), json!(tally.samples())]).collect()
     });
-    let found = Found::whole(&columns, table.collect(), top).within(window).behind(cited);
+    let found = Found::of(&columns, table.collect(), total).within(window).behind(cited);
     let notes = if is_empty { asked.filters.near(desk).await? } else { Vec::new() };
     Ok(found.noting(vec![asked.measure.says().to_owned()]).noting(notes))
 }
@@ -143,9 +148,8 @@ pub(super) async fn compare(desk: &Desk, asked: Compare) -> Result<Found, ToolEr
     let table = groups.iter().map(|changed| changed.row(measure)).collect();
     let found = Found::whole(&columns, table, top).within(window).behind(cited);
     let notes = if is_empty { asked.filters.near(desk).await? } else { Vec::new() };
-    Ok(Found { interpretation: format!("{window}, before it {}", window.before()), ..found }
-        .noting(vec![measure.says().to_owned()])
-        .noting(notes))
+    let notes = window.unfinished(desk.now).into_iter().chain(notes).collect();
+    Ok(found.compared(window).noting(vec![measure.says().to_owned()]).noting(notes))
 }
 
 /// A group in both times.
@@ -193,7 +197,7 @@ impl Desk {
         tool: Tool,
     ) -> Result<Tallies, ToolError> {
         let sampled = if grouper.by_stage() { Sampled::Stages } else { Sampled::Runs };
-        let filter = filters.within(window);
+        let filter = filters.within(self, window).await?;
         let (tallies, _, is_full) = self
             .catalog
             .fold(sampled, &filter, (Tallies::new(), grouper, false), move |(tallies, grouper, is_full), sample| {

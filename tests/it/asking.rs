@@ -1,0 +1,70 @@
+//! `ask` as a process, with no model and with the one that the environment names: what it prints, what the model is sent,
+//! and what the log tells.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::fake_model::{Act, FakeModel, KEY, call, say};
+use crate::shell::Shell;
+
+const ASK: &str = "ask --from 2019-10-01 --to 2019-10-31 how many runs per pipeline";
+
+fn shell() -> Shell {
+    let shell = Shell::local();
+    for name in ["started_build", "completed_build"] {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("example-json").join(name).with_extension("json");
+        shell.run(&format!("enqueue {}", file.display()));
+    }
+    shell.run("work --until-empty");
+    shell
+}
+
+fn asking(shell: Shell, model: &FakeModel) -> Shell {
+    let shell = shell.with("PIPETRAIL_MODEL_URL", model.url()).with("PIPETRAIL_MODEL", "stub");
+    shell.with("PIPETRAIL_MODEL_KEY", KEY).with("RUST_LOG", "trace")
+}
+
+#[test]
+fn without_a_model() {
+    let shell = shell();
+    let told = shell.json(ASK);
+    assert_eq!((&told["status"], &told["model"]), (&json!("ok"), &Value::Null), "{told}");
+    assert_eq!(told["queries"][0]["tool"], "aggregate");
+    assert_eq!(told["tables"][0]["rows"][0][1], 1);
+    let shown = shell.run(ASK);
+    let said = String::from_utf8(shown.stderr).unwrap();
+    assert!(said.contains("has the most: count 1") && said.contains("understood as aggregate"), "{said}");
+    let (code, said) = shell.said("ask who failed most");
+    assert!(code == Some(1) && said.contains("not understood") && said.contains("hint:"), "{said}");
+    let (code, said) = shell.said(&format!("{ASK} --project nowhere"));
+    assert!(code == Some(1) && said.contains("no project `nowhere` is known here"), "{said}");
+}
+
+/// Everything is logged that can be: neither the key, nor the question, nor what was found, nor the answer stands there.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_model_that_the_environment_names() {
+    let count = || call("aggregate", json!({"measure": "count", "groupBy": ["pipeline"]}));
+    let fake = FakeModel::start([count(), say("It is 1 run, says the heron.")]).await;
+    let shell = asking(shell(), &fake);
+    let output = shell.run(&format!("{ASK} of the cormorant -o json"));
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&told["status"], &told["model"]), (&json!("ok"), &json!("stub")), "{told}");
+    assert_eq!(told["answer"], "It is 1 run, says the heron.");
+    let pipeline = told["tables"][0]["rows"][0][0].as_str().unwrap();
+    let sent = fake.sent();
+    assert!(sent.iter().all(|(headers, ..)| headers["authorization"] == format!("Bearer {KEY}")));
+    assert_eq!((sent.len(), &sent[0].2["model"]), (2, &json!("stub")));
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("ask: answered") && log.contains("calls"), "{log}");
+    for secret in [KEY, "cormorant", "heron", pipeline] {
+        assert!(!log.contains(secret), "{secret}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_fails_tells_no_secret() {
+    let fake = FakeModel::start([Act::Status(401, None, KEY)]).await;
+    let (code, said) = asking(shell(), &fake).said(ASK);
+    assert!(code == Some(1) && said.contains("PIPETRAIL_MODEL_KEY") && !said.contains(KEY), "{said}");
+}
