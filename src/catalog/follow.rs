@@ -115,3 +115,14 @@ impl Catalog {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is promised, with as much again for two looks, the first of which may have begun before the commit.
+    #[test]
+    fn what_is_committed_is_looked_for_often_enough() {
+        assert!(EVERY.saturating_mul(2) <= Duration::from_secs(2) && EVERY_LOCALLY <= EVERY);
+    }
+}

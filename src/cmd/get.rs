@@ -152,16 +152,7 @@ async fn ask(context: &Context, reader: &Reader, get: &Get) -> Result<Rows, Fail
             let facts = view::timeline(&parts.store.facts(&key(&detail.run)).await?);
             Ok(Rows::Run(Box::new(RunJson { detail, facts: Some(facts) })))
         }
-        Get::Pipelines(args) => {
-            let (organization, project) = (args.organization.as_deref(), args.project.as_deref());
-            let mut pipelines = catalog.pipelines(organization, project).await?;
-            pipelines
-                .iter_mut()
-                .for_each(|pipeline| pipeline.owner = owner_of_pipeline(context, pipeline).map(Into::into));
-            let health = catalog.health(&pipelines).await?;
-            let both = pipelines.into_iter().zip(health).map(|(pipeline, health)| PipelineJson { pipeline, health });
-            Ok(Rows::Pipelines(both.collect()))
-        }
+        Get::Pipelines(args) => Ok(Rows::Pipelines(pipelines(context, catalog, args).await?)),
         Get::Stages(args) => Ok(Rows::Stages(one(context, catalog, args).await?.run.stages)),
         Get::Commit(args) => {
             let found = catalog.commits(&args.commit, args.organization.as_deref(), patterns(context)).await?;
@@ -210,6 +201,20 @@ async fn runs(context: &Context, catalog: &Catalog, args: &cli::GetRuns) -> Resu
     let found = catalog.runs_telling(&filter, |to| looking.reached(to)).await?;
     looking.end();
     Ok(found)
+}
+
+async fn pipelines(
+    context: &Context,
+    catalog: &Catalog,
+    args: &cli::GetPipelines,
+) -> Result<Vec<PipelineJson>, Failure> {
+    let found = catalog.pipelines(args.organization.as_deref(), args.project.as_deref()).await?;
+    let health = catalog.health(&found).await?;
+    let both = found.into_iter().zip(health).map(|(mut pipeline, health)| {
+        pipeline.owner = owner_of_pipeline(context, &pipeline).map(Into::into);
+        PipelineJson { pipeline, health }
+    });
+    Ok(both.collect())
 }
 
 /// The gaps that make these rows uncertain: what is not there may have been lost.

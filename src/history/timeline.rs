@@ -97,18 +97,18 @@ fn inside(run: &Run, stage: &Stage) -> Option<[Value; 2]> {
     let (_, task, errors) = WHY.iter().find(|(begin, ..)| stage.name.starts_with(begin))?;
     let which = (run.plan.0 >> stage.attempt) % u128::try_from(errors.len()).ok()?;
     let error = errors.get(usize::try_from(which).ok()?)?;
-    let of = |kind: &str, name: &str, id: Guid, above: Guid| {
-        json!({
-            "id": id, "parentId": above, "type": kind, "name": name, "attempt": 1,
-            "state": "completed", "result": "failed", "lastModified": "0001-01-01T00:00:00",
-            "startTime": stage.started.map(|at| at.to_string()), "finishTime": stage.finished.map(|at| at.to_string()),
-        })
-    };
     let [job, under] = ["job", "task"].map(|part| Guid::of(&format!("{part} of {}", stage.name)));
-    let mut task = of("Task", task, under, job);
-    task["issues"] = json!([{"type": "error", "message": error}]);
-    task["log"] = json!({"url": format!("{}&view=logs", run.web)});
-    let mut job = of("Job", "Job", job, Guid::of(stage.name));
-    job["identifier"] = json!(format!("{}.Job", stage.name));
-    Some([job, task])
+    let (started, finished) = (stage.started.map(|at| at.to_string()), stage.finished.map(|at| at.to_string()));
+    let job_record = json!({
+        "id": job, "parentId": Guid::of(stage.name), "type": "Job", "name": "Job", "attempt": 1,
+        "identifier": format!("{}.Job", stage.name), "state": "completed", "result": "failed",
+        "startTime": started, "finishTime": finished, "lastModified": "0001-01-01T00:00:00",
+    });
+    let task_record = json!({
+        "id": under, "parentId": job, "type": "Task", "name": task, "attempt": 1,
+        "state": "completed", "result": "failed", "issues": [{"type": "error", "message": error}],
+        "log": {"url": format!("{}&view=logs", run.web)},
+        "startTime": started, "finishTime": finished, "lastModified": "0001-01-01T00:00:00",
+    });
+    Some([job_record, task_record])
 }

@@ -10,6 +10,9 @@
 //! question costs the same, since no index can tell. What is not copied are things that stay what they are: names, and
 //! pull requests.
 //!
+//! Beside the history's six pipelines there are a thousand small ones in a project each, and a thousand environments: what
+//! an organization has that is not busy costs nothing, or the table says so.
+//!
 //! Questions whose names begin with `hard:` are filters that each fit many runs, and all of them together none: no index
 //! leads there, and a page ends after so many candidates. What it takes to look on to the end is shown in `to the end:`,
 //! which does not fail the bench. Neither does what is written in slices.
@@ -27,8 +30,8 @@ use pipetrail::catalog::{
 };
 use pipetrail::clock::SystemClock;
 use pipetrail::domain::deployment::{DeploymentFact, DeploymentJobSaid};
-use pipetrail::domain::run::Statement;
-use pipetrail::domain::{DeploymentKey, Fact, Key, Label, Record, Scope, State, Time};
+use pipetrail::domain::run::{RunFact, Statement};
+use pipetrail::domain::{DeploymentKey, Fact, FactKind, Key, Label, Outcome, Record, RunKey, Scope, State, Time};
 use pipetrail::history::Plan;
 use pipetrail::sqlite::{LocalFile, Missing};
 use rusqlite::Connection;
@@ -39,6 +42,10 @@ const COPIES: i64 = 9;
 /// Runs that are in memory before they are written: more than are under way at once.
 const OPEN: usize = 4_000;
 const QUESTIONS: u32 = 300;
+/// Pipelines, each in a project of its own with an environment.
+const SMALL: u64 = 1_000;
+const FIRST_SMALL: u64 = 1_000;
+const RUNS_OF_SMALL: u64 = 9;
 const MOST_MS: f64 = 20.0;
 const MOST_MIB: u64 = 200;
 
@@ -52,6 +59,7 @@ fn main() {
         fill(&path, runs / (1 + usize::try_from(COPIES).unwrap()));
         println!("a tenth filled in {:.0} s", started.elapsed().as_secs_f64());
         copy(&path);
+        add_small(&path);
         println!("filled in {:.0} s", started.elapsed().as_secs_f64());
     }
     // What readers need is what is asked for: the peak counts anew.
@@ -196,6 +204,48 @@ const COPY: &str = "\
     effect_kind, CASE effect_kind WHEN 'run' THEN effect + {run} ELSE effect END, rule, certain, when_kind, when_text, \
     digest FROM refs WHERE source NOT LIKE '% %'; \
   COMMIT;";
+
+/// Many projects with a pipeline and an environment each, where little happened, all of it before the history: whoever
+/// reads one of them finds nothing among the newest runs of all.
+fn add_small(path: &Path) {
+    let c = Connection::open(path).unwrap();
+    c.execute_batch("PRAGMA synchronous = OFF; PRAGMA cache_size = -200000; BEGIN").unwrap();
+    let first: u64 = c.query_row("SELECT min(run) FROM runs", [], |row| row.get(0)).unwrap();
+    let from = Time::parse("2023-06-01T00:00:00Z").unwrap().unwrap();
+    let projection = catalog::projection();
+    for (small, nth) in (0..SMALL).flat_map(|small| (0..RUNS_OF_SMALL).map(move |nth| (small, nth))) {
+        let run = 1 + nth * SMALL + small;
+        assert!(run < first, "its number is another's");
+        let at = from.plus(Duration::from_secs(60 * run));
+        let labels = vec![
+            (Label::ProjectId, format!("small-{small}-id")),
+            (Label::ProjectName, small_project(small)),
+            (Label::PipelineName, format!("small-{small}-ci")),
+            (Label::Branch, "refs/heads/main".to_owned()),
+            (Label::Commit, format!("{run:040x}")),
+            (Label::Repository, format!("small-{small}")),
+        ];
+        let key = RunKey { organization: "fabrikam".to_owned(), pipeline: FIRST_SMALL + small, run };
+        let result = if nth % 5 == 4 { Outcome::Failed } else { Outcome::Succeeded };
+        let says = Statement { result: Some(result), started: Some(at), finished: Some(at), ..Statement::at(at) };
+        let mut fact = RunFact::new(key, FactKind::BuildCompleted, at);
+        fact.run = Some((State::Completed, says.clone()));
+        fact.labels.clone_from(&labels);
+        projection.apply(&Record::of(&Fact::Run(fact)))(&c).unwrap();
+        let key = DeploymentKey::new("fabrikam", &format!("small-{small}-id"), FIRST_SMALL + small, run);
+        let mut labels = labels;
+        let pipeline = (FIRST_SMALL + small).to_string();
+        labels.extend([(Label::Environment, format!("small-{small}")), (Label::DefinitionId, pipeline)]);
+        let (stage, name, state) = ("deploy".to_owned(), "deploy".to_owned(), State::Completed);
+        let job = DeploymentJobSaid { stage, stage_attempt: None, name, attempt: None, state, says };
+        projection.apply(&Record::of(&Fact::Deployment(DeploymentFact { key, said: at, labels, job })))(&c).unwrap();
+    }
+    c.execute_batch("COMMIT").unwrap();
+}
+
+fn small_project(small: u64) -> String {
+    format!("Small {small}")
+}
 
 /// What it takes when a stage makes its first record: all runs of its pipeline are looked at anew, in slices.
 fn first_record(path: &Path, catalog: &Catalog, runtime: &tokio::runtime::Runtime) {
@@ -356,6 +406,8 @@ async fn ask(catalog: &Catalog, shape: &Shape) -> Vec<&'static str> {
     table.time("reader of a project", async |_| drop(of_one.page_of_runs(&page()).await.unwrap())).await;
     let failed = RunFilter { result: text("failed"), ..page() };
     table.time("reader of a project, failed", async |_| drop(of_one.page_of_runs(&failed).await.unwrap())).await;
+    let of_small = catalog.seen_by(Scope::Only(vec![small_project(0).parse().unwrap()]));
+    table.time("reader of a small project", async |_| drop(of_small.page_of_runs(&page()).await.unwrap())).await;
     table.time("reader of nothing", async |_| drop(of_none.page_of_runs(&page()).await.unwrap())).await;
     let one = async |n: u32| {
         let run = shape.first + u64::from(n) * (shape.last - shape.first) / u64::from(QUESTIONS);
@@ -369,6 +421,15 @@ async fn ask(catalog: &Catalog, shape: &Shape) -> Vec<&'static str> {
 
 /// What the overview and the list of pipelines count and list.
 async fn dashboard(catalog: &Catalog, table: &mut Table) {
+    let of_small = catalog.seen_by(Scope::Only(vec![small_project(0).parse().unwrap()]));
+    let overview = async |_| {
+        assert!(!of_small.recent(2_000).await.unwrap().is_empty());
+        drop(of_small.broken(On::Default).await.unwrap());
+        assert!(of_small.newest().await.unwrap().is_some());
+    };
+    table.time("overview of a small project", overview).await;
+    let waiting = async |_| drop(catalog.waiting((None, None), 2_000, |_| true).await.unwrap());
+    table.time("overview: all that waits", waiting).await;
     table.time("overview: 2,000 newest", async |_| drop(catalog.recent(2_000).await.unwrap())).await;
     table.time("overview: broken on default", async |_| drop(catalog.broken(On::Default).await.unwrap())).await;
     table.time("overview: data to when", async |_| assert!(catalog.newest().await.unwrap().is_some())).await;
@@ -409,6 +470,17 @@ async fn dashboard(catalog: &Catalog, table: &mut Table) {
 /// What is where.
 async fn places(catalog: &Catalog, table: &mut Table) {
     let matrix = EnvironmentFilter { top: Some(200), ..EnvironmentFilter::default() };
+    let whole = EnvironmentFilter { top: Some(1_000), ..EnvironmentFilter::default() };
+    let all = async |_| assert_eq!(catalog.environments(&whole).await.unwrap().len(), 1_000);
+    table.time("environments: 1,000 of them", all).await;
+    let busy = RunFilter { pipeline: text("11"), top: Some(1_900), ..RunFilter::default() };
+    let busy = catalog.page_of_runs(&busy).await.unwrap().items;
+    let (newest, oldest) = (busy.first().unwrap(), busy.last().unwrap());
+    let passed = async |_| {
+        let passed = catalog.passed(("fabrikam", 11), oldest.run_id, newest.run_id, 100).await.unwrap();
+        assert!(!passed.is_empty());
+    };
+    table.time("commits between two versions", passed).await;
     table.time("environments: the matrix", async |_| drop(catalog.environments(&matrix).await.unwrap())).await;
     let of_one = catalog.seen_by(Scope::Only(vec!["Platform".parse().unwrap()]));
     table.time("environments of a reader", async |_| drop(of_one.environments(&matrix).await.unwrap())).await;

@@ -130,7 +130,7 @@ impl Told {
             (Label::Branch, format!("refs/heads/{}", self.branch)),
             (Label::Commit, commit(self.commit)),
             (Label::Repository, repository.to_owned()),
-            (Label::RequestedFor, ["Ada Quill", "Bram Osei"][usize::from(self.run % 2 == 0)].to_owned()),
+            (Label::RequestedFor, ["Ada Quill", "Bram Osei"][usize::from(self.run.is_multiple_of(2))].to_owned()),
             (Label::Reason, "individualCI".to_owned()),
             (Label::Folder, "\\".to_owned()),
         ]);

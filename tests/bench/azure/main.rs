@@ -4,11 +4,14 @@
 //! On Azurite each worker gets a queue and a table of its own. Messages come in portions, which are put while the
 //! worker is stopped and timed until the last is deleted: putting takes Azurite as long as draining, and it slows down
 //! with depth, which Azure does not.
+//!
+//! `cargo bench --bench azure -- fresh` measures nothing but how soon readers see what is committed.
 
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a bench prints, and stops at the unexpected")]
 
 mod azurite;
 mod contest;
+mod fresh;
 mod process;
 mod slow;
 
@@ -37,6 +40,10 @@ struct Figures {
 
 fn main() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
+    if std::env::args().any(|word| word == "fresh") {
+        let folder = tempfile::tempdir().unwrap();
+        return runtime.block_on(fresh::measure(&Azurite::start(folder.path())));
+    }
     let slow = runtime.block_on(ten_ms_a_request());
     let folder = tempfile::tempdir().unwrap();
     let azurite = Azurite::start(folder.path());
@@ -49,6 +56,7 @@ fn main() {
     let ours = f64::midpoint(first, last);
     println!("\n{:.1} times the naive Python worker, {:.1} times the one in Node", ours / python, ours / node);
     println!("{:.2} times as fast with three times the batches in hand", wide / ours);
+    runtime.block_on(fresh::measure(&azurite));
     let targets = [
         (slow.events_a_second >= 2_000.0, "2,000 events/s at 10 ms a request"),
         (slow.cpu_an_event < 0.1, "0.1 ms of CPU an event"),

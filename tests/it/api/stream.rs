@@ -155,6 +155,32 @@ async fn a_replica_is_brought_up_to_date_first() {
     assert_eq!((&data["id"], &data["item"]["name"]), (&110_130.into(), &"amber.2".into()));
 }
 
+/// With a second between two looks at the log (`EVERY`), and what two of them take, that is within two seconds: the first
+/// may have begun before the commit.
+#[tokio::test]
+async fn a_commit_is_seen_at_the_second_look_after_it() {
+    let bench = Bench::seeded().await;
+    let faults = Faults::none();
+    let store: Arc<dyn Store> = Arc::new(FaultyStore { inner: bench.local.store.clone(), faults: faults.clone() });
+    let catalog = replica(&bench);
+    catalog.refresh(store.as_ref()).await.unwrap();
+    bench.follow(&catalog, &store);
+    for nth in 2..5 {
+        bench.import(vec![Fact::Run(AMBER.run_fact(nth))]).await;
+        let before = faults.asked(Act::Changes);
+        loop {
+            // Looks come one after the other: the third has begun, so the second is over.
+            let is_due = faults.asked(Act::Changes) > before + 2;
+            let runs = catalog.runs(&RunFilter::default()).await.unwrap();
+            if runs.iter().any(|run| run.run_id == 110_110 + 10 * nth) {
+                break;
+            }
+            assert!(!is_due, "run {nth} is not seen");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
 fn replica(bench: &Bench) -> Catalog {
     let path = bench.folder.path().join("shared.db");
     Catalog::replica(LocalFile::open_replica(&path, Place::Named, Arc::new(SystemClock)).unwrap())
