@@ -137,7 +137,7 @@ async fn all(
     }
     if kinds.contains(&Kind::Code) {
         let orders = done_of.iter().map(|project| order(project, Kind::Code));
-        failed = failed.or(compare(context, parts, backfill, orders, &mut total, stop).await.err());
+        failed = failed.or(compare(context, (parts, backfill), orders, &mut total, stop).await.err());
     }
     let stopped = if stop.is_cancelled() { "; stopped: the same command goes on from there" } else { "" };
     if failed.is_none() || !done_of.is_empty() {
@@ -149,8 +149,7 @@ async fn all(
 /// What came between two deployments, where nothing that is stored tells for certain.
 async fn compare(
     context: &Context,
-    parts: &Parts,
-    backfill: &mut Backfill,
+    (parts, backfill): (&Parts, &mut Backfill),
     orders: impl Iterator<Item = Order>,
     tally: &mut Tally,
     stop: &CancellationToken,
