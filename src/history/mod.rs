@@ -2,9 +2,9 @@
 //! seed.
 //!
 //! Six pipelines in two projects, busy in working hours, with failures, retries, cancels, approvals and
-//! pull requests; where it is wanted, also what these are about, what they brought to environments, and why they failed. Bodies have the
-//! shapes that the service sends today: run, stage and approval events of `5.1-preview.1`, `build.complete` 2.0. Every
-//! name in them is invented.
+//! pull requests; where it is wanted, also what these are about, what they brought to environments, and why they
+//! failed. Bodies have the shapes that the service sends today: run, stage and approval events of `5.1-preview.1`,
+//! `build.complete` 2.0. Every name in them is invented.
 //!
 //! Runs are made one after the other as the iterator reaches them, and a body is written only when it is
 //! taken, so a history of millions of events needs no more memory than the runs that are under way at once.

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
+use backoff::ExponentialBackoff;
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 use tokio::sync::OnceCell;
 
 use crate::clock::Clock;
@@ -271,7 +272,27 @@ impl LocalFile {
     }
 }
 
+/// A new file becomes one with a log once, and whoever does it at the same time as another is refused at once, whatever the
+/// time to wait: <https://sqlite.org/c3ref/busy_handler.html>. So it is tried again for as long.
 fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let waits = ExponentialBackoff {
+        initial_interval: Duration::from_millis(1),
+        max_interval: Duration::from_millis(50),
+        max_elapsed_time: Some(BUSY_TIMEOUT),
+        ..ExponentialBackoff::default()
+    };
+    let connected = backoff::retry(waits, || match try_to_connect(path) {
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) => {
+            Err(backoff::Error::transient(error))
+        }
+        connected => connected.map_err(backoff::Error::permanent),
+    });
+    connected.map_err(|error| match error {
+        backoff::Error::Permanent(error) | backoff::Error::Transient { err: error, .. } => error,
+    })
+}
+
+fn try_to_connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
@@ -313,10 +334,8 @@ fn connect_reader(path: &Path) -> rusqlite::Result<Connection> {
 
 fn migrate(connection: &Connection, kind: Kind, path: &Path) -> Result<(), LocalError> {
     let fail = |error| LocalError::new(path, error);
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0)).map_err(fail);
-    let application = number("application_id")?;
-    let version = u32::try_from(number("user_version")?).unwrap_or(u32::MAX);
-    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(fail)?;
+    let (application, version, tables) = stamp(connection).map_err(fail)?;
+    let version = u32::try_from(version).unwrap_or(u32::MAX);
     if tables > 0 && application != i64::from(kind.application_id()) {
         return Err(LocalError::foreign(path));
     }
@@ -324,6 +343,15 @@ fn migrate(connection: &Connection, kind: Kind, path: &Path) -> Result<(), Local
         return Err(LocalError::newer(path, version, SCHEMA_VERSION));
     }
     if version == 0 { make(connection, kind).map_err(fail) } else { Ok(()) }
+}
+
+/// The application that the file is of, the version of its tables and how many there are, of one moment: another process
+/// may make them right now.
+fn stamp(connection: &Connection) -> rusqlite::Result<(i64, i64, i64)> {
+    let moment = connection.unchecked_transaction()?;
+    let stamp = "SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version), \
+                 (SELECT count(*) FROM sqlite_schema)";
+    moment.query_row(stamp, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
 }
 
 /// Several processes may start on a new file at once: the first one makes the tables, and the others look again.
@@ -362,6 +390,25 @@ mod tests {
             assert_eq!(pragma(&file, durability, "synchronous").await, synchronous);
             assert_eq!(pragma(&file, durability, "mmap_size").await, "0");
             assert_eq!(pragma(&file, durability, "auto_vacuum").await, "2");
+        }
+    }
+
+    #[test]
+    fn several_may_open_a_new_file_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..100 {
+            let path = folder.path().join(format!("{round}.db"));
+            let start = std::sync::Barrier::new(4);
+            let one = || {
+                start.wait();
+                LocalFile::open(&path, Missing::Create, Arc::new(SystemClock)).map(drop)
+            };
+            std::thread::scope(|threads| {
+                let opened: Vec<_> = (0..4).map(|_| threads.spawn(one)).collect();
+                for opened in opened {
+                    opened.join().unwrap().unwrap();
+                }
+            });
         }
     }
 

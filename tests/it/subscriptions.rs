@@ -653,7 +653,7 @@ async fn new_projects_are_enrolled_and_nothing_else_is_changed() {
         let first = state.hooks.subscriptions.keys().next().unwrap().clone();
         state.hooks.subscriptions.remove(&first);
     }
-    let mut work = shell.program("work --watch-hooks 1s --enrol").stderr(Stdio::null()).spawn().unwrap();
+    let mut work = shell.watching("work --watch-hooks 1s --enrol");
     let missing = shell.wait_for("one is missing", |gaps| gaps.iter().any(|gap| gap["why"] == "missing")).await;
     assert_eq!(missing.len(), 1, "{missing:?}");
     assert_eq!(shell.ado.state().hooks.subscriptions.len(), 4 + 5, "what a person removed stays so");

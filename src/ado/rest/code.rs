@@ -214,8 +214,8 @@ impl Client {
         self.pages(place.project(project).with("$top", MOST_AT_ONCE))
     }
 
-    /// What came between two builds of a pipeline, wherever its repository is: at most 200 commits, and no
-    /// word of more. `None` where one of them is gone.
+    /// What came between two builds of a pipeline, wherever its repository is: at most 200 commits, and no word of more.
+    /// `None` where one of them is gone.
     ///
     /// # Errors
     /// [`AdoError`].

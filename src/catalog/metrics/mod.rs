@@ -624,25 +624,27 @@ impl<'c> Reading<'c> {
 
     /// Whole runs, of pipelines that are configured so, where none of their stages is known to have deployed.
     fn runs(&mut self) -> rusqlite::Result<()> {
-        let named: Vec<_> = self.pipelines.iter().map(|(key, name)| (key.clone(), name.clone())).collect();
-        let of_stages = |this: &Self, organization: &Name, pipeline: u64| {
-            let of = |line: &Line| {
-                (&line.organization, line.pipeline, line.source) == (organization, pipeline, Source::Pipeline)
-            };
-            let deployed = this.found.deployments.iter().filter(|it| this.found.lines.get(it.line).is_some_and(of));
-            deployed.map(|it| it.run).collect::<HashSet<u64>>()
+        let whole = |(key, name): (&(Name, u64), &Name)| Some((key.clone(), self.terms.run(Some(name))?));
+        let whole: BTreeMap<_, _> = self.pipelines.iter().filter_map(whole).collect();
+        let of_stages = |of: &Deployed| {
+            let line = self.found.lines.get(of.line).filter(|line| line.source == Source::Pipeline)?;
+            let pipeline = (line.organization.clone(), line.pipeline);
+            whole.contains_key(&pipeline).then_some((pipeline, of.run))
         };
-        for ((organization, pipeline), name) in named {
-            let Some(place) = self.terms.run(Some(&name)) else { continue };
-            let of_stages = of_stages(self, &organization, pipeline);
+        let of_stages: HashSet<_> = match whole.is_empty() {
+            true => HashSet::new(),
+            false => self.found.deployments.iter().filter_map(of_stages).collect(),
+        };
+        for (key, place) in whole {
+            let (organization, pipeline) = &key;
             let mut wanted = self.wanted("r");
-            let of = [Value::Text(organization.to_string()), number(pipeline)];
+            let of = [Value::Text(organization.to_string()), number(*pipeline)];
             wanted.add("r.organization = ? AND r.pipeline = ?", of);
             wanted.add("r.finished >= ? AND r.finished < ?", self.times());
             let ask = format!("{RUNS} {}{}", project_of("r"), wanted.text());
             self.each(&ask, wanted.values, |this, row| {
                 let finish = this.finish(row)?;
-                if !of_stages.contains(&finish.run) {
+                if !of_stages.contains(&(key.clone(), finish.run)) {
                     this.take(finish, Source::Pipeline, Known::Pattern, &place);
                 }
                 Ok(())
