@@ -199,7 +199,7 @@ module alerts 'modules/alerts.bicep' = {
     mail: alertMail
     worker: apps.outputs.workerName
     workerRunsAlways: apps.outputs.workerRunsAlways
-    hooksAreWatched: !empty(organization) && eventsBy == 'queue'
+    hooksAreWatched: !empty(organization)
     oldestMessageMinutes: oldestMessageMinutes
     silenceHours: silenceHours
   }

@@ -8,7 +8,7 @@ use clap::Parser;
 use pipetrail::cli::{Cli, Command, To};
 use pipetrail::clock::{Clock as _, SystemClock};
 use pipetrail::cmd::{self, Context, Exit, Failure, Output};
-use pipetrail::config::{self, Environment, Flags};
+use pipetrail::config::{self, Consumer, Environment, Flags};
 use pipetrail::telemetry;
 
 fn main() -> ExitCode {
@@ -85,16 +85,24 @@ fn flags(cli: &Cli) -> Flags {
         catalog: global.catalog,
         ado_url: global.ado_url,
         listen,
-        queue_for_hooks: hooks.as_ref().is_some_and(|hooks| hooks.aim.to == To::Queue),
+        queue_for_hooks: hooks.as_ref().map(|hooks| hooks.aim.to).or(worker.hooks_to) == Some(To::Queue),
         queue: hooks.as_ref().and_then(|hooks| hooks.place.queue.clone()),
         public_url: hooks.and_then(|hooks| hooks.aim.url),
         log_format: global.log_format,
         lease: worker.lease,
         concurrency: worker.concurrency,
         watch_hooks: worker.watch_hooks,
+        hooks_to: worker.hooks_to.map(consumer),
         enrol: worker.enrol,
         names: worker.names.or(backfill_names),
         dead_letter_age: worker.dead_letter_age,
+    }
+}
+
+fn consumer(to: To) -> Consumer {
+    match to {
+        To::Queue => Consumer::Queue,
+        To::WebHook => Consumer::WebHook,
     }
 }
 

@@ -33,6 +33,7 @@ param readersAreExternal bool
 var port = 8080
 var byWebHook = eventsBy == 'webHook'
 var runsAlways = byWebHook || !empty(organization) || workersAtLeast > 0
+var hooksUrl = byWebHook ? 'https://${name}-worker.${domain}' : ''
 var readersUrl = 'https://${name}-reader.${readersAreExternal ? domain : 'internal.${domain}'}'
 
 // The account that is named is the one that Azure DevOps puts events into: whoever looks after subscriptions goes by it.
@@ -98,6 +99,14 @@ var workerSettings = [
   }
 ]
 
+// Whoever looks after subscriptions knows those of this place by it.
+var hooksSettings = byWebHook ? [
+  {
+    name: 'PIPETRAIL_PUBLIC_URL'
+    value: hooksUrl
+  }
+] : []
+
 var readerSettings = [
   {
     name: 'PIPETRAIL_IDENTITY'
@@ -140,8 +149,10 @@ var askingArguments = [
 var watchingArguments = [
   '--watch-hooks'
   '10m'
+  '--hooks-to'
+  byWebHook ? 'web-hook' : 'queue'
 ]
-var organizationArguments = empty(organization) ? [] : concat(askingArguments, byWebHook ? [] : watchingArguments)
+var organizationArguments = empty(organization) ? [] : concat(askingArguments, watchingArguments)
 
 var alive = {
   path: '/healthz'
@@ -195,7 +206,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
           name: 'worker'
           image: image
           args: concat(workerArguments, organizationArguments)
-          env: concat(storageSettings, workerSettings, askingSettings)
+          env: concat(storageSettings, workerSettings, hooksSettings, askingSettings)
           resources: {
             cpu: json('0.25')
             memory: '0.5Gi'
@@ -340,4 +351,4 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
 output workerName string = worker.name
 output workerRunsAlways bool = runsAlways
 output readersUrl string = readersUrl
-output hooksUrl string = byWebHook ? 'https://${name}-worker.${domain}' : ''
+output hooksUrl string = hooksUrl

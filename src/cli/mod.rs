@@ -162,9 +162,12 @@ pub struct Worker {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub concurrency: Option<u16>,
     /// Look after the subscriptions of PIPETRAIL_ORGANIZATION so often, such as 10m: count, warn, and note when events
-    /// were lost. On Azure those to the queue, else those to PIPETRAIL_PUBLIC_URL
+    /// were lost
     #[arg(long, value_name = "DURATION", value_parser = interval)]
     pub watch_hooks: Option<Duration>,
+    /// With --watch-hooks: where those send to, the queue or PIPETRAIL_PUBLIC_URL [default: web-hook, on Azure queue]
+    #[arg(long, value_enum, value_name = "CONSUMER", requires = "watch_hooks")]
+    pub hooks_to: Option<To>,
     /// What becomes of the names of people: keep, pseudonyms or none [env: PIPETRAIL_NAMES] [default: keep]
     #[arg(long, value_name = "HOW")]
     pub names: Option<String>,

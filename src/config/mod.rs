@@ -165,6 +165,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// Who takes the events of subscriptions: <https://learn.microsoft.com/azure/devops/service-hooks/consumers>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Consumer {
+    /// A queue of Azure Storage.
+    Queue,
+    /// `up` or `work --listen`, at its public address.
+    WebHook,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkConfig {
     /// Longer than [`BATCH_DEADLINE`].
@@ -173,6 +182,8 @@ pub struct WorkConfig {
     pub concurrency: u16,
     /// So often the subscriptions are looked after; `None` means never.
     pub watch_hooks: Option<Duration>,
+    /// Where those send to.
+    pub hooks_to: Consumer,
     /// Whether new projects are subscribed to then.
     pub enrol: bool,
     /// Dead letters that are older are discarded; `None` keeps them for ever.

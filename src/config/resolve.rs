@@ -14,8 +14,8 @@ use super::names::names;
 use super::owners;
 use super::sources::Sources;
 use super::{
-    BATCH_DEADLINE, Config, Environment, Fault, Faults, FluxConfig, HookCredentials, HttpConfig, LogConfig, LogFormat,
-    Storage, WorkConfig,
+    BATCH_DEADLINE, Config, Consumer, Environment, Fault, Faults, FluxConfig, HookCredentials, HttpConfig, LogConfig,
+    LogFormat, Storage, WorkConfig,
 };
 use crate::azure::is_loopback;
 use crate::domain::{BranchPattern, Time};
@@ -48,6 +48,7 @@ pub struct Flags {
     pub lease: Option<Duration>,
     pub concurrency: Option<u16>,
     pub watch_hooks: Option<Duration>,
+    pub hooks_to: Option<Consumer>,
     pub enrol: bool,
     pub names: Option<String>,
     pub dead_letter_age: Option<String>,
@@ -123,6 +124,7 @@ pub fn resolve(
     let age = sources.text(age, "PIPETRAIL_DEAD_LETTER_AGE", "dead_letter_age");
     let dead_letter_age = sources.parse(age, None, parse_age);
     let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, dead_letter_age, ..work };
+    let work = WorkConfig { hooks_to: flags.hooks_to.unwrap_or(work.hooks_to), ..work };
     let (names, names_key) = names(&mut sources, flags.names);
     let work_item_branches = work_item_branches(&mut sources);
     let model = model(&mut sources);
@@ -296,14 +298,15 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
         );
         sources.faults.push(Fault { source_name: "--lease".to_owned(), says });
     }
-    let default = match storage {
-        Storage::Local => DEFAULT_CONCURRENCY,
-        Storage::Azure(_) => DEFAULT_CONCURRENCY_ON_AZURE,
+    let (default, hooks_to) = match storage {
+        Storage::Local => (DEFAULT_CONCURRENCY, Consumer::WebHook),
+        Storage::Azure(_) => (DEFAULT_CONCURRENCY_ON_AZURE, Consumer::Queue),
     };
     WorkConfig {
         lease,
         concurrency: concurrency.unwrap_or(default),
         watch_hooks: None,
+        hooks_to,
         enrol: false,
         dead_letter_age: None,
     }

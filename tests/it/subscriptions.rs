@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::azurite::{ACCOUNT, Azurite, KEY};
+use crate::azurite::{ACCOUNT, Azurite, KEY, unique};
 use crate::fake_ado::{Build, FakeAdo, PROJECTS, Project, TOKEN, Trouble};
 use crate::support::{Local, until};
 
@@ -757,6 +757,30 @@ async fn up_watches_too() {
     shell.ado.state().hooks.set_status(RUN_STATE, "enabled");
     shell.wait_for("it ends", |gaps| !gaps[0]["to"].is_null()).await;
     up.kill().await.unwrap();
+}
+
+/// Where records are kept says nothing of where events go.
+#[tokio::test]
+async fn on_azure_web_hooks_are_watched_where_events_come_by_them() {
+    let mut shell = Shell::with_web_hook().await;
+    let (azurite, name) = (Azurite::start().await, unique("hooks"));
+    let cache = shell.folder.path().to_str().unwrap().to_owned();
+    for (setting, value) in [
+        ("PIPETRAIL_STORAGE", "azure"),
+        ("AZURE_STORAGE_QUEUE_ENDPOINT", &azurite.queue_endpoint()),
+        ("AZURE_STORAGE_TABLE_ENDPOINT", &azurite.table_endpoint()),
+        ("PIPETRAIL_QUEUE", &name),
+        ("PIPETRAIL_TABLE", &name),
+        ("XDG_CACHE_HOME", &cache),
+    ] {
+        shell.set(setting, value);
+    }
+    shell.does("apply --yes --to web-hook").await;
+    shell.ado.state().hooks.set_status(RUN_STATE, "onProbation");
+    let mut work = shell.watching("work --watch-hooks 1s --hooks-to web-hook");
+    let gaps = shell.wait_for("it is seen", |gaps| !gaps.is_empty()).await;
+    assert_eq!((gaps.len(), &gaps[0]["why"]), (1, &json!("onProbation")), "nothing is missing on the queue");
+    work.kill().await.unwrap();
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use super::parts::Parts;
 use super::{Context, Exit, Failure, backfill};
 use crate::ado::rest::{Client, Limits};
 use crate::cli::Subscriptions;
-use crate::config::{Fault, Faults, Storage};
+use crate::config::{Consumer, Fault, Faults};
 use crate::subscriptions::{HookWatch, Watched};
 
 pub(super) async fn run(context: &Context, args: &Subscriptions) -> Result<Exit, Failure> {
@@ -67,12 +67,12 @@ pub(super) fn can_watch(context: &Context) -> Result<(), Failure> {
             }
             Err(failure) => Some(format!("PIPETRAIL_ORGANIZATION: {}", failure.in_words().0)),
         },
-        match &config.storage {
-            Storage::Local if config.http.public_url.is_none() => Some(
+        match config.work.hooks_to {
+            Consumer::WebHook if config.http.public_url.is_none() => Some(
                 "which address do web hooks go to? set PIPETRAIL_PUBLIC_URL, such as https://pipetrail.example"
                     .to_owned(),
             ),
-            Storage::Local | Storage::Azure(_) => None,
+            Consumer::WebHook | Consumer::Queue => None,
         },
         Client::new(&config.ado.access, Limits::default())
             .err()
@@ -91,9 +91,9 @@ pub(super) fn watch(
 ) -> Result<Option<HookWatch>, Failure> {
     let config = &context.config;
     let (Some(every), Some(client)) = (config.work.watch_hooks, client) else { return Ok(None) };
-    let target = match &config.storage {
-        Storage::Local => desk::web_hook(context),
-        Storage::Azure(_) => desk::queue(context, desk::LONGEST, 0),
+    let target = match config.work.hooks_to {
+        Consumer::WebHook => desk::web_hook(context),
+        Consumer::Queue => desk::queue(context, desk::LONGEST, 0),
     }?;
     if config.work.enrol {
         desk::needs_secret(&target)?;
