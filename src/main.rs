@@ -8,7 +8,7 @@ use clap::Parser;
 use pipetrail::cli::{Cli, Command, To};
 use pipetrail::clock::{Clock as _, SystemClock};
 use pipetrail::cmd::{self, Context, Exit, Failure, Output};
-use pipetrail::config::{self, Consumer, Environment, Flags};
+use pipetrail::config::{self, Consumer, Environment, Flags, WorkFlags};
 use pipetrail::telemetry;
 
 fn main() -> ExitCode {
@@ -89,13 +89,15 @@ fn flags(cli: &Cli) -> Flags {
         queue: hooks.as_ref().and_then(|hooks| hooks.place.queue.clone()),
         public_url: hooks.and_then(|hooks| hooks.aim.url),
         log_format: global.log_format,
-        lease: worker.lease,
-        concurrency: worker.concurrency,
-        watch_hooks: worker.watch_hooks,
-        hooks_to: worker.hooks_to.map(consumer),
-        enrol: worker.enrol,
         names: worker.names.or(backfill_names),
-        dead_letter_age: worker.dead_letter_age,
+        work: WorkFlags {
+            lease: worker.lease,
+            concurrency: worker.concurrency,
+            watch_hooks: worker.watch_hooks,
+            hooks_to: worker.hooks_to.map(consumer),
+            enrol: worker.enrol,
+            dead_letter_age: worker.dead_letter_age,
+        },
     }
 }
 

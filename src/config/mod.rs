@@ -37,7 +37,7 @@ use crate::domain::{BranchPattern, Names};
 pub use access::{AccessConfig, Group, OidcConfig, Opens, ProxyConfig, Token, User};
 pub use credentials::{HookCredentials, equal_digests};
 pub use model::ModelConfig;
-pub use resolve::{Flags, load, resolve};
+pub use resolve::{Flags, WorkFlags, load, resolve};
 
 /// The environment: variable to value.
 pub type Environment = BTreeMap<String, OsString>;

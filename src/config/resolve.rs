@@ -45,12 +45,18 @@ pub struct Flags {
     pub queue_for_hooks: bool,
     pub public_url: Option<String>,
     pub log_format: Option<String>,
+    pub names: Option<String>,
+    pub work: WorkFlags,
+}
+
+/// The same of a worker.
+#[derive(Debug, Clone, Default)]
+pub struct WorkFlags {
     pub lease: Option<Duration>,
     pub concurrency: Option<u16>,
     pub watch_hooks: Option<Duration>,
     pub hooks_to: Option<Consumer>,
     pub enrol: bool,
-    pub names: Option<String>,
     pub dead_letter_age: Option<String>,
 }
 
@@ -119,12 +125,7 @@ pub fn resolve(
     let http = http(&mut sources, flags.listen, flags.public_url);
     let http = HttpConfig { flux: flux(&mut sources, ado.organization.clone()), ..http };
     let log = log(&mut sources, flags.log_format);
-    let work = work(&mut sources, flags.lease, flags.concurrency, &storage);
-    let age = flags.dead_letter_age.map(|value| ("--dead-letter-age", value));
-    let age = sources.text(age, "PIPETRAIL_DEAD_LETTER_AGE", "dead_letter_age");
-    let dead_letter_age = sources.parse(age, None, parse_age);
-    let work = WorkConfig { watch_hooks: flags.watch_hooks, enrol: flags.enrol, dead_letter_age, ..work };
-    let work = WorkConfig { hooks_to: flags.hooks_to.unwrap_or(work.hooks_to), ..work };
+    let work = work(&mut sources, flags.work, &storage);
     let (names, names_key) = names(&mut sources, flags.names);
     let work_item_branches = work_item_branches(&mut sources);
     let model = model(&mut sources);
@@ -288,7 +289,8 @@ fn has_events_token(sources: &Sources<'_>) -> bool {
     sources.set("PIPETRAIL_EVENTS_TOKEN").is_some() || sources.file.values.contains_key("events_token")
 }
 
-fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<u16>, storage: &Storage) -> WorkConfig {
+fn work(sources: &mut Sources<'_>, flags: WorkFlags, storage: &Storage) -> WorkConfig {
+    let WorkFlags { lease, concurrency, watch_hooks, hooks_to, enrol, dead_letter_age } = flags;
     let lease = lease.unwrap_or(DEFAULT_LEASE);
     if lease <= BATCH_DEADLINE {
         let says = format!(
@@ -298,17 +300,19 @@ fn work(sources: &mut Sources<'_>, lease: Option<Duration>, concurrency: Option<
         );
         sources.faults.push(Fault { source_name: "--lease".to_owned(), says });
     }
-    let (default, hooks_to) = match storage {
+    let age = dead_letter_age.map(|value| ("--dead-letter-age", value));
+    let age = sources.text(age, "PIPETRAIL_DEAD_LETTER_AGE", "dead_letter_age");
+    let (usual, consumer) = match storage {
         Storage::Local => (DEFAULT_CONCURRENCY, Consumer::WebHook),
         Storage::Azure(_) => (DEFAULT_CONCURRENCY_ON_AZURE, Consumer::Queue),
     };
     WorkConfig {
         lease,
-        concurrency: concurrency.unwrap_or(default),
-        watch_hooks: None,
-        hooks_to,
-        enrol: false,
-        dead_letter_age: None,
+        concurrency: concurrency.unwrap_or(usual),
+        watch_hooks,
+        hooks_to: hooks_to.unwrap_or(consumer),
+        enrol,
+        dead_letter_age: sources.parse(age, None, parse_age),
     }
 }
 
@@ -530,7 +534,8 @@ mod tests {
 
     #[test]
     fn a_lease_must_outlast_a_batch() {
-        let lease = |seconds| Flags { lease: Some(Duration::from_secs(seconds)), ..Flags::default() };
+        let work = |seconds| WorkFlags { lease: Some(Duration::from_secs(seconds)), ..WorkFlags::default() };
+        let lease = |seconds| Flags { work: work(seconds), ..Flags::default() };
         assert!(resolved(lease(61), &[], None).is_ok());
         let faults = resolved(lease(60), &[], None).unwrap_err();
         assert_eq!(
