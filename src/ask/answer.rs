@@ -17,6 +17,8 @@ const LATELY: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 
 const MOST_EARLIER: usize = 20;
 /// So many names of a kind are looked for in a question.
 const MOST_NAMES: u32 = 10_000;
+/// Runs that one answer names, at most.
+const MOST_CITED: usize = 200;
 
 /// What became of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -133,12 +135,14 @@ impl Desk {
         progress: &Progress,
     ) -> Result<Answer, CatalogError> {
         let started = std::time::Instant::now();
-        let mut answer = match self.narrowed(question).await? {
-            Ok(desk) => match model {
-                Some(model) => Box::pin(model.answer(&desk, question, progress)).await?,
-                None => desk.planned(question).await?,
+        let narrowed = tokio::time::timeout(self.patience, self.narrowed(question));
+        let mut answer = match narrowed.await {
+            Err(_) => Answer::late(&ToolError::TooLong(self.patience)),
+            Ok(narrowed) => match (narrowed?, model) {
+                (Err(why), _) => Answer::refused(why, Vec::new()),
+                (Ok(desk), Some(model)) => Box::pin(model.answer(&desk, question, progress)).await?,
+                (Ok(desk), None) => desk.planned(question, progress).await?,
             },
-            Err(why) => Answer::refused(why, Vec::new()),
         };
         answer.cut();
         if let Some(project) = question.project.as_ref().filter(|_| !answer.queries.is_empty()) {
@@ -192,25 +196,37 @@ impl Desk {
         self.window(Said { window: None, from: from.as_deref(), to: to.as_deref() }).map(Some)
     }
 
-    async fn planned(&self, question: &Question) -> Result<Answer, CatalogError> {
+    async fn planned(&self, question: &Question, progress: &Progress) -> Result<Answer, CatalogError> {
         let late = || Answer::late(&ToolError::TooLong(self.patience));
-        tokio::time::timeout(self.patience, self.plan(question)).await.unwrap_or_else(|_| Ok(late()))
+        tokio::time::timeout(self.patience, self.plan(question, progress)).await.unwrap_or_else(|_| Ok(late()))
     }
 
     /// By the grammar, with no model.
-    async fn plan(&self, question: &Question) -> Result<Answer, CatalogError> {
+    async fn plan(&self, question: &Question, progress: &Progress) -> Result<Answer, CatalogError> {
         let earlier = question.history.iter().filter(|turn| turn.role == Speaker::User);
         let latest = earlier.rev().take(MOST_EARLIER).map(|turn| turn.content.as_str()).collect::<Vec<_>>();
-        let plan = match Plan::following(&question.text, latest.into_iter().rev(), &self.vocabulary().await?) {
-            Ok(plan) => plan,
+        let plans = match Plan::all(&question.text, latest.into_iter().rev(), &self.vocabulary().await?) {
+            Ok(plans) => plans,
             Err(Refusal { why, examples }) => return Ok(Answer::refused(why, examples)),
         };
-        match self.call(plan.tool.name(), plan.arguments.clone()).await {
-            Ok(found) => Ok(Answer::of(plan, found)),
-            Err(ToolError::Catalog(error)) => Err(error),
-            Err(late @ ToolError::TooLong(_)) => Ok(Answer::late(&late)),
-            Err(wrong) => Ok(Answer::refused(wrong.to_string(), Vec::new())),
+        let (mut answer, mut sentences) = (Answer::empty(AnswerStatus::Ok, None), Vec::new());
+        for plan in plans {
+            progress.reading(plan.tool);
+            match self.call(plan.tool.name(), plan.arguments.clone()).await {
+                Ok(found) => {
+                    progress.read(&found);
+                    sentences.push(found.sentence(plan.tool, &plan.arguments));
+                    sentences.extend(found.notes.clone());
+                    answer.add(plan.arguments, found);
+                }
+                Err(ToolError::Catalog(error)) => return Err(error),
+                Err(late @ ToolError::TooLong(_)) => return Ok(Answer::late(&late)),
+                Err(wrong) => return Ok(Answer::refused(wrong.to_string(), Vec::new())),
+            }
         }
+        answer.answer = sentences.join("\n");
+        answer.interpretation.push_str("; no model took part");
+        Ok(answer)
     }
 
     /// The names that the caller may see.
@@ -281,25 +297,26 @@ impl Answer {
         self.answer.push_str("\nThe tables are cut, as an answer has at most 100,000 characters.");
     }
 
-    fn of(plan: Plan, found: Found) -> Self {
-        let interpretation = interpretation(&plan, &found);
-        let mut answer = vec![found.sentence(plan.tool, &plan.arguments)];
-        answer.extend(found.notes);
-        Self {
-            answer: answer.join("\n"),
-            citations: found.citations,
-            queries: vec![AnswerQuery {
-                tool: plan.tool.name(),
-                arguments: plan.arguments,
-                rows: found.rows.len(),
-                total: found.total,
-            }],
-            tables: vec![AnswerTable { columns: found.columns, rows: found.rows }],
-            interpretation,
-            data_through: found.data_through,
-            gaps: found.gaps,
-            ..Self::empty(AnswerStatus::Ok, None)
+    /// What a tool found: the words about it are another matter.
+    pub(super) fn add(&mut self, arguments: Value, found: Found) {
+        if !self.interpretation.is_empty() {
+            self.interpretation.push_str("; ");
         }
+        let when = if found.interpretation.is_empty() { String::new() } else { format!(", {}", found.interpretation) };
+        self.interpretation.push_str(&format!("{} {arguments}{when}", found.tool));
+        self.queries.push(AnswerQuery { tool: found.tool, arguments, rows: found.rows.len(), total: found.total });
+        for cited in found.citations {
+            if !self.citations.contains(&cited) && self.citations.len() < MOST_CITED {
+                self.citations.push(cited);
+            }
+        }
+        for gap in found.gaps {
+            if !self.gaps.contains(&gap) {
+                self.gaps.push(gap);
+            }
+        }
+        self.data_through = self.data_through.max(found.data_through);
+        self.tables.push(AnswerTable { columns: found.columns, rows: found.rows });
     }
 
     fn late(why: &ToolError) -> Self {
@@ -309,10 +326,4 @@ impl Answer {
     fn refused(why: String, examples: Vec<&'static str>) -> Self {
         Self { answer: why, examples, ..Self::empty(AnswerStatus::Refused, None) }
     }
-}
-
-/// What was asked of whom: `aggregate {"measure":"failed"}, 2026-02-23 00:00 to 2026-03-02 00:00 (UTC); no model took part`.
-fn interpretation(plan: &Plan, found: &Found) -> String {
-    let when = if found.interpretation.is_empty() { String::new() } else { format!(", {}", found.interpretation) };
-    format!("{} {}{when}; no model took part", plan.tool.name(), plan.arguments)
 }

@@ -291,6 +291,57 @@ def describe_data(told, asked, now):
     return rows
 
 
+def deployed(told, environment):
+    """What came there: by its records, or in a stage of that name of a pipeline of which some are there."""
+    known = {(of["pipeline"], of["run"], of["stage"], of["attempt"]): of for of in told.records}
+    there = {(of["pipeline"], of["stage"]) for of in told.records if of["environment"][1] == environment}
+    for run in told.runs.values():
+        for (name, attempt), stage in told.stages[run["id"]].items():
+            record = known.get((run["pipelineId"], run["id"], name, attempt))
+            if record and record["environment"][1] == environment:
+                yield run, name, attempt, record["result"], read(record["started"]), read(record["finished"]), "certain"
+            elif not record and (run["pipelineId"], name) in there and stage["result"] != "skipped":
+                yield run, name, attempt, stage["result"], stage["started"], stage["finished"], "likely"
+
+
+def current(told, environment):
+    """The last that came well, of each pipeline."""
+    last = {}
+    for of in sorted(deployed(told, environment), key=lambda of: of[5]):
+        if of[3] in GOOD:
+            last[of[0]["pipeline"]] = of
+    return last
+
+
+def deployment(environment, of):
+    run, stage, attempt, result, started, finished, certainty = of
+    return [
+        environment, run["project"], run["pipeline"], run["name"], run["id"], None, stage, attempt, "completed", result,
+        text(started), text(finished), run["commit"], certainty, "fabrikam",
+    ]
+
+
+def current_deployments(told, asked, now):
+    return [deployment(asked["environment"], of) for of in current(told, asked["environment"]).values()]
+
+
+def query_deployments(told, asked, now):
+    start, end = window(asked, now)
+    found = [of for of in deployed(told, asked["environment"]) if of[4] and start <= of[4] < end]
+    return [deployment(asked["environment"], of) for of in sorted(found, key=lambda of: of[4], reverse=True)]
+
+
+def diff_environments(told, asked, now):
+    here, there = current(told, asked["inEnvironment"]), current(told, asked["notIn"])
+    rows = []
+    for pipeline, (run, _, _, _, _, finished, _) in sorted(here.items()):
+        other = there.get(pipeline)
+        if not other or other[0]["id"] != run["id"]:
+            known = [other[0]["name"], other[0]["id"], text(other[5])] if other else [None] * 3
+            rows.append([pipeline, run["project"], run["name"], run["id"], text(finished), *known])
+    return rows
+
+
 def nothing(told, asked, now):
     """No event of the organization tells of any."""
     return []
@@ -311,7 +362,8 @@ def main(folder, questions):
     tools = {
         "aggregate": aggregate, "compare_periods": compare_periods, "query_runs": query_runs, "list_pipelines": list_pipelines,
         "get_run": get_run, "get_failure": get_failure, "broken_now": broken_now, "describe_data": describe_data,
-        "query_approvals": nothing, "data_health": nothing, "trace": trace,
+        "query_approvals": nothing, "data_health": nothing, "trace": trace, "current_deployments": current_deployments,
+        "query_deployments": query_deployments, "diff_environments": diff_environments,
     }
     expected = {}
     for one in asked["questions"]:

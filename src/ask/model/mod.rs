@@ -22,7 +22,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::Instant;
 
 use super::answer::{Answer, AnswerStatus, Question};
-use super::tools::Desk;
+use super::tools::{Desk, Found, Tool};
 use crate::catalog::CatalogError;
 
 use client::Asker;
@@ -147,6 +147,16 @@ impl Progress {
     #[must_use]
     pub fn to(listener: mpsc::Sender<String>) -> Self {
         Self(Some(listener))
+    }
+
+    pub(super) fn reading(&self, tool: Tool) {
+        self.tell(&format!("reading: {}", tool.name()));
+    }
+
+    /// Of a table that was cut, how many rows there are in all, where that is known.
+    pub(super) fn read(&self, found: &Found) {
+        let rows = found.total.unwrap_or_else(|| found.rows.len().try_into().unwrap_or(u64::MAX));
+        self.tell(&format!("read {rows} row{}", if rows == 1 { "" } else { "s" }));
     }
 
     /// Who does not keep up misses some of it.

@@ -22,7 +22,7 @@ use super::own::{self, Made, Own};
 use super::strict::{names_people, strict, without_nulls};
 use super::wire::{Call, Completion, Message};
 use super::{Limits, Progress};
-use crate::ask::answer::{Answer, AnswerQuery, AnswerStatus, AnswerTable, Question, Speaker, Usage};
+use crate::ask::answer::{Answer, AnswerStatus, Question, Speaker, Usage};
 use crate::ask::tools::{Desk, Found, Tool, ToolError};
 use crate::catalog::CatalogError;
 
@@ -241,7 +241,9 @@ impl<'a> Talk<'a> {
         if !self.people && names_people(&arguments) {
             return Ok(wrong("names of people are not asked for here".to_owned()));
         }
-        self.progress.tell(&format!("reading: {}", Tool::named(&call.function.name).map_or("nothing", Tool::name)));
+        if let Some(tool) = Tool::named(&call.function.name) {
+            self.progress.reading(tool);
+        }
         let found = tokio::time::timeout_at(self.until, self.desk.call(&call.function.name, arguments.clone())).await;
         match found {
             Err(_) => Ok(wrong("the tool took too long".to_owned())),
@@ -253,7 +255,7 @@ impl<'a> Talk<'a> {
 
     /// What was found is part of the answer, and told to the model.
     fn take(&mut self, arguments: Value, found: Found) -> String {
-        self.progress.tell(&format!("read {} rows", found.rows.len()));
+        self.progress.read(&found);
         self.guard.hear(&found);
         let told = self.fence.found(&found, self.people);
         self.answer.add(arguments, found);
@@ -366,29 +368,3 @@ fn tools(people: bool) -> Vec<ChatCompletionTools> {
     };
     of_desk.chain(own).map(tool).collect()
 }
-
-impl Answer {
-    fn add(&mut self, arguments: Value, found: Found) {
-        if !self.interpretation.is_empty() {
-            self.interpretation.push_str("; ");
-        }
-        let when = if found.interpretation.is_empty() { String::new() } else { format!(", {}", found.interpretation) };
-        self.interpretation.push_str(&format!("{} {arguments}{when}", found.tool));
-        self.queries.push(AnswerQuery { tool: found.tool, arguments, rows: found.rows.len(), total: found.total });
-        for cited in found.citations {
-            if !self.citations.contains(&cited) && self.citations.len() < MOST_CITED {
-                self.citations.push(cited);
-            }
-        }
-        for gap in found.gaps {
-            if !self.gaps.contains(&gap) {
-                self.gaps.push(gap);
-            }
-        }
-        self.data_through = self.data_through.max(found.data_through);
-        self.tables.push(AnswerTable { columns: found.columns, rows: found.rows });
-    }
-}
-
-/// Runs that one answer names, at most.
-const MOST_CITED: usize = 200;

@@ -74,13 +74,25 @@ const EXAMPLES: [&str; 21] = [
 const LONGEST: usize = 500;
 
 impl Plan {
+    /// All that a question asks for: of `slower or flakier` each.
+    ///
+    /// # Errors
+    /// As [`Plan::following`].
+    pub(super) fn all<'q>(
+        question: &str,
+        earlier: impl Iterator<Item = &'q str> + Clone,
+        known: &Vocabulary,
+    ) -> Result<Vec<Self>, Refusal> {
+        alternatives(question).iter().map(|question| Self::following(question, earlier.clone(), known)).collect()
+    }
+
     /// # Errors
     /// [`Refusal`] where not all of the question is understood.
-    pub(super) fn of(question: &str, known: &Vocabulary) -> Result<Self, Refusal> {
+    fn of(question: &str, known: &Vocabulary) -> Result<Self, Refusal> {
         if question.chars().count() > LONGEST {
-            return Err(refusal(question, format!("a question has at most {LONGEST} characters")));
+            return Err(refusal(question, format!("a question has at most {LONGEST} characters"), known));
         }
-        Asked::of(question, known).plan().map_err(|rest| refusal(question, why(&rest, known)))
+        Asked::of(question, known).plan().map_err(|rest| refusal(question, why(&rest, known), known))
     }
 
     /// The same for a question that may follow on earlier ones, the oldest first. One that by itself is none, or that
@@ -89,7 +101,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Refusal`] where it is understood neither by itself nor so.
-    pub(super) fn following<'q>(
+    fn following<'q>(
         question: &str,
         earlier: impl Iterator<Item = &'q str>,
         known: &Vocabulary,
@@ -111,6 +123,24 @@ impl Plan {
     }
 }
 
+/// What got `slower or flakier` is what got slower, and what got flakier. Slower `and` flakier is what got both.
+fn alternatives(question: &str) -> Vec<String> {
+    let words: Vec<&str> = question.split_whitespace().collect();
+    let compares = |word: &str| ["slower", "faster", "flakier"].contains(&word.to_lowercase().as_str());
+    let is_choice = |words: &[&str]| matches!(words, [one, or, other] if compares(one) && or.eq_ignore_ascii_case("or") && compares(other));
+    match words.windows(3).position(is_choice) {
+        Some(at) => [at, at + 2].map(|kept| without(&words, at, kept)).into(),
+        None => vec![question.to_owned()],
+    }
+}
+
+/// The words but for those of the choice that begins at `at`, of which one is kept.
+fn without(words: &[&str], at: usize, kept: usize) -> String {
+    let stays = |place: &usize| *place == kept || !(at..at + 3).contains(place);
+    let words = words.iter().enumerate().filter(|(place, _)| stays(place));
+    words.map(|(_, word)| *word).collect::<Vec<_>>().join(" ")
+}
+
 /// Whether it begins as one that adds to the question before it.
 fn goes_on(question: &str) -> bool {
     let question = question.trim_start().to_lowercase();
@@ -130,13 +160,14 @@ fn why(rest: &[String], known: &Vocabulary) -> String {
     format!("not understood: {}", if rest.is_empty() { "what is asked for".to_owned() } else { rest.join(", ") })
 }
 
-fn refusal(question: &str, why: String) -> Refusal {
+fn refusal(question: &str, why: String, known: &Vocabulary) -> Refusal {
     let question = question.to_lowercase();
     let question: String = question.chars().take(LONGEST).collect();
     let mut examples = EXAMPLES.to_vec();
     examples.sort_by(|one, other| {
         strsim::sorensen_dice(&question, other).total_cmp(&strsim::sorensen_dice(&question, one))
     });
-    examples.truncate(3);
-    Refusal { why, examples }
+    // An environment or a branch of that name need not be there.
+    let answered = examples.into_iter().filter(|example| Asked::of(example, known).plan().is_ok());
+    Refusal { why, examples: answered.take(3).collect() }
 }

@@ -38,9 +38,12 @@ impl Asked {
         let bucket = self.bucket();
         let each = self.words.take(&EACH);
         let second = if each { self.group() } else { None };
+        let why = self.words.has(&["queue", "queueing", "queuing", "wait"]) && self.words.take(&["why"]);
         let of_stages = [group, second].iter().flatten().any(|group| ["stage", "environment"].contains(group));
-        let measure = self.measure(errors, compared, of_stages)?;
-        group = group.or_else(|| self.usual_group(measure, than > 0));
+        let measure = if why { self.why_queued()? } else { self.measure(errors, compared, of_stages)? };
+        // Runs wait for agents.
+        let pools = (why && self.names.pool.is_none()).then_some("pool");
+        group = group.or(pools).or_else(|| self.usual_group(measure, than > 0));
         let groups: Vec<_> = group.into_iter().chain(second).collect();
         let mut arguments = Map::new();
         arguments.insert("measure".to_owned(), json!(measure));
@@ -102,6 +105,14 @@ impl Asked {
         }
         arguments.extend(top.map(|top| ("top".to_owned(), json!(top))));
         Some(())
+    }
+
+    /// Why runs wait: no event says it, but for how long they do for the agents of which pool.
+    fn why_queued(&mut self) -> Option<&'static str> {
+        let queue = self.words.take(&["queue", "queueing", "queuing", "wait in the queue"]);
+        let listed = self.words.take(&RUNS);
+        self.words.pass(&["long"]);
+        (queue && listed).then_some("medianQueueSeconds")
     }
 
     /// What pipelines are asked for by, where no noun stands.

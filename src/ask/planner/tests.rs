@@ -155,6 +155,42 @@ fn the_least_and_what_got_flakier() {
     }
 }
 
+/// With which this grew up.
+#[test]
+fn the_ten_questions_that_people_began_with() {
+    let slower = |measure: &str| json!({"measure": measure, "groupBy": ["pipeline"], "window": "this month"});
+    for (question, calls) in [
+        (
+            "which pipelines failed most last week",
+            vec![("aggregate", json!({"measure": "failed", "groupBy": ["pipeline"], "window": "last week"}))],
+        ),
+        (
+            "why did spartan-app-ci fail and who else has this error",
+            vec![("get_failure", json!({"pipeline": "spartan-app-ci"}))],
+        ),
+        ("what is in production now, since when", vec![("current_deployments", json!({"environment": "production"}))]),
+        (
+            "what is in staging but not in production",
+            vec![("diff_environments", json!({"inEnvironment": "staging", "notIn": "production"}))],
+        ),
+        ("where is my commit 3f2a9c1", vec![("trace", json!({"commit": "3f2a9c1"}))]),
+        ("where is my PR 88", vec![("trace", json!({"pullRequest": 88}))]),
+        ("where is AB#123", vec![("trace", json!({"workItem": 123}))]),
+        ("what waits for approval", vec![("query_approvals", json!({}))]),
+        ("what is broken on main, since which commit", vec![("broken_now", json!({"branch": "main"}))]),
+        (
+            "what got slower or flakier than last month",
+            vec![("compare_periods", slower("medianDurationSeconds")), ("compare_periods", slower("flakyCommits"))],
+        ),
+        ("why do builds queue", vec![("aggregate", json!({"measure": "medianQueueSeconds", "groupBy": ["pool"]}))]),
+        ("payments's lead time, and why it moved", vec![("dora", json!({"team": "payments"}))]),
+    ] {
+        let plans = Plan::all(question, std::iter::empty(), &known()).map_err(|refusal| refusal.why);
+        let plans = plans.map(|plans| plans.into_iter().map(|plan| (plan.tool.name(), plan.arguments)).collect());
+        assert_eq!(plans, Ok::<Vec<_>, _>(calls), "{question}");
+    }
+}
+
 #[test]
 fn a_question_may_follow_on_earlier_ones() {
     let following = |question: &str, earlier: &[&str]| {
@@ -218,6 +254,9 @@ fn examples_are_near_and_can_be_answered() {
     for example in EXAMPLES {
         assert!(plan(example).is_ok(), "{example}: {:?}", plan(example));
     }
+    let nothing = Vocabulary::default();
+    let Refusal { examples, .. } = Plan::of("what is in production now", &nothing).unwrap_err();
+    assert!(examples.len() == 3 && examples.iter().all(|example| Plan::of(example, &nothing).is_ok()), "{examples:?}");
 }
 
 #[test]
@@ -317,6 +356,8 @@ const COULD_BE_MISREAD: &[&str] = &[
     "what is queued",
     "which pipelines queue most",
     "how long is the queue",
+    "why did run 480 queue",
+    "why do nightly-e2e and main wait",
     "what time is it",
     "what time did nightly-e2e run",
     // Negations.

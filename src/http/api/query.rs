@@ -6,7 +6,7 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::mpsc;
@@ -245,11 +245,15 @@ fn streamed(
         let (mut heard, mut answer) = under_way?;
         tokio::select! {
             biased;
-            Some(what) = heard.recv() => Some((Ok(progress(what)), Some((heard, answer)))),
-            event = &mut answer => Some((Ok(event), None)),
+            Some(what) = heard.recv() => Some((vec![progress(what)], Some((heard, answer)))),
+            event = &mut answer => {
+                // What was said just before it.
+                let rest = std::iter::from_fn(|| heard.try_recv().ok()).map(progress);
+                Some((rest.chain([event]).collect(), None))
+            }
         }
     });
-    Sse::new(told).keep_alive(KeepAlive::default())
+    Sse::new(told.flat_map(stream::iter).map(Ok)).keep_alive(KeepAlive::default())
 }
 
 fn progress(what: String) -> Event {

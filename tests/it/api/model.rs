@@ -220,7 +220,25 @@ async fn every_fault_ends_within_the_limit_with_a_clear_status() {
         assert!(told.answer.contains(says) && !format!("{told:?}").contains(KEY), "{name}: {}", told.answer);
         assert!(started.elapsed() < Duration::from_secs(10), "{name}: {:?}", started.elapsed());
         assert!(fake.sent().len() <= limits.rounds && told.queries.len() <= limits.calls, "{name}");
+        if name == "loops" {
+            let choices: Vec<_> = fake.sent().iter().map(|(_, _, request)| request["tool_choice"].clone()).collect();
+            assert_eq!(
+                (choices.first(), choices.last()),
+                (Some(&json!("auto")), Some(&json!("none"))),
+                "words, at last"
+            );
+        }
     }
+}
+
+#[tokio::test]
+async fn the_model_is_not_asked_before_the_time_that_it_names() {
+    let bench = Bench::seeded().await;
+    let fake = FakeModel::start([Act::Status(429, Some(1), ""), failures(), say("Done.")]).await;
+    let started = Instant::now();
+    let told = asked(&bench, &fake.model(false, quick()), "which pipelines failed today?").await;
+    assert_eq!((told.status, fake.sent().len()), (AnswerStatus::Ok, 3));
+    assert!(started.elapsed() >= Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -240,6 +258,15 @@ async fn limits_hold_under_many_questions_at_once() {
     assert_eq!(at_once, 4);
     assert!(all.iter().all(|told| told.status == AnswerStatus::Unavailable));
     assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+    // The same of one that calls and calls.
+    let limits = Limits { at_once: 4, ..Limits::default() };
+    let fake = FakeModel::start([failures()]).await;
+    let model = fake.model(false, limits);
+    let all = futures_util::future::join_all((0..50).map(|_| asked(&bench, &model, "which pipelines failed today?")));
+    for told in all.await {
+        assert!(told.status == AnswerStatus::Partial && told.queries.len() <= limits.calls, "{told:?}");
+    }
+    assert!(fake.sent().len() <= 50 * limits.rounds);
 }
 
 #[tokio::test]
@@ -335,6 +362,23 @@ async fn over_http_in_every_form_and_as_a_stream() {
     assert_eq!((events.first(), events.last()), (Some(&"progress"), Some(&"answer")), "{told}");
     assert!(told.contains("reading: aggregate"), "{told}");
     assert_eq!(text(json!({"question": question, "stream": true, "format": "csv"})).await.0, 400);
+}
+
+/// The grammar says what it does as a model does, and of two things that were asked for both are told.
+#[tokio::test]
+async fn the_grammar_streams_too_and_tells_of_both() {
+    let bench = Bench::seeded().await;
+    let question = json!({"question": "what got slower or flakier than last month", "stream": true});
+    let told = posted(&bench, &bench.all, &question).await.text().await.unwrap();
+    let said: Vec<_> = told.lines().filter_map(|line| line.strip_prefix("data: ")).collect();
+    assert_eq!(told.matches("event: progress").count(), 4, "{told}");
+    assert!(said[0].contains("reading: compare_periods") && said[1].contains(" row"), "{told}");
+    let answer: Value = serde_json::from_str(said.last().unwrap()).unwrap();
+    assert_eq!((&answer["status"], answer["tables"].as_array().unwrap().len()), (&json!("ok"), 2), "{answer}");
+    let measures: Vec<_> = answer["queries"].as_array().unwrap().iter().map(|of| &of["arguments"]["measure"]).collect();
+    assert_eq!(measures, ["medianDurationSeconds", "flakyCommits"]);
+    let words = answer["answer"].as_str().unwrap();
+    assert!(words.contains("medianDurationSeconds did not change") && words.contains("flakyCommits 1"), "{answer}");
 }
 
 /// What the last event of a stream says.
