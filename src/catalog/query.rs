@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params_from_iter};
+use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::links::{Linked, Walk};
 use super::listing::{Listing, LookedTo};
@@ -43,6 +43,23 @@ fn pipelines() -> String {
 }
 
 impl Catalog {
+    /// The pages of these runs in Azure DevOps, each by organization and id; `None` where none is known. It is not looked
+    /// whether the caller may see them: they were found before.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub(crate) async fn urls_of(&self, runs: Vec<(String, u64)>) -> Result<Vec<Option<String>>, CatalogError> {
+        let read = move |c: &Connection| {
+            let mut of = c.prepare_cached("SELECT url FROM runs WHERE run = ?1 AND organization = ?2 LIMIT 1")?;
+            let url = |(organization, run)| {
+                let run = i64::try_from(run).unwrap_or(i64::MAX);
+                Ok(of.query_row((run, organization), |row| row.get(0)).optional()?.flatten())
+            };
+            runs.into_iter().map(url).collect()
+        };
+        Ok(self.file.read(read).await?)
+    }
+
     /// Runs, newest first: by run id descending, then organization. No more of them than are found at one look: see
     /// [`Listing::looked_to`].
     ///

@@ -15,7 +15,7 @@ use pipetrail::domain::{BranchPattern, Time};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::fake_model::{Act, FakeModel, call, quick, say};
+use crate::fake_model::{Act, FakeModel, KEY, call, quick, say};
 use crate::metrics::{catalog_of, read};
 use crate::support::time;
 
@@ -269,11 +269,33 @@ async fn the_grammar_on_the_second_set() {
 async fn the_model_that_is_configured() {
     let environment: Environment =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect();
-    let config = resolve(Flags::default(), &environment, None, Time::UNKNOWN).unwrap();
-    let configured = config.model.expect("set PIPETRAIL_MODEL_URL and PIPETRAIL_MODEL");
-    let model = Model::new(configured.endpoint, configured.people, Limits::default()).unwrap();
     for name in ["first.json", "second.json"] {
-        let scores = evaluate(&Room::of(name), async |_: &Asked| Some(model.clone())).await;
-        show(&format!("{name}, {}\n{}", model.name(), table(&scores)));
+        scores(name, &configured(&environment)).await;
     }
+}
+
+fn configured(environment: &Environment) -> Model {
+    let config = resolve(Flags::default(), environment, None, Time::UNKNOWN).unwrap();
+    let configured = config.model.expect("set PIPETRAIL_MODEL_URL and PIPETRAIL_MODEL");
+    Model::new(configured.endpoint, configured.people, Limits::default()).unwrap()
+}
+
+async fn scores(name: &str, model: &Model) -> BTreeMap<String, Score> {
+    let scores = evaluate(&Room::of(name), async |_: &Asked| Some(model.clone())).await;
+    show(&format!("{name}, {}\n{}", model.name(), table(&scores)));
+    scores
+}
+
+/// The same with one that asks for nothing and is sure of everything.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_of_the_environment_is_scored() {
+    let fake = FakeModel::start([say("There were 42 of them, most of them on Mondays.")]).await;
+    let variables = [("PIPETRAIL_MODEL_URL", fake.url()), ("PIPETRAIL_MODEL", "stub"), ("PIPETRAIL_MODEL_KEY", KEY)];
+    let environment = variables.into_iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+    let scores = scores("first.json", &configured(&environment)).await;
+    let all = scores["all"];
+    let refusals: usize = scores.iter().filter(|(class, _)| *class != "all").map(|(_, score)| score.refusals).sum();
+    assert_eq!((all.cells, all.wrong, all.unavailable, all.calls), (0, 0, 0, 0), "{all:?}");
+    assert!(all.refusals == refusals && refusals > 5 && all.guard_hits > 0, "{all:?}");
+    assert_eq!(table(&scores).lines().count(), scores.len() + 1);
 }

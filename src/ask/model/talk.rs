@@ -274,9 +274,14 @@ impl<'a> Talk<'a> {
         };
     }
 
+    /// The table alone is the answer; where nothing was looked up there is none.
     fn spoil(&mut self, why: &str) {
-        self.answer.status = AnswerStatus::Partial;
-        self.answer.answer = format!("The model's words are left out: {why}. What was found stands in the table.");
+        let (status, left) = match self.answer.queries.is_empty() {
+            true => (AnswerStatus::Refused, "It looked nothing up."),
+            false => (AnswerStatus::Partial, "What was found stands in the table."),
+        };
+        self.answer.status = status;
+        self.answer.answer = format!("The model's words are left out: {why}. {left}");
     }
 
     fn partial(mut self, why: &str) -> Answer {

@@ -116,7 +116,7 @@ const MOST_CITED: usize = 50;
 /// The run that deployed; a release is none.
 fn cited(work: &Work) -> Option<Citation> {
     let is_run = work.source == Source::Pipeline;
-    is_run.then(|| Citation { organization: work.organization.clone(), run_id: work.run_id, url: None })
+    is_run.then(|| Citation::of(&work.organization, work.run_id))
 }
 
 fn metrics(of: &Bucket) -> [Metric; 7] {

@@ -51,6 +51,13 @@ pub struct Citation {
     pub url: Option<String>,
 }
 
+impl Citation {
+    /// Of a run of which no more is known here.
+    pub(super) fn of(organization: &str, run_id: u64) -> Self {
+        Self { organization: organization.to_owned(), run_id, url: None }
+    }
+}
+
 impl From<&Run> for Citation {
     fn from(run: &Run) -> Self {
         Self { organization: run.organization.clone(), run_id: run.run_id, url: run.url.clone() }

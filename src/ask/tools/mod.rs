@@ -198,7 +198,18 @@ impl Desk {
             ..GapFilter::default()
         };
         found.gaps = self.catalog.gaps(&lost).await?;
+        self.link(&mut found.citations).await?;
         Ok(found.cut())
+    }
+
+    /// Says where the runs are in Azure DevOps, of those of which it was not found with them.
+    async fn link(&self, citations: &mut [Citation]) -> Result<(), CatalogError> {
+        let bare: Vec<&mut Citation> = citations.iter_mut().filter(|cited| cited.url.is_none()).collect();
+        let runs = bare.iter().map(|cited| (cited.organization.clone(), cited.run_id)).collect();
+        for (cited, url) in bare.into_iter().zip(self.catalog.urls_of(runs).await?) {
+            cited.url = url;
+        }
+        Ok(())
     }
 
     pub(super) fn window(&self, said: Said<'_>) -> Result<Window, WindowError> {

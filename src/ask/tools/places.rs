@@ -60,8 +60,14 @@ pub(super) async fn approvals(desk: &Desk, asked: QueryApprovals) -> Result<Foun
     } else {
         Vec::new()
     };
+    let mut cited: Vec<Citation> = Vec::new();
+    for approval in found.iter().take(top as usize) {
+        let run = approval.run_id.map(|run| Citation::of(&approval.organization, run));
+        // A run may wait for several.
+        cited.extend(run.filter(|run| !cited.contains(run)));
+    }
     let table = found.iter().map(|approval| approval_row(approval, desk)).collect();
-    Ok(Found::counting(&APPROVALS, table, top).noting(notes))
+    Ok(Found::counting(&APPROVALS, table, top).behind(cited).noting(notes))
 }
 
 fn approval_row(approval: &GivenApproval, desk: &Desk) -> Vec<Value> {
@@ -217,8 +223,7 @@ fn version(deployment: &Deployment) -> Option<&String> {
 }
 
 fn citation(deployment: &Deployment) -> Option<Citation> {
-    let run_id = deployment.run_id?;
-    Some(Citation { organization: deployment.organization.clone(), run_id, url: None })
+    Some(Citation::of(&deployment.organization, deployment.run_id?))
 }
 
 /// Which two environments.

@@ -266,7 +266,10 @@ pub(super) async fn pipelines(desk: &Desk, asked: ListPipelines) -> Result<Found
             json!(pipeline.organization),
         ]
     });
-    let found = Found::whole(&PIPELINES, table.collect(), rows(asked.top));
+    let top = rows(asked.top);
+    let last = pipelines.iter().take(top as usize);
+    let cited = last.map(|pipeline| Citation::of(&pipeline.organization, pipeline.last_run.run_id)).collect();
+    let found = Found::whole(&PIPELINES, table.collect(), top).behind(cited);
     let names = [(Named::Organization, asked.organization.as_ref()), (Named::Project, asked.project.as_ref())];
     let notes = if pipelines.is_empty() { desk.near(&names).await? } else { Vec::new() };
     Ok(found.noting(notes))

@@ -212,6 +212,7 @@ async fn every_fault_ends_within_the_limit_with_a_clear_status() {
         ("refuses", vec![call("refuse", json!({"why": "Which project?"}))], Refused, "Which project?"),
         ("refuses with a number", vec![call("refuse", json!({"why": "There are 42."}))], Refused, "cannot be answered"),
         ("knows it all", vec![say("All is well.")], Refused, "All is well."),
+        ("knows numbers", vec![say("There are 42.")], Refused, "looked nothing up"),
     ] {
         let fake = FakeModel::start(script).await;
         let started = Instant::now();

@@ -70,6 +70,20 @@ async fn every_tool_answers_and_says_what_it_takes() {
     }
 }
 
+/// But for what is about no run.
+#[tokio::test]
+async fn the_runs_behind_every_answer_can_be_opened() {
+    let bench = Bench::seeded().await;
+    let mut silent = Vec::new();
+    for (tool, arguments) in asks(AMBER) {
+        let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
+        let cited = found["citations"].as_array().unwrap();
+        assert!(cited.iter().all(|run| run["url"].is_string()), "{tool}: {found}");
+        silent.extend(cited.is_empty().then_some(tool));
+    }
+    assert_eq!(silent, ["describe_data", "data_health"]);
+}
+
 #[tokio::test]
 async fn numbers_are_those_of_the_runs() {
     let bench = Bench::seeded().await;
