@@ -193,6 +193,38 @@ async fn owners_narrow_runs_and_numbers() {
     assert_eq!((&told["status"], &told["tables"][0]["rows"]), (&json!("ok"), &json!([[2, 2]])), "{told}");
 }
 
+/// What each tells apart of one side's runs, and of how many of them or of their stages.
+#[tokio::test]
+async fn numbers_are_told_apart_by_every_dimension() {
+    let bench = Bench::seeded().await;
+    let address = bench.serve_named(Caller::on_loopback()).await;
+    for (dimension, groups) in [
+        ("organization", json!([["fabrikam", 2, 2]])),
+        ("project", json!([["amber project", 2, 2]])),
+        ("pipeline", json!([["amber pipeline", 2, 2]])),
+        ("repository", json!([["amber-repository", 2, 2]])),
+        ("branch", json!([["refs/heads/amber", 2, 2]])),
+        ("service", json!([["amber service", 2, 2]])),
+        ("team", json!([["amber team", 2, 2]])),
+        ("stage", json!([["amber stage", 1, 1]])),
+        // No stage of that name deploys.
+        ("environment", json!([[null, 1, 1]])),
+        ("state", json!([["completed", 2, 2]])),
+        ("result", json!([["failed", 1, 1], ["succeeded", 1, 1]])),
+        ("reason", json!([["manual", 2, 2]])),
+        ("pool", json!([[null, 2, 2]])),
+        ("errorSignature", json!([[null, 1, 1], ["amber broke", 1, 1]])),
+        ("day", json!([["2026-03-02", 2, 2]])),
+        ("hour", json!([["10", 2, 2]])),
+    ] {
+        let asked = json!({
+            "measure": "count", "groupBy": [dimension], "filters": {"project": AMBER.project()}, "window": "last 30 days",
+        });
+        let (_, found) = bench.ask(&address, "aggregate", &asked).await;
+        assert_eq!(found["rows"], groups, "{dimension}: {found}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_not_over_is_said_where_it_is_compared() {
     let bench = Bench::seeded().await;
