@@ -41,6 +41,38 @@ fn without_a_model() {
     assert!(code == Some(1) && said.contains("no project `nowhere` is known here"), "{said}");
 }
 
+/// The same tools and answers in every form.
+#[test]
+fn tools_and_answers_are_printed_in_every_form() {
+    let shell = shell();
+    let out = |line: &str| String::from_utf8(shell.run(line).stdout).unwrap();
+    let tools = out("query");
+    assert!(tools.contains("aggregate") && tools.contains("data_health"), "{tools}");
+    let schemas = shell.json("query");
+    assert!(schemas.as_object().unwrap().values().all(|tool| tool["additionalProperties"] == false), "{schemas}");
+    let count = r#"query aggregate {"measure":"count","groupBy":["day"],"from":"2019-10-01","to":"2019-10-31"}"#;
+    let found = shell.json(count);
+    assert_eq!((&found["columns"], &found["total"]), (&json!(["day", "count", "samples"]), &json!(1)), "{found}");
+    let cells: Vec<_> =
+        found["rows"][0].as_array().unwrap().iter().map(|cell| cell.to_string().replace('"', "")).collect();
+    assert_eq!(out(&format!("{count} -o csv")), format!("day,count,samples\n{}\n", cells.join(",")));
+    let shown = out(count);
+    assert!(shown.contains("DAY") && shown.contains(&cells[0]), "{shown}");
+    let late = shell.json(&format!("{count} --time-zone Pacific/Kiritimati"));
+    assert!(late["interpretation"].as_str().unwrap().contains("Pacific/Kiritimati"), "{late}");
+    let csv = out(&format!("{ASK} -o csv"));
+    assert!(csv.starts_with("pipeline,count,samples\n") && csv.lines().count() == 2, "{csv}");
+    for (line, hint) in [
+        ("query no_such_tool", "no_such_tool"),
+        ("query aggregate {}", "measure"),
+        ("query aggregate {\"measure\":\"count\"} --time-zone Mars", "Mars"),
+        ("query aggregate not-json", "JSON"),
+    ] {
+        let (code, said) = shell.said(line);
+        assert!(matches!(code, Some(1 | 2)) && said.contains(hint), "{line}: {code:?} {said}");
+    }
+}
+
 /// Everything is logged that can be: neither the key, nor the question, nor what was found, nor the answer stands there.
 #[tokio::test(flavor = "multi_thread")]
 async fn with_the_model_that_the_environment_names() {
