@@ -290,6 +290,8 @@ struct ClusterJson {
     synced: bool,
     state: String,
     at: String,
+    rule: &'static str,
+    certainty: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -429,8 +431,8 @@ fn pull_request(one: &PullRequest) -> PullRequestJson {
 }
 
 fn cluster(cluster: &Cluster) -> ClusterJson {
-    let Cluster { name, synced, state, at } = cluster.clone();
-    ClusterJson { name, synced, state, at: at.to_string() }
+    let Cluster { name, synced, state, at, rule, certainty } = cluster.clone();
+    ClusterJson { name, synced, state, at: at.to_string(), rule: rule.as_str(), certainty: certainty.as_str() }
 }
 
 /// A tag for each commit that a cluster has: Spektate finds rows by equality, so one for the latest alone would leave out

@@ -69,6 +69,9 @@ impl Asked {
     /// Spektate looks through all that it knows of a row.
     fn has_keyword(&self, row: &Row, now: Time) -> bool {
         let Some(keyword) = &self.keyword else { return true };
+        if row.is_called(keyword) {
+            return true;
+        }
         let text = serde_json::to_string(&deployments_json(std::slice::from_ref(row), now)).unwrap_or_default();
         text.to_lowercase().contains(&keyword.to_lowercase())
     }
