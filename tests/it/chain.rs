@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
+use pipetrail::ado::{Beside, deployment_records};
 use pipetrail::backfill::{Backfill, Kind, Order, Reconcile, Scheduled, Tally, Timelines};
 use pipetrail::catalog::ChainFilter;
 use pipetrail::clock::{ManualClock, SystemClock};
@@ -13,9 +14,10 @@ use pipetrail::config::{AccessConfig, FluxConfig, HttpConfig};
 use pipetrail::domain::chain::{Chain, Chains, Row, Second, Step};
 use pipetrail::domain::link::Certainty;
 use pipetrail::domain::owner::Owners;
-use pipetrail::domain::{Grant, ProjectName, Rights, Scope, Time};
+use pipetrail::domain::{Fact, Grant, ProjectName, Rights, Scope, Time};
 use pipetrail::history::{Event, Told, bedrock, bedrock_by_chance};
 use pipetrail::http::{Access, Limits, Readers, Server, behind_gate, readers as readers_of, router};
+use pipetrail::ingest::Importer;
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
@@ -117,12 +119,13 @@ async fn where_no_push_came_the_commit_of_the_manifests_is_read() {
     assert_read(&events, &truth).await;
 }
 
-async fn assert_read(events: &[Event], truth: &[Told]) {
+/// What is known when no push to these repositories was told, and a service that still has them; with the project's id.
+async fn lost_pushes(events: &[Event]) -> (tempfile::TempDir, Local, FakeAdo, String) {
     let parsed: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
     let lost = |event: &Value| ["shop-hld", "shop-manifests"].iter().any(|name| is_push_to(event, name));
     let kept: Vec<Event> =
         events.iter().zip(&parsed).filter(|(_, event)| !lost(event)).map(|(event, _)| event.clone()).collect();
-    let (_folder, local) = worked(&kept).await;
+    let (folder, local) = worked(&kept).await;
     let found = all(&local).await;
     assert!(found.iter().all(|row| row.manifest_commit.is_none()), "nothing is made up");
 
@@ -141,6 +144,11 @@ async fn assert_read(events: &[Event], truth: &[Told]) {
         state.code.pushes.push(Push { repository, at, value });
     }
     ado.state().projects.push(Project { id: project.clone(), name: "Shop".to_owned() });
+    (folder, local, ado, project)
+}
+
+async fn assert_read(events: &[Event], truth: &[Told]) {
+    let (_folder, local, ado, project) = lost_pushes(events).await;
     let order = order(&project, Kind::Code);
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     backfill.run(&order, &mut Tally::default(), &|_| {}, &CancellationToken::new()).await.unwrap();
@@ -187,41 +195,50 @@ async fn silent_clusters() -> (tempfile::TempDir, Local, FakeAdo) {
     let (folder, local) = worked(&kept).await;
     let of =
         |id: u64| truth.iter().find(|told| told.pull_request == Some(id)).unwrap().manifest_commit.clone().unwrap();
+    let parsed: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
+    let mut manifests: Vec<_> = parsed.iter().filter(|event| is_push_to(event, "shop-manifests")).collect();
+    manifests.sort_by_key(|event| std::cmp::Reverse(event["resource"]["pushId"].as_u64()));
+    let id = manifests[0]["resource"]["repository"]["id"].as_str().unwrap().to_owned();
     let ado = FakeAdo::start().await;
     {
         let mut state = ado.state();
         state.projects.push(Project { id: SHOP.to_owned(), name: "Shop".to_owned() });
-        for (id, name) in [("m-1", "shop-manifests"), ("s-1", "shop-orders")] {
+        for (id, name) in [(id.as_str(), "shop-manifests"), ("s-1", "shop-orders")] {
             let (id, name, project) = (id.to_owned(), name.to_owned(), SHOP.to_owned());
             state.code.repositories.push(Repository { project, id, name, is_disabled: false });
         }
-        let value = json!({"commits": [{"commitId": of(5_105)}, {"commitId": of(5_102)}]});
-        state.code.pushes.push(Push { repository: "m-1".to_owned(), at: now(), value });
+        for event in manifests {
+            let at = time(event["resource"]["date"].as_str().unwrap());
+            state.code.pushes.push(Push { repository: id.clone(), at, value: event["resource"].clone() });
+        }
         state.code.tags = vec![
-            ("m-1".to_owned(), "flux-sync", of(5_102)),
-            ("m-1".to_owned(), "v1", of(5_109)),
+            (id.clone(), "flux-sync", of(5_102)),
+            (id, "v1", of(5_109)),
             ("s-1".to_owned(), "flux-other", of(5_109)),
         ];
-        let status = json!({
-            "context": {"genre": "fluxcd:east", "name": "kustomization/apps/0c9a1b2f"},
-            "state": "succeeded", "creationDate": "2025-06-12T12:00:00Z",
-        });
-        state.code.statuses.insert(of(5_105), vec![status]);
+        let status = |cluster: &str, state: &str| {
+            json!({
+                "context": {"genre": format!("fluxcd:{cluster}"), "name": "kustomization/apps/0c9a1b2f"},
+                "state": state, "creationDate": "2025-06-12T12:00:00Z",
+            })
+        };
+        state.code.statuses.insert(of(5_105), vec![status("east", "succeeded"), status("west", "error")]);
+        state.code.statuses.insert(of(5_101), vec![status("east", "succeeded")]);
     }
     (folder, local, ado)
 }
 
-/// The clusters that have the changes of three pull requests.
-async fn synced(local: &Local) -> [Vec<String>; 3] {
+/// The clusters that told of the changes of some pull requests, the first of which went to a branch of its own.
+async fn synced(local: &Local) -> [Vec<String>; 4] {
     let rows = all(local).await;
-    [5_102, 5_105, 5_109].map(|id| {
+    [5_101, 5_102, 5_105, 5_109].map(|id| {
         let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
         row.clusters.iter().map(|one| one.name.clone()).collect()
     })
 }
 
-fn told_by_service() -> [Vec<String>; 3] {
-    [vec!["SYNC".to_owned(), "east".to_owned()], vec!["east".to_owned()], Vec::new()]
+fn told_by_service() -> [Vec<String>; 4] {
+    [&["east"][..], &["east", "SYNC"], &["east", "west"], &[]].map(|all| all.iter().map(ToString::to_string).collect())
 }
 
 #[tokio::test]
@@ -235,7 +252,7 @@ async fn what_clusters_have_is_asked_for_where_nothing_posts_it() {
         backfill.run(&order, &mut tally, &|_| {}, &CancellationToken::new()).await.unwrap();
         passes.push(tally.syncs);
     }
-    assert_eq!(passes, [2, 0], "what is known is not told again");
+    assert_eq!(passes, [4, 0], "what is known is not told again, nor what went wrong");
     assert_eq!(synced(&local).await, told_by_service());
 }
 
@@ -262,10 +279,29 @@ async fn clusters_are_asked_for_on_a_schedule() {
     let (_folder, local, ado) = silent_clusters().await;
     let before = ado.state().count("build/builds");
     reconcile(&ado, &local, &Chains::default(), async || ado.state().count("build/builds") > before + 2).await;
-    assert_eq!(synced(&local).await, <[Vec<String>; 3]>::default());
+    assert_eq!(synced(&local).await, <[Vec<String>; 4]>::default());
     assert_eq!(ado.state().count("refs"), 0);
     let chains = Chains { are_configured: true, ..Chains::default() };
     reconcile(&ado, &local, &chains, async || synced(&local).await == told_by_service()).await;
+}
+
+/// Nobody has to run a backfill by hand for what no event of a run carries.
+#[tokio::test]
+async fn the_commits_of_the_manifests_are_read_on_a_schedule() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let (_folder, local, ado, project) = lost_pushes(&events).await;
+    assert_eq!(project, SHOP);
+    // A round looks back a day.
+    let of = |id: u64| truth.iter().find(|told| told.pull_request == Some(id)).unwrap().manifest_commit.clone();
+    let is_there = async || {
+        let rows = all(&local).await;
+        let row = |id| rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
+        [5_107, 5_109].iter().all(|id| row(*id).manifest_commit == of(*id))
+    };
+    let chains = Chains { are_configured: true, ..Chains::default() };
+    reconcile(&ado, &local, &chains, is_there).await;
+    let asked = ado.state().count("pushes");
+    assert_eq!((asked, ado.state().count("changes")), (asked.min(40), 0), "of each run it would be a request more");
 }
 
 fn signature(secret: &str, body: &str) -> String {
@@ -373,6 +409,46 @@ async fn the_routes_of_spektates_backend_answer_from_the_catalog() {
     assert_eq!(get("/api/version").await["version"], env!("CARGO_PKG_VERSION"));
     stop.cancel();
     serving.wait().await;
+}
+
+/// Stages of runs that came to an environment, a minute after each other: a record for each.
+fn arrived(organization: &str, environment: (u64, &str), runs: std::ops::Range<u64>) -> Vec<Fact> {
+    let beside = Beside {
+        organization: organization.to_owned(),
+        project_id: Some(SHOP.to_owned()),
+        project_name: Some("Shop".to_owned()),
+        ..Beside::default()
+    };
+    let record = |run: u64| {
+        let at = now().plus(Duration::from_secs(60 * run)).to_string();
+        json!({
+            "stageName": "deploy", "stageAttempt": 1, "jobName": "deploy", "jobAttempt": 1,
+            "definition": {"id": 70 + environment.0, "name": "ship"}, "owner": {"id": run, "name": format!("1.{run}")},
+            "result": "succeeded", "queueTime": at, "startTime": at, "finishTime": at,
+        })
+    };
+    let answer = json!({"value": runs.map(record).collect::<Vec<_>>()}).to_string();
+    let facts = deployment_records(&beside, environment, answer.as_bytes()).unwrap();
+    facts.into_iter().map(Result::unwrap).collect()
+}
+
+/// Those of others, and those of another environment, take no room.
+#[tokio::test]
+async fn what_came_to_an_environment_is_found_however_much_came_elsewhere() {
+    let (_folder, local) = worked(&[]).await;
+    let facts = [
+        arrived("fabrikam", (1, "production"), 10..12),
+        arrived("fabrikam", (2, "staging"), 1_000..1_600),
+        arrived("contoso", (3, "production"), 2_000..2_600),
+    ];
+    Importer::new(local.store.clone()).import(facts.concat()).await.unwrap();
+    let of_all = ChainFilter { organization: Some("fabrikam".to_owned()), ..ChainFilter::default() };
+    let of_production = ChainFilter { rings: vec!["production".to_owned()], ..of_all.clone() };
+    let found: Vec<_> = rows(&local, &of_production).await.iter().map(|row| row.source.as_ref().unwrap().id).collect();
+    assert_eq!(found, [11, 10]);
+    assert_eq!(rows(&local, &of_all).await.len(), 2 + 500);
+    let of_run = ChainFilter { build: Some(1_003), ..of_all };
+    assert_eq!(rows(&local, &of_run).await.len(), 1, "who asks for one run finds it among any number");
 }
 
 #[tokio::test]
