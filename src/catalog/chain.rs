@@ -12,9 +12,7 @@ use super::query::{Conditions, collect, time};
 use super::references::Source;
 use super::rows::Deployment;
 use super::{Catalog, CatalogError, deployments};
-use crate::domain::chain::{
-    self, Arrival, Chain, Commit, Kind, Opened, Parts, PullRequest, ReleaseStage, Run, Sync, TagTemplate,
-};
+use crate::domain::chain::{self, Arrival, Chain, Commit, Kind, Opened, Parts, PullRequest, ReleaseStage, Run, Sync};
 use crate::domain::cluster::ClusterRecord;
 use crate::domain::link::Certainty;
 use crate::domain::{Outcome, Scope, State, Time};
@@ -345,7 +343,8 @@ impl Gather<'_> {
         wanted.add("c.organization = ?", [self.text()]);
         wanted.add_scope(self.scope, "c");
         let ask = format!(
-            "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by FROM releases c \
+            "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by \
+             FROM releases c INDEXED BY releases_newest \
              LEFT JOIN names project ON project.kind = 'project' AND project.organization = c.organization \
                AND project.id = c.project_id{} ORDER BY c.release DESC, c.project_id LIMIT {MOST}",
             wanted.text()
@@ -388,7 +387,7 @@ impl Gather<'_> {
     fn source_runs(&self, chain: &Chain, parts: &Parts) -> rusqlite::Result<Vec<Run>> {
         let opened = parts.pull_requests.iter().filter_map(|one| Some(one.opened.as_ref()?.run));
         let released = parts.releases.iter().flat_map(|release| release.runs.clone());
-        let ids: BTreeSet<u64> = opened.chain(released).chain(ids(&chain.tag, parts)).collect();
+        let ids: BTreeSet<u64> = opened.chain(released).chain(ids(chain, parts)).collect();
         let mut runs = Vec::new();
         for id in ids {
             let mut wanted = Conditions::default();
@@ -396,7 +395,7 @@ impl Gather<'_> {
             wanted.add("r.run = ? AND r.organization = ?", [number, self.text()]);
             runs.extend(self.runs(wanted, 2)?);
         }
-        for number in numbers(&chain.tag, parts) {
+        for number in numbers(chain, parts, &runs) {
             let mut wanted = Conditions::default();
             wanted.add("r.name = ? AND r.organization = ?", [Value::Text(number), self.text()]);
             runs.extend(self.runs(wanted, MOST_OF_A_PIPELINE)?);
@@ -431,14 +430,15 @@ fn described_pipelines(parts: &Parts, runs: &[Run]) -> BTreeSet<u64> {
 }
 
 /// The ids of runs in all tags that changes and releases name.
-fn ids(template: &TagTemplate, parts: &Parts) -> impl Iterator<Item = u64> {
-    chain::tags(parts).into_iter().filter_map(|tag| template.read(tag)?.id)
+fn ids(chain: &Chain, parts: &Parts) -> Vec<u64> {
+    chain::open_tags(chain, parts, &[]).into_iter().filter_map(|tag| chain.tag.read(tag)?.id).collect()
 }
 
-/// The numbers of runs in all tags that changes and releases name.
-fn numbers(template: &TagTemplate, parts: &Parts) -> BTreeSet<String> {
-    let tags = chain::tags(parts);
-    tags.into_iter().filter_map(|tag| template.read(tag)?.number).collect()
+/// The numbers of runs in the tags of changes and releases whose run nothing else tells: every pipeline may have runs of
+/// such a number.
+fn numbers(chain: &Chain, parts: &Parts, runs: &[Run]) -> BTreeSet<String> {
+    let tags = chain::open_tags(chain, parts, runs);
+    tags.into_iter().filter_map(|tag| chain.tag.read(tag)?.number).collect()
 }
 
 fn release_of(row: &chain::Row) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::parts::{Commit, Parts, PullRequest, Run};
+use super::parts::{Commit, Parts, PullRequest, ReleaseStage, Run};
 use super::rules::{Chain, last_part};
 use super::tag::plain;
 use crate::domain::Time;
@@ -44,7 +44,7 @@ impl Change<'_> {
     pub(super) fn names(&self) -> impl Iterator<Item = String> {
         let pull_request = self.pull_request.map(|one| format!("pr|{}", one.id));
         let commit = self.pushed.map(|commit| commit.id.as_str()).or(self.commit);
-        pull_request.into_iter().chain(commit.map(|id| format!("commit|{id}")))
+        pull_request.into_iter().chain(commit.map(|id| format!("edit|{id}")))
     }
 }
 
@@ -185,11 +185,14 @@ fn is_aside(commit: &Commit) -> bool {
     !commit.refs.is_empty() && commit.refs.iter().all(aside)
 }
 
-/// The tags that changes and releases name.
+/// The tags that changes and releases name, where nothing else tells which of these runs it is.
 #[must_use]
-pub fn tags(parts: &Parts) -> BTreeSet<&str> {
-    let released = parts.releases.iter().flat_map(|stage| stage.tags.iter().map(String::as_str));
-    changes(parts).into_iter().filter_map(|change| change.tag).chain(released).collect()
+pub fn open_tags<'p>(chain: &Chain, parts: &'p Parts, runs: &[Run]) -> BTreeSet<&'p str> {
+    let sources = Sources::new(chain, runs);
+    let is_open = |stage: &&ReleaseStage| !stage.runs.iter().any(|run| sources.by_id(*run).is_some());
+    let released = parts.releases.iter().filter(is_open).flat_map(|stage| stage.tags.iter().map(String::as_str));
+    let changes = changes(parts).into_iter().filter(|change| sources.described(change).is_none());
+    changes.filter_map(|change| change.tag).chain(released).collect()
 }
 
 /// Finds the run that made the image of a change.
@@ -200,10 +203,10 @@ pub(super) struct Sources<'p> {
 }
 
 impl<'p> Sources<'p> {
-    pub(super) fn new(chain: &'p Chain, parts: &'p Parts) -> Self {
+    pub(super) fn new(chain: &'p Chain, all: &'p [Run]) -> Self {
         let could =
             |run: &&Run| !run.only_verifies() && !run.repository.as_deref().is_some_and(|one| chain.is_hld(one));
-        let runs: BTreeMap<u64, &Run> = parts.runs.iter().filter(could).map(|run| (run.id, run)).collect();
+        let runs: BTreeMap<u64, &Run> = all.iter().filter(could).map(|run| (run.id, run)).collect();
         let mut by_number: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
         for run in runs.values() {
             if let Some(number) = &run.number {

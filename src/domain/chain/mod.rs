@@ -27,7 +27,7 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-pub use change::tags;
+pub use change::open_tags;
 pub use parts::{Arrival, Commit, Opened, Parts, PullRequest, ReleaseStage, Run, Sync};
 pub use row::{ChainLink, Cluster, Kind, Row, Second, Status, Step};
 pub use rows::rows;

@@ -57,11 +57,6 @@ impl Row {
     pub fn link(&self, to: Step) -> Option<&ChainLink> {
         self.links.iter().find(|link| link.to == to)
     }
-
-    #[must_use]
-    pub fn is_likely(&self, to: Step) -> bool {
-        self.link(to).is_some_and(|link| link.certainty == Certainty::Likely)
-    }
 }
 
 /// What kind of change it is.

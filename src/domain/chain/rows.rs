@@ -66,7 +66,7 @@ impl<'p> Joining<'p> {
         for run in manifest_runs.values() {
             by_commit.entry(run.commit.as_deref().unwrap_or_default()).or_default().push(run);
         }
-        let (sources, clusters) = (Sources::new(chain, parts), Clusters::new(chain, parts));
+        let (sources, clusters) = (Sources::new(chain, &parts.runs), Clusters::new(chain, parts));
         Self { chain, parts, sources, changes, clusters, manifest_runs, by_commit, made, makers }
     }
 
@@ -381,7 +381,7 @@ fn messages(parts: &Parts, changes: &[Change<'_>]) -> BTreeMap<String, String> {
 }
 
 fn run_name(run: &Run) -> String {
-    format!("run|{}", run.id)
+    format!("run|{}|", run.id)
 }
 
 fn release_name(stage: &ReleaseStage) -> String {

@@ -860,3 +860,18 @@ fn it_is_said_how_it_is_known_that_a_cluster_has_it() {
     parts.manifest_commits[0].author = text("Femi Castell");
     assert_eq!(how(&parts), [(Rule::ClusterTold, Likely)], "whether the commit is the change's is not certain");
 }
+
+/// Each number may be that of a run of every pipeline: whoever gathers them asks for those alone that are needed.
+#[test]
+fn tags_of_runs_that_are_known_are_not_asked_for() {
+    let mut parts = whole();
+    parts.releases = vec![ReleaseStage { runs: vec![1], tags: vec!["main-2025.1".to_owned()], ..stage(31, "dev", 6) }];
+    let open =
+        |parts: &Parts| open_tags(&chain(), parts, &parts.runs).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(open(&parts), [] as [&str; 0]);
+    parts.releases[0].runs = vec![2];
+    assert_eq!(open(&parts), ["main-2025.1"]);
+    parts.releases.clear();
+    parts.pull_requests[0].opened.as_mut().unwrap().number = text("2025.2");
+    assert_eq!(open(&parts), ["main-2025.1"], "the description is not to be believed");
+}
