@@ -98,7 +98,8 @@ pub fn synced(row: &Row) -> impl Iterator<Item = &Cluster> {
 /// The steps that are only likely.
 pub(super) fn likely(row: &Row) -> Vec<&'static str> {
     let likely = row.links.iter().filter(|link| link.certainty == Certainty::Likely);
-    likely.map(|link| step(link.to)).collect()
+    let clusters = synced(row).any(|cluster| cluster.certainty == Certainty::Likely).then_some("clusters");
+    likely.map(|link| step(link.to)).chain(clusters).collect()
 }
 
 fn step(step: Step) -> &'static str {
