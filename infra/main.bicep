@@ -99,6 +99,19 @@ param sessionKey string = ''
 @secure()
 param hookPassword string = ''
 
+@description('The text of the configuration file, such as loadTextContent(\'pipetrail.toml\'): deployment chains, owners. Empty: none.')
+param configuration string = ''
+
+@description('Whether clusters post what they have to /hooks/flux of the readers, signed with fluxSecret.')
+param clustersPost bool = false
+
+@description('What clusters sign their posts with, 16 characters or more. Empty: what is in the vault stays.')
+@secure()
+param fluxSecret string = ''
+
+@description('The table of Spektate, in the account of the records, that readers keep up to date. Empty: none.')
+param spektateTable string = ''
+
 var queue = 'ado-events'
 var table = 'pipetrail'
 var unique = uniqueString(resourceGroup().id)
@@ -135,6 +148,7 @@ module vault 'modules/vault.bicep' = {
     adminToken: adminToken
     sessionKey: sessionKey
     hookPassword: hookPassword
+    fluxSecret: fluxSecret
   }
 }
 
@@ -187,6 +201,9 @@ module apps 'modules/apps.bicep' = {
     messagesPerWorker: messagesPerWorker
     readers: readers
     readersAreExternal: readersAreExternal
+    configuration: configuration
+    clustersPost: clustersPost
+    spektateTable: spektateTable
   }
 }
 

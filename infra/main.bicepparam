@@ -10,3 +10,6 @@ param readToken = readEnvironmentVariable('PIPETRAIL_READ_TOKEN', '')
 param adminToken = readEnvironmentVariable('PIPETRAIL_ADMIN_TOKEN', '')
 param sessionKey = readEnvironmentVariable('PIPETRAIL_SESSION_KEY', '')
 param hookPassword = readEnvironmentVariable('PIPETRAIL_HOOK_PASSWORD', '')
+param configuration = loadTextContent('pipetrail.toml')
+param clustersPost = false
+param fluxSecret = readEnvironmentVariable('PIPETRAIL_FLUX_SECRET', '')

@@ -29,6 +29,9 @@ param workersAtMost int
 param messagesPerWorker int
 param readers int
 param readersAreExternal bool
+param configuration string
+param clustersPost bool
+param spektateTable string
 
 var port = 8080
 var byWebHook = eventsBy == 'webHook'
@@ -130,6 +133,60 @@ var readerSettings = [
   }
 ]
 
+// What deployment chains want: the file that says which repositories make one, what clusters sign with, Spektate's table.
+var isConfigured = !empty(configuration)
+var configurationSettings = [
+  {
+    name: 'PIPETRAIL_CONFIG'
+    value: '/config/pipetrail.toml'
+  }
+]
+var configurationSecrets = [
+  {
+    name: 'configuration'
+    value: configuration
+  }
+]
+var configurationVolumes = [
+  {
+    name: 'configuration'
+    storageType: 'Secret'
+    secrets: [
+      {
+        secretRef: 'configuration'
+        path: 'pipetrail.toml'
+      }
+    ]
+  }
+]
+var configurationMounts = [
+  {
+    volumeName: 'configuration'
+    mountPath: '/config'
+  }
+]
+var fluxSettings = [
+  {
+    name: 'PIPETRAIL_FLUX_SECRET'
+    secretRef: 'flux-secret'
+  }
+]
+var fluxSecrets = [
+  {
+    name: 'flux-secret'
+    keyVaultUrl: '${vaultUri}secrets/flux-secret'
+    identity: identityId
+  }
+]
+var spektateSettings = [
+  {
+    name: 'PIPETRAIL_SPEKTATE_TABLE'
+    value: spektateTable
+  }
+]
+var chainSettings = concat(isConfigured ? configurationSettings : [], clustersPost ? fluxSettings : [])
+var chainSecrets = concat(isConfigured ? configurationSecrets : [], clustersPost ? fluxSecrets : [])
+
 var registries = empty(registryName) ? [] : [
   {
     server: '${registryName}${az.environment().suffixes.acrLoginServer}'
@@ -185,7 +242,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
         transport: 'http'
         allowInsecure: false
       } : null
-      secrets: [
+      secrets: concat([
         {
           name: 'hook-password'
           keyVaultUrl: '${vaultUri}secrets/hook-password'
@@ -196,7 +253,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
           keyVaultUrl: '${vaultUri}secrets/read-token'
           identity: identityId
         }
-      ]
+      ], chainSecrets)
     }
     template: {
       // A batch may take 60 s, and a stop waits for it.
@@ -206,11 +263,12 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
           name: 'worker'
           image: image
           args: concat(workerArguments, organizationArguments)
-          env: concat(storageSettings, workerSettings, hooksSettings, askingSettings)
+          env: concat(storageSettings, workerSettings, hooksSettings, askingSettings, chainSettings)
           resources: {
             cpu: json('0.25')
             memory: '0.5Gi'
           }
+          volumeMounts: isConfigured ? configurationMounts : []
           probes: [
             {
               type: 'Liveness'
@@ -229,6 +287,7 @@ resource worker 'Microsoft.App/containerApps@2026-07-01' = {
           ]
         }
       ]
+      volumes: isConfigured ? configurationVolumes : []
       scale: {
         minReplicas: runsAlways ? max(1, workersAtLeast) : 0
         maxReplicas: max(workersAtMost, workersAtLeast)
@@ -270,7 +329,7 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
         transport: 'http'
         allowInsecure: false
       }
-      secrets: [
+      secrets: concat([
         {
           name: 'hook-password'
           keyVaultUrl: '${vaultUri}secrets/hook-password'
@@ -291,7 +350,7 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
           keyVaultUrl: '${vaultUri}secrets/session-key'
           identity: identityId
         }
-      ]
+      ], chainSecrets)
     }
     template: {
       terminationGracePeriodSeconds: 30
@@ -304,17 +363,17 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
             '--listen'
             '0.0.0.0:${port}'
           ]
-          env: concat(storageSettings, readerSettings)
+          env: concat(storageSettings, readerSettings, chainSettings, empty(spektateTable) ? [] : spektateSettings)
           resources: {
             cpu: json('0.5')
             memory: '1Gi'
           }
-          volumeMounts: [
+          volumeMounts: concat([
             {
               volumeName: 'cache'
               mountPath: '/cache'
             }
-          ]
+          ], isConfigured ? configurationMounts : [])
           probes: [
             {
               type: 'Liveness'
@@ -333,13 +392,13 @@ resource reader 'Microsoft.App/containerApps@2026-07-01' = {
           ]
         }
       ]
-      volumes: [
+      volumes: concat([
         {
           // The replica: it may go at any time, and is made anew.
           name: 'cache'
           storageType: 'EmptyDir'
         }
-      ]
+      ], isConfigured ? configurationVolumes : [])
       scale: {
         minReplicas: readers
         maxReplicas: readers

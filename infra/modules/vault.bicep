@@ -10,6 +10,8 @@ param adminToken string
 param sessionKey string
 @secure()
 param hookPassword string
+@secure()
+param fluxSecret string
 
 resource vault 'Microsoft.KeyVault/vaults@2026-05-15' = {
   // checkov:skip=CKV_AZURE_109: Container Apps read secrets from outside of the network of the apps; roles decide who may.
@@ -75,6 +77,17 @@ resource hook 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(hookPa
   properties: {
     contentType: 'PIPETRAIL_HOOK_PASSWORD'
     value: hookPassword
+  }
+}
+
+resource flux 'Microsoft.KeyVault/vaults/secrets@2026-05-15' = if (!empty(fluxSecret)) {
+  // checkov:skip=CKV_AZURE_41: One that ends by itself would lock everybody out; RUNBOOK.md says how they are changed.
+  // checkov:skip=CKV_AZURE_114: It has one; checkov does not look behind a condition.
+  parent: vault
+  name: 'flux-secret'
+  properties: {
+    contentType: 'PIPETRAIL_FLUX_SECRET'
+    value: fluxSecret
   }
 }
 

@@ -146,6 +146,16 @@ pub fn cluster_tags(beside: &Beside, seen: Time, answer: &[u8]) -> Result<Vec<Cl
     Ok(tags.value.into_iter().filter_map(fact).collect())
 }
 
+/// The branches in an answer of Refs - List, without `refs/heads/` before them.
+///
+/// # Errors
+/// When the answer is not JSON of that shape.
+pub fn branch_names(answer: &[u8]) -> Result<Vec<String>, DecodeError> {
+    let body = super::body::text(answer)?;
+    let refs: Listed<Tag> = parse(&body, "")?;
+    Ok(refs.value.iter().filter_map(|one| Some(one.name.as_ref()?.strip_prefix("refs/heads/")?.to_owned())).collect())
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Named {

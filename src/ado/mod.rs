@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 
 pub use boards::{work_item_list, work_item_revisions};
 pub use build::{build_facts, build_list};
-pub use cluster::{CLUSTER_SYNC, cluster_statuses, cluster_tags, commit_ids};
+pub use cluster::{CLUSTER_SYNC, branch_names, cluster_statuses, cluster_tags, commit_ids};
 pub use code::{ChangesPage, changes_fact, pull_request_list, push_list};
 pub use environments::deployment_records;
 pub use error::DecodeError;

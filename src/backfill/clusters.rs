@@ -1,8 +1,8 @@
 //! What clusters say of the manifests where nothing posts it: tags that Flux 1 moves, and commit statuses of Flux 2.
 //!
-//! Asked for of the repositories with manifests alone: a request for the tags, one for the latest commits, and one for each
-//! of these, the latest first, up to the first that all of these clusters have: who has it has those before. A move of a
-//! tag is told once: what is known already says nothing new.
+//! Asked for of the repositories with manifests alone: a request for the tags, one for the branches, and of each branch that
+//! a ring deploys from one for the latest commits, and one for each of these, the latest first, up to the first that all of
+//! these clusters have: who has it has those before. What is known already says nothing new.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Backfill, BackfillError, Order, Tally};
 use crate::ado::rest::{Answer, Repository};
-use crate::ado::{DecodeError, cluster_statuses, cluster_tags, commit_ids};
+use crate::ado::{DecodeError, branch_names, cluster_statuses, cluster_tags, commit_ids};
+use crate::domain::chain::Chain;
 use crate::domain::cluster::{ClusterFact, ShownSync};
 use crate::domain::{ClusterKey, Fact, Key, Record};
 
-/// So many of the latest commits are asked for.
+/// So many of the latest commits of a branch are asked for.
 const LATEST: usize = 20;
+/// Of no more branches: without rings each of them may be one.
+const MOST_BRANCHES: usize = 20;
 
 impl Backfill {
     pub(super) async fn clusters(
@@ -24,16 +27,34 @@ impl Backfill {
         tally: &mut Tally,
         stop: &CancellationToken,
     ) -> Result<(), BackfillError> {
-        let (client, manifests) = (self.client.clone(), self.manifests.clone());
-        let all = client.repositories(&order.organization, &order.project).await?;
-        for repository in all.iter().filter(|known| manifests.iter().any(|one| one.matches(&known.name))) {
-            if stop.is_cancelled() {
-                return Ok(());
+        let all = self.client.repositories(&order.organization, &order.project).await?;
+        for repository in &all {
+            let its = |chain: &&Chain| chain.is_manifest(&repository.name);
+            let chains: Vec<Chain> = self.chains.all.iter().filter(its).cloned().collect();
+            if chains.is_empty() || stop.is_cancelled() {
+                continue;
             }
             self.tags(order, repository, tally).await?;
-            self.statuses(order, repository, tally).await?;
+            for branch in self.branches(order, repository, &chains, tally).await? {
+                self.statuses(order, repository, branch.as_deref(), tally).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Those that rings deploy from, else the default one, whatever it is called.
+    async fn branches(
+        &self,
+        order: &Order,
+        repository: &Repository,
+        chains: &[Chain],
+        tally: &mut Tally,
+    ) -> Result<Vec<Option<String>>, BackfillError> {
+        let answer = self.client.branches(&order.organization, &order.project, &repository.id).await?;
+        let all = answer.map(|answer| read(&answer, tally, branch_names)).unwrap_or_default();
+        let of_rings = all.into_iter().filter(|branch| chains.iter().any(|chain| chain.has_ring_of(branch)));
+        let of_rings: Vec<_> = of_rings.take(MOST_BRANCHES).map(Some).collect();
+        Ok(if of_rings.is_empty() { vec![None] } else { of_rings })
     }
 
     async fn tags(&mut self, order: &Order, repository: &Repository, tally: &mut Tally) -> Result<(), BackfillError> {
@@ -53,25 +74,29 @@ impl Backfill {
         &mut self,
         order: &Order,
         repository: &Repository,
+        branch: Option<&str>,
         tally: &mut Tally,
     ) -> Result<(), BackfillError> {
         let (organization, project) = (&order.organization, &order.project);
-        let answer = self.client.latest_commits(organization, project, &repository.id, LATEST).await?;
+        let answer = self.client.latest_commits(organization, project, (&repository.id, branch), LATEST).await?;
         let Some(answer) = answer else { return Ok(()) };
         let commits: Vec<String> = read(&answer, tally, commit_ids).into_iter().take(LATEST).collect();
         let mut told = Vec::new();
         for commit in &commits {
-            told.push(self.synced(&ClusterKey::new(&order.canonical, commit)).await?);
+            told.push(self.known(&ClusterKey::new(&order.canonical, commit)).await?);
         }
-        let clusters: BTreeSet<String> = told.iter().flatten().cloned().collect();
+        let having = |told: &[ShownSync]| -> BTreeSet<String> {
+            told.iter().filter(|sync| sync.succeeded).map(|sync| sync.cluster.to_lowercase()).collect()
+        };
+        let clusters: BTreeSet<String> = told.iter().flat_map(|told| having(told)).collect();
         for (commit, told) in commits.into_iter().zip(told) {
-            if !clusters.is_empty() && told == clusters {
+            if !clusters.is_empty() && having(&told) == clusters {
                 break;
             }
             let answer = self.client.commit_statuses(organization, project, (&repository.id, &commit)).await?;
             let Some(answer) = answer else { continue };
             let statuses = read(&answer, tally, |body| cluster_statuses(&order.beside(), &commit, body));
-            let news = statuses.into_iter().filter(|fact| !told.contains(&fact.cluster));
+            let news = statuses.into_iter().filter(|fact| !told.iter().any(|sync| has_told(sync, fact)));
             self.bring(news.collect(), tally).await?;
         }
         Ok(())
@@ -108,6 +133,11 @@ impl Backfill {
         });
         Ok(shown.flatten().collect())
     }
+}
+
+/// Whether a status says nothing new: its cluster has the commit, or said something else since.
+fn has_told(known: &ShownSync, fact: &ClusterFact) -> bool {
+    known.cluster == fact.cluster && (known.succeeded || known.at >= fact.said)
 }
 
 /// Nothing of an answer that cannot be read, which is counted.

@@ -41,6 +41,24 @@ impl Backfill {
         self.changes(order, tally, progress, stop).await
     }
 
+    /// The same of the repositories of deployment chains alone: no event of a run tells of a commit of the manifests. The
+    /// commits of runs cost a request each and are left out.
+    pub(super) async fn code_of_chains(
+        &mut self,
+        order: &Order,
+        tally: &mut Tally,
+        stop: &CancellationToken,
+    ) -> Result<(), BackfillError> {
+        let client = self.client.clone();
+        let mut all = client.repositories(&order.organization, &order.project).await?;
+        let is_of = |name: &str| self.chains.all.iter().any(|chain| chain.is_hld(name) || chain.is_manifest(name));
+        all.retain(|repository| is_of(&repository.name));
+        for repository in &all {
+            self.pushes(order, repository, tally, stop).await?;
+        }
+        if all.is_empty() { Ok(()) } else { self.pull_requests(order, tally, stop).await }
+    }
+
     /// The latest come first, so the watermark is noted at the end. A repository that is switched off has none.
     async fn pushes(
         &mut self,

@@ -32,9 +32,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::ado::rest::{AdoError, Answer, Client, Finished, Scope};
 use crate::ado::{Beside, build_list};
-use crate::domain::chain::{Chain, Chains};
+use crate::domain::chain::Chains;
 use crate::domain::run::RunFact;
-use crate::domain::{Fact, Names, Pattern, State, Time};
+use crate::domain::{Fact, Names, State, Time};
 use crate::ingest::{Imported, Importer};
 use crate::store::{Store, StoreError};
 
@@ -177,10 +177,8 @@ pub struct Backfill {
     importer: Importer,
     /// Of projects that are asked for by their names, as far as builds told.
     project_ids: BTreeMap<(String, String), String>,
-    /// The repositories with manifests.
-    manifests: Vec<Pattern>,
-    /// Whether clusters are asked for on a schedule, too.
-    looks_at_clusters: bool,
+    /// Whose manifests clusters are asked about.
+    chains: Chains,
 }
 
 impl fmt::Debug for Backfill {
@@ -193,8 +191,7 @@ impl Backfill {
     #[must_use]
     pub fn new(client: Arc<Client>, store: Arc<dyn Store>) -> Self {
         let importer = Importer::new(store.clone());
-        let manifests = Chain::usual().manifest;
-        Self { client, importer, store, project_ids: BTreeMap::new(), manifests, looks_at_clusters: false }
+        Self { client, importer, store, project_ids: BTreeMap::new(), chains: Chains::default() }
     }
 
     /// The same, which gives people these names.
@@ -203,11 +200,11 @@ impl Backfill {
         Self { importer: self.importer.naming(names), ..self }
     }
 
-    /// The same, for these deployment chains: their manifests are what clusters are asked about.
+    /// The same, for these deployment chains. Where they are configured, a schedule asks for what no event of a run carries:
+    /// what was pushed to their repositories, and what clusters have of it.
     #[must_use]
     pub fn following(self, chains: &Chains) -> Self {
-        let manifests = chains.all.iter().flat_map(|chain| chain.manifest.clone()).collect();
-        Self { manifests, looks_at_clusters: chains.are_configured, ..self }
+        Self { chains: chains.clone(), ..self }
     }
 
     /// Does what is ordered, or as much of it as is done when `stop` comes: then the page in hand is dropped, to be asked

@@ -91,7 +91,8 @@ impl Reconcile {
         if !stop.is_cancelled() {
             self.backfill.cover(&order, tally).await?;
         }
-        if self.backfill.looks_at_clusters {
+        if self.backfill.chains.are_configured {
+            self.backfill.code_of_chains(&Order { kind: Kind::Code, ..order.clone() }, tally, stop).await?;
             let order = Order { kind: Kind::Clusters, ..order };
             self.backfill.run(&order, tally, &|_| {}, stop).await?;
         }

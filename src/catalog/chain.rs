@@ -10,11 +10,9 @@ use rusqlite::{Connection, Row, params};
 
 use super::query::{Conditions, collect, time};
 use super::references::Source;
-use super::rows::DeploymentFilter;
-use super::{Catalog, CatalogError};
-use crate::domain::chain::{
-    self, Arrival, Chain, Commit, Kind, Opened, Parts, PullRequest, ReleaseStage, Run, Sync, TagTemplate,
-};
+use super::rows::Deployment;
+use super::{Catalog, CatalogError, deployments};
+use crate::domain::chain::{self, Arrival, Chain, Commit, Kind, Opened, Parts, PullRequest, ReleaseStage, Run, Sync};
 use crate::domain::cluster::ClusterRecord;
 use crate::domain::link::Certainty;
 use crate::domain::{Outcome, Scope, State, Time};
@@ -23,7 +21,7 @@ use crate::domain::{Outcome, Scope, State, Time};
 const MOST: u32 = 5_000;
 /// The newest so many runs of one source pipeline.
 const MOST_OF_A_PIPELINE: u32 = 1_000;
-/// The newest so many that came to environments otherwise.
+/// The newest so many that came to one environment from one pipeline otherwise.
 const MOST_ARRIVALS: u32 = 500;
 
 /// Which rows of the chains.
@@ -36,7 +34,7 @@ pub struct ChainFilter {
     pub commit: Option<String>,
     /// The beginning of any commit on the way.
     pub any_commit: Option<String>,
-    /// The row's own id.
+    /// The row's own id, or one that it had before.
     pub deployment: Option<String>,
     /// `image:tag`, or either part.
     pub image_tag: Option<String>,
@@ -62,7 +60,7 @@ impl ChainFilter {
         self.build.is_none_or(|id| source.is_some_and(|run| run.id == id))
             && self.commit.as_ref().is_none_or(commit)
             && self.any_commit.as_ref().is_none_or(any)
-            && self.deployment.as_ref().is_none_or(|id| row.id.eq_ignore_ascii_case(id))
+            && self.deployment.as_ref().is_none_or(|id| row.is_called(id))
             && self.image_tag.as_ref().is_none_or(tag)
             && one_of(&self.rings, row.ring.as_deref())
             && one_of(&self.services, row.service.as_deref())
@@ -87,20 +85,13 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn chain_rows(&self, chains: &[Chain], filter: &ChainFilter) -> Result<Vec<chain::Row>, CatalogError> {
-        let wanted = DeploymentFilter {
-            organization: filter.organization.clone(),
-            top: Some(MOST_ARRIVALS),
-            ..DeploymentFilter::default()
-        };
-        let arrived = self.deployments(&wanted).await?;
-        let arrived: Vec<_> = arrived.iter().filter_map(arrival).collect();
-        let (chains, scope) = (chains.to_vec(), self.scope.clone());
+        let (chains, scope, build) = (chains.to_vec(), self.scope.clone(), filter.build);
         let organization = filter.organization.as_ref().map(|name| name.to_lowercase());
         let act = move |connection: &Connection| {
             let mut rows = Vec::new();
             for organization in organizations(connection, organization.as_deref())? {
                 let gather = Gather { connection, scope: &scope, organization: &organization };
-                rows.extend(gather.rows(&chains, &arrived)?);
+                rows.extend(gather.rows(&chains, build)?);
             }
             Ok(rows)
         };
@@ -113,9 +104,9 @@ impl Catalog {
 }
 
 /// What came to an environment by a run; releases are gathered by themselves.
-fn arrival(deployment: &super::Deployment) -> Option<(String, Arrival)> {
+fn arrival(deployment: &Deployment) -> Option<Arrival> {
     let run = Run {
-        id: deployment.run_id.filter(|_| deployment.source != "release")?,
+        id: deployment.run_id?,
         pipeline: deployment.pipeline.as_ref()?.id,
         pipeline_name: deployment.pipeline.as_ref()?.name.clone(),
         number: deployment.run_name.clone(),
@@ -124,8 +115,9 @@ fn arrival(deployment: &super::Deployment) -> Option<(String, Arrival)> {
         repository: deployment.repository.clone(),
         ..Run::default()
     };
-    let arrival = Arrival {
+    Some(Arrival {
         run,
+        environment_id: deployment.environment_id,
         environment: deployment.environment.clone(),
         stage: format!("{} {}", deployment.stage, deployment.attempt),
         attempt: deployment.attempt,
@@ -135,8 +127,7 @@ fn arrival(deployment: &super::Deployment) -> Option<(String, Arrival)> {
         finished: deployment.finished_at,
         rule: deployment.rule.clone(),
         certainty: if deployment.certainty == "certain" { Certainty::Certain } else { Certainty::Likely },
-    };
-    Some((deployment.organization.clone(), arrival))
+    })
 }
 
 /// Of the whole index on them a step each.
@@ -161,15 +152,16 @@ struct Gather<'c> {
 
 impl Gather<'_> {
     /// What belongs to no chain, a stage or a release with no high-level definition, is shown with the first.
-    fn rows(&self, chains: &[Chain], arrived: &[(String, Arrival)]) -> rusqlite::Result<Vec<chain::Row>> {
+    fn rows(&self, chains: &[Chain], build: Option<u64>) -> rusqlite::Result<Vec<chain::Row>> {
         let is_here = |chain: &&Chain| chain.organization.as_deref().is_none_or(|only| only == self.organization);
         let (mut rows, mut others) = (Vec::<chain::Row>::new(), Vec::<chain::Row>::new());
         for (at, chain) in chains.iter().filter(is_here).enumerate() {
             let mut parts = self.parts(chain)?;
             if at == 0 {
-                let mine = arrived.iter().filter(|(organization, _)| organization == self.organization);
-                parts.environments =
-                    mine.map(|(_, arrival)| self.with_run(arrival)).collect::<rusqlite::Result<_>>()?;
+                let arrived =
+                    deployments::by_pipelines(self.connection, self.scope, self.organization, build, MOST_ARRIVALS)?;
+                let arrived = arrived.iter().filter_map(arrival);
+                parts.environments = arrived.map(|arrival| self.with_run(arrival)).collect::<rusqlite::Result<_>>()?;
             }
             let (besides, of_chain): (Vec<_>, Vec<_>) =
                 chain::rows(chain, &parts).into_iter().partition(|row| row.kind == Kind::Environment);
@@ -184,12 +176,12 @@ impl Gather<'_> {
     }
 
     /// With all that is known of its run.
-    fn with_run(&self, arrival: &Arrival) -> rusqlite::Result<Arrival> {
+    fn with_run(&self, arrival: Arrival) -> rusqlite::Result<Arrival> {
         let [run, pipeline] = [arrival.run.id, arrival.run.pipeline].map(|id| i64::try_from(id).unwrap_or(-1).into());
         let mut wanted = Conditions::default();
         wanted.add("r.run = ? AND r.organization = ? AND r.pipeline = ?", [run, self.text(), pipeline]);
         let run = self.runs(wanted, 1)?.pop();
-        Ok(Arrival { run: run.unwrap_or_else(|| arrival.run.clone()), ..arrival.clone() })
+        Ok(Arrival { run: run.unwrap_or_else(|| arrival.run.clone()), ..arrival })
     }
 
     fn parts(&self, chain: &Chain) -> rusqlite::Result<Parts> {
@@ -300,7 +292,8 @@ impl Gather<'_> {
         wanted.add("p.organization = ? AND p.repository = ?", [self.text(), Value::Text(repository.to_owned())]);
         wanted.add_scope(self.scope, "p");
         let ask = format!(
-            "SELECT c.id, p.repository, c.author, c.message, c.at, p.pushed, p.refs, p.push FROM ( \
+            "SELECT c.id, p.repository, c.author, c.message, c.at, p.pushed, p.refs, p.push, \
+               EXISTS (SELECT 1 FROM ref_updates u WHERE u.source = p.source AND u.new = c.id) FROM ( \
                SELECT p.source, p.repository, p.pushed, p.refs, p.push FROM pushes p \
                LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization \
                  AND project.id = p.project_id{} ORDER BY p.pushed DESC LIMIT {MOST}) p \
@@ -350,7 +343,8 @@ impl Gather<'_> {
         wanted.add("c.organization = ?", [self.text()]);
         wanted.add_scope(self.scope, "c");
         let ask = format!(
-            "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by FROM releases c \
+            "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by \
+             FROM releases c INDEXED BY releases_newest \
              LEFT JOIN names project ON project.kind = 'project' AND project.organization = c.organization \
                AND project.id = c.project_id{} ORDER BY c.release DESC, c.project_id LIMIT {MOST}",
             wanted.text()
@@ -393,7 +387,7 @@ impl Gather<'_> {
     fn source_runs(&self, chain: &Chain, parts: &Parts) -> rusqlite::Result<Vec<Run>> {
         let opened = parts.pull_requests.iter().filter_map(|one| Some(one.opened.as_ref()?.run));
         let released = parts.releases.iter().flat_map(|release| release.runs.clone());
-        let ids: BTreeSet<u64> = opened.chain(released).chain(ids(&chain.tag, parts)).collect();
+        let ids: BTreeSet<u64> = opened.chain(released).chain(ids(chain, parts)).collect();
         let mut runs = Vec::new();
         for id in ids {
             let mut wanted = Conditions::default();
@@ -401,7 +395,7 @@ impl Gather<'_> {
             wanted.add("r.run = ? AND r.organization = ?", [number, self.text()]);
             runs.extend(self.runs(wanted, 2)?);
         }
-        for number in numbers(&chain.tag, parts) {
+        for number in numbers(chain, parts, &runs) {
             let mut wanted = Conditions::default();
             wanted.add("r.name = ? AND r.organization = ?", [Value::Text(number), self.text()]);
             runs.extend(self.runs(wanted, MOST_OF_A_PIPELINE)?);
@@ -436,14 +430,15 @@ fn described_pipelines(parts: &Parts, runs: &[Run]) -> BTreeSet<u64> {
 }
 
 /// The ids of runs in all tags that changes and releases name.
-fn ids(template: &TagTemplate, parts: &Parts) -> impl Iterator<Item = u64> {
-    chain::tags(parts).into_iter().filter_map(|tag| template.read(tag)?.id)
+fn ids(chain: &Chain, parts: &Parts) -> Vec<u64> {
+    chain::open_tags(chain, parts, &[]).into_iter().filter_map(|tag| chain.tag.read(tag)?.id).collect()
 }
 
-/// The numbers of runs in all tags that changes and releases name.
-fn numbers(template: &TagTemplate, parts: &Parts) -> BTreeSet<String> {
-    let tags = chain::tags(parts);
-    tags.into_iter().filter_map(|tag| template.read(tag)?.number).collect()
+/// The numbers of runs in the tags of changes and releases whose run nothing else tells: every pipeline may have runs of
+/// such a number.
+fn numbers(chain: &Chain, parts: &Parts, runs: &[Run]) -> BTreeSet<String> {
+    let tags = chain::open_tags(chain, parts, runs);
+    tags.into_iter().filter_map(|tag| chain.tag.read(tag)?.number).collect()
 }
 
 fn release_of(row: &chain::Row) -> Option<String> {
@@ -521,6 +516,7 @@ fn commit(row: &Row<'_>) -> rusqlite::Result<Commit> {
         message: row.get(3)?,
         at: time(row, 4)?,
         push: row.get(7)?,
+        is_tip: row.get(8)?,
         pushed: time(row, 5)?,
         refs: serde_json::from_str(row.get_ref(6)?.as_str()?).unwrap_or_default(),
     })

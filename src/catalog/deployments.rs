@@ -128,6 +128,40 @@ impl Catalog {
     }
 }
 
+/// What the newest stages brought to each environment of an organization, from each pipeline so many; or what those of one
+/// run did.
+pub(super) fn by_pipelines(
+    connection: &Connection,
+    scope: &Scope,
+    organization: &str,
+    run: Option<u64>,
+    most: u32,
+) -> rusqlite::Result<Vec<Deployment>> {
+    let owner = || Value::Text(organization.to_owned());
+    let ask = |mut wanted: Conditions, index, most| {
+        wanted.add_scope(scope, "d");
+        let ask = question(&deployed(index), &wanted, &format!("ORDER BY d.at DESC, d.run DESC LIMIT {most}"));
+        collect(connection, &ask, wanted.values, deployment)
+    };
+    if let Some(run) = run {
+        let mut wanted = Conditions::default();
+        let run = Value::Integer(i64::try_from(run).unwrap_or(-1));
+        wanted.add("d.owner = ? AND d.run = ? AND d.source = 'pipeline'", [owner(), run]);
+        return ask(wanted, "INDEXED BY deployed_run", most);
+    }
+    let mut there = Conditions::default();
+    there.add("d.organization = ? AND d.source = 'pipeline'", [owner()]);
+    there.add_scope(scope, "d");
+    let all: Vec<i64> = collect(connection, &places("d.id", &there, ""), there.values, |row| row.get(0))?;
+    let mut found = Vec::new();
+    for place in all {
+        let mut wanted = Conditions::default();
+        wanted.add("d.place = ?", [Value::Integer(place)]);
+        found.extend(ask(wanted, "INDEXED BY deployed_last", most)?);
+    }
+    Ok(found)
+}
+
 /// What the stages of a run deployed to, and the releases that brought it somewhere, the first first.
 pub(super) fn of_run(
     connection: &Connection,

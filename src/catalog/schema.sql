@@ -420,6 +420,7 @@ CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);
 CREATE INDEX stages_finished ON stages (name, finished) WHERE finished IS NOT NULL;
 CREATE INDEX deployments_of_nobody ON deployments (finished) WHERE pipeline IS NULL;
 CREATE INDEX deployments_of_stage ON deployments (organization, pipeline, stage, project_id, environment, finished);
+CREATE INDEX releases_newest ON releases (organization, release DESC, project_id);
 CREATE INDEX releases_of ON releases (organization, definition, release);
 CREATE INDEX release_stages_finished ON release_stages (finished);
 CREATE INDEX pull_requests_closed ON pull_requests (closed);

@@ -82,7 +82,7 @@ pub(super) async fn run_all(
     };
     let ageing = keep_letters_young(context, parts.queue.as_ref(), stop.clone());
     let emptying = parts.keep_bodies_out_of_the_log(context, stop.clone());
-    let published = keep_published(context, catalog.as_ref(), stop.clone());
+    let published = keep_published(context, parts.store.as_ref(), catalog.as_ref(), stop.clone());
     let besides = async {
         // Who only reads leaves all this to those who work.
         if mode.is_some() {

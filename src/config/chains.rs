@@ -4,7 +4,7 @@ use toml::{Table, Value};
 
 use super::owners::{patterns, text};
 use crate::domain::Pattern;
-use crate::domain::chain::{Chain, Chains, Ring, Service, TagTemplate};
+use crate::domain::chain::{Chain, Chains, NamedCluster, Ring, Service, TagTemplate};
 
 /// What the key is called.
 pub(super) const CHAINS: &str = "chains";
@@ -53,8 +53,9 @@ fn chain(table: &Table, place: &str, faults: &mut Wrong) -> Chain {
             "image_tag" => chain.tag = template(value, &place, faults),
             "services" => chain.services = tables(value, &place, faults, service),
             "rings" => chain.rings = tables(value, &place, faults, ring),
+            "clusters" => chain.clusters = tables(value, &place, faults, cluster),
             _ => {
-                let known = "name, organization, hld, manifest, image_tag, services, rings";
+                let known = "name, organization, hld, manifest, image_tag, services, rings, clusters";
                 faults.push((place, format!("is not a known key; known are {known}")));
             }
         }
@@ -125,6 +126,19 @@ fn ring(table: &Table, place: &str, faults: &mut Wrong) -> Ring {
     ring
 }
 
+fn cluster(table: &Table, place: &str, faults: &mut Wrong) -> NamedCluster {
+    let mut cluster = NamedCluster { name: required(table, place, faults), names: Vec::new() };
+    for (key, value) in table {
+        let place = format!("{place}.{key}");
+        match key.as_str() {
+            "name" => {}
+            "names" => cluster.names = patterns(value, &place, faults),
+            _ => faults.push((place, "is not a known key; known are name, names".to_owned())),
+        }
+    }
+    cluster
+}
+
 fn required(table: &Table, place: &str, faults: &mut Wrong) -> String {
     match table.get("name") {
         Some(value) => text(value, &format!("{place}.name"), faults).unwrap_or_default(),
@@ -160,13 +174,15 @@ mod tests {
             "[[chains]]\nname = \"shop\"\norganization = \"Fabrikam\"\nhld = [\"*-hld\"]\n\
              image_tag = \"{service}-{branch}-{id}\"\n\
              [[chains.services]]\nname = \"web\"\npipelines = [\"web-*\"]\nimages = [\"shop-web\"]\n\
-             [[chains.rings]]\nname = \"prod\"\nbranches = [\"main\"]",
+             [[chains.rings]]\nname = \"prod\"\nbranches = [\"main\"]\n\
+             [[chains.clusters]]\nname = \"east\"\nnames = [\"SYNC\", \"apps/*\"]",
         );
         assert_eq!(faults, [] as [String; 0]);
         let chain = &chains.all[0];
         assert_eq!((chain.name.as_str(), chain.organization.as_deref()), ("shop", Some("fabrikam")));
         assert_eq!(chain.service_of(7, Some("web-ci")), Some("web"));
-        assert_eq!(chain.rings[0].name, "prod");
+        assert_eq!((chain.rings[0].name.as_str(), chain.clusters[0].name.as_str()), ("prod", "east"));
+        assert!(chain.clusters[0].names.iter().any(|name| name.matches("apps/0c9a1b2f")));
     }
 
     #[test]
@@ -174,14 +190,16 @@ mod tests {
         assert_eq!(read("chains = 1").1, ["chains: must be tables: [[chains]]"]);
         let faults = read(
             "chains = [7, {name = \"a/b\", hlds = 1}, {hld = [\"*-hld\"], image_tag = \"{build}\", rings = 1, \
-             services = [{pipelines = \"x\"}]}, {hld = [\"x\"]}, {hld = [\"x\"]}]",
+             services = [{pipelines = \"x\"}], clusters = [{name = \"x\", tag = 1}]}, {hld = [\"x\"]}, {hld = [\"x\"]}]",
         )
         .1;
         let expected = [
             "chains[0]: must be a table",
-            "chains[1].hlds: is not a known key; known are name, organization, hld, manifest, image_tag, services, rings",
+            "chains[1].hlds: is not a known key; known are name, organization, hld, manifest, image_tag, services, rings, \
+             clusters",
             "chains[1].name: must be a name of at most 200 bytes, without / \\ # ? ' and control characters",
             "chains[1]: wants the repositories with the high-level definition: hld",
+            "chains[2].clusters[0].tag: is not a known key; known are name, names",
             "chains[2].image_tag: `{build}` is none of {branch}, {service}, {number}, {id}",
             "chains[2].rings: must be tables: [[chains[2].rings]]",
             "chains[2].services[0]: wants a name",

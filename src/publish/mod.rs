@@ -1,10 +1,14 @@
 //! Writes rows into the table that Spektate reads.
 //!
-//! Only what differs is written, and only rows with our mark are changed or deleted: others may keep theirs in the same
-//! partition. What somebody deleted is written anew: version 1.0.6 of Spektate deletes rows whose builds Azure DevOps
-//! forgot. Spektate reads the first 1,000 rows of a partition and no more, so the newest so many are kept there.
+//! Only what differs is written, and only rows with our mark are deleted: others may keep theirs in the same partition.
+//! What somebody deleted is written anew: version 1.0.6 of Spektate deletes rows whose builds Azure DevOps forgot. Spektate
+//! reads the first 1,000 rows of a partition and no more, so the newest so many are kept there.
+//!
+//! A change has one row. `bedrock deployment create` looks for a row of the change and replaces it as a whole, which takes
+//! our mark away: such a row has our key and tells of the same change, and is made ours again. Where it made a row of its
+//! own, that one stays and ours goes. And a row keeps its key when what is known of it now would give it another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -27,7 +31,7 @@ pub struct Published {
     pub written: usize,
     pub deleted: usize,
     pub unchanged: usize,
-    /// Rows with our keys that somebody else wrote: they stay as they are.
+    /// Rows that are not written since somebody else wrote one with the same key, or of the same change.
     pub foreign: usize,
 }
 
@@ -55,6 +59,36 @@ impl Stored {
     }
 }
 
+/// What tells one change from another, where both rows have it; the first two by themselves.
+const TELLING: [&str; 6] = ["p1", "p3", "p2", "pr", "hldCommitId", "imageTag"];
+
+impl Stored {
+    /// How much of what tells changes apart is the same; `None` where it is another change, or may be.
+    fn agrees(&self, row: &SpektateRow) -> Option<usize> {
+        let both = |name: &&'static str| Some((*name, self.text(name)?, row.columns.get(name)?.to_lowercase()));
+        let all: Vec<_> = TELLING.iter().filter_map(both).collect();
+        let is_told = all.iter().any(|(name, ..)| matches!(*name, "p1" | "p3"));
+        let is_same = all.iter().all(|(name, theirs, ours)| is_same(name, theirs, ours));
+        (is_told && is_same).then_some(all.len())
+    }
+
+    /// Empty columns are written, too.
+    fn text(&self, name: &str) -> Option<String> {
+        let text = self.columns.get(name)?.as_str()?.to_lowercase();
+        (!text.is_empty()).then_some(text)
+    }
+}
+
+/// Images are called by everybody as they like, and commits are cut.
+fn is_same(name: &str, theirs: &str, ours: &str) -> bool {
+    let tag = |text: &str| text.rsplit(':').next().map(str::to_owned);
+    match name {
+        "imageTag" => tag(theirs) == tag(ours),
+        "hldCommitId" => theirs.starts_with(ours) || ours.starts_with(theirs),
+        _ => theirs == ours,
+    }
+}
+
 fn is_key(name: &str) -> bool {
     matches!(name, "PartitionKey" | "Timestamp")
 }
@@ -63,6 +97,11 @@ impl Publisher {
     #[must_use]
     pub fn new(services: &Services, table: &str) -> Self {
         Self(Table::new(services, table))
+    }
+
+    #[must_use]
+    pub fn table(&self) -> &str {
+        self.0.name()
     }
 
     /// Brings these partitions up to date. Rows of the same partition are in the order in which they matter.
@@ -87,10 +126,7 @@ impl Publisher {
         rows: &[SpektateRow],
         published: &mut Published,
     ) -> Result<(), AzureError> {
-        let mut wanted = BTreeMap::new();
-        for row in rows.iter().filter(|row| row.partition == partition).take(MOST_ROWS) {
-            wanted.entry(row.row.as_str()).or_insert(row);
-        }
+        let wanted: Vec<_> = rows.iter().filter(|row| row.partition == partition).take(MOST_ROWS).collect();
         let stored = self.stored(partition).await?;
         for batch in plan(&wanted, &stored, published).chunks(MOST_OPERATIONS) {
             self.0.transact(partition, batch).await?;
@@ -105,22 +141,36 @@ impl Publisher {
 }
 
 /// What is to be done, which is a function of what is wanted and what is there.
-fn plan(wanted: &BTreeMap<&str, &SpektateRow>, stored: &[Stored], published: &mut Published) -> Vec<Operation> {
+fn plan(wanted: &[&SpektateRow], stored: &[Stored], published: &mut Published) -> Vec<Operation> {
     let there: BTreeMap<&str, &Stored> = stored.iter().map(|row| (row.row.as_str(), row)).collect();
-    let mut operations = Vec::new();
-    for (key, row) in wanted {
-        match there.get(key) {
-            Some(stored) if !stored.is_ours() => published.foreign += 1,
-            Some(stored) if stored.says(row) => published.unchanged += 1,
-            Some(stored) => {
-                let (row, etag) = (row_of(row), stored.etag.clone());
-                operations.push(Operation::Replace { row: (*key).to_owned(), entity: row, etag });
+    let keys: BTreeSet<&str> = wanted.iter().map(|row| row.row.as_str()).collect();
+    let covered = covered(wanted, stored, &keys);
+    let (mut operations, mut kept) = (Vec::new(), BTreeSet::new());
+    for (at, row) in wanted.iter().enumerate() {
+        let is_free = |key: &&str| !kept.contains(key) && !keys.contains(key);
+        let former = || row.former.iter().map(String::as_str).filter(is_free);
+        let own = there.get(row.row.as_str()).copied();
+        let place = own.or_else(|| former().filter_map(|key| there.get(key).copied()).find(|row| row.is_ours()));
+        let key = place.map_or(row.row.as_str(), |place| place.row.as_str());
+        if covered.contains(&at) || place.is_some_and(|place| !place.is_ours() && place.agrees(row).is_none()) {
+            published.foreign += 1;
+            continue;
+        }
+        if !kept.insert(key) {
+            continue;
+        }
+        let entity = || row_of(row, key);
+        match place {
+            Some(place) if place.says(row) => published.unchanged += 1,
+            Some(place) => {
+                let (row, etag) = (key.to_owned(), place.etag.clone());
+                operations.push(Operation::Replace { row, entity: entity(), etag });
             }
-            None => operations.push(Operation::Insert { entity: row_of(row) }),
+            None => operations.push(Operation::Insert { entity: entity() }),
         }
     }
     published.written += operations.len();
-    let gone = stored.iter().filter(|stored| stored.is_ours() && !wanted.contains_key(stored.row.as_str()));
+    let gone = stored.iter().filter(|stored| stored.is_ours() && !kept.contains(stored.row.as_str()));
     let delete = |stored: &Stored| Operation::Delete { row: stored.row.clone(), etag: Some(stored.etag.clone()) };
     let deletes: Vec<_> = gone.map(delete).collect();
     published.deleted += deletes.len();
@@ -128,11 +178,22 @@ fn plan(wanted: &BTreeMap<&str, &SpektateRow>, stored: &[Stored], published: &mu
     operations
 }
 
-fn row_of(row: &SpektateRow) -> Box<serde_json::value::RawValue> {
+/// The positions of the rows of whose changes somebody else has a row.
+fn covered(wanted: &[&SpektateRow], stored: &[Stored], keys: &BTreeSet<&str>) -> BTreeSet<usize> {
+    let mut covered = BTreeSet::new();
+    for theirs in stored.iter().filter(|stored| !stored.is_ours() && !keys.contains(stored.row.as_str())) {
+        let alike = wanted.iter().enumerate().filter(|(at, _)| !covered.contains(at));
+        let alike = alike.filter_map(|(at, row)| Some((theirs.agrees(row)?, at)));
+        covered.extend(alike.max_by_key(|(same, at)| (*same, usize::MAX - at)).map(|(_, at)| at));
+    }
+    covered
+}
+
+fn row_of(row: &SpektateRow, key: &str) -> Box<serde_json::value::RawValue> {
     let mut columns: Map<String, Value> =
         row.columns.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
     columns.insert("PartitionKey".to_owned(), json!(row.partition));
-    columns.insert("RowKey".to_owned(), json!(row.row));
+    columns.insert("RowKey".to_owned(), json!(key));
     entity(&columns)
 }
 
@@ -142,7 +203,7 @@ mod tests {
 
     fn row(key: &str, tag: &str) -> SpektateRow {
         let columns = BTreeMap::from([("imageTag", tag.to_owned()), ("writtenBy", WRITER.to_owned())]);
-        SpektateRow { partition: "shop".to_owned(), row: key.to_owned(), columns }
+        SpektateRow { partition: "shop".to_owned(), row: key.to_owned(), former: Vec::new(), columns }
     }
 
     fn stored(key: &str, columns: &[(&str, &str)]) -> Stored {
@@ -153,7 +214,7 @@ mod tests {
     }
 
     fn planned(wanted: &[SpektateRow], stored: &[Stored]) -> (Published, Vec<&'static str>) {
-        let wanted = wanted.iter().map(|row| (row.row.as_str(), row)).collect();
+        let wanted: Vec<_> = wanted.iter().collect();
         let mut published = Published::default();
         let kind = |operation: &Operation| match operation {
             Operation::Insert { .. } => "insert",
@@ -188,5 +249,48 @@ mod tests {
         for (columns, expected) in [(&same[..], 0), (&more[..], 1), (&same[1..], 1)] {
             assert_eq!(planned(&[row("a", "x:1")], &[stored("a", columns)]).0.written, expected, "{columns:?}");
         }
+    }
+
+    /// `bedrock deployment create` replaces a row as a whole; or makes one of its own.
+    #[test]
+    fn a_change_has_one_row_whoever_else_writes() {
+        let with = |key: &str, columns: &[(&'static str, &str)]| {
+            let all = columns.iter().map(|(name, value)| (*name, (*value).to_owned()));
+            let mark = [("writtenBy", WRITER.to_owned())];
+            SpektateRow { columns: all.chain(mark).collect(), ..row(key, "") }
+        };
+        let wanted =
+            [with("a", &[("p1", "1"), ("p2", "1"), ("imageTag", "shop-web:main-1"), ("hldCommitId", "abcdef0")])];
+        let ours = stored("a", &[("p1", "1"), ("writtenBy", WRITER)]);
+        let as_theirs = |key: &str| stored(key, &[("p1", "1"), ("p2", ""), ("imageTag", "web:main-1"), ("pr", "7")]);
+        let left = |foreign, deleted| Published { foreign, deleted, ..Published::default() };
+        let (published, operations) = planned(&wanted, &[as_theirs("a")]);
+        assert_eq!((published.foreign, operations), (0, vec!["replace"]), "it is ours again");
+        assert_eq!(planned(&wanted, &[as_theirs("x")]), (left(1, 0), vec![]), "theirs is enough");
+        assert_eq!(planned(&wanted, &[as_theirs("x"), ours]), (left(1, 1), vec!["delete"]));
+        for other in [
+            &[("p1", "2"), ("imageTag", "web:main-1")][..],
+            &[("p1", "1"), ("imageTag", "web:main-2")],
+            &[("p1", "1"), ("hldCommitId", "abcdef1")],
+            &[("p1", ""), ("imageTag", "web:main-1")],
+        ] {
+            assert_eq!(planned(&wanted, &[stored("x", other)]).1, ["insert"], "{other:?} is another change");
+            let (published, operations) = planned(&wanted, &[stored("a", other)]);
+            assert_eq!((published.foreign, operations), (1, vec![]), "{other:?} is not ours");
+        }
+        let twice = [wanted[0].clone(), with("b", &[("p1", "1"), ("hldCommitId", "1234567")])];
+        assert_eq!(planned(&twice, &[as_theirs("x")]).1, ["insert"], "of two that it may be of, it stands for one");
+    }
+
+    #[test]
+    fn a_row_stays_where_it_is_when_its_key_would_be_another() {
+        let ours = |key: &str, tag| stored(key, &[("imageTag", tag), ("writtenBy", WRITER)]);
+        let wanted = [SpektateRow { former: vec!["old".to_owned()], ..row("new", "x:1") }];
+        assert_eq!(planned(&wanted, &[ours("old", "x:0")]).1, ["replace"]);
+        assert_eq!(planned(&wanted, &[ours("old", "x:1")]).0.unchanged, 1);
+        assert_eq!(planned(&wanted, &[ours("old", "x:1"), ours("new", "x:1")]).1, ["delete"], "one is enough");
+        assert_eq!(planned(&wanted, &[stored("old", &[("imageTag", "x:1")])]).1, ["insert"], "that is somebody else's");
+        let both = [wanted[0].clone(), row("old", "x:2")];
+        assert_eq!(planned(&both, &[ours("old", "x:1")]).1, ["insert", "replace"], "another row has that key now");
     }
 }

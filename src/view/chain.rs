@@ -98,7 +98,8 @@ pub fn synced(row: &Row) -> impl Iterator<Item = &Cluster> {
 /// The steps that are only likely.
 pub(super) fn likely(row: &Row) -> Vec<&'static str> {
     let likely = row.links.iter().filter(|link| link.certainty == Certainty::Likely);
-    likely.map(|link| step(link.to)).collect()
+    let clusters = synced(row).any(|cluster| cluster.certainty == Certainty::Likely).then_some("clusters");
+    likely.map(|link| step(link.to)).chain(clusters).collect()
 }
 
 fn step(step: Step) -> &'static str {
@@ -290,6 +291,8 @@ struct ClusterJson {
     synced: bool,
     state: String,
     at: String,
+    rule: &'static str,
+    certainty: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -429,8 +432,8 @@ fn pull_request(one: &PullRequest) -> PullRequestJson {
 }
 
 fn cluster(cluster: &Cluster) -> ClusterJson {
-    let Cluster { name, synced, state, at } = cluster.clone();
-    ClusterJson { name, synced, state, at: at.to_string() }
+    let Cluster { name, synced, state, at, rule, certainty } = cluster.clone();
+    ClusterJson { name, synced, state, at: at.to_string(), rule: rule.as_str(), certainty: certainty.as_str() }
 }
 
 /// A tag for each commit that a cluster has: Spektate finds rows by equality, so one for the latest alone would leave out

@@ -20,6 +20,8 @@ pub struct SpektateRow {
     pub partition: String,
     /// 12 characters.
     pub row: String,
+    /// Keys that it had while less of it was known: it stays where it is.
+    pub former: Vec<String>,
     pub columns: BTreeMap<&'static str, String>,
 }
 
@@ -60,7 +62,7 @@ fn spektate_row(row: &Row) -> Option<SpektateRow> {
     let known = columns.into_iter().filter_map(|(name, value)| Some((name, value?.to_lowercase())));
     let ours = [("kind", kind(row.kind).to_owned()), ("writtenBy", WRITER.to_owned())];
     let columns = known.filter(|(_, value)| !value.is_empty()).chain(ours).collect();
-    Some(SpektateRow { partition: row.chain.clone(), row: row.id.clone(), columns })
+    Some(SpektateRow { partition: row.chain.clone(), row: row.id.clone(), former: row.former.clone(), columns })
 }
 
 fn kind(kind: Kind) -> &'static str {

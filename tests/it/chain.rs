@@ -6,16 +6,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, Mac};
+use pipetrail::ado::{Beside, deployment_records};
 use pipetrail::backfill::{Backfill, Kind, Order, Reconcile, Scheduled, Tally, Timelines};
-use pipetrail::catalog::ChainFilter;
+use pipetrail::catalog::{Catalog, ChainFilter};
 use pipetrail::clock::{ManualClock, SystemClock};
 use pipetrail::config::{AccessConfig, FluxConfig, HttpConfig};
-use pipetrail::domain::chain::{Chain, Chains, Row, Second, Step};
+use pipetrail::domain::chain::{Chain, Chains, Kind as ChainKind, Row, Second, Step, TagTemplate};
 use pipetrail::domain::link::Certainty;
 use pipetrail::domain::owner::Owners;
-use pipetrail::domain::{Grant, ProjectName, Rights, Scope, Time};
+use pipetrail::domain::{Fact, Grant, ProjectName, Rights, Scope, Time};
 use pipetrail::history::{Event, Told, bedrock, bedrock_by_chance};
 use pipetrail::http::{Access, Limits, Readers, Server, behind_gate, readers as readers_of, router};
+use pipetrail::ingest::Importer;
+use pipetrail::sqlite::{LocalFile, Place};
 use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
@@ -59,6 +62,13 @@ fn told(row: &Row, like: &Told) -> Told {
         status: row.status.as_str(),
         made: row.manifest_commit.is_some()
             && row.link(Step::ManifestCommit).is_some_and(|link| link.rule.as_str() == "manifestMessage"),
+        author: like.author.filter(|author| row.author.as_deref() == Some(author)),
+        merged_by: like.merged_by.filter(|by| row.pull_request.as_ref().unwrap().merged_by.as_deref() == Some(by)),
+        image_tag: row.image_tag.clone(),
+        clusters: {
+            let has = |name: &str| row.clusters.iter().any(|one| one.synced && one.name == name);
+            ["east", "west"].into_iter().filter(|name| has(name)).collect()
+        },
     }
 }
 
@@ -95,15 +105,9 @@ async fn worked(events: &[Event]) -> (tempfile::TempDir, Local) {
 async fn every_row_is_right_by_events_alone() {
     let (events, truth) = bedrock("fabrikam", now());
     let (_folder, local) = worked(&events).await;
-    let rows = all(&local).await;
-    assert_true(&rows, &truth);
-    let clusters = |id: u64| {
-        let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
-        row.clusters.iter().filter(|one| one.synced).map(|one| one.name.as_str()).collect::<Vec<_>>()
-    };
-    assert_eq!(clusters(5_102), ["east", "west"], "clusters that have a later commit have it");
-    assert_eq!(clusters(5_109), ["east", "west"]);
-    assert_eq!(clusters(5_101), [] as [&str; 0], "that is another branch");
+    assert_true(&all(&local).await, &truth);
+    let having = |told: &&Told| !told.clusters.is_empty();
+    assert!(truth.iter().filter(having).count() > 3, "clusters that have a later commit have those before");
 }
 
 fn is_push_to(event: &Value, repository: &str) -> bool {
@@ -117,12 +121,13 @@ async fn where_no_push_came_the_commit_of_the_manifests_is_read() {
     assert_read(&events, &truth).await;
 }
 
-async fn assert_read(events: &[Event], truth: &[Told]) {
+/// What is known when no push to these repositories was told, and a service that still has them; with the project's id.
+async fn lost_pushes(events: &[Event]) -> (tempfile::TempDir, Local, FakeAdo, String) {
     let parsed: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
     let lost = |event: &Value| ["shop-hld", "shop-manifests"].iter().any(|name| is_push_to(event, name));
     let kept: Vec<Event> =
         events.iter().zip(&parsed).filter(|(_, event)| !lost(event)).map(|(event, _)| event.clone()).collect();
-    let (_folder, local) = worked(&kept).await;
+    let (folder, local) = worked(&kept).await;
     let found = all(&local).await;
     assert!(found.iter().all(|row| row.manifest_commit.is_none()), "nothing is made up");
 
@@ -141,10 +146,39 @@ async fn assert_read(events: &[Event], truth: &[Told]) {
         state.code.pushes.push(Push { repository, at, value });
     }
     ado.state().projects.push(Project { id: project.clone(), name: "Shop".to_owned() });
+    (folder, local, ado, project)
+}
+
+async fn assert_read(events: &[Event], truth: &[Told]) {
+    let (_folder, local, ado, project) = lost_pushes(events).await;
     let order = order(&project, Kind::Code);
     let mut backfill = Backfill::new(Arc::new(ado.client()), local.store.clone());
     backfill.run(&order, &mut Tally::default(), &|_| {}, &CancellationToken::new()).await.unwrap();
     assert_true(&all(&local).await, truth);
+}
+
+/// A tag that is made of other parts than Bedrock's own tells the run all the same, where the configuration says how.
+#[tokio::test]
+async fn a_tag_of_another_form_tells_the_run() {
+    for (template, tag) in
+        [("{service}-{branch}-{id}", "storefront-staging-2013"), ("{id}", "2013"), ("{number}", "20250611.5")]
+    {
+        let (mut events, _) = bedrock("fabrikam", now());
+        for event in &mut events {
+            let text = String::from_utf8(event.body.clone()).unwrap();
+            event.body = text.replace("staging-20250611.5", tag).into_bytes();
+        }
+        let (_folder, local) = worked(&events).await;
+        let of_push = async |tag: TagTemplate| {
+            let chain = Chain { tag, ..Chain::usual() };
+            let all = local.catalog.chain_rows(&[chain], &ChainFilter::default()).await.unwrap();
+            let row = all.into_iter().find(|row| row.manifest_run.as_ref().is_some_and(|run| run.id == 2_014)).unwrap();
+            (row.source.map(|run| run.id), row.image_tag)
+        };
+        assert_eq!(of_push(TagTemplate::default()).await.0, None, "{template}");
+        let image_tag = format!("shop-storefront-storefront:{tag}");
+        assert_eq!(of_push(TagTemplate::parse(template).unwrap()).await, (Some(2_013), Some(image_tag)), "{template}");
+    }
 }
 
 /// Changes that overlap as chance has it, in organizations of their own.
@@ -187,41 +221,106 @@ async fn silent_clusters() -> (tempfile::TempDir, Local, FakeAdo) {
     let (folder, local) = worked(&kept).await;
     let of =
         |id: u64| truth.iter().find(|told| told.pull_request == Some(id)).unwrap().manifest_commit.clone().unwrap();
+    let parsed: Vec<Value> = events.iter().map(|event| serde_json::from_slice(&event.body).unwrap()).collect();
+    let mut manifests: Vec<_> = parsed.iter().filter(|event| is_push_to(event, "shop-manifests")).collect();
+    manifests.sort_by_key(|event| std::cmp::Reverse(event["resource"]["pushId"].as_u64()));
+    let id = manifests[0]["resource"]["repository"]["id"].as_str().unwrap().to_owned();
     let ado = FakeAdo::start().await;
     {
         let mut state = ado.state();
         state.projects.push(Project { id: SHOP.to_owned(), name: "Shop".to_owned() });
-        for (id, name) in [("m-1", "shop-manifests"), ("s-1", "shop-orders")] {
+        for (id, name) in [(id.as_str(), "shop-manifests"), ("s-1", "shop-orders")] {
             let (id, name, project) = (id.to_owned(), name.to_owned(), SHOP.to_owned());
             state.code.repositories.push(Repository { project, id, name, is_disabled: false });
         }
-        let value = json!({"commits": [{"commitId": of(5_105)}, {"commitId": of(5_102)}]});
-        state.code.pushes.push(Push { repository: "m-1".to_owned(), at: now(), value });
+        for event in manifests {
+            let at = time(event["resource"]["date"].as_str().unwrap());
+            state.code.pushes.push(Push { repository: id.clone(), at, value: event["resource"].clone() });
+        }
         state.code.tags = vec![
-            ("m-1".to_owned(), "flux-sync", of(5_102)),
-            ("m-1".to_owned(), "v1", of(5_109)),
+            (id.clone(), "flux-sync", of(5_102)),
+            (id, "v1", of(5_109)),
             ("s-1".to_owned(), "flux-other", of(5_109)),
         ];
-        let status = json!({
-            "context": {"genre": "fluxcd:east", "name": "kustomization/apps/0c9a1b2f"},
-            "state": "succeeded", "creationDate": "2025-06-12T12:00:00Z",
-        });
-        state.code.statuses.insert(of(5_105), vec![status]);
+        let status = |cluster: &str, state: &str| {
+            json!({
+                "context": {"genre": format!("fluxcd:{cluster}"), "name": "kustomization/apps/0c9a1b2f"},
+                "state": state, "creationDate": "2025-06-12T12:00:00Z",
+            })
+        };
+        state.code.statuses.insert(of(5_105), vec![status("east", "succeeded"), status("west", "error")]);
+        state.code.statuses.insert(of(5_101), vec![status("east", "succeeded")]);
     }
     (folder, local, ado)
 }
 
-/// The clusters that have the changes of three pull requests.
-async fn synced(local: &Local) -> [Vec<String>; 3] {
+/// What goes beside the chain: a run that came to an environment by itself and by a release, and one that failed there.
+pub(crate) fn besides(events: &[Event]) -> (Vec<Event>, Vec<Fact>) {
+    let mut all = Vec::new();
+    for event in events {
+        let text = String::from_utf8(event.body.clone()).unwrap();
+        let mut told: Value = serde_json::from_str(&text).unwrap();
+        if told["eventType"] == "build.complete" && told["resource"]["id"] == 2_024 {
+            for (id, result) in [(3_001, "succeeded"), (3_002, "failed")] {
+                let resource = &mut told["resource"];
+                resource["id"] = json!(id);
+                resource["buildNumber"] = json!(format!("1.{id}"));
+                resource["result"] = json!(result);
+                resource["definition"]["id"] = json!(71);
+                resource["definition"]["name"] = json!("ship");
+                resource["repository"]["name"] = json!("shop-portal");
+                all.push(Event { due: event.due, body: told.to_string().into_bytes() });
+            }
+        } else if text.contains("Release-61") {
+            // Another one a day later, while nothing is pushed.
+            let other = [(":61,", ":62,"), ("-61\"", "-62\""), ("/61\"", "/62\""), ("\"2015\"", "\"3001\"")];
+            let text = other.iter().fold(text, |text, (one, other)| text.replace(one, other));
+            all.push(Event { due: event.due, body: text.replace("2025-06-12T10:", "2025-06-13T05:").into_bytes() });
+        }
+    }
+    let came =
+        [("succeeded", 3_001), ("failed", 3_002)].map(|(result, run)| arrived((1, "live"), run..run + 1, result));
+    (all, came.concat())
+}
+
+#[tokio::test]
+async fn what_came_to_an_environment_beside_the_chain_is_a_row_too() {
+    let (mut events, truth) = bedrock("fabrikam", now());
+    let (others, facts) = besides(&events);
+    events.extend(others);
+    let (_folder, local) = worked(&events).await;
+    Importer::new(local.store.clone()).import(facts).await.unwrap();
+    let (of_environments, of_chain): (Vec<_>, Vec<_>) =
+        all(&local).await.into_iter().partition(|row| row.kind == ChainKind::Environment);
+    assert_true(&of_chain, &truth);
+    let mut told: Vec<_> = of_environments
+        .iter()
+        .map(|row| {
+            let link = row.links.last().unwrap();
+            let source = row.source.as_ref().map(|run| run.id).unwrap();
+            (source, row.ring.as_deref().unwrap(), row.status.as_str(), link.rule.as_str(), link.certainty)
+        })
+        .collect();
+    told.sort_unstable();
+    let expected = [
+        (3_001, "live", "Complete", "deploymentRecord", Certainty::Certain),
+        (3_001, "production", "Complete", "releaseArtifact", Certainty::Certain),
+        (3_002, "live", "failed", "deploymentRecord", Certainty::Certain),
+    ];
+    assert_eq!(told, expected);
+}
+
+/// The clusters that told of the changes of some pull requests, the first of which went to a branch of its own.
+async fn synced(local: &Local) -> [Vec<String>; 4] {
     let rows = all(local).await;
-    [5_102, 5_105, 5_109].map(|id| {
+    [5_101, 5_102, 5_105, 5_109].map(|id| {
         let row = rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
         row.clusters.iter().map(|one| one.name.clone()).collect()
     })
 }
 
-fn told_by_service() -> [Vec<String>; 3] {
-    [vec!["SYNC".to_owned(), "east".to_owned()], vec!["east".to_owned()], Vec::new()]
+fn told_by_service() -> [Vec<String>; 4] {
+    [&["east"][..], &["east", "SYNC"], &["east", "west"], &[]].map(|all| all.iter().map(ToString::to_string).collect())
 }
 
 #[tokio::test]
@@ -235,7 +334,7 @@ async fn what_clusters_have_is_asked_for_where_nothing_posts_it() {
         backfill.run(&order, &mut tally, &|_| {}, &CancellationToken::new()).await.unwrap();
         passes.push(tally.syncs);
     }
-    assert_eq!(passes, [2, 0], "what is known is not told again");
+    assert_eq!(passes, [4, 0], "what is known is not told again, nor what went wrong");
     assert_eq!(synced(&local).await, told_by_service());
 }
 
@@ -262,10 +361,29 @@ async fn clusters_are_asked_for_on_a_schedule() {
     let (_folder, local, ado) = silent_clusters().await;
     let before = ado.state().count("build/builds");
     reconcile(&ado, &local, &Chains::default(), async || ado.state().count("build/builds") > before + 2).await;
-    assert_eq!(synced(&local).await, <[Vec<String>; 3]>::default());
+    assert_eq!(synced(&local).await, <[Vec<String>; 4]>::default());
     assert_eq!(ado.state().count("refs"), 0);
     let chains = Chains { are_configured: true, ..Chains::default() };
     reconcile(&ado, &local, &chains, async || synced(&local).await == told_by_service()).await;
+}
+
+/// Nobody has to run a backfill by hand for what no event of a run carries.
+#[tokio::test]
+async fn the_commits_of_the_manifests_are_read_on_a_schedule() {
+    let (events, truth) = bedrock("fabrikam", now());
+    let (_folder, local, ado, project) = lost_pushes(&events).await;
+    assert_eq!(project, SHOP);
+    // A round looks back a day.
+    let of = |id: u64| truth.iter().find(|told| told.pull_request == Some(id)).unwrap().manifest_commit.clone();
+    let is_there = async || {
+        let rows = all(&local).await;
+        let row = |id| rows.iter().find(|row| row.pull_request.as_ref().is_some_and(|one| one.id == id)).unwrap();
+        [5_107, 5_109].iter().all(|id| row(*id).manifest_commit == of(*id))
+    };
+    let chains = Chains { are_configured: true, ..Chains::default() };
+    reconcile(&ado, &local, &chains, is_there).await;
+    let asked = ado.state().count("pushes");
+    assert_eq!((asked, ado.state().count("changes")), (asked.min(40), 0), "of each run it would be a request more");
 }
 
 fn signature(secret: &str, body: &str) -> String {
@@ -331,11 +449,16 @@ async fn a_cluster_tells_what_it_has() {
 #[tokio::test]
 async fn the_routes_of_spektates_backend_answer_from_the_catalog() {
     let (events, truth) = bedrock("fabrikam", now());
-    let (_folder, local) = worked(&events).await;
+    let (folder, local) = worked(&[]).await;
+    let replica = LocalFile::open_replica(&folder.path().join("replica.db"), Place::Named, Arc::new(SystemClock));
+    let replica = Catalog::replica(replica.unwrap());
+    replica.refresh(local.store.as_ref()).await.unwrap();
+    local.queue.put(events.into_iter().map(|event| event.body).collect()).await.unwrap();
+    local.drain().await;
     let server = Server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
     let (address, stop) = (server.address(), CancellationToken::new());
     let readers = Readers {
-        catalog: local.catalog.clone(),
+        catalog: replica,
         store: local.store.clone(),
         queue: local.queue.clone(),
         clock: Arc::new(SystemClock),
@@ -352,7 +475,10 @@ async fn the_routes_of_spektates_backend_answer_from_the_catalog() {
         assert_eq!(answer.status(), 200, "{path}");
         serde_json::from_slice::<Value>(&answer.bytes().await.unwrap()).unwrap()
     };
-    let found = get("/api/deployments").await;
+    for before in ["", "?refresh=false"] {
+        assert_eq!(get(&format!("/api/deployments{before}")).await["deployments"], json!([]), "nobody brought it here");
+    }
+    let found = get("/api/deployments?refresh=true").await;
     let deployments = found["deployments"].as_array().unwrap();
     assert_eq!(deployments.len(), truth.len());
     let back = deployments.iter().find(|one| one["pr"] == 5_107).unwrap();
@@ -373,6 +499,43 @@ async fn the_routes_of_spektates_backend_answer_from_the_catalog() {
     assert_eq!(get("/api/version").await["version"], env!("CARGO_PKG_VERSION"));
     stop.cancel();
     serving.wait().await;
+}
+
+/// Stages of runs that came to an environment, a minute after each other: a record for each.
+fn arrived(environment: (u64, &str), runs: std::ops::Range<u64>, result: &str) -> Vec<Fact> {
+    let beside = Beside {
+        organization: "fabrikam".to_owned(),
+        project_id: Some(SHOP.to_owned()),
+        project_name: Some("Shop".to_owned()),
+        ..Beside::default()
+    };
+    let record = |run: u64| {
+        let at = now().plus(Duration::from_secs(60 * run)).to_string();
+        json!({
+            "stageName": "deploy", "stageAttempt": 1, "jobName": "deploy", "jobAttempt": 1,
+            "definition": {"id": 70 + environment.0, "name": "ship"}, "owner": {"id": run, "name": format!("1.{run}")},
+            "result": result, "queueTime": at, "startTime": at, "finishTime": at,
+        })
+    };
+    let answer = json!({"value": runs.map(record).collect::<Vec<_>>()}).to_string();
+    let facts = deployment_records(&beside, environment, answer.as_bytes()).unwrap();
+    facts.into_iter().map(Result::unwrap).collect()
+}
+
+/// Those of another environment take no room.
+#[tokio::test]
+async fn what_came_to_an_environment_is_found_however_much_came_elsewhere() {
+    let (_folder, local) = worked(&[]).await;
+    let facts = [(1, "production", 10..12), (2, "staging", 1_000..1_600)]
+        .map(|(id, name, runs)| arrived((id, name), runs, "succeeded"));
+    Importer::new(local.store.clone()).import(facts.concat()).await.unwrap();
+    let of_all = ChainFilter { organization: Some("fabrikam".to_owned()), ..ChainFilter::default() };
+    let of_production = ChainFilter { rings: vec!["production".to_owned()], ..of_all.clone() };
+    let found: Vec<_> = rows(&local, &of_production).await.iter().map(|row| row.source.as_ref().unwrap().id).collect();
+    assert_eq!(found, [11, 10]);
+    assert_eq!(rows(&local, &of_all).await.len(), 2 + 500);
+    let of_run = ChainFilter { build: Some(1_003), ..of_all };
+    assert_eq!(rows(&local, &of_run).await.len(), 1, "who asks for one run finds it among any number");
 }
 
 #[tokio::test]

@@ -170,6 +170,27 @@ fn the_options_in_bicep_are_those_of_the_worker_and_the_reader() {
     }
 }
 
+/// What deployment chains want has its place wherever the program runs.
+#[test]
+fn chains_can_be_configured_everywhere() {
+    let kubernetes: String =
+        all_in(&top().join("infra/kubernetes")).iter().map(|file| fs::read_to_string(file).unwrap()).collect();
+    let places = ["infra/compose.yaml", "infra/modules/apps.bicep", "infra/README.md"].map(read);
+    for variable in ["PIPETRAIL_CONFIG", "PIPETRAIL_FLUX_SECRET", "PIPETRAIL_SPEKTATE_TABLE"] {
+        for text in places.iter().chain([&kubernetes]) {
+            assert!(text.contains(variable), "{variable}");
+        }
+    }
+    let example = read("infra/pipetrail.toml");
+    let of_kubernetes = kubernetes.lines().filter_map(|line| line.strip_prefix("    ")).collect::<Vec<_>>().join("\n");
+    let chains = example.split_once("[[chains]]").unwrap().1.trim();
+    assert!(of_kubernetes.contains(chains), "the same everywhere");
+    let shell = Shell::local();
+    fs::write(shell.path().join("pipetrail.toml"), &example).unwrap();
+    let (_, said) = shell.said("get runs");
+    assert!(!said.contains("pipetrail.toml"), "{said}");
+}
+
 /// Each alert has its part in the runbook, and so has each that Azure sends.
 #[test]
 fn the_runbook_has_a_part_for_every_alert() {
@@ -275,6 +296,7 @@ async fn the_steps_of_compose_work_without_a_container() {
     let endpoint = |text: String| {
         text.replace("http://azurite:10001/devstoreaccount1", &azurite.queue_endpoint())
             .replace("http://azurite:10002/devstoreaccount1", &azurite.table_endpoint())
+            .replace("/etc/pipetrail.toml", top().join("infra/pipetrail.toml").to_str().unwrap())
     };
     let shared = settings(between(&compose, "x-settings:", "\n\n"));
     let [worker, reader] =

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::shell::{LIMIT, Running, Shell, address};
+use crate::support::time;
 
 fn examples() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/example-json"))
@@ -122,6 +123,41 @@ fn watch_prints_what_changed_and_ends_at_a_signal() {
     watching.line(",479,20191002.2,inProgress,");
     enqueue("completed_build.json");
     watching.line(",479,20191002.2,completed,succeeded,");
+    watching.signal("INT");
+    assert_eq!(watching.exit_code(), Some(0));
+}
+
+/// By what people know of a change, and again as soon as more is known.
+#[test]
+fn deployments_of_chains_are_found_and_watched() {
+    let shell = Shell::local();
+    let (events, _) = pipetrail::history::bedrock("fabrikam", time("2025-06-13T08:00:00Z"));
+    let lines: Vec<_> = events.iter().map(|event| String::from_utf8(event.body.clone()).unwrap()).collect();
+    let enqueue = |lines: &[String]| {
+        fs::write(shell.path().join("events.ndjson"), lines.join("\n")).unwrap();
+        shell.run("enqueue events.ndjson");
+        shell.run("work --until-empty");
+    };
+    let (later, before): (Vec<String>, Vec<String>) =
+        lines.into_iter().partition(|line| line.contains("5109") && line.contains("git.pullrequest.merged"));
+    assert_eq!(later.len(), 1);
+    enqueue(&before);
+    let found = |options: &str| shell.json(&format!("get deployments {options}"));
+    let of_run = found("-b 2021");
+    let (id, commit) = (of_run[0]["deploymentId"].as_str().unwrap(), of_run[0]["commit"].as_str().unwrap());
+    for known in [
+        format!("-d {id}"),
+        format!("-d {}", id.to_uppercase()),
+        format!("-c {commit}"),
+        format!("-c {}", &commit[..7]),
+    ] {
+        assert_eq!(found(&known), of_run, "{known}");
+    }
+    assert_eq!((found("-d 0123"), found("-c 0000000")), (json!([]), json!([])));
+    let mut watching = Running::printing(shell.command(&format!("get deployments -d {id} -w -o json")));
+    watching.line("\"pr\": 5109");
+    enqueue(&later);
+    watching.line("\"mergedBy\": {");
     watching.signal("INT");
     assert_eq!(watching.exit_code(), Some(0));
 }

@@ -5,13 +5,15 @@ use std::process::{Command, Stdio};
 
 use pipetrail::azure::{Operation, Services, Table, entity};
 use pipetrail::catalog::ChainFilter;
-use pipetrail::domain::chain::{Chain, Row, Second};
+use pipetrail::domain::chain::{Chain, Kind, Row, Second, Status};
 use pipetrail::history::bedrock;
+use pipetrail::ingest::Importer;
 use pipetrail::publish::{Published, Publisher};
 use pipetrail::view::{SpektateRow, deployments_json, short, spektate_rows};
 use serde_json::{Value, json};
 
 use crate::azurite::{Azurite, unique};
+use crate::chain::besides;
 use crate::shell::{Running, Shell};
 use crate::support::{Local, folder, time};
 
@@ -32,8 +34,11 @@ async fn rows() -> (tempfile::TempDir, Vec<Row>) {
     let (events, _) = bedrock("fabrikam", time("2025-06-13T08:00:00Z"));
     let (folder, path) = folder();
     let local = Local::open(&path).await;
-    local.queue.put(events.into_iter().map(|event| event.body).collect()).await.unwrap();
+    let (others, facts) = besides(&events);
+    let all = events.into_iter().chain(others).map(|event| event.body);
+    local.queue.put(all.collect()).await.unwrap();
     local.drain().await;
+    Importer::new(local.store.clone()).import(facts).await.unwrap();
     let rows = local.catalog.chain_rows(&[Chain::usual()], &ChainFilter::default()).await.unwrap();
     assert!(rows.len() > 10);
     (folder, rows)
@@ -65,10 +70,13 @@ async fn spektate_reads_what_we_hold() {
 
     let found = asked(azurite, &table, &question(&rows, &[json!({})])).remove(0);
     assert_eq!(found.len(), rows.len());
+    assert_eq!(rows.iter().filter(|row| row.kind == Kind::Environment).count(), 3);
     for row in &rows {
         let one = by_id(&found, row);
         let text = |text: Option<&str>| json!(text.unwrap_or_default().to_lowercase());
-        assert_eq!(one["status"], row.status.as_str(), "{row:#?}");
+        // Complete is for Spektate what has manifests: what came to an environment otherwise has none.
+        let is_there = row.kind == Kind::Environment && row.status == Status::Complete;
+        assert_eq!(one["status"], if is_there { "Incomplete" } else { row.status.as_str() }, "{row:#?}");
         assert_eq!(one["service"], text(row.service.as_deref()));
         assert_eq!(one["environment"], text(row.ring.as_deref()));
         assert_eq!(one["imageTag"], text(row.image_tag.as_deref()));
@@ -153,12 +161,60 @@ async fn the_command_publishes_and_says_what_it_did() {
     shell.run("work --until-empty");
     let config =
         format!("spektate_connection_string = '{}'\nspektate_table = '{table}'\n", azurite.connection_string());
-    std::fs::write(shell.path().join("pipetrail.toml"), config).unwrap();
+    std::fs::write(shell.path().join("pipetrail.toml"), &config).unwrap();
     let (_, said) = shell.said("publish spektate");
     let rows = truth.len();
     assert_eq!(said.trim(), format!("table {table}: {rows} rows written, 0 deleted, 0 as they were"));
     let (_, said) = shell.said("publish spektate");
     assert_eq!(said.trim(), format!("table {table}: 0 rows written, 0 deleted, {rows} as they were"));
+
+    // The chain gets another name, and with it another partition: ours go from the one that it had.
+    let services = Services::new(&azurite.account()).unwrap();
+    let theirs = json!({"PartitionKey": "bedrock", "RowKey": "0123456789ab", "p1": "1"});
+    Table::new(&services, &table).transact("bedrock", [&Operation::Insert { entity: entity(&theirs) }]).await.unwrap();
+    let chains = "[[chains]]\nname = 'shop'\nhld = ['shop-hld']\nmanifest = ['shop-manifests']\n";
+    std::fs::write(shell.path().join("pipetrail.toml"), format!("{config}{chains}")).unwrap();
+    let (_, said) = shell.said("publish spektate");
+    assert_eq!(said.trim(), format!("table {table}: {rows} rows written, {rows} deleted, 0 as they were"));
+    let (_, said) = shell.said("publish spektate");
+    assert_eq!(said.trim(), format!("table {table}: 0 rows written, 0 deleted, {rows} as they were"));
+    let left: Vec<Value> =
+        Table::new(&services, &table).rows("PartitionKey eq 'bedrock'".to_owned(), None, 10).await.unwrap();
+    assert_eq!(left.len(), 1, "what others wrote stays");
+}
+
+/// `bedrock deployment create` replaces a row as a whole, with the columns that it knows; or makes one of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_has_one_row_though_bedrocks_command_writes_it_too() {
+    let (azurite, table) = (Azurite::start().await, unique("spektate"));
+    let (_folder, rows) = rows().await;
+    let services = Services::new(&azurite.account()).unwrap();
+    let (publisher, partitions, wanted) =
+        (Publisher::new(&services, &table), ["bedrock".to_owned()], spektate_rows(&rows));
+    publisher.publish(&partitions, &wanted).await.unwrap();
+    let row = wanted.iter().find(|row| row.columns.get("p1").is_some_and(|id| id == "2001")).unwrap();
+    let with = |key: &str, columns: &[&str]| {
+        let of = |name: &&str| ((*name).to_owned(), json!(row.columns[*name]));
+        let mut all: serde_json::Map<String, Value> = columns.iter().map(of).collect();
+        all.extend(
+            [("PartitionKey", "bedrock"), ("RowKey", key), ("p2", "")].map(|(name, of)| (name.to_owned(), json!(of))),
+        );
+        entity(&all)
+    };
+    let write = async |operation: Operation| {
+        Table::new(&services, &table).transact("bedrock", [&operation]).await.unwrap();
+        let published = publisher.publish(&partitions, &wanted).await.unwrap();
+        (published, asked(azurite, &table, &question(&rows, &[json!({"p1Id": "2001"})])).remove(0).len())
+    };
+    let replaced = Operation::Put { row: row.row.clone(), entity: with(&row.row, &["p1", "imageTag", "commitId"]) };
+    let all = wanted.len();
+    let expected = Published { written: 1, unchanged: all - 1, ..Published::default() };
+    assert_eq!(write(replaced).await, (expected, 1), "it is ours again");
+    let own = Operation::Insert { entity: with("0123456789ab", &["p1", "imageTag", "commitId"]) };
+    let expected = Published { deleted: 1, foreign: 1, unchanged: all - 1, ..Published::default() };
+    assert_eq!(write(own).await, (expected, 1), "theirs is enough");
+    let gone = Operation::Delete { row: "0123456789ab".to_owned(), etag: None };
+    assert_eq!(write(gone).await.0.written, 1, "without it ours is there again");
 }
 
 /// The newest are the first: older ones make room for them.
@@ -168,7 +224,7 @@ async fn a_partition_holds_as_many_rows_as_spektate_reads() {
     let (_folder, rows) = rows().await;
     let like = spektate_rows(&rows).remove(0);
     let all: Vec<SpektateRow> =
-        (0..1_100).map(|at| SpektateRow { row: format!("{at:012x}"), ..like.clone() }).collect();
+        (0..1_100).map(|at| SpektateRow { row: format!("{at:012x}"), former: Vec::new(), ..like.clone() }).collect();
     let publisher = Publisher::new(&Services::new(&azurite.account()).unwrap(), &table);
     let partitions = ["bedrock".to_owned()];
     let older = publisher.publish(&partitions, &all[100..]).await.unwrap();

@@ -177,7 +177,21 @@ impl Client {
         if_there(self.get(&place.with("filter", "tags/flux-").with("peelTags", "true")).await)
     }
 
-    /// The latest commits of a repository's default branch.
+    /// The branches of a repository.
+    ///
+    /// # Errors
+    /// [`AdoError`].
+    pub async fn branches(
+        &self,
+        organization: &str,
+        project: &str,
+        repository: &str,
+    ) -> Result<Option<Answer>, AdoError> {
+        let place = of_repository(organization, project, repository, "refs");
+        if_there(self.get(&place.with("filter", "heads/")).await)
+    }
+
+    /// The latest commits of a repository's branch, by default of the default one.
     ///
     /// # Errors
     /// [`AdoError`].
@@ -185,11 +199,16 @@ impl Client {
         &self,
         organization: &str,
         project: &str,
-        repository: &str,
+        (repository, branch): (&str, Option<&str>),
         most: usize,
     ) -> Result<Option<Answer>, AdoError> {
         let place = of_repository(organization, project, repository, "commits");
-        if_there(self.get(&place.with("searchCriteria.$top", most.to_string())).await)
+        let place = place.with("searchCriteria.$top", most.to_string());
+        let of_branch = |place: Place, branch: &str| {
+            let place = place.with("searchCriteria.itemVersion.versionType", "branch");
+            place.with("searchCriteria.itemVersion.version", branch)
+        };
+        if_there(self.get(&branch.into_iter().fold(place, of_branch)).await)
     }
 
     /// What was said of a commit last, by each who says something of it.

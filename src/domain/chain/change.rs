@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::parts::{Commit, Parts, PullRequest, Run};
+use super::parts::{Commit, Parts, PullRequest, ReleaseStage, Run};
 use super::rules::{Chain, last_part};
 use super::tag::plain;
 use crate::domain::Time;
@@ -40,13 +40,11 @@ impl Change<'_> {
         told.or_else(|| self.pull_request.and_then(merged))
     }
 
-    /// What tells it from the others.
-    pub(super) fn name(&self) -> String {
-        match (self.pull_request, self.commit) {
-            (Some(pull_request), _) => format!("pr|{}", pull_request.id),
-            (None, Some(commit)) => format!("commit|{commit}"),
-            (None, None) => String::new(),
-        }
+    /// What tells it from the others: its pull request, and its own commit, by which alone it may have been known.
+    pub(super) fn names(&self) -> impl Iterator<Item = String> {
+        let pull_request = self.pull_request.map(|one| format!("pr|{}", one.id));
+        let commit = self.pushed.map(|commit| commit.id.as_str()).or(self.commit);
+        pull_request.into_iter().chain(commit.map(|id| format!("edit|{id}")))
     }
 }
 
@@ -60,9 +58,32 @@ pub(super) fn changes(parts: &Parts) -> Vec<Change<'_>> {
         parts.pull_requests.iter().filter(|one| !reconciles(one)).map(|one| of(one, &commits, &merges));
     let mut all: Vec<_> = by_pull_request.collect();
     let of_pull_requests = of_pull_requests(parts);
-    all.extend(parts.hld_commits.iter().filter(|commit| !of_pull_requests.has(commit)).map(of_commit));
-    all.sort_by_key(|one| (one.at, one.name()));
+    all.extend(pushes(parts).into_values().flat_map(|pushed| of_push(&pushed, &of_pull_requests)));
+    all.sort_by_cached_key(|one| (one.at, one.names().next()));
     all
+}
+
+/// What was pushed together, by repository and push; in each the last at last.
+fn pushes(parts: &Parts) -> BTreeMap<(Option<&str>, u64), Vec<&Commit>> {
+    let mut pushes: BTreeMap<_, Vec<&Commit>> = BTreeMap::new();
+    for commit in &parts.hld_commits {
+        pushes.entry((commit.repository.as_deref(), commit.push)).or_default().push(commit);
+    }
+    for pushed in pushes.values_mut() {
+        pushed.sort_by(|one, other| one.in_push().cmp(&other.in_push()));
+    }
+    pushes
+}
+
+/// A push is one change, of which manifests are made once: of its last commit. Where commits name images it is one for
+/// each of these.
+fn of_push<'p>(pushed: &[&'p Commit], of_pull_requests: &OfPullRequests<'_>) -> Vec<Change<'p>> {
+    let Some(last) = pushed.last().copied().filter(|last| !of_pull_requests.is_merge(last)) else { return Vec::new() };
+    let own = pushed.iter().filter(|commit| !of_pull_requests.has(commit));
+    let all: Vec<_> = own.map(|commit| Change { commit: Some(&last.id), ..of_commit(commit) }).collect();
+    let images: BTreeMap<_, _> =
+        all.iter().filter(|one| one.tag.is_some()).map(|one| ((one.service, one.tag), one.clone())).collect();
+    if images.is_empty() { all.into_iter().last().into_iter().collect() } else { images.into_values().collect() }
 }
 
 /// The pull request that a pushed commit says it merges.
@@ -136,12 +157,15 @@ fn of_pull_requests(parts: &Parts) -> OfPullRequests<'_> {
 
 impl OfPullRequests<'_> {
     fn has(&self, commit: &Commit) -> bool {
-        let message = commit.message.as_deref().unwrap_or_default();
-        self.merges.contains(commit.id.as_str())
+        self.is_merge(commit)
             || self.sources.contains(commit.id.as_str())
-            || merged_pull_request(message).is_some_and(|number| self.numbers.contains(&number))
-            || message_reconciles(message)
+            || message_reconciles(commit.message.as_deref().unwrap_or_default())
             || is_aside(commit)
+    }
+
+    fn is_merge(&self, commit: &Commit) -> bool {
+        let number = commit.message.as_deref().and_then(merged_pull_request);
+        self.merges.contains(commit.id.as_str()) || number.is_some_and(|number| self.numbers.contains(&number))
     }
 }
 
@@ -161,11 +185,14 @@ fn is_aside(commit: &Commit) -> bool {
     !commit.refs.is_empty() && commit.refs.iter().all(aside)
 }
 
-/// The tags that changes and releases name.
+/// The tags that changes and releases name, where nothing else tells which of these runs it is.
 #[must_use]
-pub fn tags(parts: &Parts) -> BTreeSet<&str> {
-    let released = parts.releases.iter().flat_map(|stage| stage.tags.iter().map(String::as_str));
-    changes(parts).into_iter().filter_map(|change| change.tag).chain(released).collect()
+pub fn open_tags<'p>(chain: &Chain, parts: &'p Parts, runs: &[Run]) -> BTreeSet<&'p str> {
+    let sources = Sources::new(chain, runs);
+    let is_open = |stage: &&ReleaseStage| !stage.runs.iter().any(|run| sources.by_id(*run).is_some());
+    let released = parts.releases.iter().filter(is_open).flat_map(|stage| stage.tags.iter().map(String::as_str));
+    let changes = changes(parts).into_iter().filter(|change| sources.described(change).is_none());
+    changes.filter_map(|change| change.tag).chain(released).collect()
 }
 
 /// Finds the run that made the image of a change.
@@ -176,10 +203,10 @@ pub(super) struct Sources<'p> {
 }
 
 impl<'p> Sources<'p> {
-    pub(super) fn new(chain: &'p Chain, parts: &'p Parts) -> Self {
+    pub(super) fn new(chain: &'p Chain, all: &'p [Run]) -> Self {
         let could =
             |run: &&Run| !run.only_verifies() && !run.repository.as_deref().is_some_and(|one| chain.is_hld(one));
-        let runs: BTreeMap<u64, &Run> = parts.runs.iter().filter(could).map(|run| (run.id, run)).collect();
+        let runs: BTreeMap<u64, &Run> = all.iter().filter(could).map(|run| (run.id, run)).collect();
         let mut by_number: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
         for run in runs.values() {
             if let Some(number) = &run.number {

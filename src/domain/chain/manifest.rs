@@ -80,7 +80,7 @@ impl<'p> Written<'p> {
     }
 }
 
-/// The one commit that was made while the run was under way and says what it is of. Where no commit has Bedrock's message,
+/// The one commit, or the last of the one push, that was made while the run was under way and says what it is of. Where no commit has Bedrock's message,
 /// the only one that was made then.
 fn claim<'p>(run: &Run, message: Option<&str>, commits: &[&'p Commit]) -> Option<Made<'p>> {
     let (from, to) = window(run)?;
@@ -90,8 +90,12 @@ fn claim<'p>(run: &Run, message: Option<&str>, commits: &[&'p Commit]) -> Option
             && is_on_branch(commit, run)
             && told(commit).map_or(!is_usual, |told| message.is_none_or(|message| is_same(told, message.trim())))
     };
-    let mut fitting = commits.iter().filter(fits);
-    let (commit, None) = (fitting.next()?, fitting.next()) else { return None };
+    let fitting: Vec<_> = commits.iter().filter(fits).copied().collect();
+    let commit = fitting.iter().copied().max_by_key(|commit| commit.in_push())?;
+    let is_of_one_push = |other: &&Commit| (&other.repository, other.push) == (&commit.repository, commit.push);
+    if !fitting.iter().all(is_of_one_push) {
+        return None;
+    }
     let is_sure = is_usual && message.is_some() && commit.author.as_deref() == Some(AUTHOR);
     let certainty = if is_sure { Certainty::Certain } else { Certainty::Likely };
     let rule = if is_usual { Rule::ManifestMessage } else { Rule::PushWindow };

@@ -27,9 +27,9 @@ mod tag;
 #[cfg(test)]
 mod tests;
 
-pub use change::tags;
+pub use change::open_tags;
 pub use parts::{Arrival, Commit, Opened, Parts, PullRequest, ReleaseStage, Run, Sync};
 pub use row::{ChainLink, Cluster, Kind, Row, Second, Status, Step};
 pub use rows::rows;
-pub use rules::{Chain, Chains, Ring, Service};
+pub use rules::{Chain, Chains, NamedCluster, Ring, Service};
 pub use tag::{ReadTag, TagTemplate};

@@ -60,6 +60,13 @@ impl Run {
         self.is_over() && self.result == Some(Outcome::Succeeded)
     }
 
+    /// The image is made first, so a run may fail after it.
+    pub(super) fn has_made_its_image(&self) -> bool {
+        let is_made = |result: &Outcome| matches!(result, Outcome::Succeeded | Outcome::PartiallySucceeded);
+        let first = self.stages.first().and_then(|(_, result)| result.as_ref());
+        first.is_some_and(is_made) || self.is_over() && self.result.as_ref().is_some_and(is_made)
+    }
+
     /// The latest that is known of it.
     #[must_use]
     pub fn updated(&self) -> Option<Time> {
@@ -113,6 +120,8 @@ pub struct Commit {
     pub at: Option<Time>,
     /// With which push: their numbers are a sequence, which tells the order within a second.
     pub push: u64,
+    /// A ref was at it after the push: the last of those that were pushed together.
+    pub is_tip: bool,
     /// When it was pushed, and to which refs.
     pub pushed: Option<Time>,
     pub refs: Vec<String>,
@@ -124,8 +133,13 @@ impl Commit {
     }
 
     /// Its place among the others of its repository.
-    pub(super) fn place(&self) -> (Option<Time>, u64, &str) {
-        (self.came(), self.push, &self.id)
+    pub(super) fn place(&self) -> (Option<Time>, u64, bool, &str) {
+        (self.came(), self.push, self.is_tip, &self.id)
+    }
+
+    /// Its place among those that were pushed with it.
+    pub(super) fn in_push(&self) -> (bool, Option<Time>, &str) {
+        (self.is_tip, self.came(), &self.id)
     }
 }
 
@@ -153,6 +167,8 @@ pub struct ReleaseStage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
     pub run: Run,
+    pub environment_id: Option<u64>,
+    /// As it is called now.
     pub environment: String,
     pub stage: String,
     pub attempt: u32,

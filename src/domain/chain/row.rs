@@ -7,6 +7,8 @@ use crate::domain::link::{Certainty, Rule};
 pub struct Row {
     /// 12 hexadecimal digits: the same for the same change, whoever computes it, however far it is.
     pub id: String,
+    /// Ids that it had while less of it was known.
+    pub former: Vec<String>,
     pub chain: String,
     pub organization: String,
     pub kind: Kind,
@@ -35,6 +37,12 @@ pub struct Row {
 }
 
 impl Row {
+    /// Whether this is its id, or was.
+    #[must_use]
+    pub fn is_called(&self, id: &str) -> bool {
+        self.id.eq_ignore_ascii_case(id) || self.former.iter().any(|former| former.eq_ignore_ascii_case(id))
+    }
+
     /// A pull request that nobody merged yet.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
@@ -48,11 +56,6 @@ impl Row {
     #[must_use]
     pub fn link(&self, to: Step) -> Option<&ChainLink> {
         self.links.iter().find(|link| link.to == to)
-    }
-
-    #[must_use]
-    pub fn is_likely(&self, to: Step) -> bool {
-        self.link(to).is_some_and(|link| link.certainty == Certainty::Likely)
     }
 }
 
@@ -113,6 +116,9 @@ pub struct Cluster {
     /// The cluster's own word.
     pub state: String,
     pub at: Time,
+    /// How it is known that this cluster told of the row's commit.
+    pub rule: Rule,
+    pub certainty: Certainty,
 }
 
 impl Kind {

@@ -66,33 +66,33 @@ impl<'p> Joining<'p> {
         for run in manifest_runs.values() {
             by_commit.entry(run.commit.as_deref().unwrap_or_default()).or_default().push(run);
         }
-        let (sources, clusters) = (Sources::new(chain, parts), Clusters::new(parts));
+        let (sources, clusters) = (Sources::new(chain, &parts.runs), Clusters::new(chain, parts));
         Self { chain, parts, sources, changes, clusters, manifest_runs, by_commit, made, makers }
     }
 
     fn rows(&self) -> Vec<Row> {
         let origins: Vec<_> = self.changes.iter().map(|change| self.origin(change)).collect();
-        let mut rows = Vec::new();
-        let mut seen: BTreeMap<u64, usize> = BTreeMap::new();
-        let mut released = BTreeSet::new();
+        let (mut rows, mut released) = (Vec::new(), BTreeSet::new());
+        // The runs that have a row: the first of each has the run's own id.
+        let mut sourced = BTreeSet::new();
         for (change, origin) in self.changes.iter().zip(&origins) {
             if let Some(origin) = origin {
-                let times = seen.entry(origin.run.id).or_default();
-                rows.push(self.deployed(change, origin, *times == 0));
-                *times += 1;
+                rows.push(self.deployed(change, origin, sourced.insert(origin.run.id)));
                 released.extend(origin.release.map(place));
             } else {
                 rows.extend(self.edited(change));
             }
         }
-        for stage in self.parts.releases.iter().filter(|stage| !released.contains(&place(stage))) {
-            rows.push(self.released(stage, &mut seen));
-        }
-        let arrived = self.parts.environments.iter().map(|arrival| arrival.run.id);
-        let sourced: BTreeSet<u64> = seen.keys().copied().chain(arrived).collect();
+        let changed = sourced.clone();
+        let mut releases: Vec<_> =
+            self.parts.releases.iter().filter(|stage| !released.contains(&place(stage))).collect();
+        releases.sort_by_key(|stage| place(stage));
+        rows.extend(releases.into_iter().map(|stage| self.released(stage, &mut sourced)));
+        let mut arrivals: Vec<_> =
+            self.parts.environments.iter().filter(|arrival| !changed.contains(&arrival.run.id)).collect();
+        arrivals.sort_by_key(|arrival| name_of(arrival));
+        rows.extend(arrivals.into_iter().map(|arrival| self.arrived(arrival, sourced.insert(arrival.run.id))));
         rows.extend(self.not_yet(&origins, &sourced));
-        let arrivals = self.parts.environments.iter().filter(|arrival| !seen.contains_key(&arrival.run.id));
-        rows.extend(arrivals.map(|arrival| self.arrived(arrival)));
         rows
     }
 
@@ -142,8 +142,9 @@ impl<'p> Joining<'p> {
     }
 
     fn deployed(&self, change: &Change<'p>, origin: &Origin<'p>, is_first: bool) -> Row {
-        let name = if is_first { String::new() } else { change.name() };
-        let mut row = self.sourced(origin.run, &name);
+        let own = is_first.then(|| run_name(origin.run));
+        let release = origin.release.map(release_name);
+        let mut row = self.sourced(origin.run, own.into_iter().chain(change.names()).chain(release));
         row.links.push(ChainLink { to: Step::Hld, rule: origin.rule, certainty: origin.certainty });
         self.set_image(&mut row, origin.run, change);
         match origin.release {
@@ -162,7 +163,7 @@ impl<'p> Joining<'p> {
             (is_named || pipelines.contains(&run.pipeline)) && !sourced.contains(&run.id)
         };
         let row = |run| {
-            let mut row = self.sourced(run, "");
+            let mut row = self.sourced(run, [run_name(run)]);
             self.set_own_image(&mut row, run);
             finished(row)
         };
@@ -175,7 +176,7 @@ impl<'p> Joining<'p> {
         if run.is_none() && !change.is_deployment() {
             return None;
         }
-        let mut row = self.empty(Kind::ManualEdit, &format!("edit|{}", change.commit.unwrap_or_default()));
+        let mut row = self.empty(Kind::ManualEdit, change.names());
         row.author = change.pushed.and_then(|commit| commit.author.clone());
         let created_by = || change.pull_request.and_then(|one| one.created_by.clone());
         row.author = row.author.or_else(created_by).or_else(|| run.and_then(|run| run.author.clone()));
@@ -190,16 +191,16 @@ impl<'p> Joining<'p> {
     }
 
     /// What a release brought to an environment with no high-level definition.
-    fn released(&self, stage: &ReleaseStage, seen: &mut BTreeMap<u64, usize>) -> Row {
-        let name = format!("release|{}/{}|{}", stage.project, stage.release, stage.environment);
+    fn released(&self, stage: &ReleaseStage, sourced: &mut BTreeSet<u64>) -> Row {
+        let name = release_name(stage);
         let mut row = match self.released_run(stage) {
             Some((run, ..)) => {
-                *seen.entry(run.id).or_default() += 1;
-                let mut row = self.sourced(run, &name);
+                let own = sourced.insert(run.id).then(|| run_name(run));
+                let mut row = self.sourced(run, [name].into_iter().chain(own));
                 self.set_own_image(&mut row, run);
                 row
             }
-            None => self.empty(Kind::Environment, &name),
+            None => self.empty(Kind::Environment, [name]),
         };
         row.kind = Kind::Environment;
         row.image_tag = row.image_tag.or_else(|| stage.tags.first().cloned());
@@ -209,9 +210,10 @@ impl<'p> Joining<'p> {
         finished(row)
     }
 
-    fn arrived(&self, arrival: &Arrival) -> Row {
+    fn arrived(&self, arrival: &Arrival, is_first: bool) -> Row {
         let run = &arrival.run;
-        let mut row = self.sourced(run, &format!("environment|{}|{}", arrival.environment, arrival.stage));
+        let own = is_first.then(|| run_name(run));
+        let mut row = self.sourced(run, [name_of(arrival)].into_iter().chain(own));
         row.kind = Kind::Environment;
         row.service = row.service.or_else(|| run.pipeline_name.clone());
         row.ring = Some(arrival.environment.clone());
@@ -231,9 +233,12 @@ impl<'p> Joining<'p> {
         finished(row)
     }
 
-    fn empty(&self, kind: Kind, name: &str) -> Row {
+    /// By the first of its names; by the others it may have been known before.
+    fn empty(&self, kind: Kind, names: impl IntoIterator<Item = String>) -> Row {
+        let mut ids = names.into_iter().map(|name| id(&self.parts.organization, &self.chain.name, &name));
         Row {
-            id: id(&self.parts.organization, &self.chain.name, name),
+            id: ids.next().unwrap_or_default(),
+            former: ids.collect(),
             chain: self.chain.name.clone(),
             organization: self.parts.organization.clone(),
             kind,
@@ -257,7 +262,7 @@ impl<'p> Joining<'p> {
         }
     }
 
-    fn sourced(&self, run: &Run, name: &str) -> Row {
+    fn sourced(&self, run: &Run, names: impl IntoIterator<Item = String>) -> Row {
         Row {
             service: self.chain.service_of(run.pipeline, run.pipeline_name.as_deref()).map(str::to_owned),
             ring: run.branch.as_deref().map(|branch| self.chain.ring_of(branch)),
@@ -265,7 +270,7 @@ impl<'p> Joining<'p> {
             started: run.started.or(run.queued),
             updated: run.updated(),
             source: Some(run.clone()),
-            ..self.empty(Kind::Deployment, &format!("run|{}|{name}", run.id))
+            ..self.empty(Kind::Deployment, names)
         }
     }
 
@@ -282,8 +287,11 @@ impl<'p> Joining<'p> {
         }
     }
 
-    /// What the run's image is called by the template.
+    /// What the run's image is called by the template, as soon as there is one.
     fn set_own_image(&self, row: &mut Row, run: &Run) {
+        if !run.has_made_its_image() {
+            return;
+        }
         let (Some(branch), Some(number)) = (run.branch.as_deref(), run.number.as_deref()) else { return };
         let service = row.service.clone().unwrap_or_default();
         let tag = self.chain.tag.write(super::rules::last_part(branch), &service, number, run.id);
@@ -317,7 +325,7 @@ impl<'p> Joining<'p> {
         row.links.push(ChainLink { to: Step::ManifestCommit, rule: made.rule, certainty });
         row.manifest_commit = Some(made.commit.id.clone());
         row.manifest_repository = made.commit.repository.clone();
-        row.clusters = self.clusters.of(&made.commit.id);
+        row.clusters = self.clusters.of(&made.commit.id, certainty);
     }
 
     /// The run of the change's commit; else one that the service says has it; else the next on the branch, which takes
@@ -370,6 +378,20 @@ fn messages(parts: &Parts, changes: &[Change<'_>]) -> BTreeMap<String, String> {
     let merged = changes.iter().filter_map(|change| Some((change.commit?.to_owned(), change.message()?)));
     // What was pushed is the commit's own word.
     merged.chain(pushed).collect()
+}
+
+fn run_name(run: &Run) -> String {
+    format!("run|{}|", run.id)
+}
+
+fn release_name(stage: &ReleaseStage) -> String {
+    format!("release|{}/{}|{}", stage.project, stage.release, stage.environment)
+}
+
+/// An environment may get another name.
+fn name_of(arrival: &Arrival) -> String {
+    let environment = arrival.environment_id.map_or_else(|| arrival.environment.clone(), |id| id.to_string());
+    format!("environment|{environment}|{}|{}", arrival.run.id, arrival.stage)
 }
 
 fn place(stage: &ReleaseStage) -> (&str, u64, &str) {

@@ -30,6 +30,7 @@ pub struct Chain {
     pub tag: TagTemplate,
     pub services: Vec<Service>,
     pub rings: Vec<Ring>,
+    pub clusters: Vec<NamedCluster>,
 }
 
 /// What a service is called, and how to know what is its own.
@@ -47,6 +48,14 @@ pub struct Service {
 pub struct Ring {
     pub name: String,
     pub branches: Vec<Pattern>,
+}
+
+/// What a cluster is called, and the names under which it tells of itself: a tag of Flux 1, a status of Flux 2 and a post
+/// may each have another.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NamedCluster {
+    pub name: String,
+    pub names: Vec<Pattern>,
 }
 
 impl Chain {
@@ -71,6 +80,7 @@ impl Chain {
             tag: TagTemplate::default(),
             services: Vec::new(),
             rings: Vec::new(),
+            clusters: Vec::new(),
         }
     }
 
@@ -98,6 +108,20 @@ impl Chain {
     pub(super) fn service_of_image(&self, image: &str) -> Option<&str> {
         let found = self.services.iter().find(|service| is_any(&service.images, image));
         found.map(|service| service.name.as_str())
+    }
+
+    /// What a cluster is called that tells of itself by this name.
+    pub(super) fn cluster_of<'n>(&'n self, name: &'n str) -> &'n str {
+        let configured = self.clusters.iter().find(|cluster| is_any(&cluster.names, name));
+        configured.map_or(name, |cluster| &cluster.name)
+    }
+
+    /// Whether manifests on a branch go to a ring: it is called like one, or like a branch that goes to one. Where no rings
+    /// are configured, each branch is one.
+    #[must_use]
+    pub fn has_ring_of(&self, branch: &str) -> bool {
+        let is_called = |ring: &Ring| ring.name.eq_ignore_ascii_case(branch) || is_any(&ring.branches, branch);
+        self.rings.is_empty() || self.rings.iter().any(is_called)
     }
 
     /// The ring that a branch goes to: as configured, else what the branch is called itself, as Bedrock's second step

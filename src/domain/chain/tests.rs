@@ -86,6 +86,7 @@ fn deploy((id, run): (u64, u64), (service, tag): (&str, &str), minute: i64, merg
     PullRequest { opened: Some(opened), ..pull_request(id, &title, &source, minute, merge) }
 }
 
+/// In a push of its own.
 fn commit(id: &str, repository: &str, author: &str, message: &str, minute: i64) -> Commit {
     Commit {
         id: sha(id),
@@ -93,7 +94,8 @@ fn commit(id: &str, repository: &str, author: &str, message: &str, minute: i64) 
         author: text(author),
         message: text(message),
         at: Some(at(minute)),
-        push: 0,
+        push: u64::from_str_radix(&sha(id)[30..], 16).unwrap(),
+        is_tip: true,
         pushed: Some(at(minute)),
         refs: vec![MAIN.to_owned()],
     }
@@ -436,21 +438,27 @@ fn of_two_releases_under_way_the_one_that_is_named_made_the_commit() {
     );
 }
 
-#[test]
-fn a_release_and_a_stage_without_a_high_level_definition_are_rows_too() {
-    let shipped = Run { pipeline_name: text("shipping"), ..run(7, 77, "2025.7", 0) };
-    let arrival = Arrival {
-        run: shipped,
+/// It came to production in its third minute.
+fn arrival(run: &Run) -> Arrival {
+    Arrival {
+        run: run.clone(),
+        environment_id: Some(7),
         environment: "production".to_owned(),
         stage: "deploy 1".to_owned(),
         attempt: 1,
         state: Some(State::Completed),
-        result: Some(Outcome::Failed),
+        result: Some(Outcome::Succeeded),
         started: Some(at(3)),
         finished: Some(at(4)),
         rule: "deploymentRecord".to_owned(),
         certainty: Certain,
-    };
+    }
+}
+
+#[test]
+fn a_release_and_a_stage_without_a_high_level_definition_are_rows_too() {
+    let shipped = Run { pipeline_name: text("shipping"), ..run(7, 77, "2025.7", 0) };
+    let arrival = Arrival { result: Some(Outcome::Failed), ..arrival(&shipped) };
     let parts = Parts {
         organization: "fabrikam".to_owned(),
         runs: vec![run(1, WEB, "2025.1", 0)],
@@ -655,4 +663,215 @@ fn who_pushes_while_a_release_waits_is_not_the_release() {
     let rows = joined(&parts);
     let edit = rows.iter().find(|row| row.hld_commit == Some(sha("b7"))).unwrap();
     assert_eq!((edit.kind, edit.source.clone()), (Kind::ManualEdit, None));
+}
+
+#[test]
+fn what_came_to_an_environment_keeps_its_row_beside_a_release_of_the_same_run() {
+    let shipped = run(1, WEB, "2025.1", 0);
+    let parts = Parts {
+        organization: "fabrikam".to_owned(),
+        releases: vec![ReleaseStage { runs: vec![1], ..stage(31, "dev", 6) }],
+        environments: vec![arrival(&shipped)],
+        runs: vec![shipped],
+        ..Parts::default()
+    };
+    let rows = joined(&parts);
+    let told: Vec<_> = rows.iter().map(|row| (row.kind, row.ring.as_deref().unwrap())).collect();
+    assert_eq!(told, [(Kind::Environment, "dev"), (Kind::Environment, "production")]);
+    let parts = Parts { environments: parts.environments, ..whole() };
+    assert_eq!(joined(&parts).len(), 1, "the stage of a run whose change is known is a part of it");
+}
+
+#[test]
+fn a_run_claims_no_image_that_it_did_not_make() {
+    let done = |result| (Some(State::Completed), Some(result));
+    for (state, result, stages, is_made) in [
+        (State::Completed, Some(Outcome::Succeeded), vec![], true),
+        (State::Completed, Some(Outcome::PartiallySucceeded), vec![], true),
+        (State::Completed, Some(Outcome::Failed), vec![], false),
+        (State::Completed, Some(Outcome::Canceled), vec![done(Outcome::Canceled)], false),
+        (State::Completed, Some(Outcome::Failed), vec![done(Outcome::Succeeded), done(Outcome::Failed)], true),
+        (State::InProgress, None, vec![(Some(State::Running), None)], false),
+        (State::InProgress, None, vec![done(Outcome::Succeeded), (Some(State::Running), None)], true),
+        (State::Other("new".to_owned()), None, vec![], false),
+    ] {
+        let says = format!("{state:?} {result:?} {stages:?}");
+        let made = Run { state: Some(state), result, stages, ..run(2, WEB, "2025.2", 20) };
+        let mut parts = whole();
+        parts.runs.push(made);
+        let rows = joined(&parts);
+        let row = rows.iter().find(|row| row.source.as_ref().is_some_and(|run| run.id == 2)).unwrap();
+        assert_eq!(row.image_tag.is_some(), is_made, "{says}");
+        parts.releases = vec![ReleaseStage { runs: vec![2], ..stage(31, "dev", 26) }];
+        let rows = joined(&parts);
+        let row = rows.iter().find(|row| row.kind == Kind::Environment).unwrap();
+        assert_eq!(row.image_tag.is_some(), is_made, "by a release: {says}");
+    }
+}
+
+/// As a push brings them, the last of them at last.
+fn pushed(push: u64, commits: &[(&str, &str)], minute: i64) -> Vec<Commit> {
+    let last = commits.len() - 1;
+    let one =
+        |(at, (id, message)): (usize, &(&str, &str))| Commit { push, is_tip: at == last, ..hld(id, message, minute) };
+    commits.iter().enumerate().map(one).collect()
+}
+
+#[test]
+fn what_is_pushed_together_is_one_change() {
+    let [web, api] = ["web", "api"].map(|name| format!("Updating {name} image tag to main-2025.1."));
+    let [web, api] = [web.as_str(), api.as_str()];
+    let whole = Parts { runs: vec![run(1, WEB, "2025.1", 0), run(2, API, "2025.1", 0)], ..whole() };
+    let one_edit: &[(Kind, Option<u64>)] = &[(Kind::ManualEdit, None)];
+    for (commits, expected) in [
+        (&[("b9", "Scale web"), ("b8", "Scale api"), ("b7", "Scale all")][..], one_edit),
+        (&[("b9", web), ("b7", "Scale web")], &[(Kind::Deployment, Some(1))]),
+        (&[("b9", web), ("b8", web), ("b7", web)], &[(Kind::Deployment, Some(1))]),
+        (&[("b9", web), ("b7", api)], &[(Kind::Deployment, Some(1)), (Kind::Deployment, Some(2))]),
+        (&[("b9", "Work on it"), ("b7", "Merged PR 5: Updating web image tag to main-2025.1.")], &[]),
+        (&[("b9", "Scale web"), ("b7", "Reconciling HLD with Shop-2025.1.")], one_edit),
+    ] {
+        let last = commits.last().unwrap().1;
+        let mut parts = Parts { hld_commits: pushed(700, commits, 20), ..whole.clone() };
+        parts.pull_requests.retain(|_| last.starts_with("Merged"));
+        parts.runs.push(fabrikate(57, "b7", 21));
+        parts.manifest_commits = vec![manifest("c7", last, 23)];
+        parts.built = commits.iter().map(|(id, _)| (sha(id), 57)).collect();
+        let told = |rows: &[Row]| {
+            let mut told: Vec<_> = rows.iter().map(|row| (row.kind, row.source.as_ref().map(|run| run.id))).collect();
+            told.sort_unstable();
+            told
+        };
+        let rows: Vec<_> = joined(&parts).into_iter().filter(|row| row.pull_request.is_none()).collect();
+        assert_eq!(told(&rows), expected, "{commits:?}");
+        assert!(rows.iter().all(|row| row.manifest_commit == Some(sha("c7")) && row.hld_commit == Some(sha("b7"))));
+        let ids: std::collections::BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
+        assert_eq!(ids.len(), rows.len());
+    }
+    let mut parts = Parts { pull_requests: Vec::new(), hld_commits: pushed(700, &[("b9", "Scale web")], 20), ..whole };
+    parts.hld_commits.extend(pushed(701, &[("b7", "Scale api")], 21));
+    parts.runs.push(fabrikate(57, "b7", 21));
+    parts.built = vec![(sha("b9"), 57), (sha("b7"), 57)];
+    assert_eq!(
+        joined(&parts).iter().filter(|row| row.kind == Kind::ManualEdit).count(),
+        2,
+        "two pushes are two changes"
+    );
+}
+
+#[test]
+fn several_commits_of_the_manifests_in_one_push_are_one() {
+    let mut parts = whole();
+    let message = "Merged PR 5: Updating web image tag to main-2025.1.";
+    parts.manifest_commits =
+        ["c3", "c1", "c2"].map(|id| Commit { push: 800, is_tip: id == "c1", ..manifest(id, message, 12) }).to_vec();
+    let row = one(&parts);
+    assert_eq!(row.manifest_commit, Some(sha("c1")));
+    assert_eq!(link(&row, Step::ManifestCommit), Some((Rule::ManifestMessage, Certain)));
+    parts.manifest_commits[0].push = 799;
+    let told = one(&parts).link(Step::ManifestCommit).map(|link| link.certainty);
+    assert_eq!(told, Some(Likely), "two pushes say the same");
+}
+
+fn told(cluster: &str, commit: &str, minute: i64) -> Sync {
+    let state = "ReconciliationSucceeded".to_owned();
+    Sync { cluster: cluster.to_owned(), commit: sha(commit), succeeded: true, state, message: None, at: at(minute) }
+}
+
+#[test]
+fn a_cluster_with_several_names_is_one() {
+    let mut parts = whole();
+    parts.syncs =
+        vec![told("EAST", "c1", 60), told("east", "c1", 50), told("SYNC", "c1", 70), told("apps/0c9", "c1", 40)];
+    let names = |chain: &Chain| -> Vec<String> {
+        rows(chain, &parts).remove(0).clusters.into_iter().map(|one| one.name).collect()
+    };
+    assert_eq!(names(&chain()), ["apps/0c9", "east", "SYNC"]);
+    let patterns = ["sync", "apps/*"].map(crate::domain::Pattern::new).to_vec();
+    let west = NamedCluster { name: "west".to_owned(), names: patterns };
+    assert_eq!(names(&Chain { clusters: vec![west], ..chain() }), ["east", "west"]);
+}
+
+/// Whatever becomes known, and in whatever order: who knows a row's id finds it.
+#[test]
+fn no_id_is_ever_lost() {
+    let named = |name: &str, pipeline: &str| Service {
+        name: name.to_owned(),
+        pipelines: vec![crate::domain::Pattern::new(pipeline)],
+        images: Vec::new(),
+    };
+    let chain = Chain { services: vec![named("web", "web")], ..chain() };
+    let whole = {
+        let mut parts = whole();
+        let title = "Updating web image tag to main-2025.1.";
+        parts.pull_requests.push(pull_request(9, title, "refs/heads/rollback", 40, Some("b9")));
+        parts.pull_requests.push(deploy((10, 3), ("web", "main-2025.3"), 50, None));
+        parts.pull_requests.push(deploy((11, 4), ("web", "main-2025.4"), 52, None));
+        parts.hld_commits.push(hld("b9", &format!("Merged PR 9: {title}"), 42));
+        parts.runs.extend([run(2, WEB, "2025.2", 0), run(3, WEB, "2025.3", 44), run(5, WEB, "2025.5", 44)]);
+        parts.releases = vec![ReleaseStage { runs: vec![2], ..stage(31, "dev", 6) }];
+        parts.environments = vec![arrival(&run(5, WEB, "2025.5", 44))];
+        parts
+    };
+    // Each of them comes late once.
+    let late: [fn(&mut Parts); 9] = [
+        |parts| parts.runs.retain(|run| run.id != 1),
+        |parts| parts.runs.retain(|run| run.id != 2),
+        |parts| parts.runs.retain(|run| run.id != 3),
+        |parts| parts.pull_requests.retain(|one| one.id != 5),
+        |parts| parts.pull_requests.retain(|one| one.id != 9),
+        |parts| parts.pull_requests.retain(|one| one.id < 10),
+        |parts| parts.hld_commits.clear(),
+        |parts| parts.releases.clear(),
+        |parts| parts.environments.clear(),
+    ];
+    let all = rows(&chain, &whole);
+    let ids: std::collections::BTreeSet<_> = all.iter().map(|row| &row.id).collect();
+    assert_eq!(ids.len(), all.len(), "{all:#?}");
+    for (at, one) in late.iter().enumerate() {
+        for (also, other) in late.iter().enumerate() {
+            let mut parts = whole.clone();
+            one(&mut parts);
+            other(&mut parts);
+            let before = rows(&chain, &parts);
+            let ids: std::collections::BTreeSet<_> = before.iter().map(|row| &row.id).collect();
+            assert_eq!(ids.len(), before.len(), "{at} {also}: {before:#?}");
+            for row in before {
+                assert!(all.iter().any(|known| known.is_called(&row.id)), "{at} {also}: lost {row:#?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn it_is_said_how_it_is_known_that_a_cluster_has_it() {
+    let how = |parts: &Parts| one(parts).clusters.into_iter().map(|one| (one.rule, one.certainty)).collect::<Vec<_>>();
+    let mut parts = whole();
+    parts.syncs = vec![told("west", "c1", 60)];
+    assert_eq!(how(&parts), [(Rule::ClusterTold, Certain)]);
+    parts.manifest_commits.push(manifest("c2", "Scale web to 5", 20));
+    parts.syncs = vec![told("west", "c2", 60)];
+    assert_eq!(how(&parts), [(Rule::LaterCommit, Certain)]);
+    parts.manifest_commits[1].refs.clear();
+    assert_eq!(how(&parts), [(Rule::LaterCommit, Likely)], "nobody says the branch");
+    parts.manifest_commits[1] = manifest("c2", "Scale web to 5", 12);
+    assert_eq!(how(&parts), [(Rule::LaterCommit, Likely)], "both were made at one time");
+    parts.syncs = vec![told("west", "c1", 60)];
+    parts.manifest_commits[0].author = text("Femi Castell");
+    assert_eq!(how(&parts), [(Rule::ClusterTold, Likely)], "whether the commit is the change's is not certain");
+}
+
+/// Each number may be that of a run of every pipeline: whoever gathers them asks for those alone that are needed.
+#[test]
+fn tags_of_runs_that_are_known_are_not_asked_for() {
+    let mut parts = whole();
+    parts.releases = vec![ReleaseStage { runs: vec![1], tags: vec!["main-2025.1".to_owned()], ..stage(31, "dev", 6) }];
+    let open =
+        |parts: &Parts| open_tags(&chain(), parts, &parts.runs).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!(open(&parts), [] as [&str; 0]);
+    parts.releases[0].runs = vec![2];
+    assert_eq!(open(&parts), ["main-2025.1"]);
+    parts.releases.clear();
+    parts.pull_requests[0].opened.as_mut().unwrap().number = text("2025.2");
+    assert_eq!(open(&parts), ["main-2025.1"], "the description is not to be believed");
 }

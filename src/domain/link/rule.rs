@@ -98,6 +98,10 @@ rules! {
     PushWindow = "pushWindow",
     /// The run made no commit since nothing was different: what was there before stays.
     NoDifference = "noDifference",
+    /// The cluster told of this commit of the manifests.
+    ClusterTold = "clusterTold",
+    /// The cluster told of a later commit of the same branch.
+    LaterCommit = "laterCommit",
     /// The next run on the branch, which takes the commits of several pushes together.
     NextRun = "nextRun",
 }

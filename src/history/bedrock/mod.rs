@@ -6,6 +6,7 @@
 mod chance;
 mod wire;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
@@ -56,6 +57,11 @@ pub struct Told {
     pub status: &'static str,
     /// Whether the commit of the manifests was made for it.
     pub made: bool,
+    pub author: Option<&'static str>,
+    pub merged_by: Option<&'static str>,
+    pub image_tag: Option<String>,
+    /// That have it.
+    pub clusters: Vec<&'static str>,
 }
 
 /// The events up to `now`, in their order, and what is true.
@@ -63,6 +69,7 @@ pub struct Told {
 pub fn bedrock(organization: &str, now: Time) -> (Vec<Event>, Vec<Told>) {
     let mut story = Story::new(organization, now.minus(LASTS));
     story.happens();
+    story.tell_clusters();
     story.events.sort_by_key(|event| event.due);
     (story.events, story.told)
 }
@@ -76,6 +83,8 @@ struct Story {
     /// The commits of the manifests, with their branches and when they came.
     made: Vec<(&'static str, u64, String)>,
     pushes: u64,
+    /// Clusters with the commits that they told of.
+    synced: Vec<(&'static str, String)>,
 }
 
 /// A run as a build tells of it.
@@ -127,6 +136,10 @@ fn ring(branch: &str) -> &'static str {
     if branch == STAGING { "staging" } else { "main" }
 }
 
+fn image_tag(service: Service, tag: &str) -> String {
+    format!("shop-{name}-{name}:{tag}", name = service.name)
+}
+
 /// A change whose manifests were made for it.
 fn delivered(fabrikate: u64, hld_commit: String, manifest_commit: Option<String>) -> Told {
     Told {
@@ -143,7 +156,7 @@ impl Story {
     fn new(organization: &str, from: Time) -> Self {
         let base = format!("https://dev.azure.com/{organization}");
         let (project, made) = (Guid::of(PROJECT), Vec::new());
-        Self { base, project, from, events: Vec::new(), told: Vec::new(), made, pushes: 51_000 }
+        Self { base, project, from, events: Vec::new(), told: Vec::new(), made, pushes: 51_000, synced: Vec::new() }
     }
 
     fn happens(&mut self) {
@@ -177,6 +190,24 @@ impl Story {
             let head = self.head(MAIN).unwrap_or_default();
             let commit = if minute == 760 { sha("manifest 2018") } else { head };
             self.synced(cluster, &commit, minute);
+            self.synced.push((cluster, commit));
+        }
+    }
+
+    /// Who has a commit has those before it on its branch.
+    fn tell_clusters(&mut self) {
+        let place = |commit: &str| self.made.iter().find(|(.., made)| made == commit);
+        let has = |told: &Told, synced: &str| {
+            let both = told.manifest_commit.as_deref().and_then(place).zip(place(synced));
+            both.is_some_and(|((branch, before, _), (other, at, _))| branch == other && before <= at)
+        };
+        let mut all = Vec::new();
+        for told in &self.told {
+            let clusters = self.synced.iter().filter(|(_, commit)| has(told, commit)).map(|(cluster, _)| *cluster);
+            all.push(clusters.collect::<BTreeSet<_>>());
+        }
+        for (told, clusters) in self.told.iter_mut().zip(all) {
+            told.clusters = clusters.into_iter().collect();
         }
     }
 
@@ -210,6 +241,9 @@ impl Story {
             pull_request: Some(*pull_request),
             hld_commit: merge.clone(),
             status: "Incomplete",
+            author: Some(person(service.person)),
+            merged_by: merge.as_ref().map(|_| person(6)),
+            image_tag: Some(image_tag(*service, &tag)),
             ..Told::default()
         };
         if let (Some((fabrikate, made)), Some(merge)) = (manifest, &merge) {
@@ -289,6 +323,8 @@ impl Story {
             service: Some(service.name),
             ring: Some(ring(branch)),
             source: Some(run),
+            author: Some(person(service.person)),
+            image_tag: Some(image_tag(service, &format!("{}-{number}", ring(branch)))),
             ..delivered(fabrikate, commit, manifest_commit)
         });
     }
@@ -305,6 +341,9 @@ impl Story {
             ring: Some("production"),
             source: Some(run),
             release: Some(release),
+            author: Some(person(LEGACY.person)),
+            // Nobody says the service, and so nobody knows the image's name.
+            image_tag: Some(format!("main-{number}")),
             ..delivered(fabrikate, commit, manifest_commit)
         });
     }
@@ -313,7 +352,7 @@ impl Story {
         let commit = sha(&format!("edited {fabrikate}"));
         self.push(HLD, MAIN, (&commit, person(3), message), minute);
         let manifest_commit = self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, message), minute + 1);
-        self.told.push(delivered(fabrikate, commit, manifest_commit));
+        self.told.push(Told { author: Some(person(3)), ..delivered(fabrikate, commit, manifest_commit) });
     }
 
     /// Somebody brings back an image that was there before.
@@ -335,6 +374,9 @@ impl Story {
             ring: Some(ring(branch)),
             source: Some(run),
             pull_request: Some(pull_request),
+            author: Some(person(service.person)),
+            merged_by: Some(person(6)),
+            image_tag: Some(image_tag(service, &format!("{}-{number}", ring(branch)))),
             ..delivered(fabrikate, merge, manifest_commit)
         });
     }
@@ -347,6 +389,7 @@ impl Story {
         let commit = commit.as_str();
         let result = "failed";
         self.build(&Run { id, service, repository, number, branch, commit, minute, minutes: 2, reason, result });
-        self.told.push(Told { ring: Some("main"), source: Some(id), status: "failed", ..Told::default() });
+        let author = Some(person(service.person));
+        self.told.push(Told { ring: Some("main"), source: Some(id), status: "failed", author, ..Told::default() });
     }
 }

@@ -5,13 +5,19 @@
 //! (<https://github.com/microsoft/spektate/tree/master/backend>).
 
 use axum::Json;
-use serde::Serialize;
+use axum::extract::Query;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::catalog::ChainFilter;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::{ClusterSyncJson, DeploymentJson, cluster_sync_json, deployments_json};
+
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    refresh: Option<String>,
+}
 
 /// What Spektate's dashboard asks for.
 #[derive(Debug, Serialize)]
@@ -23,7 +29,14 @@ pub(super) struct Deployments {
 }
 
 /// `GET /api/deployments`: all deployments of the chains, those that changed last first, as Spektate's dashboard takes them.
-pub(super) async fn deployments(reader: Reader) -> Result<Json<Deployments>, Problem> {
+/// With `refresh` a replica is brought up to date before, as Spektate's own backend asks again what it keeps.
+pub(super) async fn deployments(reader: Reader, Query(asked): Query<Asked>) -> Result<Json<Deployments>, Problem> {
+    if asked.refresh.is_some_and(|wanted| !matches!(wanted.as_str(), "" | "0" | "false")) {
+        // Where the store does not answer, what is known already does.
+        if let Err(error) = reader.catalog.refresh(reader.store.as_ref()).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "deployments: the replica was not refreshed");
+        }
+    }
     let rows = reader.catalog.chain_rows(&reader.seen_chains().await?, &ChainFilter::default()).await?;
     let deployments = deployments_json(&rows, reader.clock.now());
     Ok(Json(Deployments { deployments, cluster_sync: cluster_sync_json(&rows) }))

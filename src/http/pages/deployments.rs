@@ -12,7 +12,8 @@ use super::out::Out;
 use super::{page, paths};
 use crate::catalog::ChainFilter;
 use crate::domain::Time;
-use crate::domain::chain::{Kind, PullRequest, Row, Run, Second, Status, Step};
+use crate::domain::chain::{Cluster, Kind, PullRequest, Row, Run, Second, Status, Step};
+use crate::domain::link::{Certainty, Rule};
 use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::{deployments_json, short, synced};
@@ -69,6 +70,9 @@ impl Asked {
     /// Spektate looks through all that it knows of a row.
     fn has_keyword(&self, row: &Row, now: Time) -> bool {
         let Some(keyword) = &self.keyword else { return true };
+        if row.is_called(keyword) {
+            return true;
+        }
         let text = serde_json::to_string(&deployments_json(std::slice::from_ref(row), now)).unwrap_or_default();
         text.to_lowercase().contains(&keyword.to_lowercase())
     }
@@ -110,8 +114,24 @@ pub(super) struct ChainRow {
     pub(super) merged_by: Option<Link>,
     pub(super) manifest: Option<Cell>,
     pub(super) updated: Option<When>,
-    /// To the commit that they have.
-    pub(super) clusters: Vec<Link>,
+    /// To the commit that they have, and how that is known.
+    pub(super) clusters: Vec<(Link, By)>,
+}
+
+/// How a step is known.
+pub(super) struct By {
+    pub(super) rule: &'static str,
+    pub(super) is_likely: bool,
+}
+
+impl By {
+    fn new(rule: Rule, certainty: Certainty) -> Self {
+        Self { rule: rule.as_str(), is_likely: certainty == Certainty::Likely }
+    }
+
+    fn of(row: &Row, to: Step) -> Option<Self> {
+        row.link(to).map(|link| Self::new(link.rule, link.certainty))
+    }
 }
 
 /// A word that leads to the rows which share it.
@@ -127,9 +147,9 @@ pub(super) struct Cell {
     /// In Azure DevOps.
     pub(super) out: Out,
     pub(super) badge: Option<Badge>,
-    /// Commits with their addresses, and whether they are only likely.
-    pub(super) brought: Vec<(String, Option<String>, bool)>,
-    pub(super) is_likely: bool,
+    /// Commits with their addresses.
+    pub(super) brought: Vec<(String, Option<String>, Option<By>)>,
+    pub(super) by: Option<By>,
 }
 
 /// `GET /deployments`
@@ -186,7 +206,7 @@ pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
         merged_by: alike("keyword", merged_by),
         manifest: manifest(row),
         updated: row.updated.map(|at| When::of(at, now)),
-        clusters: synced(row).filter_map(|one| cluster(row, &one.name)).collect(),
+        clusters: synced(row).filter_map(|one| cluster(row, one)).collect(),
     }
 }
 
@@ -196,9 +216,9 @@ fn alike(parameter: &'static str, text: Option<&str>) -> Option<Link> {
 }
 
 /// It has a commit of the manifests, or it would not be known to have the row.
-fn cluster(row: &Row, name: &str) -> Option<Link> {
-    let (_, href, _) = commit(row, row.manifest_commit.as_deref()?, false);
-    Some(Link { text: name.to_owned(), href: href? })
+fn cluster(row: &Row, cluster: &Cluster) -> Option<(Link, By)> {
+    let href = paths::commit(&row.organization, row.manifest_commit.as_deref()?);
+    Some((Link { text: cluster.name.clone(), href }, By::new(cluster.rule, cluster.certainty)))
 }
 
 fn status(row: &Row) -> Badge {
@@ -221,27 +241,26 @@ fn run_cell(row: &Row, run: &Run) -> Cell {
         out: Out::to(run.url.clone(), named(run.number.as_deref(), run.id)).short(),
         badge: Some(Badge::of(state, run.result.as_ref().map(|result| result.as_str()))),
         brought: Vec::new(),
-        is_likely: false,
+        by: None,
     }
 }
 
-fn commit(row: &Row, id: &str, is_likely: bool) -> (String, Option<String>, bool) {
-    (short(Some(id)).unwrap_or_default().to_owned(), Some(paths::commit(&row.organization, id)), is_likely)
+fn commit(row: &Row, id: &str, by: Option<By>) -> (String, Option<String>, Option<By>) {
+    (short(Some(id)).unwrap_or_default().to_owned(), Some(paths::commit(&row.organization, id)), by)
 }
 
 fn source(row: &Row, run: &Run) -> Cell {
-    let made_of = run.commit.as_deref().map(|id| commit(row, id, false));
+    let made_of = run.commit.as_deref().map(|id| commit(row, id, None));
     Cell { brought: made_of.into_iter().collect(), ..run_cell(row, run) }
 }
 
 fn second_step(row: &Row, second: &Second) -> Cell {
-    let tag = row.image_tag.clone().map(|tag| (tag, None, false));
+    let tag = row.image_tag.clone().map(|tag| (tag, None, None));
     match second {
-        Second::Stage(run) => Cell {
-            brought: tag.into_iter().collect(),
-            is_likely: row.is_likely(Step::Environment),
-            ..run_cell(row, run)
-        },
+        Second::Stage(run) => {
+            let (brought, by) = (tag.into_iter().collect(), By::of(row, Step::Environment));
+            Cell { brought, by, ..run_cell(row, run) }
+        }
         Second::Release(stage) => Cell {
             name: named(stage.name.as_deref(), stage.release),
             href: None,
@@ -251,7 +270,7 @@ fn second_step(row: &Row, second: &Second) -> Cell {
                 stage.result.as_ref().map(|result| result.as_str()),
             )),
             brought: tag.into_iter().collect(),
-            is_likely: row.is_likely(Step::Release),
+            by: By::of(row, Step::Release),
         },
     }
 }
@@ -263,22 +282,22 @@ fn pull_request(row: &Row, one: &PullRequest) -> Cell {
         out: Out::to(one.url.clone(), one.id.to_string()).short(),
         badge: one.status.as_deref().map(|status| Badge::of(Some(status), None)),
         brought: Vec::new(),
-        is_likely: row.is_likely(Step::Hld),
+        by: By::of(row, Step::Hld),
     }
 }
 
 /// A change that no run made manifests of yet has its own commit.
 fn manifest(row: &Row) -> Option<Cell> {
-    let likely = row.pull_request.is_none() && row.is_likely(Step::Hld);
-    let hld = row.hld_commit.as_deref().map(|id| commit(row, id, likely));
-    let made = row.manifest_commit.as_deref().map(|id| commit(row, id, row.is_likely(Step::ManifestCommit)));
+    let by = if row.pull_request.is_none() { By::of(row, Step::Hld) } else { None };
+    let hld = row.hld_commit.as_deref().map(|id| commit(row, id, by));
+    let made = row.manifest_commit.as_deref().map(|id| commit(row, id, By::of(row, Step::ManifestCommit)));
     let brought: Vec<_> = hld.into_iter().chain(made).collect();
     match &row.manifest_run {
-        Some(run) => Some(Cell { brought, is_likely: row.is_likely(Step::ManifestRun), ..run_cell(row, run) }),
+        Some(run) => Some(Cell { brought, by: By::of(row, Step::ManifestRun), ..run_cell(row, run) }),
         None if brought.is_empty() => None,
         None => {
             let out = Out::to(None, "");
-            Some(Cell { name: String::new(), href: None, out, badge: None, brought, is_likely: false })
+            Some(Cell { name: String::new(), href: None, out, badge: None, brought, by: None })
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Repositories, pushes, pull requests, the commits of builds, and work items.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pipetrail::domain::Time;
 use serde_json::{Value, json};
@@ -55,6 +55,13 @@ pub(crate) struct WorkItem {
     pub(crate) relations: Vec<Value>,
 }
 
+impl Push {
+    fn branches(&self) -> impl Iterator<Item = &str> {
+        let updates = self.value["refUpdates"].as_array().into_iter().flatten();
+        updates.filter_map(|update| update["name"].as_str())
+    }
+}
+
 impl Repository {
     pub(crate) fn json(&self, organization: &str) -> Value {
         let (id, name, project) = (&self.id, &self.name, &self.project);
@@ -95,11 +102,17 @@ pub(super) fn git(state: &mut State, request: &Request, project: Option<&str>) -
                 json!({"name": format!("refs/tags/{name}"), "objectId": "7".repeat(40), "peeledObjectId": commit})
             }).collect();
             let asked = request.query("filter").unwrap_or_default();
-            let wanted = |tag: &&Value| tag["name"].as_str().unwrap().starts_with(&format!("refs/{asked}"));
-            Reply::json(&json!({"value": tags.iter().filter(wanted).collect::<Vec<_>>()}))
+            let wanted = |one: &&Value| one["name"].as_str().unwrap().starts_with(&format!("refs/{asked}"));
+            let pushed = state.code.pushes.iter().filter(|push| push.repository == *id).flat_map(Push::branches);
+            let branches: BTreeSet<&str> = pushed.collect();
+            let all = branches.into_iter().map(|name| json!({"name": name})).chain(tags);
+            Reply::json(&json!({"value": all.collect::<Vec<_>>().iter().filter(wanted).collect::<Vec<_>>()}))
         }
         ["git", "repositories", id, "commits"] => {
-            let of = state.code.pushes.iter().filter(|push| push.repository == *id);
+            let branch = request.query("searchCriteria.itemVersion.version").unwrap_or("main");
+            let branch = format!("refs/heads/{branch}");
+            let is_on = |push: &&Push| push.branches().any(|name| name == branch);
+            let of = state.code.pushes.iter().filter(|push| push.repository == *id).filter(is_on);
             let commits: Vec<_> = of.flat_map(|push| push.value["commits"].as_array().unwrap()).collect();
             Reply::json(&json!({"value": commits}))
         }
