@@ -6,9 +6,10 @@ use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{Badge, When, named, query};
-use super::out::Out;
+use super::out::{AdoSite, Out};
 use super::{page, paths};
 use crate::catalog::ChainFilter;
 use crate::domain::Time;
@@ -80,19 +81,10 @@ const KINDS: [Kind; 3] = [Kind::Deployment, Kind::ManualEdit, Kind::Environment]
 #[template(path = "deployments.html")]
 struct Page {
     frame: Frame,
-    keyword: String,
-    limit: usize,
-    choices: Vec<Choice>,
+    filters: Filters,
     deployments: Vec<ChainRow>,
     filtered: bool,
     more: bool,
-}
-
-/// A filter with the values that there are.
-struct Choice {
-    name: &'static str,
-    label: &'static str,
-    options: Vec<(String, bool)>,
 }
 
 /// A row as the pages show it.
@@ -142,36 +134,36 @@ pub(super) async fn list(reader: Reader, Query(pairs): Query<Vec<(String, String
     wanted.truncate(asked.limit);
     page(&Page {
         frame: Frame::of(&reader, "/deployments").await?,
-        choices: choices(&all, &asked),
-        deployments: wanted.into_iter().map(|row| chain_row(row, now)).collect(),
+        filters: filters(&all, &asked),
+        deployments: wanted.into_iter().map(|row| chain_row(&reader.ado, row, now)).collect(),
         filtered: asked.is_any(),
-        keyword: asked.keyword.unwrap_or_default(),
-        limit: asked.limit,
         more,
     })
 }
 
-fn choices(rows: &[Row], asked: &Asked) -> Vec<Choice> {
-    let values = |of: fn(&Row) -> Option<&str>| rows.iter().filter_map(of).collect::<BTreeSet<_>>();
-    let choice = |name, label, of: fn(&Row) -> Option<&str>, chosen: &[String]| Choice {
-        name,
-        label,
-        options: values(of).into_iter().map(|value| (value.to_owned(), is_chosen(chosen, value))).collect(),
+/// With the values that there are.
+fn filters(rows: &[Row], asked: &Asked) -> Filters {
+    let choice = |name, label, of: fn(&Row) -> Option<&str>, chosen: &[String]| {
+        let values: BTreeSet<&str> = rows.iter().filter_map(of).collect();
+        Field::any_of(name, label, values, |value| is_chosen(chosen, value))
     };
     let kinds: Vec<_> = asked.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    vec![
+    let fields = vec![
+        Field::text("keyword", "Keyword", asked.keyword.as_deref()),
         choice("type", "Type", |row| Some(row.kind.as_str()), &kinds),
         choice("service", "Service", |row| row.service.as_deref(), &asked.services),
         choice("author", "Author", |row| row.author.as_deref(), &asked.authors),
         choice("env", "Ring", |row| row.ring.as_deref(), &asked.rings),
-    ]
+        Field::number("limit", "At most", asked.limit),
+    ];
+    Filters { action: "/deployments", button: "Filter", fields, is_any: asked.is_any() }
 }
 
 fn is_chosen(chosen: &[String], value: &str) -> bool {
     chosen.iter().any(|one| one.to_lowercase() == value.to_lowercase())
 }
 
-pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
+pub(super) fn chain_row(ado: &AdoSite, row: &Row, now: Time) -> ChainRow {
     let merged_by = row.pull_request.as_ref().and_then(|one| one.merged_by.as_deref());
     ChainRow {
         badge: status(row),
@@ -180,11 +172,11 @@ pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
         service: alike("service", row.service.as_deref()),
         ring: alike("env", row.ring.as_deref()),
         author: alike("author", row.author.as_deref()),
-        source: row.source.as_ref().map(|run| source(row, run)),
-        second: row.second.as_ref().map(|second| second_step(row, second)),
-        pull_request: row.pull_request.as_ref().map(|one| pull_request(row, one)),
+        source: row.source.as_ref().map(|run| source(ado, row, run)),
+        second: row.second.as_ref().map(|second| second_step(ado, row, second)),
+        pull_request: row.pull_request.as_ref().map(|one| pull_request(ado, row, one)),
         merged_by: alike("keyword", merged_by),
-        manifest: manifest(row),
+        manifest: manifest(ado, row),
         updated: row.updated.map(|at| When::of(at, now)),
         clusters: synced(row).filter_map(|one| cluster(row, &one.name)).collect(),
     }
@@ -213,12 +205,12 @@ fn status(row: &Row) -> Badge {
     Badge { kind, icon, word: word.to_owned() }
 }
 
-fn run_cell(row: &Row, run: &Run) -> Cell {
+fn run_cell(ado: &AdoSite, row: &Row, run: &Run) -> Cell {
     let state = run.state.as_ref().map(|state| state.as_str());
     Cell {
         name: named(run.number.as_deref(), run.id),
         href: Some(paths::run(&row.organization, run.id)),
-        out: Out::to(run.url.clone(), named(run.number.as_deref(), run.id)).short(),
+        out: Out::to(ado.run_of_chain(&row.organization, run), named(run.number.as_deref(), run.id)).short(),
         badge: Some(Badge::of(state, run.result.as_ref().map(|result| result.as_str()))),
         brought: Vec::new(),
         is_likely: false,
@@ -229,18 +221,18 @@ fn commit(row: &Row, id: &str, is_likely: bool) -> (String, Option<String>, bool
     (short(Some(id)).unwrap_or_default().to_owned(), Some(paths::commit(&row.organization, id)), is_likely)
 }
 
-fn source(row: &Row, run: &Run) -> Cell {
+fn source(ado: &AdoSite, row: &Row, run: &Run) -> Cell {
     let made_of = run.commit.as_deref().map(|id| commit(row, id, false));
-    Cell { brought: made_of.into_iter().collect(), ..run_cell(row, run) }
+    Cell { brought: made_of.into_iter().collect(), ..run_cell(ado, row, run) }
 }
 
-fn second_step(row: &Row, second: &Second) -> Cell {
+fn second_step(ado: &AdoSite, row: &Row, second: &Second) -> Cell {
     let tag = row.image_tag.clone().map(|tag| (tag, None, false));
     match second {
         Second::Stage(run) => Cell {
             brought: tag.into_iter().collect(),
             is_likely: row.is_likely(Step::Environment),
-            ..run_cell(row, run)
+            ..run_cell(ado, row, run)
         },
         Second::Release(stage) => Cell {
             name: named(stage.name.as_deref(), stage.release),
@@ -256,11 +248,11 @@ fn second_step(row: &Row, second: &Second) -> Cell {
     }
 }
 
-fn pull_request(row: &Row, one: &PullRequest) -> Cell {
+fn pull_request(ado: &AdoSite, row: &Row, one: &PullRequest) -> Cell {
     Cell {
         name: one.id.to_string(),
         href: Some(paths::thing("pull-requests", &row.organization, &one.id.to_string())),
-        out: Out::to(one.url.clone(), one.id.to_string()).short(),
+        out: Out::to(ado.pull_request_of_chain(&row.organization, one), one.id.to_string()).short(),
         badge: one.status.as_deref().map(|status| Badge::of(Some(status), None)),
         brought: Vec::new(),
         is_likely: row.is_likely(Step::Hld),
@@ -268,13 +260,13 @@ fn pull_request(row: &Row, one: &PullRequest) -> Cell {
 }
 
 /// A change that no run made manifests of yet has its own commit.
-fn manifest(row: &Row) -> Option<Cell> {
+fn manifest(ado: &AdoSite, row: &Row) -> Option<Cell> {
     let likely = row.pull_request.is_none() && row.is_likely(Step::Hld);
     let hld = row.hld_commit.as_deref().map(|id| commit(row, id, likely));
     let made = row.manifest_commit.as_deref().map(|id| commit(row, id, row.is_likely(Step::ManifestCommit)));
     let brought: Vec<_> = hld.into_iter().chain(made).collect();
     match &row.manifest_run {
-        Some(run) => Some(Cell { brought, is_likely: row.is_likely(Step::ManifestRun), ..run_cell(row, run) }),
+        Some(run) => Some(Cell { brought, is_likely: row.is_likely(Step::ManifestRun), ..run_cell(ado, row, run) }),
         None if brought.is_empty() => None,
         None => {
             let out = Out::to(None, "");
