@@ -15,7 +15,7 @@ use crate::domain::default_branch::USUAL;
 
 /// So many failures in a row are counted.
 const MOST_FAILURES: u32 = 1_000;
-/// So many broken pipelines are told of, those that failed last.
+/// So many broken pipelines are told of, of those that are asked for the ones that failed last.
 const MOST: usize = 200;
 
 /// On which branches it is looked for what is broken.
@@ -74,17 +74,27 @@ struct Streak {
 }
 
 impl Catalog {
-    /// What is broken there, what failed last first.
+    /// What is broken there, what failed last first: as many as are told of at most, of those whose last run is wanted,
+    /// whatever else is broken.
     ///
     /// # Errors
     /// When the catalog's file fails.
-    pub async fn broken(&self, on: On) -> Result<Vec<Broken>, CatalogError> {
+    pub async fn broken(
+        &self,
+        on: On,
+        is_wanted: impl Fn(&Recent) -> bool + Send + 'static,
+    ) -> Result<Vec<Broken>, CatalogError> {
         let scope = self.scope.clone();
-        Ok(self.file.read(move |c| broken(c, &scope, &on)).await?)
+        Ok(self.file.read(move |c| broken(c, &scope, &on, is_wanted)).await?)
     }
 }
 
-fn broken(connection: &Connection, scope: &Scope, on: &On) -> rusqlite::Result<Vec<Broken>> {
+fn broken(
+    connection: &Connection,
+    scope: &Scope,
+    on: &On,
+    is_wanted: impl Fn(&Recent) -> bool,
+) -> rusqlite::Result<Vec<Broken>> {
     let told = Defaults::read(connection)?;
     let mut streaks = Vec::new();
     let mut ask = connection.prepare_cached(
@@ -106,7 +116,7 @@ fn broken(connection: &Connection, scope: &Scope, on: &On) -> rusqlite::Result<V
     streaks.sort_by_key(|streak| std::cmp::Reverse(streak.last));
     let mut found = Vec::new();
     for streak in &streaks {
-        found.extend(shown(connection, scope, &told, streak)?);
+        found.extend(shown(connection, scope, &told, streak, &is_wanted)?);
         if found.len() == MOST {
             break;
         }
@@ -165,10 +175,16 @@ fn streak(
     Ok(streak)
 }
 
-/// `None` where the reader may not see it.
-fn shown(connection: &Connection, scope: &Scope, told: &Defaults, streak: &Streak) -> rusqlite::Result<Option<Broken>> {
+/// `None` where it is not wanted, or the reader may not see it.
+fn shown(
+    connection: &Connection,
+    scope: &Scope,
+    told: &Defaults,
+    streak: &Streak,
+    is_wanted: impl Fn(&Recent) -> bool,
+) -> rusqlite::Result<Option<Broken>> {
     let read = |run_id| run(connection, scope, told, streak, run_id);
-    let Some(last) = read(streak.last)? else { return Ok(None) };
+    let Some(last) = read(streak.last)?.filter(is_wanted) else { return Ok(None) };
     let first = if streak.first == streak.last { Some(last.clone()) } else { read(streak.first)? };
     Ok(first.map(|first| Broken { last, first, failures: streak.failures, since_known: streak.since_known }))
 }
@@ -217,7 +233,7 @@ mod tests {
     }
 
     fn seen(connection: &Connection, on: &On) -> Vec<(u64, u64, u64, u32, bool)> {
-        told(&broken(connection, &Scope::All, on).unwrap())
+        told(&broken(connection, &Scope::All, on, |_| true).unwrap())
     }
 
     #[test]
@@ -252,7 +268,7 @@ mod tests {
         let develop = Said(Time::from_ticks(1), "refs/heads/develop".to_owned());
         remember(&c, "defaultBranch", "fabrikam", &repository_id("shop", "web"), &develop).unwrap();
         assert_eq!(seen(&c, &On::Default), [(7, 3, 3, 1, false)]);
-        let found = broken(&c, &Scope::All, &On::Default).unwrap();
+        let found = broken(&c, &Scope::All, &On::Default, |_| true).unwrap();
         assert!(found[0].last.on_default);
     }
 
@@ -260,7 +276,20 @@ mod tests {
     fn nothing_of_other_projects() {
         let c = catalog(&[(1, 9, "main", "failed"), (2, 7, "main", "failed")]);
         let shop = Scope::Only(vec!["shop".parse().unwrap()]);
-        assert_eq!(told(&broken(&c, &shop, &On::Default).unwrap()), [(7, 2, 2, 1, false)]);
-        assert_eq!(broken(&c, &Scope::Only(Vec::new()), &On::Default).unwrap(), []);
+        assert_eq!(told(&broken(&c, &shop, &On::Default, |_| true).unwrap()), [(7, 2, 2, 1, false)]);
+        assert_eq!(broken(&c, &Scope::Only(Vec::new()), &On::Default, |_| true).unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_wanted_is_told_however_much_else_failed_later() {
+        let runs: Vec<_> = (1..=500).map(|n| (n, 100 + n, "main", "failed")).collect();
+        let c = catalog(&runs);
+        let between = |least: u64, most: u64| {
+            let is_wanted = move |one: &Recent| (least..=most).contains(&one.run.run_id);
+            told(&broken(&c, &Scope::All, &On::Default, is_wanted).unwrap())
+        };
+        assert_eq!(between(7, 8), [(108, 8, 8, 1, false), (107, 7, 7, 1, false)]);
+        let first = between(0, 450);
+        assert_eq!((first.len(), first[0].1, first[MOST - 1].1), (MOST, 450, 251));
     }
 }

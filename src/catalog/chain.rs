@@ -257,7 +257,8 @@ impl Gather<'_> {
         wanted.add_scope(self.scope, "p");
         let ask = format!(
             "SELECT p.source, p.id, p.repository, p.title, p.status, p.source_branch, p.target_branch, p.created_by, \
-               p.merged_by, p.created, p.closed, p.merge_commit, p.url FROM pull_requests p \
+               p.merged_by, p.created, p.closed, p.merge_commit, p.url, \
+               coalesce(project.name, p.project_name, nullif(p.project_id, '')) FROM pull_requests p \
              LEFT JOIN names project ON project.kind = 'project' AND project.organization = p.organization \
                AND project.id = p.project_id{} ORDER BY p.id DESC LIMIT {MOST}",
             wanted.text()
@@ -449,7 +450,8 @@ fn release_of(row: &chain::Row) -> Option<String> {
 }
 
 const RUNS: &str = "SELECT r.id, r.run, r.pipeline, pipeline.name, r.name, r.state, r.result, r.reason, r.branch, r.commit_id, \
-                      r.repository, r.requested_for, r.queued, r.started, r.finished, r.url \
+                      r.repository, r.requested_for, r.queued, r.started, r.finished, r.url, \
+                      coalesce(project.name, r.project_name, nullif(r.project_id, '')) \
                     FROM runs r \
                     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization \
                       AND project.id = r.project_id \
@@ -477,6 +479,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<Run> {
         started: time(row, 13)?,
         finished: time(row, 14)?,
         url: row.get(15)?,
+        project: row.get(16)?,
         stages: Vec::new(),
     })
 }
@@ -495,6 +498,7 @@ fn pull_request(row: &Row<'_>) -> rusqlite::Result<PullRequest> {
         closed: time(row, 10)?,
         merge_commit: row.get(11)?,
         url: row.get(12)?,
+        project: row.get(13)?,
         opened: None,
         sources: Vec::new(),
     })

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rusqlite::{Connection, OptionalExtension};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::deployments;
 use super::references::{from, to};
@@ -253,7 +253,7 @@ impl Walk<'_> {
         let described = self.described(node)?;
         // An environment is a name and no more.
         let held = described.is_some() || matches!(node, Node::Environment(_));
-        let (name, state, url) = described.unwrap_or_default();
+        let Described { name, state, url, project, repository } = described.unwrap_or_default();
         Ok(Link {
             direction,
             kind: node.kind(),
@@ -266,48 +266,78 @@ impl Walk<'_> {
             via: step.via.as_ref().map(|via| LinkEnd { kind: via.kind(), id: via.value() }),
             held,
             url,
+            project,
+            repository,
         })
     }
 
     /// What a person wants to know of it; `None` where only others tell of it.
     fn described(&self, node: &Node) -> rusqlite::Result<Option<Described>> {
-        let (ask, id) = match node {
+        // Name, state, address, repository; whose, by what.
+        let (told, of, id) = match node {
             Node::Commit(id) => return self.described_commit(id),
             Node::PullRequest(id) => {
-                ("SELECT title, status, url FROM pull_requests WHERE id = ?1 AND organization = ?2", id.to_string())
+                ("x.title, x.status, x.url, x.repository", "pull_requests x WHERE x.id", id.to_string())
             }
             Node::Run(id) => (
-                "SELECT coalesce(pipeline.name, '#' || r.pipeline) || coalesce(' ' || r.name, ''), coalesce(r.result, r.state), r.url FROM runs r \
-                 LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT) \
-                 WHERE r.run = ?1 AND r.organization = ?2",
+                "coalesce(pipeline.name, '#' || x.pipeline) || coalesce(' ' || x.name, ''), coalesce(x.result, x.state), \
+                 x.url, NULL",
+                "runs x LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = x.organization \
+                   AND pipeline.id = CAST(x.pipeline AS TEXT) WHERE x.run",
                 id.to_string(),
             ),
             Node::WorkItem(id) => (
-                "SELECT coalesce(type || ' ', '') || coalesce(title, ''), state, url FROM work_items WHERE id = ?1 AND organization = ?2",
+                "coalesce(x.type || ' ', '') || coalesce(x.title, ''), x.state, x.url, NULL",
+                "work_items x WHERE x.id",
                 id.to_string(),
             ),
             Node::Release(place) => (
-                "SELECT coalesce(definition_name || ' ', '') || coalesce(name, ''), status, url FROM releases \
-                 WHERE project_id || '/' || release = ?1 AND organization = ?2",
+                "coalesce(x.definition_name || ' ', '') || coalesce(x.name, ''), x.status, x.url, NULL",
+                "releases x WHERE x.project_id || '/' || x.release",
                 place.clone(),
             ),
             Node::Environment(_) | Node::ForeignPullRequest(_) | Node::RunNamed { .. } => return Ok(None),
         };
-        let mut ask = self.connection.prepare_cached(ask)?;
-        ask.query_row((id, self.organization), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?))).optional()
+        let project = if matches!(node, Node::WorkItem(_)) { "x.project" } else { PROJECT };
+        self.first(&format!("SELECT {told}, {project} FROM {of} = ?1 AND x.organization = ?2"), &id, self.organization)
     }
 
     /// With the words of a record that may be seen.
     fn described_commit(&self, id: &str) -> rusqlite::Result<Option<Described>> {
         let Some(source) = self.seen().commit_source(self.organization, id)? else { return Ok(None) };
-        let ask = "SELECT message FROM commits WHERE id = ?1 AND source = ?2";
-        let mut ask = self.connection.prepare_cached(ask)?;
-        ask.query_row((id, source), |row| Ok((row.get(0)?, None, None))).optional()
+        let ask = format!(
+            "SELECT c.message, NULL, NULL, coalesce(x.repository, c.repository), {PROJECT} \
+             FROM commits c LEFT JOIN pushes x ON x.source = c.source WHERE c.id = ?1 AND c.source = ?2"
+        );
+        self.first(&ask, id, &source)
+    }
+
+    fn first(&self, ask: &str, one: &str, other: &str) -> rusqlite::Result<Option<Described>> {
+        let described = |row: &Row<'_>| {
+            Ok(Described {
+                name: row.get(0)?,
+                state: row.get(1)?,
+                url: row.get(2)?,
+                repository: row.get(3)?,
+                project: row.get(4)?,
+            })
+        };
+        self.connection.prepare_cached(ask)?.query_row([one, other], described).optional()
     }
 }
 
-/// Name, state and address.
-type Described = (Option<String>, Option<String>, Option<String>);
+/// The name of the project, where it is known.
+const PROJECT: &str = "coalesce((SELECT n.name FROM names n WHERE n.kind = 'project' AND n.organization = x.organization \
+                         AND n.id = x.project_id), x.project_name, nullif(x.project_id, ''))";
+
+#[derive(Debug, Default)]
+struct Described {
+    name: Option<String>,
+    state: Option<String>,
+    url: Option<String>,
+    repository: Option<String>,
+    project: Option<String>,
+}
 
 fn nearest(found: Found) -> impl Iterator<Item = (Node, Step)> {
     let mut things: Vec<_> = found.things.into_iter().collect();

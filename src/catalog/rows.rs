@@ -158,6 +158,11 @@ pub struct Link {
     /// What the last step came from; null where that is the thing itself.
     pub via: Option<LinkEnd>,
     pub url: Option<String>,
+    /// For its page in the service, where nobody told the address.
+    #[serde(skip)]
+    pub project: Option<String>,
+    #[serde(skip)]
+    pub repository: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]

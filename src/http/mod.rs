@@ -105,7 +105,8 @@ pub fn metrics(render: impl Fn() -> String + Clone + Send + Sync + 'static) -> R
 
 /// The API and the dashboard. To be merged with other routes.
 pub fn readers(readers: Readers) -> Router {
-    let routes = api::routes().merge(pages::routes()).merge(mcp::routes());
+    let framed = middleware::from_fn_with_state(readers.clone(), pages::framed);
+    let routes = api::routes().merge(pages::routes().layer(framed)).merge(mcp::routes());
     let routes = routes.layer(Extension(HookLooks::default())).layer(Extension(LetterCount::default()));
     let room = Arc::new(Semaphore::new(ANSWERS_AT_ONCE));
     let routes = routes.layer(middleware::from_fn_with_state(room, in_turn));

@@ -1,13 +1,15 @@
 // Long lists page by page, and what is done with the keyboard alone.
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { barriers, close, freeAddress, launch, open as openAt, tell, until, up } from "./program.js";
+import { close, filter, freeAddress, isForEveryone, launch, open as openAt, post, tell, until, up } from "./program.js";
 
 const PIPELINES = 60;
 const LETTERS = 30;
+const APPROVALS = 60;
+const COMMITS = ["abcd1", "abcd2"].map((start) => start.padEnd(40, "0"));
 
 let browser;
 let folder;
@@ -23,13 +25,25 @@ before(async () => {
   program = await up(base, ["--data", join(folder, "data.db")]);
   for (let nth = 0; nth < PIPELINES; nth += 1) await tell(base, 90_100 + nth, `pipeline-${nth}`);
   for (let nth = 0; nth < LETTERS; nth += 1) {
-    const body = nth % 3 ? `{"rubbish": ${nth}}` : `{"rubbish": <i>${nth}</i>}`;
-    assert.equal((await fetch(`${base}/hooks/azure-devops`, { method: "POST", body })).status, 202);
+    await post(base, nth % 3 ? `{"rubbish": ${nth}}` : `{"rubbish": <i>${nth}</i>}`);
   }
+  for (let nth = 0; nth < APPROVALS; nth += 1) await post(base, await pending(nth));
   await until(async () => (await api("pipelines?limit=200")).items.length === PIPELINES);
   await until(async () => (await api("dead-letters?limit=32")).items.length === LETTERS);
+  await until(async () => (await api("approvals?limit=200")).items.length === APPROVALS);
   browser = await launch();
 });
+
+// An approval of a stage of one of the pipelines; each third waits on Ana, the others on Bo.
+async function pending(nth) {
+  const event = JSON.parse(await readFile("example-json/approval_pending.json", "utf8"));
+  const { resource } = event;
+  Object.assign(resource.approval, { id: `approval-${nth}`, createdOn: `2025-06-12T08:${String(nth).padStart(2, "0")}:00Z` });
+  resource.approval.steps[0].assignedApprover.displayName = nth % 3 ? "Bo" : "Ana";
+  Object.assign(resource.pipeline, { id: String(10_100 + nth), name: `pipeline-${nth}` });
+  Object.assign(resource.run, { id: String(90_100 + nth), name: "1" });
+  return JSON.stringify({ ...event, id: `00000000-0000-0000-0000-${String(nth).padStart(12, "0")}` });
+}
 
 after(async () => {
   await browser?.close();
@@ -72,17 +86,49 @@ test("dead letters are all there, page by page, also those of one reason", async
   await close(page);
 });
 
+test("what waits is all there, page by page, also what waits on somebody", async () => {
+  const page = await open("/approvals");
+  const [names, counts] = await follow(page);
+  assert.deepEqual([counts, new Set(names).size], [[50, APPROVALS - 50], APPROVALS]);
+  await page.getByRole("link", { name: "First page" }).click();
+  await page.waitForURL(`${base}/approvals`);
+  for (const [chosen, address, count] of [
+    [{ "Waits on": "ana" }, "who=ana", APPROVALS / 3], [{ Pipeline: "pipeline-1" }, "pipeline=pipeline-1", 11],
+    [{ "Waits on": "Bo", Pipeline: "PIPELINE-1" }, "who=Bo&pipeline=PIPELINE-1", 8], [{ Project: "nobody" }, "project=nobody", 0],
+  ]) {
+    await page.goto(`${base}/approvals`);
+    await filter(page, chosen, address);
+    assert.deepEqual((await follow(page))[1], [count], address);
+  }
+  await close(page);
+});
+
+test("what several things are called leads to each of them", async () => {
+  await tell(base, 95_001, "twice", { commit: COMMITS[0] });
+  await tell(base, 95_001, "twice", { organization: "contoso", commit: COMMITS[1] });
+  await until(async () => (await api("runs?pipeline=twice")).items.length === 2);
+  for (const [path, heading, names] of [
+    ["/runs/95001", "Run 95001: there are several", ["contoso", "fabrikam"]],
+    ["/commits/abcd", "Commit abcd: there are several", [`${COMMITS[1]} in contoso`, `${COMMITS[0]} in fabrikam`]],
+  ]) {
+    const page = await open(path);
+    await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+    assert.deepEqual((await page.locator("main li").allInnerTexts()).sort(), [...names].sort());
+    assert.match(await page.locator("#trust").innerText(), /Data to/);
+    await isForEveryone(page);
+    await page.locator("main").getByRole("link", { name: names[0] }).click();
+    await page.waitForURL(/organization=contoso/);
+    await page.getByRole("heading", { level: 1, name: /run 95001|abcd2/ }).waitFor();
+    await close(page);
+  }
+});
+
 test("a dead letter is for everyone, light and dark, wide and narrow", async () => {
   const page = await open("/dead-letters");
   await page.locator("tbody th a").first().click();
   await page.getByRole("heading", { level: 1 }).waitFor();
   await page.getByText("rubbish").first().waitFor();
-  assert.deepEqual(await barriers(page), []);
-  await page.emulateMedia({ colorScheme: "dark" });
-  await page.setViewportSize({ width: 360, height: 740 });
-  assert.deepEqual(await barriers(page), []);
-  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-  assert.ok(wide <= 360, `${wide} px`);
+  await isForEveryone(page);
   await close(page);
 });
 

@@ -78,19 +78,49 @@ export async function barriers(page) {
   return bad.map(({ id, nodes }) => [id, nodes[0].html]);
 }
 
+// In light and dark, wide and narrow: nothing keeps anybody out, and nothing stands out sideways.
+export async function isForEveryone(page) {
+  assert.deepEqual(await barriers(page), []);
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.setViewportSize({ width: 360, height: 740 });
+  assert.deepEqual(await barriers(page), []);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+  assert.ok(wide <= 360, `${wide} px`);
+}
+
+// Types and chooses these in the form of a list, by their labels, and asks for what they fit. The address keeps them,
+// and so does the form.
+export async function filter(page, chosen, address, button = "Filter") {
+  const field = (label) => page.getByRole("main").getByLabel(label, { exact: true });
+  for (const [label, value] of Object.entries(chosen)) {
+    const is = await field(label).evaluate((element) => element.localName);
+    await (is === "select" ? field(label).selectOption(value) : field(label).fill(value));
+  }
+  await page.getByRole("button", { name: button }).click();
+  await page.waitForURL((url) => [...new URLSearchParams(address)].every(([key, value]) => url.searchParams.get(key) === value));
+  for (const [label, value] of Object.entries(chosen)) assert.equal(await field(label).inputValue(), value);
+}
+
+// Posts what the service would.
+export async function post(base, body) {
+  const answer = await fetch(`${base}/hooks/azure-devops`, { method: "POST", body });
+  assert.equal(answer.status, 202);
+}
+
 // A run that nobody had heard of, as the service would tell of it.
-export async function tell(base, id, name, project = "8dea9aba-0000-0000-0000-000000000001") {
+export async function tell(base, id, name, { project = "8dea9aba-0000-0000-0000-000000000001", organization = "fabrikam", commit } = {}) {
   const pipeline = id - 80_000;
-  const url = `https://dev.azure.com/fabrikam/_apis/pipelines/${pipeline}/runs/${id}`;
+  const url = `https://dev.azure.com/${organization}/_apis/pipelines/${pipeline}/runs/${id}`;
+  const repository = { type: "azureReposGit", fullName: name };
   const run = {
     pipeline: { url, id: pipeline, name }, state: "inProgress", createdDate: new Date().toISOString(), url, id,
     name: "1", _links: { web: { href: url } },
+    resources: commit && { repositories: { self: { repository, refName: "refs/heads/main", version: commit } } },
   };
   const body = {
     eventType: "ms.vss-pipelines.run-state-changed-event", publisherId: "pipelines",
     resource: { run, pipeline: { url, id: pipeline, name }, projectId: project },
     resourceVersion: "5.1-preview.1", createdDate: new Date().toISOString(),
   };
-  const answer = await fetch(`${base}/hooks/azure-devops`, { method: "POST", body: JSON.stringify(body) });
-  assert.equal(answer.status, 202);
+  await post(base, JSON.stringify(body));
 }

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { barriers, close, freeAddress, launch, open, tell, until, up } from "./program.js";
+import { close, freeAddress, isForEveryone, launch, open, tell, until, up } from "./program.js";
 import { startProvider } from "./provider.js";
 
 const STORE = "8dea9aba-0000-0000-0000-00000000000a";
@@ -35,8 +35,8 @@ before(async () => {
   `);
   const args = ["--config", config, "--data", join(folder, "data.db")];
   program = await up(base, args, { CLIENT_SECRET: provider.client.secret });
-  await tell(base, 90_001, "storefront", STORE);
-  await tell(base, 90_002, "ledger", BANK);
+  await tell(base, 90_001, "storefront", { project: STORE });
+  await tell(base, 90_002, "ledger", { project: BANK });
   browser = await launch();
 });
 
@@ -70,7 +70,7 @@ async function pipelines(page, count) {
 test("a person comes back from the provider with a session, and sees what their groups may", async () => {
   const page = await open(browser, `${base}/runs?state=inProgress`);
   await page.waitForURL(/\/login\?next=/);
-  assert.deepEqual(await barriers(page), []);
+  await isForEveryone(page);
   await signIn(page, "Ben");
   await page.waitForURL(`${base}/runs?state=inProgress`);
   const { httpOnly, sameSite } = await session(page);
@@ -99,7 +99,7 @@ test("who signs out is asked again, and may come as somebody else", async () => 
 // What the page to sign in says went wrong.
 async function told(page) {
   await page.getByRole("heading", { name: "Sign in" }).waitFor();
-  assert.deepEqual(await barriers(page), []);
+  await isForEveryone(page);
   assert.equal(await session(page), undefined);
   return page.getByRole("alert").innerText();
 }

@@ -21,6 +21,7 @@ use reqwest::{Client, Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use crate::dashboard::{HOSTILE, assert_only_text};
 use crate::fake_idp::{FakeIdp, Trouble};
 use crate::shell::{Running, Shell, address};
 use crate::support::{Local, bodies, folder};
@@ -549,6 +550,20 @@ async fn browsers_sign_in_at_a_provider() {
     assert_eq!(bench.projects(&[("cookie", &session)]).await, both());
     assert_eq!(bench.status(Method::GET, "/api/v1/for-admins", &[("cookie", &session)]).await, 200);
     assert_eq!(idp.discoveries(), 1);
+}
+
+#[tokio::test]
+async fn the_name_that_a_provider_tells_stays_text() {
+    let idp = FakeIdp::start().await;
+    let bench = Bench::start(&with_provider(&idp)).await;
+    idp.says(json!({"name": format!("Ben{HOSTILE}"), "groups": ["g-shop"]}));
+    let session = pair(&bench.sign_in().await, "__Host-pipetrail-session");
+    for path in ["/", "/runs", "/no/such/page"] {
+        let headers = [("cookie", session.as_str()), ("accept", "text/html"), ("host", "pipetrail.example")];
+        let page = bench.get(path, &headers).await.text().await.unwrap();
+        assert_only_text(path, &page);
+        assert!(page.contains("<span class=\"who\">Ben&#60;img src=x"), "{path}: {page}");
+    }
 }
 
 #[tokio::test]

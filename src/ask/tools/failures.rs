@@ -168,18 +168,19 @@ const BROKEN: [&str; 12] = [
 const NEWEST: u32 = 2_000;
 
 pub(super) async fn broken(desk: &Desk, asked: BrokenNow) -> Result<Found, ToolError> {
-    let (mut broken, note) = match asked.branch.as_deref() {
-        None => (desk.catalog.broken(On::Default).await?, String::new()),
-        Some("*") => {
-            let recent = desk.catalog.recent(NEWEST).await?;
-            let mut all = desk.catalog.broken(On::Default).await?;
-            all.extend(overview::broken_elsewhere(&recent));
-            (all, format!("On other branches than the default ones, of the newest {} runs. ", recent.len()))
-        }
-        Some(branch) => (desk.catalog.broken(On::Branch(full_ref(branch))).await?, String::new()),
+    let on = match asked.branch.as_deref() {
+        None | Some("*") => On::Default,
+        Some(branch) => On::Branch(full_ref(branch)),
     };
+    let wanted = asked.clone();
+    let mut broken = desk.catalog.broken(on, move |last| wanted.takes(last)).await?;
+    let mut note = String::new();
+    if asked.branch.as_deref() == Some("*") {
+        let recent = desk.catalog.recent(NEWEST).await?;
+        broken.extend(overview::broken_elsewhere(&recent).into_iter().filter(|broken| asked.takes(&broken.last)));
+        note = format!("On other branches than the default ones, of the newest {} runs. ", recent.len());
+    }
     overview::sort_broken(&mut broken);
-    broken.retain(|broken| asked.takes(&broken.last));
     let cited = broken.iter().take(rows(asked.top) as usize).map(|broken| Citation::from(&broken.last.run)).collect();
     let found = Found::whole(&BROKEN, broken.iter().map(broken_row).collect(), rows(asked.top));
     let named = [

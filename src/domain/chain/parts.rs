@@ -27,6 +27,7 @@ pub struct Parts {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Run {
     pub id: u64,
+    pub project: Option<String>,
     pub pipeline: u64,
     pub pipeline_name: Option<String>,
     pub number: Option<String>,
@@ -77,6 +78,7 @@ impl Run {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PullRequest {
     pub id: u64,
+    pub project: Option<String>,
     pub repository: Option<String>,
     pub title: Option<String>,
     pub status: Option<String>,

@@ -33,6 +33,7 @@ fn run(id: u64, pipeline: u64, number: &str, minute: i64) -> Run {
     let name = if pipeline == WEB { "web" } else { "api" };
     Run {
         id,
+        project: text("Shop"),
         pipeline,
         pipeline_name: text(name),
         number: text(number),
@@ -63,6 +64,7 @@ fn fabrikate(id: u64, commit: &str, minute: i64) -> Run {
 fn pull_request(id: u64, title: &str, source: &str, minute: i64, merge: Option<&str>) -> PullRequest {
     PullRequest {
         id,
+        project: text("Shop"),
         repository: text("shop-hld"),
         title: text(title),
         status: text(if merge.is_some() { "completed" } else { "active" }),

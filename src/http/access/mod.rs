@@ -49,6 +49,7 @@ pub use crate::domain::Rights;
 pub use admin::Admin;
 pub(crate) use admin::ReaderOfAll;
 pub(super) use session::Stay;
+pub(super) use trouble::{Told, is_bare, is_page};
 
 /// Somebody who was let in.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What went wrong, as a page: people at a browser get words and a way on, programs the problem as JSON.
 //!
 //! This stands around everything, the gate too, so that no error of a page is forgotten. It asks the catalog nothing,
-//! which may be what went wrong.
+//! which may be what went wrong: a page of the dashboard where it can be asked is made further inside.
 
 use askama::Template;
 use axum::body::{Body, to_bytes};
@@ -18,50 +18,75 @@ use crate::http::Problem;
 /// Of a line that is shown, in bytes.
 const LONGEST: usize = 4_096;
 
+/// What a page says of an error.
+pub(in crate::http) struct Told {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) what: &'static str,
+    pub(in crate::http) says: String,
+    /// It passes by itself: the browser looks again.
+    pub(in crate::http) passes: bool,
+    /// Somebody else, or a token, may have more rights.
+    pub(in crate::http) sign_in: bool,
+    headers: HeaderMap,
+}
+
+impl Told {
+    pub(in crate::http) async fn of(response: Response, method: &Method) -> Self {
+        let (head, body) = response.into_parts();
+        let status = head.status;
+        let says = match head.extensions.get::<Problem>() {
+            Some(problem) => problem.detail().to_owned(),
+            None => rejected(body).await,
+        };
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        Self {
+            status,
+            what: what(status),
+            says,
+            passes: status == StatusCode::SERVICE_UNAVAILABLE && reads,
+            sign_in: matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
+            headers: head.headers,
+        }
+    }
+
+    /// What the error said beside its words, such as when to come again.
+    pub(in crate::http) fn carry_over(self, mut page: Response) -> Response {
+        *page.status_mut() = self.status;
+        let about_words = [CONTENT_TYPE, CONTENT_LENGTH];
+        for (name, value) in self.headers.iter().filter(|(name, _)| !about_words.contains(name)) {
+            page.headers_mut().entry(name).or_insert_with(|| value.clone());
+        }
+        page
+    }
+}
+
+/// Where nobody is known, or the catalog cannot be asked.
 #[derive(Template)]
 #[template(path = "trouble.html")]
-struct Trouble<'p> {
-    status: u16,
-    what: &'static str,
-    says: &'p str,
-    /// It passes by itself: the browser looks again.
-    passes: bool,
-    /// Somebody else, or a token, may have more rights.
-    sign_in: bool,
+struct Trouble<'t> {
+    told: &'t Told,
 }
 
 /// Around all routes.
 pub(super) async fn as_page(request: Request, next: Next) -> Response {
-    let is_person = Place::of(request.uri().path()).is_for_people() && takes_html(request.headers());
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let (is_asked, method) = (is_page(&request), request.method().clone());
     let response = next.run(request).await;
-    if !is_person || is_html(response.headers()) || !is_error(response.status()) {
+    if !is_asked || !is_bare(&response) {
         return response;
     }
-    told(response, reads).await
+    let told = Told::of(response, &method).await;
+    let page = page(told.status, &Trouble { told: &told });
+    told.carry_over(page)
 }
 
-async fn told(response: Response, reads: bool) -> Response {
-    let (head, body) = response.into_parts();
-    let status = head.status;
-    let says = match head.extensions.get::<Problem>() {
-        Some(problem) => problem.detail().to_owned(),
-        None => rejected(body).await,
-    };
-    let trouble = Trouble {
-        status: status.as_u16(),
-        what: what(status),
-        says: &says,
-        passes: status == StatusCode::SERVICE_UNAVAILABLE && reads,
-        sign_in: matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN),
-    };
-    let mut told = page(status, &trouble);
-    let others = head.headers.iter().filter(|(name, _)| **name != CONTENT_TYPE && **name != CONTENT_LENGTH);
-    let others: Vec<_> = others.map(|(name, value)| (name.clone(), value.clone())).collect();
-    for (name, value) in others {
-        told.headers_mut().entry(name).or_insert(value);
-    }
-    told
+/// Whether somebody at a browser asks for a page.
+pub(in crate::http) fn is_page(request: &Request) -> bool {
+    Place::of(request.uri().path()).is_for_people() && takes_html(request.headers())
+}
+
+/// Whether it is an error that is no page yet.
+pub(in crate::http) fn is_bare(response: &Response) -> bool {
+    is_error(response.status()) && !is_html(response.headers())
 }
 
 /// What takes an address or a form apart says in a line of text what it does not understand.

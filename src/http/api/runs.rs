@@ -28,6 +28,8 @@ pub(super) struct Wanted {
     state: Option<String>,
     /// Such as `succeeded` or `failed`.
     result: Option<String>,
+    /// The name of the person that it was asked for by.
+    requested_for: Option<String>,
     /// The beginning of a commit's id.
     commit: Option<String>,
     /// Queued since then: a duration such as `7d`, or a time such as `2019-10-02T19:54:00Z`.
@@ -88,7 +90,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         top: Some(limit.most()),
         after: after::<Run>(sort.list(), wanted.cursor.as_deref())?,
         oldest_first: sort == Sort::Oldest,
-        requested_for: None,
+        requested_for: wanted.requested_for,
         pool: None,
         pipelines: None,
         signature: None,

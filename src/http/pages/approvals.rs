@@ -1,10 +1,13 @@
 //! `/approvals`: what waits, on whom and since when; who waits longest comes first.
 
+use std::collections::BTreeSet;
+
 use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{When, named, query, said};
 use super::out::{AdoSite, Out};
@@ -16,6 +19,7 @@ use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::overview::{Whose, is_production};
 
+const PATH: &str = "/approvals";
 /// On a page.
 const TOP: usize = 50;
 /// So many are looked at of those that are asked for.
@@ -66,7 +70,7 @@ impl Asked {
             ("team", self.team.as_deref()),
             ("page", page.as_deref()),
         ];
-        query("/approvals", &asked)
+        query(PATH, &asked)
     }
 
     fn fits(&self, approval: &GivenApproval, owners: &Owners) -> bool {
@@ -123,9 +127,7 @@ impl Row {
 #[template(path = "approvals.html")]
 struct Page {
     frame: Frame,
-    fields: [Field; 3],
-    /// Each with whether it is chosen.
-    teams: Vec<(String, bool)>,
+    filters: Filters,
     rows: Vec<Row>,
     /// Such as `3`, or `2000 or more`.
     total: String,
@@ -134,33 +136,33 @@ struct Page {
     next: Option<String>,
 }
 
-/// A text to filter by.
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    value: String,
-}
-
 /// `GET /approvals`
 pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<Response, Problem> {
     let (asked, now) = (asked.trimmed(), reader.clock.now());
     let found = waiting(&reader, &asked).await?;
     let number = asked.page.unwrap_or(1).max(1);
     let shown = found.iter().skip((number - 1).saturating_mul(TOP)).take(TOP);
-    let field = |name, label, value: &Option<String>| Field { name, label, value: value.clone().unwrap_or_default() };
-    let teams = reader.teams().await?.into_iter();
+    let filters = filters(&asked, &reader.teams().await?);
     page(&Page {
-        frame: Frame::of(&reader, "/approvals").await?,
-        fields: [
-            field("who", "Waits on", &asked.who),
-            field("project", "Project", &asked.project),
-            field("pipeline", "Pipeline", &asked.pipeline),
-        ],
-        teams: teams.map(|team| (team.clone(), asked.team.as_ref() == Some(&team))).collect(),
+        frame: Frame::of(&reader, PATH).await?,
+        filtered: filters.is_any,
+        filters,
         rows: shown.map(|approval| Row::of(&reader.ado, approval, now)).collect(),
         total: format!("{}{}", found.len(), if found.len() == MOST { " or more" } else { "" }),
-        filtered: asked.address(None) != "/approvals",
         first: (number > 1).then(|| asked.address(None)),
         next: (number.saturating_mul(TOP) < found.len()).then(|| asked.address(Some(number + 1))),
     })
+}
+
+fn filters(asked: &Asked, teams: &BTreeSet<String>) -> Filters {
+    let mut fields = vec![
+        Field::text("who", "Waits on", asked.who.as_deref()),
+        Field::text("project", "Project", asked.project.as_deref()),
+        Field::text("pipeline", "Pipeline", asked.pipeline.as_deref()),
+    ];
+    if !teams.is_empty() {
+        let is_chosen = |team: &str| asked.team.as_deref() == Some(team);
+        fields.push(Field::any_of("team", "Team", teams.iter().map(String::as_str), is_chosen));
+    }
+    Filters { action: PATH, button: "Filter", fields, is_any: asked.address(None) != PATH }
 }

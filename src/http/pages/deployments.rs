@@ -6,9 +6,10 @@ use askama::Template;
 use axum::extract::Query;
 use axum::response::Response;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{Badge, When, named, query};
-use super::out::Out;
+use super::out::{AdoSite, Out};
 use super::{page, paths};
 use crate::catalog::ChainFilter;
 use crate::domain::Time;
@@ -84,19 +85,10 @@ const KINDS: [Kind; 3] = [Kind::Deployment, Kind::ManualEdit, Kind::Environment]
 #[template(path = "deployments.html")]
 struct Page {
     frame: Frame,
-    keyword: String,
-    limit: usize,
-    choices: Vec<Choice>,
+    filters: Filters,
     deployments: Vec<ChainRow>,
     filtered: bool,
     more: bool,
-}
-
-/// A filter with the values that there are.
-struct Choice {
-    name: &'static str,
-    label: &'static str,
-    options: Vec<(String, bool)>,
 }
 
 /// A row as the pages show it.
@@ -162,36 +154,36 @@ pub(super) async fn list(reader: Reader, Query(pairs): Query<Vec<(String, String
     wanted.truncate(asked.limit);
     page(&Page {
         frame: Frame::of(&reader, "/deployments").await?,
-        choices: choices(&all, &asked),
-        deployments: wanted.into_iter().map(|row| chain_row(row, now)).collect(),
+        filters: filters(&all, &asked),
+        deployments: wanted.into_iter().map(|row| chain_row(&reader.ado, row, now)).collect(),
         filtered: asked.is_any(),
-        keyword: asked.keyword.unwrap_or_default(),
-        limit: asked.limit,
         more,
     })
 }
 
-fn choices(rows: &[Row], asked: &Asked) -> Vec<Choice> {
-    let values = |of: fn(&Row) -> Option<&str>| rows.iter().filter_map(of).collect::<BTreeSet<_>>();
-    let choice = |name, label, of: fn(&Row) -> Option<&str>, chosen: &[String]| Choice {
-        name,
-        label,
-        options: values(of).into_iter().map(|value| (value.to_owned(), is_chosen(chosen, value))).collect(),
+/// With the values that there are.
+fn filters(rows: &[Row], asked: &Asked) -> Filters {
+    let choice = |name, label, of: fn(&Row) -> Option<&str>, chosen: &[String]| {
+        let values: BTreeSet<&str> = rows.iter().filter_map(of).collect();
+        Field::any_of(name, label, values, |value| is_chosen(chosen, value))
     };
     let kinds: Vec<_> = asked.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    vec![
+    let fields = vec![
+        Field::text("keyword", "Keyword", asked.keyword.as_deref()),
         choice("type", "Type", |row| Some(row.kind.as_str()), &kinds),
         choice("service", "Service", |row| row.service.as_deref(), &asked.services),
         choice("author", "Author", |row| row.author.as_deref(), &asked.authors),
         choice("env", "Ring", |row| row.ring.as_deref(), &asked.rings),
-    ]
+        Field::number("limit", "At most", asked.limit),
+    ];
+    Filters { action: "/deployments", button: "Filter", fields, is_any: asked.is_any() }
 }
 
 fn is_chosen(chosen: &[String], value: &str) -> bool {
     chosen.iter().any(|one| one.to_lowercase() == value.to_lowercase())
 }
 
-pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
+pub(super) fn chain_row(ado: &AdoSite, row: &Row, now: Time) -> ChainRow {
     let merged_by = row.pull_request.as_ref().and_then(|one| one.merged_by.as_deref());
     ChainRow {
         badge: status(row),
@@ -200,11 +192,11 @@ pub(super) fn chain_row(row: &Row, now: Time) -> ChainRow {
         service: alike("service", row.service.as_deref()),
         ring: alike("env", row.ring.as_deref()),
         author: alike("author", row.author.as_deref()),
-        source: row.source.as_ref().map(|run| source(row, run)),
-        second: row.second.as_ref().map(|second| second_step(row, second)),
-        pull_request: row.pull_request.as_ref().map(|one| pull_request(row, one)),
+        source: row.source.as_ref().map(|run| source(ado, row, run)),
+        second: row.second.as_ref().map(|second| second_step(ado, row, second)),
+        pull_request: row.pull_request.as_ref().map(|one| pull_request(ado, row, one)),
         merged_by: alike("keyword", merged_by),
-        manifest: manifest(row),
+        manifest: manifest(ado, row),
         updated: row.updated.map(|at| When::of(at, now)),
         clusters: synced(row).filter_map(|one| cluster(row, one)).collect(),
     }
@@ -233,12 +225,12 @@ fn status(row: &Row) -> Badge {
     Badge { kind, icon, word: word.to_owned() }
 }
 
-fn run_cell(row: &Row, run: &Run) -> Cell {
+fn run_cell(ado: &AdoSite, row: &Row, run: &Run) -> Cell {
     let state = run.state.as_ref().map(|state| state.as_str());
     Cell {
         name: named(run.number.as_deref(), run.id),
         href: Some(paths::run(&row.organization, run.id)),
-        out: Out::to(run.url.clone(), named(run.number.as_deref(), run.id)).short(),
+        out: Out::to(ado.run_of_chain(&row.organization, run), named(run.number.as_deref(), run.id)).short(),
         badge: Some(Badge::of(state, run.result.as_ref().map(|result| result.as_str()))),
         brought: Vec::new(),
         by: None,
@@ -249,17 +241,17 @@ fn commit(row: &Row, id: &str, by: Option<By>) -> (String, Option<String>, Optio
     (short(Some(id)).unwrap_or_default().to_owned(), Some(paths::commit(&row.organization, id)), by)
 }
 
-fn source(row: &Row, run: &Run) -> Cell {
+fn source(ado: &AdoSite, row: &Row, run: &Run) -> Cell {
     let made_of = run.commit.as_deref().map(|id| commit(row, id, None));
-    Cell { brought: made_of.into_iter().collect(), ..run_cell(row, run) }
+    Cell { brought: made_of.into_iter().collect(), ..run_cell(ado, row, run) }
 }
 
-fn second_step(row: &Row, second: &Second) -> Cell {
+fn second_step(ado: &AdoSite, row: &Row, second: &Second) -> Cell {
     let tag = row.image_tag.clone().map(|tag| (tag, None, None));
     match second {
         Second::Stage(run) => {
             let (brought, by) = (tag.into_iter().collect(), By::of(row, Step::Environment));
-            Cell { brought, by, ..run_cell(row, run) }
+            Cell { brought, by, ..run_cell(ado, row, run) }
         }
         Second::Release(stage) => Cell {
             name: named(stage.name.as_deref(), stage.release),
@@ -275,11 +267,11 @@ fn second_step(row: &Row, second: &Second) -> Cell {
     }
 }
 
-fn pull_request(row: &Row, one: &PullRequest) -> Cell {
+fn pull_request(ado: &AdoSite, row: &Row, one: &PullRequest) -> Cell {
     Cell {
         name: one.id.to_string(),
         href: Some(paths::thing("pull-requests", &row.organization, &one.id.to_string())),
-        out: Out::to(one.url.clone(), one.id.to_string()).short(),
+        out: Out::to(ado.pull_request_of_chain(&row.organization, one), one.id.to_string()).short(),
         badge: one.status.as_deref().map(|status| Badge::of(Some(status), None)),
         brought: Vec::new(),
         by: By::of(row, Step::Hld),
@@ -287,13 +279,13 @@ fn pull_request(row: &Row, one: &PullRequest) -> Cell {
 }
 
 /// A change that no run made manifests of yet has its own commit.
-fn manifest(row: &Row) -> Option<Cell> {
+fn manifest(ado: &AdoSite, row: &Row) -> Option<Cell> {
     let by = if row.pull_request.is_none() { By::of(row, Step::Hld) } else { None };
     let hld = row.hld_commit.as_deref().map(|id| commit(row, id, by));
     let made = row.manifest_commit.as_deref().map(|id| commit(row, id, By::of(row, Step::ManifestCommit)));
     let brought: Vec<_> = hld.into_iter().chain(made).collect();
     match &row.manifest_run {
-        Some(run) => Some(Cell { brought, by: By::of(row, Step::ManifestRun), ..run_cell(row, run) }),
+        Some(run) => Some(Cell { brought, by: By::of(row, Step::ManifestRun), ..run_cell(ado, row, run) }),
         None if brought.is_empty() => None,
         None => {
             let out = Out::to(None, "");

@@ -6,6 +6,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{Badge, When, branch, named, query, said, short, web};
 use super::out::{AdoSite, Out};
@@ -49,9 +50,7 @@ pub(super) struct Asked {
 #[template(path = "dora.html")]
 struct Page {
     frame: Frame,
-    filters: Vec<Filter>,
-    spans: Vec<Choice>,
-    periods: Vec<Choice>,
+    filters: Filters,
     is_filtered: bool,
     zone: String,
     tiles: Vec<Tile>,
@@ -84,17 +83,6 @@ struct Flowing {
     rows: Vec<(String, [String; 9])>,
     total: usize,
     hours: Chart,
-}
-
-struct Filter {
-    key: &'static str,
-    label: &'static str,
-    value: String,
-}
-
-struct Choice {
-    word: &'static str,
-    chosen: bool,
 }
 
 struct Tile {
@@ -234,21 +222,11 @@ fn shown(
     json: String,
 ) -> Page {
     let report = &delivery.report;
-    let filter = |key, label, value: &Option<String>| Filter { key, label, value: value.clone().unwrap_or_default() };
-    let filters = vec![
-        filter("project", "Project", &asked.project),
-        filter("pipeline", "Pipeline", &asked.pipeline),
-        filter("repository", "Repository", &asked.repository),
-        filter("environment", "Environment", &asked.environment),
-        filter("service", "Service", &asked.service),
-        filter("team", "Team", &asked.team),
-    ];
+    let filters = filters(asked, days, by);
     Page {
         frame,
-        is_filtered: filters.iter().any(|filter| !filter.value.is_empty()),
+        is_filtered: filters.is_any,
         filters,
-        spans: SPANS.iter().map(|(word, _)| Choice { word, chosen: *word == days }).collect(),
-        periods: PERIODS.iter().map(|word| Choice { word, chosen: *word == by }).collect(),
         zone: report.time_zone.clone(),
         tiles: tiles(&report.numbers, &report.trend.before, &report.trend.after),
         charts: charts(&report.series),
@@ -261,6 +239,22 @@ fn shown(
         incidents: incidents.iter().map(incident_row).collect(),
         flow: flowing(flow),
     }
+}
+
+fn filters(asked: &Asked, days: &str, by: &str) -> Filters {
+    let texts = [
+        ("project", "Project", asked.project.as_deref()),
+        ("pipeline", "Pipeline", asked.pipeline.as_deref()),
+        ("repository", "Repository", asked.repository.as_deref()),
+        ("environment", "Environment", asked.environment.as_deref()),
+        ("service", "Service", asked.service.as_deref()),
+        ("team", "Team", asked.team.as_deref()),
+    ];
+    let mut fields: Vec<_> = texts.iter().map(|(name, label, value)| Field::text(name, label, *value)).collect();
+    fields.push(Field::words("days", "Days", SPANS.map(|(word, _)| word), |word| word == days));
+    fields.push(Field::words("by", "By", PERIODS, |word| word == by));
+    let is_any = texts.iter().any(|(_, _, value)| value.is_some());
+    Filters { action: "/dora", button: "Show", fields, is_any }
 }
 
 fn incident_row(of: &Incident) -> IncidentRow {

@@ -6,6 +6,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{Badge, When, named, said, short};
 use super::links::version;
@@ -31,7 +32,7 @@ const STALE: Duration = Duration::from_secs(14 * 86_400);
 struct Page {
     frame: Frame,
     rows: Vec<EnvironmentRow>,
-    names: Vec<String>,
+    filters: Filters,
     /// How many there are at the most, where there may be more.
     cut: Option<u32>,
 }
@@ -63,9 +64,11 @@ pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
     let now = reader.clock.now();
     let mut environments = known(&reader).await?;
     environments.sort_by_key(|environment| environment_rank(&environment.name));
+    let names = names(&environments);
+    let (from, to) = usual(&names);
     page(&Page {
         frame: Frame::of(&reader, "/environments").await?,
-        names: names(&environments),
+        filters: two(&names, &from, &to),
         cut: is_cut(&environments).then_some(TOP),
         rows: environments.iter().map(|environment| row(&reader.ado, environment, now)).collect(),
     })
@@ -146,7 +149,7 @@ pub(super) struct Two {
 #[template(path = "compare.html")]
 struct Compare {
     frame: Frame,
-    names: Vec<String>,
+    filters: Filters,
     from: String,
     to: String,
     rows: Vec<Difference>,
@@ -166,9 +169,8 @@ pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>)
     let now = reader.clock.now();
     let environments = known(&reader).await?;
     let names = names(&environments);
-    // Without a wish: what would come to production next.
-    let from = said(from).or_else(|| names.get(1).cloned()).unwrap_or_default();
-    let to = said(to).or_else(|| names.first().cloned()).unwrap_or_default();
+    let usual = usual(&names);
+    let (from, to) = (said(from).unwrap_or(usual.0), said(to).unwrap_or(usual.1));
     let mut rows = Vec::new();
     for beside in pairs(&environments, &from, &to) {
         let Beside { from: left, to: right } = beside;
@@ -183,7 +185,22 @@ pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>)
             commits: commits.into_iter().map(|passed| commit(organization, passed)).collect(),
         });
     }
-    page(&Compare { frame: Frame::of(&reader, "/environments").await?, names, from, to, rows })
+    let filters = two(&names, &from, &to);
+    page(&Compare { frame: Frame::of(&reader, "/environments").await?, filters, from, to, rows })
+}
+
+/// Without a wish: what would come to production next.
+fn usual(names: &[String]) -> (String, String) {
+    let nth = |nth: usize| names.get(nth).cloned().unwrap_or_default();
+    (nth(1), nth(0))
+}
+
+/// To choose two of them.
+fn two(names: &[String], from: &str, to: &str) -> Filters {
+    let choice =
+        |name, label, chosen: &str| Field::words(name, label, names.iter().map(String::as_str), |name| name == chosen);
+    let fields = vec![choice("from", "Compare", from), choice("to", "with", to)];
+    Filters { action: "/environments/compare", button: "Compare", fields, is_any: false }
 }
 
 /// The pipeline, or the definition of its releases.

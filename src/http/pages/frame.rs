@@ -9,9 +9,10 @@ use crate::http::Problem;
 use crate::http::reader::Reader;
 use crate::view::moment;
 
-const PLACES: [(&str, &str); 9] = [
+const PLACES: [(&str, &str); 10] = [
     ("/", "Overview"),
     ("/runs", "Runs"),
+    ("/approvals", "Approvals"),
     ("/pipelines", "Pipelines"),
     ("/deployments", "Deployments"),
     ("/environments", "Environments"),

@@ -151,8 +151,8 @@ pub(super) async fn show(reader: Reader, Query(asked): Query<Asked>) -> Result<R
         Whose::All => Cow::Borrowed(all.as_slice()),
         Whose::Mine(_) | Whose::Team(_) => all.iter().filter(|one| whose.has(one, &reader.owners)).cloned().collect(),
     };
-    let mut main = reader.catalog.broken(On::Default).await?;
-    main.retain(|broken| whose.has(&broken.last, &reader.owners));
+    let (owners, of) = (reader.owners.clone(), whose.clone());
+    let mut main = reader.catalog.broken(On::Default, move |last| of.has(last, &owners)).await?;
     let mut other = overview::broken_elsewhere(&recent);
     [&mut main, &mut other].into_iter().for_each(|broken| overview::sort_broken(broken));
     let all_failed = match &whose {

@@ -1,7 +1,7 @@
 //! What a thing is about and where it went, as a table.
 
 use super::html::{Badge, named, short};
-use super::out::Out;
+use super::out::{AdoSite, Out};
 use super::paths;
 use crate::catalog::{Deployment, Link, LinkKind};
 
@@ -21,7 +21,7 @@ pub(super) struct LinkRow {
 
 impl LinkRow {
     /// Links do not lead out of an organization.
-    pub(super) fn of(organization: &str, link: &Link) -> Self {
+    pub(super) fn of(ado: &AdoSite, organization: &str, link: &Link) -> Self {
         let via = link.via.as_ref().map(|via| format!("{} {}", word(via.kind), shown(via.kind, &via.id)));
         Self {
             kind: word(link.kind),
@@ -32,16 +32,16 @@ impl LinkRow {
             rule: link.rule,
             certain: link.certainty == "certain",
             via: via.unwrap_or_default(),
-            out: Out::to(link.url.clone(), format!("{} {}", word(link.kind), shown(link.kind, &link.id))),
+            out: Out::to(ado.link(organization, link), format!("{} {}", word(link.kind), shown(link.kind, &link.id))),
         }
     }
 }
 
 /// What leads to it, and what it leads to.
-pub(super) fn split(organization: &str, links: &[Link]) -> (Vec<LinkRow>, Vec<LinkRow>) {
+pub(super) fn split(ado: &AdoSite, organization: &str, links: &[Link]) -> (Vec<LinkRow>, Vec<LinkRow>) {
     let of = |direction: LinkKind| {
         let wanted = links.iter().filter(move |link| link.direction == direction);
-        wanted.map(|link| LinkRow::of(organization, link)).collect()
+        wanted.map(|link| LinkRow::of(ado, organization, link)).collect()
     };
     (of(LinkKind::Before), of(LinkKind::After))
 }

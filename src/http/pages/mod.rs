@@ -11,6 +11,7 @@ mod dead_letters;
 mod deployments;
 mod dora;
 mod environments;
+mod filters;
 mod frame;
 mod guard;
 mod home;
@@ -24,20 +25,22 @@ mod run;
 mod runs;
 mod search;
 mod things;
+mod trouble;
 
 use askama::Template;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware::from_fn;
 use axum::response::{Html, IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 
 use self::frame::Frame;
-use super::Problem;
 use super::reader::{Reader, Readers};
+use super::{Problem, problem};
 
 pub(crate) use html::Hostile;
 pub use out::AdoSite;
+pub(super) use trouble::framed;
 
 pub(super) fn routes() -> Router<Readers> {
     Router::new()
@@ -62,6 +65,7 @@ pub(super) fn routes() -> Router<Readers> {
         .route("/ask/csv", post(ask::export))
         .route("/search", get(search::search))
         .route("/assets/{name}", get(assets::asset))
+        .route("/{*rest}", any(problem::not_found))
         .layer(from_fn(guard::guard))
 }
 

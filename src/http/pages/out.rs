@@ -8,7 +8,8 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::html::{part, web};
-use crate::catalog::{CommitDetail, Deployment, GivenApproval, Push, Run};
+use crate::catalog::{CommitDetail, Deployment, GivenApproval, Link, PullRequestDetail, Push, Run, WorkItemDetail};
+use crate::domain::chain;
 
 /// Where Azure DevOps is. To be put around the readers as an extension; without it, it is the cloud's.
 #[derive(Debug, Clone)]
@@ -36,19 +37,82 @@ impl AdoSite {
         self.page(organization, project, &format!("_build/results?buildId={id}"))
     }
 
-    /// As it was told, else as it is made.
+    /// As it was told, else as it is made; the same for what follows.
     pub(super) fn known_run(&self, run: &Run) -> Option<String> {
-        let told = web(run.url.as_deref()).map(str::to_owned);
-        told.or_else(|| self.run(&run.organization, run.project.as_deref(), run.run_id))
+        told(run.url.as_deref()).or_else(|| self.run(&run.organization, run.project.as_deref(), run.run_id))
+    }
+
+    pub(super) fn run_of_chain(&self, organization: &str, run: &chain::Run) -> Option<String> {
+        told(run.url.as_deref()).or_else(|| self.run(organization, run.project.as_deref(), run.id))
+    }
+
+    pub(super) fn pull_request_of_chain(&self, organization: &str, of: &chain::PullRequest) -> Option<String> {
+        told(of.url.as_deref())
+            .or_else(|| self.pull_request(organization, of.project.as_deref(), of.repository.as_deref(), of.id))
+    }
+
+    fn pull_request(
+        &self,
+        organization: &str,
+        project: Option<&str>,
+        repository: Option<&str>,
+        id: u64,
+    ) -> Option<String> {
+        self.in_repository(organization, project, repository, "pullrequest", &id.to_string())
     }
 
     /// Where it was pushed to.
     pub(super) fn commit(&self, of: &CommitDetail) -> Option<String> {
         let at = |push: &Push| {
-            let place = format!("_git/{}/commit/{}", part(push.repository.as_deref()?), part(&of.commit));
-            self.page(&of.organization, push.project.as_deref(), &place)
+            self.in_repository(
+                &of.organization,
+                push.project.as_deref(),
+                push.repository.as_deref(),
+                "commit",
+                &of.commit,
+            )
         };
         of.pushes.iter().find_map(at)
+    }
+
+    pub(super) fn known_pull_request(&self, of: &PullRequestDetail) -> Option<String> {
+        let made =
+            || self.pull_request(&of.organization, of.project.as_deref(), of.repository.as_deref(), of.pull_request_id);
+        told(of.url.as_deref()).or_else(made)
+    }
+
+    pub(super) fn known_work_item(&self, of: &WorkItemDetail) -> Option<String> {
+        told(of.url.as_deref())
+            .or_else(|| self.work_item(&of.organization, of.project.as_deref(), &of.work_item_id.to_string()))
+    }
+
+    /// Things of others, such as pull requests at GitHub, are nowhere here.
+    pub(super) fn link(&self, organization: &str, of: &Link) -> Option<String> {
+        let (project, repository, id) = (of.project.as_deref(), of.repository.as_deref(), of.id.as_str());
+        let made = || match of.kind {
+            "run" => self.run(organization, project, id.parse().ok()?),
+            "commit" => self.in_repository(organization, project, repository, "commit", id),
+            "pullRequest" => self.in_repository(organization, project, repository, "pullrequest", id),
+            "workItem" => self.work_item(organization, project, id),
+            "release" => self.release(organization, project, id.rsplit('/').next()?.parse().ok()?),
+            _ => None,
+        };
+        told(of.url.as_deref()).or_else(made)
+    }
+
+    fn in_repository(
+        &self,
+        organization: &str,
+        project: Option<&str>,
+        repository: Option<&str>,
+        kind: &str,
+        id: &str,
+    ) -> Option<String> {
+        self.page(organization, project, &format!("_git/{}/{kind}/{}", part(repository?), part(id)))
+    }
+
+    fn work_item(&self, organization: &str, project: Option<&str>, id: &str) -> Option<String> {
+        self.page(organization, project, &format!("_workitems/edit/{}", part(id)))
     }
 
     pub(super) fn pipeline(&self, organization: &str, project: Option<&str>, id: u64) -> Option<String> {
@@ -102,6 +166,10 @@ impl AdoSite {
         let ours = |base: &str| address.strip_prefix(base).is_some_and(|rest| rest.starts_with('/'));
         ours(&self.0) || ours("https://dev.azure.com")
     }
+}
+
+fn told(address: Option<&str>) -> Option<String> {
+    web(address).map(str::to_owned)
 }
 
 /// A link to a page of the service; nothing where none is known.

@@ -3,6 +3,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{Badge, Dot, When, branch, named, query, said};
 use super::out::Out;
@@ -31,7 +32,7 @@ pub(super) struct Asked {
 #[template(path = "pipelines.html")]
 struct Pipelines {
     frame: Frame,
-    name: String,
+    filters: Filters,
     rows: Vec<PipelineRow>,
     total: usize,
     next: Option<String>,
@@ -76,7 +77,12 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     });
     page(&Pipelines {
         frame: Frame::of(&reader, "/pipelines").await?,
-        name: name.unwrap_or_default(),
+        filters: Filters {
+            action: "/pipelines",
+            button: "Filter",
+            fields: vec![Field::text("name", "Name has", name.as_deref())],
+            is_any: name.is_some(),
+        },
         rows: shown.iter().zip(&finished).map(|(pipeline, last)| row(&reader, pipeline, last, now)).collect(),
         total,
         next,

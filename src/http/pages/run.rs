@@ -134,7 +134,7 @@ async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
     let mut entries = view::timeline(facts.as_deref().unwrap_or_default());
     let more_facts = entries.len() > MOST_FACTS;
     entries.drain(..entries.len().saturating_sub(MOST_FACTS));
-    let (before, after) = split(&run.organization, &detail.links);
+    let (before, after) = split(&reader.ado, &run.organization, &detail.links);
     page(&Page {
         frame: Frame::of(&reader, "/runs").await?,
         run_id: run.run_id,
@@ -151,8 +151,12 @@ async fn one(reader: Reader, detail: RunDetail) -> Result<Response, Problem> {
         jobs: detail.jobs.iter().map(|job| job_row(&reader.ado, run, job, now)).collect(),
         approvals: detail.approvals.iter().map(|approval| approval_row(&reader.ado, run, approval, now)).collect(),
         deployments: detail.deployments.iter().map(|deployment| deployment_row(&reader.ado, deployment, now)).collect(),
-        triggered_by: detail.triggered_by.iter().map(|link| LinkRow::of(&run.organization, link)).collect(),
-        triggered: detail.triggered.iter().map(|link| LinkRow::of(&run.organization, link)).collect(),
+        triggered_by: detail
+            .triggered_by
+            .iter()
+            .map(|link| LinkRow::of(&reader.ado, &run.organization, link))
+            .collect(),
+        triggered: detail.triggered.iter().map(|link| LinkRow::of(&reader.ado, &run.organization, link)).collect(),
         before,
         after,
         truncated: detail.links_truncated,

@@ -5,6 +5,7 @@ use axum::extract::Query;
 use axum::response::Response;
 use serde::Deserialize;
 
+use super::filters::{Field, Filters};
 use super::frame::Frame;
 use super::html::{Badge, Dot, When, branch, named, query, said, short, taken};
 use super::out::{AdoSite, Out};
@@ -14,6 +15,7 @@ use crate::domain::Time;
 use crate::http::Problem;
 use crate::http::reader::Reader;
 
+const PATH: &str = "/runs";
 const TOP: u32 = 50;
 const DAY: u64 = 86_400;
 
@@ -88,11 +90,11 @@ impl Asked {
             ("days", self.days.as_deref()),
             ("before", before),
         ];
-        query("/runs", &asked)
+        query(PATH, &asked)
     }
 
     fn is_any(&self) -> bool {
-        self.address(self.before.as_deref()) != "/runs"
+        self.address(self.before.as_deref()) != PATH
     }
 }
 
@@ -100,8 +102,7 @@ impl Asked {
 #[template(path = "runs.html")]
 struct Runs {
     frame: Frame,
-    fields: Vec<Field>,
-    choices: Vec<Choice>,
+    filters: Filters,
     rows: Vec<RunRow>,
     next: Option<String>,
     first: Option<String>,
@@ -113,20 +114,6 @@ struct Runs {
 struct Looked {
     run_id: u64,
     when: Option<When>,
-}
-
-/// A text to filter by.
-struct Field {
-    name: &'static str,
-    label: &'static str,
-    value: String,
-}
-
-/// A filter with few values: the word of the service, and that for people.
-struct Choice {
-    name: &'static str,
-    label: &'static str,
-    options: Vec<(&'static str, &'static str, bool)>,
 }
 
 /// A run in a list.
@@ -186,9 +173,8 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     let next = next.and_then(|place| place.runs_before()).map(|before| before.to_string());
     let looked = |to: LookedTo| Some(Looked { run_id: to.run_id?, when: to.at.map(|at| When::of(at, now)) });
     page(&Runs {
-        frame: Frame::of(&reader, "/runs").await?,
-        fields: fields(&asked),
-        choices: choices(&asked),
+        frame: Frame::of(&reader, PATH).await?,
+        filters: filters(&asked),
         rows: runs.iter().map(|run| RunRow::of(&reader.ado, run, now)).collect(),
         next: next.map(|next| asked.address(Some(&next))),
         first: asked.place().map(|_| asked.address(None)),
@@ -197,19 +183,12 @@ pub(super) async fn list(reader: Reader, Query(asked): Query<Asked>) -> Result<R
     })
 }
 
-fn fields(asked: &Asked) -> Vec<Field> {
-    let field = |name, label, value: &Option<String>| Field { name, label, value: value.clone().unwrap_or_default() };
-    vec![
-        field("pipeline", "Pipeline", &asked.pipeline),
-        field("branch", "Branch", &asked.branch),
-        field("who", "Requested for", &asked.who),
-        field("organization", "Organization", &asked.organization),
-        field("project", "Project", &asked.project),
-        field("commit", "Commit", &asked.commit),
-    ]
-}
-
-fn choices(asked: &Asked) -> Vec<Choice> {
+fn filters(asked: &Asked) -> Filters {
+    let text = |name, label, value: &Option<String>| Field::text(name, label, value.as_deref());
+    let choice = |name, label, value: &Option<String>, options: &[(&str, &str)]| {
+        let chosen = value.as_deref().unwrap_or_default();
+        Field::choice(name, label, options.iter().copied(), |value| value == chosen)
+    };
     let states = [("", "any"), ("inProgress", "running"), ("notStarted", "not started"), ("completed", "completed")];
     let results = [
         ("", "any"),
@@ -219,21 +198,18 @@ fn choices(asked: &Asked) -> Vec<Choice> {
         ("canceled", "canceled"),
     ];
     let days = [("", "any time"), ("1", "last day"), ("7", "last 7 days"), ("30", "last 30 days")];
-    vec![
-        choice("state", "State", asked.state.as_deref(), &states),
-        choice("result", "Result", asked.result.as_deref(), &results),
-        choice("days", "Queued", asked.days.as_deref(), &days),
-    ]
-}
-
-fn choice(
-    name: &'static str,
-    label: &'static str,
-    chosen: Option<&str>,
-    options: &[(&'static str, &'static str)],
-) -> Choice {
-    let option = |(value, word): &(&'static str, &'static str)| (*value, *word, chosen.unwrap_or_default() == *value);
-    Choice { name, label, options: options.iter().map(option).collect() }
+    let fields = vec![
+        text("pipeline", "Pipeline", &asked.pipeline),
+        text("branch", "Branch", &asked.branch),
+        text("who", "Requested for", &asked.who),
+        text("organization", "Organization", &asked.organization),
+        text("project", "Project", &asked.project),
+        text("commit", "Commit", &asked.commit),
+        choice("state", "State", &asked.state, &states),
+        choice("result", "Result", &asked.result, &results),
+        choice("days", "Queued", &asked.days, &days),
+    ];
+    Filters { action: PATH, button: "Filter", fields, is_any: asked.is_any() }
 }
 
 #[cfg(test)]

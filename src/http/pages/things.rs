@@ -74,7 +74,8 @@ pub(super) async fn pull_request(
         Ok(id) => reader.catalog.pull_requests(id, which.organization.as_deref(), &reader.branches).await?,
         Err(_) => Vec::new(),
     };
-    show(reader, "Pull request", "pull-requests", &id, found.into_iter().map(of_pull_request).collect()).await
+    let found = found.into_iter().map(|shown| of_pull_request(&reader.ado, shown)).collect();
+    show(reader, "Pull request", "pull-requests", &id, found).await
 }
 
 /// `GET /work-items/{id}`
@@ -87,7 +88,8 @@ pub(super) async fn work_item(
         Ok(id) => reader.catalog.work_items(id, which.organization.as_deref(), &reader.branches).await?,
         Err(_) => Vec::new(),
     };
-    show(reader, "Work item", "work-items", &id, found.into_iter().map(of_work_item).collect()).await
+    let found = found.into_iter().map(|item| of_work_item(&reader.ado, item)).collect();
+    show(reader, "Work item", "work-items", &id, found).await
 }
 
 async fn show(
@@ -114,7 +116,7 @@ async fn show(
 
 async fn one(reader: &Reader, thing: Thing) -> Result<Response, Problem> {
     let deployments = chains(reader, &thing).await?;
-    let (before, after) = split(&thing.organization, &thing.links);
+    let (before, after) = split(&reader.ado, &thing.organization, &thing.links);
     let said = |(label, text): (&'static str, Option<String>)| Some((label, Said { text: text?, href: None }));
     page(&Page {
         frame: Frame::of(reader, "").await?,
@@ -143,7 +145,7 @@ async fn chains(reader: &Reader, thing: &Thing) -> Result<Vec<ChainRow>, Problem
     };
     let rows = reader.catalog.chain_rows(&reader.seen_chains().await?, &filter).await?;
     let now = reader.clock.now();
-    Ok(rows.iter().map(|row| chain_row(row, now)).collect())
+    Ok(rows.iter().map(|row| chain_row(&reader.ado, row, now)).collect())
 }
 
 fn time(at: Option<Time>) -> Option<String> {
@@ -176,14 +178,15 @@ fn of_commit(ado: &AdoSite, commit: CommitDetail) -> Thing {
     }
 }
 
-fn of_pull_request(shown: PullRequestDetail) -> Thing {
+fn of_pull_request(ado: &AdoSite, shown: PullRequestDetail) -> Thing {
+    let url = ado.known_pull_request(&shown);
     let votes: Vec<_> = shown.votes.iter().filter(|vote| vote.vote != 0).map(vote).collect();
     Thing {
         kind: "Pull request",
         id: shown.pull_request_id.to_string(),
         title: shown.title,
         state: shown.status,
-        url: shown.url,
+        url,
         rows: vec![
             ("Organization", Some(shown.organization.clone())),
             ("Project", shown.project),
@@ -214,14 +217,15 @@ fn vote(vote: &Vote) -> String {
     format!("{}: {word}", vote.name.as_deref().unwrap_or("?"))
 }
 
-fn of_work_item(item: WorkItemDetail) -> Thing {
+fn of_work_item(ado: &AdoSite, item: WorkItemDetail) -> Thing {
+    let url = ado.known_work_item(&item);
     let kind = item.kind.map(|kind| format!("{kind}: ")).unwrap_or_default();
     Thing {
         kind: "Work item",
         id: item.work_item_id.to_string(),
         title: item.title.map(|title| format!("{kind}{title}")),
         state: item.state,
-        url: item.url,
+        url,
         rows: vec![
             ("Organization", Some(item.organization.clone())),
             ("Project", item.project),

@@ -425,6 +425,19 @@ async fn who_has_an_answer_is_told_so() {
 }
 
 #[tokio::test]
+async fn runs_are_found_by_who_they_were_asked_for() {
+    let bench = Bench::seeded().await;
+    for (who, expected) in
+        [("amber%20person", [110_120, 110_110].as_slice()), ("AMBER%20PERSON", &[110_120, 110_110]), ("amber", &[])]
+    {
+        let runs = bench.json(&format!("/api/v1/runs?requestedFor={who}")).await;
+        let found: Vec<_> =
+            runs["items"].as_array().unwrap().iter().map(|run| run["runId"].as_u64().unwrap()).collect();
+        assert_eq!(found, expected, "{who}");
+    }
+}
+
+#[tokio::test]
 async fn answers_are_packed_for_who_can_unpack_them() {
     let bench = Bench::seeded().await;
     let plain = bench.get("/api/v1/runs").await.bytes().await.unwrap();

@@ -8,7 +8,7 @@ use super::seed::{AMBER, Side, VIOLET};
 use super::{Bench, only, problem};
 
 /// Every tool, with arguments to which this side has an answer.
-fn asks(of: Side) -> Vec<(&'static str, Value)> {
+pub(super) fn asks(of: Side) -> Vec<(&'static str, Value)> {
     let lately = json!({"project": of.project()});
     vec![
         ("describe_data", json!({})),
