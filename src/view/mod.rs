@@ -48,6 +48,7 @@ pub use gaps::{gaps_note, gaps_table};
 pub use incidents::incidents_table;
 pub use json::json;
 pub use links::{commit_text, pull_request_text, work_item_text};
+pub(crate) use near::near;
 pub use near::{unknown_name, unknown_note};
 pub use run::{RunJson, run_text};
 pub use runs::{PipelineJson, pipelines_table, runs_table, stages_table};

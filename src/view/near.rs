@@ -43,7 +43,7 @@ fn is_word(named: Named, asked: &str) -> bool {
 }
 
 /// The nearest first. Numbers are no words: one that is near is another thing.
-fn near<'k>(asked: &str, known: &'k [String]) -> Vec<&'k str> {
+pub(crate) fn near<'k>(asked: &str, known: &'k [String]) -> Vec<&'k str> {
     let asked = asked.to_lowercase();
     let words = known.iter().filter(|value| value.contains(char::is_alphabetic));
     let mut near: Vec<(f64, &str)> =

@@ -13,6 +13,7 @@ mod words;
 use serde_json::Value;
 
 use super::tools::Tool;
+use crate::view::near;
 use asked::Asked;
 
 /// Names that a question may hold.
@@ -156,8 +157,35 @@ fn why(rest: &[String], known: &Vocabulary) -> String {
         let which = if teams.is_empty() { String::new() } else { format!(", such as the team {}", teams.join(", ")) };
         return format!("not understood: who asks is not known here; say a name instead of `my`{which}");
     }
-    let rest: Vec<_> = rest.iter().take(5).map(|word| format!("`{}`", crate::view::escaped(word))).collect();
-    format!("not understood: {}", if rest.is_empty() { "what is asked for".to_owned() } else { rest.join(", ") })
+    let quoted = |word: &str| format!("`{}`", crate::view::escaped(word));
+    let says: Vec<_> = rest.iter().take(MOST_WORDS).map(|word| quoted(word)).collect();
+    let says = if says.is_empty() { "what is asked for".to_owned() } else { says.join(", ") };
+    let near: Vec<_> = known.near(rest).into_iter().map(quoted).collect();
+    let offer = if near.is_empty() { String::new() } else { format!(": did you mean {}?", near.join(" or ")) };
+    format!("not understood: {says}{offer}")
+}
+
+/// Words that are told of, at most.
+const MOST_WORDS: usize = 5;
+/// Names that are offered, at most.
+const MOST_OFFERED: usize = 3;
+
+impl Vocabulary {
+    /// The names that these words may be meant for.
+    fn near(&self, words: &[String]) -> Vec<&str> {
+        let Self { pipelines, projects, environments, branches, pools, services, teams } = self;
+        let kinds = [pipelines, projects, environments, branches, pools, services, teams];
+        let of = |word: &String| kinds.into_iter().flat_map(|names| near(word, names)).collect::<Vec<_>>();
+        let mut found: Vec<&str> = Vec::new();
+        for name in words.iter().take(MOST_WORDS).flat_map(of) {
+            let name = name.strip_prefix("refs/heads/").unwrap_or(name);
+            if !found.contains(&name) {
+                found.push(name);
+            }
+        }
+        found.truncate(MOST_OFFERED);
+        found
+    }
 }
 
 fn refusal(question: &str, why: String, known: &Vocabulary) -> Refusal {
