@@ -343,13 +343,7 @@ impl Gather<'_> {
         let mut wanted = Conditions::default();
         wanted.add("c.organization = ?", [self.text()]);
         wanted.add_scope(self.scope, "c");
-        let ask = format!(
-            "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by \
-             FROM releases c INDEXED BY releases_newest \
-             LEFT JOIN names project ON project.kind = 'project' AND project.organization = c.organization \
-               AND project.id = c.project_id{} ORDER BY c.release DESC, c.project_id LIMIT {MOST}",
-            wanted.text()
-        );
+        let ask = newest_releases(&wanted);
         let found = collect(self.connection, &ask, wanted.values, |row| Ok((row.get(0)?, release(row)?)))?;
         let stages = found.into_iter().map(|(id, release)| self.release_stages(id, release));
         Ok(stages.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
@@ -421,6 +415,16 @@ impl Gather<'_> {
         let all = collect(self.connection, ask, vec![self.text()], named)?;
         Ok(all.into_iter().filter(|(id, name)| chain.service_of(*id, Some(name)).is_some()).map(|(id, _)| id).collect())
     }
+}
+
+fn newest_releases(wanted: &Conditions) -> String {
+    format!(
+        "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by \
+         FROM releases c INDEXED BY releases_newest \
+         LEFT JOIN names project ON project.kind = 'project' AND project.organization = c.organization \
+           AND project.id = c.project_id{} ORDER BY c.release DESC, c.project_id LIMIT {MOST}",
+        wanted.text()
+    )
 }
 
 /// The pipelines of the runs that opened pull requests: their other runs are on the way, too. A number alone may be that
@@ -573,4 +577,21 @@ pub(super) fn write_syncs(connection: &Connection, source: &Source, record: &Clu
 
 pub(super) fn remove_syncs(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM cluster_syncs WHERE source = ?1")?.execute([&source.key]).map(drop)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All that there are would be sorted for each question.
+    #[test]
+    fn the_newest_releases_are_read_in_their_order() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        let mut wanted = Conditions::default();
+        wanted.add("c.organization = ?", [Value::Text("fabrikam".to_owned())]);
+        let ask = format!("EXPLAIN QUERY PLAN {}", newest_releases(&wanted));
+        let plan: Vec<String> = collect(&connection, &ask, wanted.values, |row| row.get(3)).unwrap();
+        assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "{plan:?}");
+    }
 }

@@ -96,7 +96,7 @@ fn commit(id: &str, repository: &str, author: &str, message: &str, minute: i64) 
         author: text(author),
         message: text(message),
         at: Some(at(minute)),
-        push: u64::from_str_radix(&sha(id)[30..], 16).unwrap(),
+        push: u64::from_str_radix(sha(id).get(30..).unwrap(), 16).unwrap(),
         is_tip: true,
         pushed: Some(at(minute)),
         refs: vec![MAIN.to_owned()],
