@@ -264,9 +264,12 @@ impl Span {
     }
 }
 
+/// The latest deployment of a place, and the one that is there now.
+type There = (Deployment, Option<Deployment>);
+
 /// The latest deployment of each of these places, and the one that is there now. Two questions for all of them: a thousand
 /// places would cost two thousand.
-fn there(seen: Seen<'_>, places: &[i64]) -> rusqlite::Result<Vec<Option<(Deployment, Option<Deployment>)>>> {
+fn there(seen: Seen<'_>, places: &[i64]) -> rusqlite::Result<Vec<Option<There>>> {
     let ask = format!("SELECT ({}), ({}) FROM json_each(?) p ORDER BY p.key", last("p.value"), current("p.value"));
     let which =
         collect(seen.connection, &ask, vec![list(places.iter().copied())], |row| Ok((row.get(0)?, row.get(1)?)))?;
