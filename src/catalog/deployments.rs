@@ -3,6 +3,8 @@
 //! A page costs what stands on it: [`super::deployed`] keeps the rows, each at its place, and a place is what is chosen by
 //! names. Of the places the ones with the latest rows are looked at, and of those no more rows than fit on the page.
 
+use std::collections::HashMap;
+
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
@@ -12,6 +14,9 @@ use super::rows::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, 
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::{Scope, Time};
+
+/// Places that are looked at with one question.
+const MOST_AT_ONCE: usize = 1_000;
 
 /// What comes to one environment from one pipeline follows on what came from it before.
 fn current(place: &str) -> String {
@@ -59,7 +64,7 @@ fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
            CASE d.source WHEN 'release' THEN d.pipeline_name ELSE coalesce(pipeline.name, d.pipeline_name) END, \
            d.run, coalesce(r.name, d.run_name), d.release, d.release_name, d.stage, d.attempt, d.state, d.result, \
            d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current, \
-           CASE d.source WHEN 'pipeline' THEN {} END \
+           CASE d.source WHEN 'pipeline' THEN {} END, d.id \
          FROM ({deployed}) d \
          LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
            AND (d.source = 'release' OR d.pipeline IS NULL OR r.pipeline = d.pipeline) \
@@ -107,19 +112,23 @@ impl Catalog {
         let act = move |c: &Connection| {
             let seen = Seen { connection: c, scope: &scope };
             let mut environments: Vec<Environment> = Vec::new();
-            for (place, total, live) in
-                collect(c, &ask, wanted.values, |row| Ok((row.get(1)?, row.get(2)?, row.get(3)?)))?
-            {
-                let Some(last) = one(seen, &last("?"), place)? else { continue };
-                let same = environments.last().is_some_and(|known| known.is_of(&last));
-                if !same && environments.len() == top {
-                    break;
+            let all = collect(c, &ask, wanted.values, |row| Ok((row.get(1)?, row.get(2)?, row.get(3)?)))?;
+            // As many as would fill the page if each were an environment of its own.
+            for some in all.chunks(top.clamp(1, MOST_AT_ONCE)) {
+                let ids: Vec<i64> = some.iter().map(|(place, _, _)| *place).collect();
+                for ((_, total, live), there) in some.iter().zip(there(seen, &ids)?) {
+                    let Some((last, current)) = there else { continue };
+                    let same = environments.last().is_some_and(|known| known.is_of(&last));
+                    if !same && environments.len() == top {
+                        environments.iter_mut().for_each(Environment::sort);
+                        return Ok(environments);
+                    }
+                    if !same {
+                        environments.push(Environment::of(&last));
+                    }
+                    let Some(environment) = environments.last_mut() else { continue };
+                    environment.add(*total, *live, last, current);
                 }
-                if !same {
-                    environments.push(Environment::of(&last));
-                }
-                let Some(environment) = environments.last_mut() else { continue };
-                environment.add(total, live, last, one(seen, &current("?"), place)?);
             }
             environments.iter_mut().for_each(Environment::sort);
             Ok(environments)
@@ -289,13 +298,26 @@ impl Span {
     }
 }
 
-/// The one deployment that `which` answers for a place.
-fn one(seen: Seen<'_>, which: &str, place: i64) -> rusqlite::Result<Option<Deployment>> {
+/// The latest deployment of a place, and the one that is there now.
+type There = (Deployment, Option<Deployment>);
+
+/// The latest deployment of each of these places, and the one that is there now. Two questions for all of them: a thousand
+/// places would cost two thousand.
+fn there(seen: Seen<'_>, places: &[i64]) -> rusqlite::Result<Vec<Option<There>>> {
+    let ask = format!("SELECT ({}), ({}) FROM json_each(?) p ORDER BY p.key", last("p.value"), current("p.value"));
+    let which =
+        collect(seen.connection, &ask, vec![list(places.iter().copied())], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let ids = which.iter().flat_map(|(last, current): &(Option<i64>, Option<i64>)| [*last, *current]).flatten();
     let mut wanted = Conditions::default();
-    wanted.add(format!("d.id = ({which})"), [Value::Integer(place)]);
+    wanted.add("d.id IN (SELECT value FROM json_each(?))", [list(ids)]);
     let ask = question(&deployed(""), &wanted, "");
-    let found = collect(seen.connection, &ask, wanted.values, deployment)?.into_iter().next();
-    found.map(|found| without_hidden_run(found, seen)).transpose()
+    let found = collect(seen.connection, &ask, wanted.values, |row| Ok((row.get(24)?, deployment(row)?)))?;
+    let found: HashMap<i64, Deployment> = found
+        .into_iter()
+        .map(|(id, found)| Ok((id, without_hidden_run(found, seen)?)))
+        .collect::<rusqlite::Result<_>>()?;
+    let of = |id: Option<i64>| id.and_then(|id| found.get(&id).cloned());
+    Ok(which.into_iter().map(|(last, current)| Some((of(last)?, of(current)))).collect())
 }
 
 fn places_wanted(filter: &DeploymentFilter) -> Conditions {

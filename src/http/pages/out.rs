@@ -58,7 +58,7 @@ impl AdoSite {
         repository: Option<&str>,
         id: u64,
     ) -> Option<String> {
-        self.in_repository(organization, project, repository, "pullrequest", &id.to_string())
+        self.in_repository(organization, (project, repository), "pullrequest", &id.to_string())
     }
 
     /// Where it was pushed to.
@@ -66,8 +66,7 @@ impl AdoSite {
         let at = |push: &Push| {
             self.in_repository(
                 &of.organization,
-                push.project.as_deref(),
-                push.repository.as_deref(),
+                (push.project.as_deref(), push.repository.as_deref()),
                 "commit",
                 &of.commit,
             )
@@ -91,8 +90,8 @@ impl AdoSite {
         let (project, repository, id) = (of.project.as_deref(), of.repository.as_deref(), of.id.as_str());
         let made = || match of.kind {
             "run" => self.run(organization, project, id.parse().ok()?),
-            "commit" => self.in_repository(organization, project, repository, "commit", id),
-            "pullRequest" => self.in_repository(organization, project, repository, "pullrequest", id),
+            "commit" => self.in_repository(organization, (project, repository), "commit", id),
+            "pullRequest" => self.in_repository(organization, (project, repository), "pullrequest", id),
             "workItem" => self.work_item(organization, project, id),
             "release" => self.release(organization, project, id.rsplit('/').next()?.parse().ok()?),
             _ => None,
@@ -103,8 +102,7 @@ impl AdoSite {
     fn in_repository(
         &self,
         organization: &str,
-        project: Option<&str>,
-        repository: Option<&str>,
+        (project, repository): (Option<&str>, Option<&str>),
         kind: &str,
         id: &str,
     ) -> Option<String> {

@@ -113,7 +113,7 @@ const NOT_READ: [&str; 15] = [
     "/metrics",
 ];
 
-/// Of all sources, so that none is forgotten: the pages, Spektate's backend and DOMoS's call.
+/// Of all sources, so that none is forgotten: the pages, Spektate's backend and the call of `DOMoS`.
 fn undocumented() -> Vec<Route> {
     let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http")];
     let mut routes = Vec::new();
