@@ -292,8 +292,7 @@ test("dead letters are read, requeued and discarded after a question", async () 
   await page.waitForURL(`${base}/dead-letters`);
   assert.equal(await page.locator("tbody tr").count(), 1);
   // What is requeued is tried once more, and is as bad as before.
-  await page.getByRole("button", { name: /Requeue/ }).click();
-  await page.waitForURL(`${base}/dead-letters`);
+  await Promise.all([page.waitForEvent("load"), page.getByRole("button", { name: /Requeue/ }).click()]);
   await page.locator("tbody tr").first().waitFor({ timeout: 15_000 });
   await close(page);
 });
