@@ -100,43 +100,38 @@ fn template(value: &Value, place: &str, faults: &mut Wrong) -> TagTemplate {
 }
 
 fn service(table: &Table, place: &str, faults: &mut Wrong) -> Service {
-    let mut service = Service { name: required(table, place, faults), ..Service::default() };
-    for (key, value) in table {
-        let place = format!("{place}.{key}");
-        match key.as_str() {
-            "name" => {}
-            "pipelines" => service.pipelines = patterns(value, &place, faults),
-            "images" => service.images = patterns(value, &place, faults),
-            _ => faults.push((place, "is not a known key; known are name, pipelines, images".to_owned())),
-        }
-    }
-    service
+    let (name, [pipelines, images]) = named(table, place, faults, ["pipelines", "images"]);
+    Service { name, pipelines, images }
 }
 
 fn ring(table: &Table, place: &str, faults: &mut Wrong) -> Ring {
-    let mut ring = Ring { name: required(table, place, faults), branches: Vec::<Pattern>::new() };
-    for (key, value) in table {
-        let place = format!("{place}.{key}");
-        match key.as_str() {
-            "name" => {}
-            "branches" => ring.branches = patterns(value, &place, faults),
-            _ => faults.push((place, "is not a known key; known are name, branches".to_owned())),
-        }
-    }
-    ring
+    let (name, [branches]) = named(table, place, faults, ["branches"]);
+    Ring { name, branches }
 }
 
 fn cluster(table: &Table, place: &str, faults: &mut Wrong) -> NamedCluster {
-    let mut cluster = NamedCluster { name: required(table, place, faults), names: Vec::new() };
+    let (name, [names]) = named(table, place, faults, ["names"]);
+    NamedCluster { name, names }
+}
+
+/// What has a name, and patterns below each of these keys.
+fn named<const N: usize>(
+    table: &Table,
+    place: &str,
+    faults: &mut Wrong,
+    keys: [&str; N],
+) -> (String, [Vec<Pattern>; N]) {
+    let name = required(table, place, faults);
+    let mut found = [const { Vec::new() }; N];
     for (key, value) in table {
         let place = format!("{place}.{key}");
-        match key.as_str() {
-            "name" => {}
-            "names" => cluster.names = patterns(value, &place, faults),
-            _ => faults.push((place, "is not a known key; known are name, names".to_owned())),
+        match keys.iter().zip(&mut found).find(|(known, _)| *known == key) {
+            Some((_, found)) => *found = patterns(value, &place, faults),
+            None if key == "name" => {}
+            None => faults.push((place, format!("is not a known key; known are name, {}", keys.join(", ")))),
         }
     }
-    cluster
+    (name, found)
 }
 
 fn required(table: &Table, place: &str, faults: &mut Wrong) -> String {
