@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
+use serde::Serialize;
 
 use super::owned::folder_of;
 use super::query::{Conditions, collect, ordered, time};
@@ -97,6 +98,17 @@ impl Catalog {
         Ok(self.file.read(act).await?)
     }
 
+    /// What environments are called, each name once.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn environment_names(&self) -> Result<Vec<String>, CatalogError> {
+        let mut there = Conditions::default();
+        there.add_scope(&self.scope, "d");
+        let ask = places("DISTINCT d.environment", &there, "ORDER BY 1");
+        Ok(self.file.read(move |c| collect(c, &ask, there.values, |row| row.get(0))).await?)
+    }
+
     /// Environments, each with what came last and what is there.
     ///
     /// # Errors
@@ -104,6 +116,9 @@ impl Catalog {
     pub async fn environments(&self, filter: &EnvironmentFilter) -> Result<Vec<Environment>, CatalogError> {
         let mut wanted = Conditions::default();
         add_place(&mut wanted, filter.organization.as_deref(), filter.project.as_deref());
+        if let Some(names) = &filter.names {
+            wanted.add("d.environment IN (SELECT value FROM json_each(?))", [list(names)]);
+        }
         wanted.add_scope(&self.scope, "d");
         wanted.add_after::<Environment>(filter.after.as_ref());
         let ask = places("d.organization, d.id, d.total, d.live", &wanted, &ordered::<Environment>());
@@ -251,8 +266,8 @@ fn narrow(seen: Seen<'_>, filter: &DeploymentFilter, wanted: &mut Conditions) ->
     Ok("INDEXED BY deployed_last")
 }
 
-fn list(ids: impl IntoIterator<Item = i64>) -> Value {
-    Value::Text(serde_json::json!(ids.into_iter().collect::<Vec<_>>()).to_string())
+fn list<T: Serialize>(all: impl IntoIterator<Item = T>) -> Value {
+    Value::Text(serde_json::json!(all.into_iter().collect::<Vec<_>>()).to_string())
 }
 
 /// How many deployments stand on a page, and the latest time that one may have.
@@ -312,12 +327,16 @@ fn there(seen: Seen<'_>, places: &[i64]) -> rusqlite::Result<Vec<Option<There>>>
     wanted.add("d.id IN (SELECT value FROM json_each(?))", [list(ids)]);
     let ask = question(&deployed(""), &wanted, "");
     let found = collect(seen.connection, &ask, wanted.values, |row| Ok((row.get(24)?, deployment(row)?)))?;
-    let found: HashMap<i64, Deployment> = found
+    let mut found: HashMap<i64, Deployment> = found
         .into_iter()
         .map(|(id, found)| Ok((id, without_hidden_run(found, seen)?)))
         .collect::<rusqlite::Result<_>>()?;
-    let of = |id: Option<i64>| id.and_then(|id| found.get(&id).cloned());
-    Ok(which.into_iter().map(|(last, current)| Some((of(last)?, of(current)))).collect())
+    let of = |(last, current): (Option<i64>, Option<i64>)| {
+        let latest = found.remove(&last?)?;
+        let current = if current == last { Some(latest.clone()) } else { current.and_then(|id| found.remove(&id)) };
+        Some((latest, current))
+    };
+    Ok(which.into_iter().map(of).collect())
 }
 
 fn places_wanted(filter: &DeploymentFilter) -> Conditions {

@@ -1,26 +1,25 @@
 //! What tells whose pipeline it is.
 //!
 //! A run tells its folder and its repository only when its build is told of, so that a live one is known by those of the
-//! pipeline: the folder that the latest of its runs told, and the repository that most of them built. A hundred of them
-//! are looked at.
+//! pipeline: the folder that the latest of its runs told, and the repository that most of its latest ones built.
 
 use super::dashboard::Recent;
 use super::rows::{Deployment, GivenApproval, Pipeline, PipelineName, Run, RunDetail};
 use crate::domain::owner::Owned;
 
-/// The folder of the pipeline of these rows.
+/// Where the pipeline of these rows stands.
 pub(super) fn folder_of(rows: &str) -> String {
-    format!(
-        "(SELECT l.folder FROM (SELECT f.folder FROM runs f INDEXED BY runs_pipeline \
-             WHERE f.organization = {rows}.organization AND f.pipeline = {rows}.pipeline \
-             ORDER BY f.run DESC LIMIT 100) l WHERE l.folder IS NOT NULL LIMIT 1)"
-    )
+    of_pipeline("folder", rows)
 }
 
 /// What the pipeline of these rows builds.
 pub(super) fn repository_of(rows: &str) -> String {
+    of_pipeline("repository", rows)
+}
+
+fn of_pipeline(column: &str, rows: &str) -> String {
     format!(
-        "(SELECT g.repository FROM pipelines g WHERE g.organization = {rows}.organization AND g.pipeline = {rows}.pipeline)"
+        "(SELECT g.{column} FROM pipelines g WHERE g.organization = {rows}.organization AND g.pipeline = {rows}.pipeline)"
     )
 }
 

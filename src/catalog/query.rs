@@ -7,7 +7,6 @@ use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
 
 use super::links::{Linked, Walk};
 use super::listing::{Listing, LookedTo};
-use super::owned::folder_of;
 use super::place::{Place, Placed};
 use super::rows::{
     Approval, Failure, Job, LastRun, Link, LinkKind, Pipeline, PipelineFilter, PipelineName, Run, RunDetail, RunFilter,
@@ -24,23 +23,19 @@ pub(super) const RUNS: &str = "SELECT r.id, r.organization, coalesce(project.nam
                     LEFT JOIN names project ON project.kind = 'project' AND project.organization = r.organization AND project.id = r.project_id \
                     LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = r.organization AND pipeline.id = CAST(r.pipeline AS TEXT)";
 
-fn pipelines() -> String {
-    format!(
-        "SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, \
-           g.live, r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, {}, g.repository \
-         FROM (SELECT p.organization, p.pipeline, p.runs, p.repository, coalesce(l.live, 0) AS live, \
-             (SELECT max(b.run) FROM runs b WHERE b.organization = p.organization AND b.pipeline = p.pipeline) AS last \
-           FROM pipelines p LEFT JOIN (SELECT organization, pipeline, count(*) AS live FROM runs INDEXED BY runs_live \
-             WHERE state IS NOT 'completed' GROUP BY organization, pipeline) l \
-             ON l.organization = p.organization AND l.pipeline = p.pipeline) g \
-         JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
-         LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization \
-           AND project.id = r.project_id \
-         LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization \
-           AND pipeline.id = CAST(g.pipeline AS TEXT)",
-        folder_of("g")
-    )
-}
+const PIPELINES: &str = "\
+  SELECT g.organization, coalesce(project.name, r.project_name, r.project_id), g.pipeline, pipeline.name, g.runs, \
+    g.live, r.run, r.name, r.state, r.result, r.branch, r.queued, r.finished, g.folder, g.repository \
+  FROM (SELECT p.organization, p.pipeline, p.runs, p.folder, p.repository, coalesce(l.live, 0) AS live, \
+      (SELECT max(b.run) FROM runs b WHERE b.organization = p.organization AND b.pipeline = p.pipeline) AS last \
+    FROM pipelines p LEFT JOIN (SELECT organization, pipeline, count(*) AS live FROM runs INDEXED BY runs_live \
+      WHERE state IS NOT 'completed' GROUP BY organization, pipeline) l \
+      ON l.organization = p.organization AND l.pipeline = p.pipeline) g \
+  JOIN runs r ON r.organization = g.organization AND r.pipeline = g.pipeline AND r.run = g.last \
+  LEFT JOIN names project ON project.kind = 'project' AND project.organization = g.organization \
+    AND project.id = r.project_id \
+  LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = g.organization \
+    AND pipeline.id = CAST(g.pipeline AS TEXT)";
 
 impl Catalog {
     /// The pages of these runs in Azure DevOps, each by organization and id; `None` where none is known. It is not looked
@@ -157,7 +152,7 @@ impl Catalog {
         wanted.add_scope(&self.scope, "r");
         wanted.add_after::<Pipeline>(filter.after.as_ref());
         let top = filter.top.map_or(-1, i64::from);
-        let ask = format!("{}{}{} LIMIT {top}", pipelines(), wanted.text(), ordered::<Pipeline>());
+        let ask = format!("{PIPELINES}{}{} LIMIT {top}", wanted.text(), ordered::<Pipeline>());
         Ok(self.file.read(move |c| collect(c, &ask, wanted.values, pipeline)).await?)
     }
 }
@@ -490,13 +485,15 @@ fn pipeline(row: &Row<'_>) -> rusqlite::Result<Pipeline> {
 mod tests {
     use super::*;
 
-    /// What most of the latest 100 runs built that said one, as one question.
+    /// What most of the latest 100 runs built that said one, and where the latest stood that said so, as one question.
     const PLAIN: &str = "SELECT p.pipeline, p.repository, (SELECT repository FROM (SELECT r.repository FROM runs r \
         WHERE r.organization = p.organization AND r.pipeline = p.pipeline AND r.repository IS NOT NULL \
-        ORDER BY r.run DESC LIMIT 100) GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1) FROM pipelines p";
+        ORDER BY r.run DESC LIMIT 100) GROUP BY repository ORDER BY count(*) DESC, repository LIMIT 1), \
+        p.folder, (SELECT r.folder FROM runs r WHERE r.organization = p.organization AND r.pipeline = p.pipeline \
+        AND r.folder IS NOT NULL ORDER BY r.run DESC LIMIT 1) FROM pipelines p";
 
     #[test]
-    fn a_pipeline_builds_what_most_of_its_latest_runs_built() {
+    fn a_pipeline_builds_what_most_of_its_latest_runs_built_and_stands_where_the_latest_did() {
         let c = Connection::open_in_memory().unwrap();
         c.execute_batch(include_str!("schema.sql")).unwrap();
         let mut state = 7_u32;
@@ -509,23 +506,26 @@ mod tests {
             let (run, pipeline) = (step / 3 + next(300), next(2));
             let most = Some(["a", "b", "c"][step as usize / 700 % 3]);
             let repository = [None, Some("b"), most, most][next(4) as usize];
+            let folder = [None, None, repository, Some("d")][next(4) as usize];
             match next(6) {
                 0 => c.execute("DELETE FROM runs WHERE run = ? AND pipeline = ?", (run, pipeline)),
                 1 => c.execute(
-                    "UPDATE runs SET repository = ? WHERE run = ? AND pipeline = ?",
-                    (repository, run, pipeline),
+                    "UPDATE runs SET repository = ?, folder = ? WHERE run = ? AND pipeline = ?",
+                    (repository, folder, run, pipeline),
                 ),
                 _ => c.execute(
-                    "INSERT OR IGNORE INTO runs (organization, run, pipeline, repository) VALUES ('x', ?, ?, ?)",
-                    (run, pipeline, repository),
+                    "INSERT OR IGNORE INTO runs (organization, run, pipeline, repository, folder) VALUES ('x', ?, ?, ?, ?)",
+                    (run, pipeline, repository, folder),
                 ),
             }
             .unwrap();
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
-            for (pipeline, kept, plain) in collect(&c, PLAIN, Vec::new(), read).unwrap() {
-                let (pipeline, kept, plain): (u32, Option<String>, Option<String>) = (pipeline, kept, plain);
-                assert_eq!(kept, plain, "pipeline {pipeline}, step {step}");
-                seen.insert(kept);
+            let two = |row: &Row<'_>, at| Ok::<[Option<String>; 2], rusqlite::Error>([row.get(at)?, row.get(at + 1)?]);
+            let read = |row: &Row<'_>| Ok((row.get(0)?, two(row, 1)?, two(row, 3)?));
+            for (pipeline, [repository, built], folder) in collect(&c, PLAIN, Vec::new(), read).unwrap() {
+                let pipeline: u32 = pipeline;
+                assert_eq!(repository, built, "pipeline {pipeline}, step {step}");
+                assert_eq!(folder[0], folder[1], "pipeline {pipeline}, step {step}");
+                seen.insert(repository);
             }
         }
         assert!(seen.len() > 2, "{seen:?}");

@@ -476,6 +476,8 @@ pub struct EnvironmentFilter {
     pub organization: Option<String>,
     /// A project's name or id.
     pub project: Option<String>,
+    /// Only those that are called as one of these.
+    pub names: Option<Vec<String>>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
     /// Only what follows this one in the order of the list.

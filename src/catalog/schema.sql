@@ -46,6 +46,7 @@ CREATE TABLE pipelines (
     pipeline INTEGER NOT NULL,
     runs INTEGER NOT NULL,
     repository TEXT, -- what most of the latest 100 runs built that said one
+    folder TEXT, -- what the latest run said that said one
     PRIMARY KEY (organization, pipeline)
 ) WITHOUT ROWID;
 -- Where in the order of runs to look for what is of some time: the latest and the earliest time of each 1,024 ids. The
@@ -58,12 +59,14 @@ CREATE TABLE blocks (
     PRIMARY KEY (organization, block)
 ) WITHOUT ROWID;
 CREATE TRIGGER runs_added AFTER INSERT ON runs BEGIN
-    INSERT INTO pipelines (organization, pipeline, runs, repository)
-        VALUES (new.organization, new.pipeline, 1, new.repository)
+    INSERT INTO pipelines (organization, pipeline, runs, repository, folder)
+        VALUES (new.organization, new.pipeline, 1, new.repository, new.folder)
         ON CONFLICT DO UPDATE SET runs = runs + 1;
     -- One more of what most of them built anyway changes nothing.
     UPDATE pipelines SET repository = NULL WHERE organization = new.organization AND pipeline = new.pipeline
         AND new.repository IS NOT NULL AND repository IS NOT new.repository;
+    UPDATE pipelines SET folder = NULL WHERE organization = new.organization AND pipeline = new.pipeline
+        AND new.folder IS NOT NULL AND folder IS NOT new.folder;
     INSERT INTO blocks (organization, block, latest, earliest)
         VALUES (new.organization, new.run >> 10, coalesce(new.queued, new.started, new.finished, 0),
           coalesce(new.queued, new.started, new.finished, 9223372036854775807))
@@ -82,11 +85,25 @@ CREATE TRIGGER runs_removed AFTER DELETE ON runs BEGIN
     UPDATE pipelines SET repository = NULL WHERE organization = old.organization AND pipeline = old.pipeline
         AND old.repository IS NOT NULL AND (SELECT count(*) FROM (SELECT 1 FROM runs r WHERE r.organization = old.organization
           AND r.pipeline = old.pipeline AND r.run > old.run AND r.repository IS NOT NULL LIMIT 100)) < 100;
+    UPDATE pipelines SET folder = NULL WHERE organization = old.organization AND pipeline = old.pipeline
+        AND folder = old.folder;
 END;
+-- Most runs say it when they are over, and say what the pipeline is known by.
 CREATE TRIGGER runs_rebuilt AFTER UPDATE OF repository ON runs WHEN new.repository IS NOT old.repository BEGIN
-    UPDATE pipelines SET repository = NULL WHERE organization = new.organization AND pipeline = new.pipeline;
+    UPDATE pipelines SET repository = NULL WHERE organization = new.organization AND pipeline = new.pipeline
+        AND (old.repository IS NOT NULL OR repository IS NOT new.repository);
 END;
--- Whoever makes it null has it found anew.
+CREATE TRIGGER runs_filed AFTER UPDATE OF folder ON runs WHEN new.folder IS NOT old.folder BEGIN
+    UPDATE pipelines SET folder = NULL WHERE organization = new.organization AND pipeline = new.pipeline
+        AND folder IS NOT new.folder;
+END;
+-- Whoever makes one of them null has it found anew.
+CREATE TRIGGER pipelines_filed AFTER UPDATE OF folder ON pipelines WHEN new.folder IS NULL BEGIN
+    UPDATE pipelines SET folder = (SELECT r.folder FROM runs r INDEXED BY runs_pipeline
+          WHERE r.organization = new.organization AND r.pipeline = new.pipeline AND r.folder IS NOT NULL
+          ORDER BY r.run DESC LIMIT 1)
+        WHERE organization = new.organization AND pipeline = new.pipeline;
+END;
 CREATE TRIGGER pipelines_rebuilt AFTER UPDATE OF repository ON pipelines WHEN new.repository IS NULL BEGIN
     UPDATE pipelines SET repository = (SELECT repository FROM (SELECT r.repository FROM runs r
           WHERE r.organization = new.organization AND r.pipeline = new.pipeline AND r.repository IS NOT NULL

@@ -40,7 +40,7 @@ pub(super) struct Wanted {
 pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result<Json<Page<Environment>>, Problem> {
     let Wanted { organization, project, limit, cursor } = wanted;
     let after = after::<Environment>(LIST, cursor.as_deref())?;
-    let filter = EnvironmentFilter { organization, project, after, top: Some(limit.and_one()) };
+    let filter = EnvironmentFilter { organization, project, names: None, after, top: Some(limit.and_one()) };
     Ok(Json(Page::of(LIST, reader.catalog.environments(&filter).await?, limit)))
 }
 

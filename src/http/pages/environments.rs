@@ -62,9 +62,9 @@ struct There {
 /// `GET /environments`
 pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
     let now = reader.clock.now();
-    let mut environments = known(&reader).await?;
+    let mut environments = known(&reader, None).await?;
     environments.sort_by_key(|environment| environment_rank(&environment.name));
-    let names = names(&environments);
+    let names = names(&reader).await?;
     let (from, to) = usual(&names);
     page(&Page {
         frame: Frame::of(&reader, "/environments").await?,
@@ -74,8 +74,8 @@ pub(super) async fn list(reader: Reader) -> Result<Response, Problem> {
     })
 }
 
-async fn known(reader: &Reader) -> Result<Vec<Environment>, Problem> {
-    let filter = EnvironmentFilter { top: Some(TOP), ..EnvironmentFilter::default() };
+async fn known(reader: &Reader, names: Option<Vec<String>>) -> Result<Vec<Environment>, Problem> {
+    let filter = EnvironmentFilter { names, top: Some(TOP), ..EnvironmentFilter::default() };
     Ok(reader.catalog.environments(&filter).await?)
 }
 
@@ -85,11 +85,10 @@ fn is_cut(environments: &[Environment]) -> bool {
 }
 
 /// Each once, production first.
-fn names(environments: &[Environment]) -> Vec<String> {
-    let mut names: Vec<_> = environments.iter().map(|environment| environment.name.clone()).collect();
-    names.sort_by_cached_key(|name| (environment_rank(name), name.clone()));
-    names.dedup();
-    names
+async fn names(reader: &Reader) -> Result<Vec<String>, Problem> {
+    let mut names = reader.catalog.environment_names().await?;
+    names.sort_by_cached_key(|name| environment_rank(name));
+    Ok(names)
 }
 
 fn row(ado: &AdoSite, environment: &Environment, now: Time) -> EnvironmentRow {
@@ -167,10 +166,10 @@ struct Difference {
 /// `GET /environments/compare`: what is in one that is not in the other.
 pub(super) async fn compare(reader: Reader, Query(Two { from, to }): Query<Two>) -> Result<Response, Problem> {
     let now = reader.clock.now();
-    let environments = known(&reader).await?;
-    let names = names(&environments);
+    let names = names(&reader).await?;
     let usual = usual(&names);
     let (from, to) = (said(from).unwrap_or(usual.0), said(to).unwrap_or(usual.1));
+    let environments = known(&reader, Some(vec![from.clone(), to.clone()])).await?;
     let mut rows = Vec::new();
     for beside in pairs(&environments, &from, &to) {
         let Beside { from: left, to: right } = beside;
@@ -294,11 +293,13 @@ const MOST_BEHIND: u32 = 100;
 
 /// Service by environment, production first.
 pub(super) async fn matrix(reader: &Reader, team: Option<&str>) -> Result<Matrix, Problem> {
-    let (environments, now) = (known(reader).await?, reader.clock.now());
-    let mut columns = names(&environments);
-    let mut rows: BTreeMap<(String, Line), MatrixRow> = BTreeMap::new();
-    let mut more = columns.len() > MOST_COLUMNS || is_cut(&environments);
+    let now = reader.clock.now();
+    let mut columns = names(reader).await?;
+    let mut more = columns.len() > MOST_COLUMNS;
     columns.truncate(MOST_COLUMNS);
+    let environments = known(reader, Some(columns.clone())).await?;
+    more |= is_cut(&environments);
+    let mut rows: BTreeMap<(String, Line), MatrixRow> = BTreeMap::new();
     for (environment, latest) in environments.iter().flat_map(|of| of.latest.iter().map(move |latest| (of, latest))) {
         let Some(column) = columns.iter().position(|name| *name == environment.name) else { continue };
         let (service, of) = service(&reader.owners, latest);
