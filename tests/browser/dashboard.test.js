@@ -51,6 +51,8 @@ const PLACES = [
   ["/dora", "Delivery"], ["/ask", "Ask"], ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
   ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
   ["/no/such/page", "Not found"], ["/runs?days=many", "That did not work"],
+  ["/deployments?type=Bedrock+Deployments&refresh=60", "Deployments"], ["/deployments?keyword=5107", "Deployments"],
+  ["/deployments?limit=many", "That did not work"],
 ];
 
 for (const [path, heading] of PLACES) {
@@ -178,6 +180,44 @@ test("a change is followed from its commit to the cluster, and what is only like
   await page.getByRole("heading", { name: "On its way to the clusters" }).waitFor();
   assert.equal(await page.getByRole("region", { name: "Deployments" }).locator("tbody tr").count(), 1);
   assert.deepEqual(await barriers(page), []);
+  await close(page);
+});
+
+// Each as it is chosen, as the address has it, and as each row then reads.
+const OF_CHAINS = [
+  [{ Keyword: "5109" }, "keyword=5109", /5109/],
+  [{ Type: "Manual HLD Edits" }, "type=Manual+HLD+Edits", /Manual HLD Edits/],
+  [{ Service: "orders" }, "service=orders", /orders/],
+  [{ Author: "Chiara Lund" }, "author=Chiara+Lund", /Chiara Lund/],
+  [{ Ring: "staging", Type: "Bedrock Deployments" }, "env=staging&type=Bedrock+Deployments", /staging/],
+  [{ "At most": "2" }, "limit=2", /./],
+];
+
+test("deployments are found by every filter, which the address keeps", async () => {
+  const page = await open("/deployments");
+  const rows = page.locator("tbody tr");
+  for (const [chosen, address, row] of OF_CHAINS) {
+    await page.goto(`${base}/deployments?limit=500&refresh=60`);
+    const all = await rows.count();
+    await filter(page, chosen, `${address}&refresh=60`);
+    assert.ok((await rows.count()) > 0 && (await rows.count()) < all, address);
+    for (const text of await rows.allInnerTexts()) assert.match(text, row, address);
+  }
+  assert.equal(await rows.count(), 2);
+  await page.getByText("There are more").waitFor();
+  await close(page);
+});
+
+test("deployments are looked at as often as the address asks", async () => {
+  const page = await open("/deployments");
+  await page.route("**/api/v1/stream", (route) => route.fulfill({ status: 204 }));
+  await page.clock.install();
+  await page.goto(`${base}/deployments?refresh=1`);
+  for (let second = 0; second < 4; second += 1) {
+    const asked = page.waitForResponse((answer) => answer.url().endsWith("refresh=1"), { timeout: 10_000 });
+    await page.clock.runFor(1_000);
+    await asked;
+  }
   await close(page);
 });
 
