@@ -293,7 +293,7 @@ async fn what_came_to_an_environment_beside_the_chain_is_a_row_too() {
     let mut told: Vec<_> = of_environments
         .iter()
         .map(|row| {
-            let link = row.link(Step::Environment).or(row.link(Step::Release)).unwrap();
+            let link = row.link(Step::Environment).or_else(|| row.link(Step::Release)).unwrap();
             let source = row.source.as_ref().map(|run| run.id).unwrap();
             (source, row.ring.as_deref().unwrap(), row.status.as_str(), link.rule.as_str(), link.certainty)
         })
