@@ -3,7 +3,7 @@
 //! Nothing is scanned: the newest so many of each kind are taken, of the repositories that a chain names. Which
 //! repositories there are is read off an index, a step each.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
@@ -21,8 +21,6 @@ use crate::domain::{Outcome, Scope, State, Time};
 const MOST: u32 = 5_000;
 /// The newest so many runs of one source pipeline.
 const MOST_OF_A_PIPELINE: u32 = 1_000;
-/// The newest so many that came to one environment from one pipeline otherwise.
-const MOST_ARRIVALS: u32 = 500;
 
 /// Which rows of the chains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,13 +83,13 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails.
     pub async fn chain_rows(&self, chains: &[Chain], filter: &ChainFilter) -> Result<Vec<chain::Row>, CatalogError> {
-        let (chains, scope, build) = (chains.to_vec(), self.scope.clone(), filter.build);
+        let (chains, scope, wanted) = (chains.to_vec(), self.scope.clone(), filter.clone());
         let organization = filter.organization.as_ref().map(|name| name.to_lowercase());
         let act = move |connection: &Connection| {
             let mut rows = Vec::new();
             for organization in organizations(connection, organization.as_deref())? {
                 let gather = Gather { connection, scope: &scope, organization: &organization };
-                rows.extend(gather.rows(&chains, build)?);
+                rows.extend(gather.rows(&chains, &wanted)?);
             }
             Ok(rows)
         };
@@ -152,16 +150,13 @@ struct Gather<'c> {
 
 impl Gather<'_> {
     /// What belongs to no chain, a stage or a release with no high-level definition, is shown with the first.
-    fn rows(&self, chains: &[Chain], build: Option<u64>) -> rusqlite::Result<Vec<chain::Row>> {
+    fn rows(&self, chains: &[Chain], filter: &ChainFilter) -> rusqlite::Result<Vec<chain::Row>> {
         let is_here = |chain: &&Chain| chain.organization.as_deref().is_none_or(|only| only == self.organization);
         let (mut rows, mut others) = (Vec::<chain::Row>::new(), Vec::<chain::Row>::new());
         for (at, chain) in chains.iter().filter(is_here).enumerate() {
             let mut parts = self.parts(chain)?;
             if at == 0 {
-                let arrived =
-                    deployments::by_pipelines(self.connection, self.scope, self.organization, build, MOST_ARRIVALS)?;
-                let arrived = arrived.iter().filter_map(arrival);
-                parts.environments = arrived.map(|arrival| self.with_run(arrival)).collect::<rusqlite::Result<_>>()?;
+                parts.environments = self.arrivals(filter)?;
             }
             let (besides, of_chain): (Vec<_>, Vec<_>) =
                 chain::rows(chain, &parts).into_iter().partition(|row| row.kind == Kind::Environment);
@@ -175,13 +170,27 @@ impl Gather<'_> {
         Ok(rows)
     }
 
-    /// With all that is known of its run.
-    fn with_run(&self, arrival: Arrival) -> rusqlite::Result<Arrival> {
-        let [run, pipeline] = [arrival.run.id, arrival.run.pipeline].map(|id| i64::try_from(id).unwrap_or(-1).into());
+    /// What came to environments, with all that is known of the runs.
+    fn arrivals(&self, filter: &ChainFilter) -> rusqlite::Result<Vec<Arrival>> {
+        let Self { connection, scope, organization } = self;
+        let found = match filter.build {
+            Some(run) => deployments::by_run(connection, scope, organization, run)?,
+            None => {
+                let is_wanted = |ring: &str| !filter.rings.is_empty() && one_of(&filter.rings, Some(ring));
+                deployments::by_pipelines(connection, scope, organization, is_wanted)?
+            }
+        };
+        let arrivals: Vec<_> = found.iter().filter_map(arrival).collect();
+        let ids: BTreeSet<u64> = arrivals.iter().map(|arrival| arrival.run.id).collect();
         let mut wanted = Conditions::default();
-        wanted.add("r.run = ? AND r.organization = ? AND r.pipeline = ?", [run, self.text(), pipeline]);
-        let run = self.runs(wanted, 1)?.pop();
-        Ok(Arrival { run: run.unwrap_or_else(|| arrival.run.clone()), ..arrival })
+        wanted.add(OF_IDS, [Value::Text(serde_json::json!(ids).to_string()), self.text()]);
+        let runs: BTreeMap<_, _> =
+            self.runs(wanted, u32::MAX)?.into_iter().map(|run| ((run.id, run.pipeline), run)).collect();
+        let with_run = |arrival: Arrival| match runs.get(&(arrival.run.id, arrival.run.pipeline)) {
+            Some(run) => Arrival { run: run.clone(), ..arrival },
+            None => arrival,
+        };
+        Ok(arrivals.into_iter().map(with_run).collect())
     }
 
     fn parts(&self, chain: &Chain) -> rusqlite::Result<Parts> {
@@ -234,21 +243,25 @@ impl Gather<'_> {
 
     fn runs(&self, mut wanted: Conditions, most: u32) -> rusqlite::Result<Vec<Run>> {
         wanted.add_scope(self.scope, "r");
-        let ask = format!("{RUNS}{} ORDER BY r.run DESC LIMIT {most}", wanted.text());
+        let ask = newest_runs(&wanted, most);
         let found = collect(self.connection, &ask, wanted.values, |row| Ok((row.get(0)?, run(row)?)))?;
-        found.into_iter().map(|(id, run)| self.with_stages(id, run)).collect()
+        self.with_stages(found)
     }
 
     /// Of what succeeded they tell nothing more.
-    fn with_stages(&self, id: i64, run: Run) -> rusqlite::Result<Run> {
-        if run.result == Some(Outcome::Succeeded) {
-            return Ok(run);
+    fn with_stages(&self, found: Vec<(i64, Run)>) -> rusqlite::Result<Vec<Run>> {
+        let open = found.iter().filter(|(_, run)| run.result != Some(Outcome::Succeeded));
+        let open: Vec<i64> = open.map(|(id, _)| *id).collect();
+        let mut stages: BTreeMap<i64, Vec<_>> = BTreeMap::new();
+        if !open.is_empty() {
+            let stage = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, (word(row, 1)?, word(row, 2)?)));
+            let open = vec![Value::Text(serde_json::json!(open).to_string())];
+            for (id, stage) in collect(self.connection, STAGES, open, stage)? {
+                stages.entry(id).or_default().push(stage);
+            }
         }
-        let ask = "SELECT state, result FROM stages s WHERE run = ? AND attempt = \
-                     (SELECT max(attempt) FROM stages WHERE run = s.run AND name = s.name) \
-                   ORDER BY started IS NULL, started, name";
-        let stage = |row: &Row<'_>| Ok((word(row, 0)?, word(row, 1)?));
-        Ok(Run { stages: collect(self.connection, ask, vec![Value::Integer(id)], stage)?, ..run })
+        let whole = |(id, run)| Run { stages: stages.remove(&id).unwrap_or_default(), ..run };
+        Ok(found.into_iter().map(whole).collect())
     }
 
     fn pull_requests(&self, repository: &str) -> rusqlite::Result<Vec<PullRequest>> {
@@ -417,6 +430,10 @@ impl Gather<'_> {
     }
 }
 
+fn newest_runs(wanted: &Conditions, most: u32) -> String {
+    format!("{RUNS}{} ORDER BY r.run DESC LIMIT {most}", wanted.text())
+}
+
 fn newest_releases(wanted: &Conditions) -> String {
     format!(
         "SELECT c.id, c.release, c.name, c.definition_name, c.project_id, c.url, c.created_by \
@@ -452,6 +469,13 @@ fn release_of(row: &chain::Row) -> Option<String> {
         chain::Second::Stage(_) => None,
     }
 }
+
+const OF_IDS: &str = "r.run IN (SELECT value FROM json_each(?)) AND r.organization = ?";
+
+/// The latest attempts, in the order in which they started.
+const STAGES: &str = "SELECT s.run, s.state, s.result FROM json_each(?) v CROSS JOIN stages s ON s.run = v.value \
+                      WHERE s.attempt = (SELECT max(attempt) FROM stages WHERE run = s.run AND name = s.name) \
+                      ORDER BY s.started IS NULL, s.started, s.name";
 
 const RUNS: &str = "SELECT r.id, r.run, r.pipeline, pipeline.name, r.name, r.state, r.result, r.reason, r.branch, r.commit_id, \
                       r.repository, r.requested_for, r.queued, r.started, r.finished, r.url, \
@@ -583,15 +607,35 @@ pub(super) fn remove_syncs(connection: &Connection, source: &Source) -> rusqlite
 mod tests {
     use super::*;
 
+    fn plan(ask: &str, values: Vec<Value>) -> Vec<String> {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        collect(&connection, &format!("EXPLAIN QUERY PLAN {ask}"), values, |row| row.get(3)).unwrap()
+    }
+
+    fn text(text: &str) -> Value {
+        Value::Text(text.to_owned())
+    }
+
     /// All that there are would be sorted for each question.
     #[test]
     fn the_newest_releases_are_read_in_their_order() {
-        let connection = Connection::open_in_memory().unwrap();
-        connection.execute_batch(include_str!("schema.sql")).unwrap();
         let mut wanted = Conditions::default();
-        wanted.add("c.organization = ?", [Value::Text("fabrikam".to_owned())]);
-        let ask = format!("EXPLAIN QUERY PLAN {}", newest_releases(&wanted));
-        let plan: Vec<String> = collect(&connection, &ask, wanted.values, |row| row.get(3)).unwrap();
+        wanted.add("c.organization = ?", [text("fabrikam")]);
+        let plan = plan(&newest_releases(&wanted), wanted.values);
         assert!(plan.iter().all(|step| step.starts_with("SEARCH")), "{plan:?}");
+    }
+
+    /// However many there are beside them.
+    #[test]
+    fn runs_and_their_stages_are_found_by_their_ids() {
+        let mut wanted = Conditions::default();
+        wanted.add(OF_IDS, [text("[1]"), text("fabrikam")]);
+        let runs = (newest_runs(&wanted, MOST), wanted.values, "SEARCH r USING INDEX runs_order (run=? AND");
+        let stages = (STAGES.to_owned(), vec![text("[1]")], "SEARCH s USING PRIMARY KEY (run=?)");
+        for (ask, values, expected) in [runs, stages] {
+            let plan = plan(&ask, values);
+            assert!(plan.iter().any(|step| step.starts_with(expected)), "{plan:#?}");
+        }
     }
 }

@@ -18,6 +18,9 @@ use crate::domain::{Scope, Time};
 
 /// Places that are looked at with one question.
 const MOST_AT_ONCE: usize = 1_000;
+/// The newest so many of a place are looked at for the chains, and of all places together.
+const MOST_OF_A_PLACE: usize = 500;
+const MOST_TOGETHER: usize = 5_000;
 
 /// What comes to one environment from one pipeline follows on what came from it before.
 fn current(place: &str) -> String {
@@ -59,13 +62,23 @@ fn deployed(index: &str) -> String {
 
 /// With the names of today, and what is known of the run.
 fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
+    let folder = format!("CASE d.source WHEN 'pipeline' THEN {} END", folder_of("d"));
+    question_with(&folder, deployed, wanted, order)
+}
+
+/// The same for who does not ask whose pipeline it is: to find that costs more than all the rest.
+fn lean_question(deployed: &str, wanted: &Conditions, order: &str) -> String {
+    question_with("NULL", deployed, wanted, order)
+}
+
+fn question_with(folder: &str, deployed: &str, wanted: &Conditions, order: &str) -> String {
     format!(
         "SELECT d.organization, coalesce(project.name, d.project_name, nullif(d.project_id, '')), d.environment_id, \
            d.environment, d.source, d.pipeline, \
            CASE d.source WHEN 'release' THEN d.pipeline_name ELSE coalesce(pipeline.name, d.pipeline_name) END, \
            d.run, coalesce(r.name, d.run_name), d.release, d.release_name, d.stage, d.attempt, d.state, d.result, \
            d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current, \
-           CASE d.source WHEN 'pipeline' THEN {} END, d.id \
+           {folder}, d.id \
          FROM ({deployed}) d \
          LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
            AND (d.source = 'release' OR d.pipeline IS NULL OR r.pipeline = d.pipeline) \
@@ -73,7 +86,6 @@ fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
            AND project.id = d.project_id \
          LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
            AND pipeline.id = CAST(d.pipeline AS TEXT){} {order}",
-        folder_of("d"),
         wanted.text()
     )
 }
@@ -152,39 +164,57 @@ impl Catalog {
     }
 }
 
-/// What the newest stages brought to each environment of an organization, from each pipeline so many; or what those of one
-/// run did.
+/// What stages of one run brought to environments.
+pub(super) fn by_run(
+    connection: &Connection,
+    scope: &Scope,
+    organization: &str,
+    run: u64,
+) -> rusqlite::Result<Vec<Deployment>> {
+    let mut wanted = Conditions::default();
+    let values = [Value::Text(organization.to_owned()), Value::Integer(i64::try_from(run).unwrap_or(-1))];
+    wanted.add("d.owner = ? AND d.run = ? AND d.source = 'pipeline'", values);
+    wanted.add_scope(scope, "d");
+    let ask = lean_question(&deployed("INDEXED BY deployed_run"), &wanted, LATEST_FIRST);
+    collect(connection, &ask, wanted.values, deployment)
+}
+
+/// What the newest stages brought to the environments of an organization. Of those that are wanted by their names as much
+/// as there may be; the others share as much again among them. A question for each would be a thousand questions.
 pub(super) fn by_pipelines(
     connection: &Connection,
     scope: &Scope,
     organization: &str,
-    run: Option<u64>,
-    most: u32,
+    wanted: impl Fn(&str) -> bool,
 ) -> rusqlite::Result<Vec<Deployment>> {
-    let owner = || Value::Text(organization.to_owned());
-    let ask = |mut wanted: Conditions, index, most| {
-        wanted.add_scope(scope, "d");
-        let ask = question(&deployed(index), &wanted, &format!("ORDER BY d.at DESC, d.run DESC LIMIT {most}"));
-        collect(connection, &ask, wanted.values, deployment)
-    };
-    if let Some(run) = run {
-        let mut wanted = Conditions::default();
-        let run = Value::Integer(i64::try_from(run).unwrap_or(-1));
-        wanted.add("d.owner = ? AND d.run = ? AND d.source = 'pipeline'", [owner(), run]);
-        return ask(wanted, "INDEXED BY deployed_run", most);
-    }
     let mut there = Conditions::default();
-    there.add("d.organization = ? AND d.source = 'pipeline'", [owner()]);
+    there.add("d.organization = ? AND d.source = 'pipeline'", [Value::Text(organization.to_owned())]);
     there.add_scope(scope, "d");
-    let all: Vec<i64> = collect(connection, &places("d.id", &there, ""), there.values, |row| row.get(0))?;
-    let mut found = Vec::new();
-    for place in all {
-        let mut wanted = Conditions::default();
-        wanted.add("d.place = ?", [Value::Integer(place)]);
-        found.extend(ask(wanted, "INDEXED BY deployed_last", most)?);
-    }
-    Ok(found)
+    let latest = "(SELECT max(y.at) FROM deployed y WHERE y.place = d.id)";
+    let ask = places(&format!("d.id, d.environment, {latest}"), &there, "ORDER BY 3 DESC");
+    let place = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?));
+    let all = collect(connection, &ask, there.values, place)?;
+    let (wanted, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, environment)| wanted(environment));
+    let mut ids = newest(connection, &wanted)?;
+    ids.extend(newest(connection, &others)?);
+    let mut these = Conditions::default();
+    these.add("d.id IN (SELECT value FROM json_each(?))", [list(ids)]);
+    collect(connection, &lean_question(&deployed(""), &these, LATEST_FIRST), these.values, deployment)
 }
+
+const LATEST_FIRST: &str = "ORDER BY d.at DESC, d.run DESC";
+
+/// Which are the newest deployments of these places, of each the same share.
+fn newest(connection: &Connection, places: &[(i64, String)]) -> rusqlite::Result<Vec<i64>> {
+    let share = (MOST_TOGETHER / places.len().max(1)).clamp(1, MOST_OF_A_PLACE);
+    let share = Value::Integer(i64::try_from(share).unwrap_or(1));
+    let places = list(places.iter().take(MOST_TOGETHER).map(|(place, _)| *place));
+    collect(connection, NEWEST, vec![places, share], |row| row.get(0))
+}
+
+const NEWEST: &str = "SELECT y.id FROM json_each(?1) p CROSS JOIN deployed y ON y.id IN ( \
+                        SELECT z.id FROM deployed z INDEXED BY deployed_last WHERE z.place = p.value \
+                        ORDER BY z.at DESC, z.release DESC, z.run DESC, z.attempt DESC LIMIT ?2)";
 
 /// What the stages of a run deployed to, and the releases that brought it somewhere, the first first.
 pub(super) fn of_run(
@@ -459,4 +489,63 @@ impl Environment {
 fn age(deployment: &Deployment) -> (Option<Time>, Option<u64>, Option<u64>, u32) {
     let Deployment { started_at, finished_at, release_id, run_id, attempt, .. } = deployment;
     (started_at.or(*finished_at), *release_id, *run_id, *attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So many places, each of an environment of its own, with as many deployments.
+    fn filled(places: u64, deployments: u64) -> Connection {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(include_str!("schema.sql")).unwrap();
+        let fill = format!(
+            "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT {places}) \
+             INSERT INTO places (id, organization, project_id, source, environment, name, pipeline) \
+             SELECT n, 'fabrikam', 'p', 'pipeline', n, '', n FROM n; \
+             WITH RECURSIVE n(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM n LIMIT {all}) \
+             INSERT INTO deployed (place, organization, run, stage, attempt, state, result, started, rule) \
+             SELECT 1 + n % {places}, 'fabrikam', n, 'deploy', 1, 'completed', 'succeeded', n, 'deploymentRecord' FROM n; \
+             INSERT INTO names (kind, organization, id, name, said) \
+             SELECT 'environment', organization, project_id || '/' || id, 'ring ' || id, 0 FROM places",
+            all = places * deployments,
+        );
+        connection.execute_batch(&fill).unwrap();
+        connection
+    }
+
+    fn brought(connection: &Connection, ring: &str) -> Vec<Deployment> {
+        by_pipelines(connection, &Scope::All, "fabrikam", |name| name == ring).unwrap()
+    }
+
+    /// A page of the chains costs no more, however many environments there are.
+    #[test]
+    fn places_share_what_is_looked_at() {
+        for (places, deployments, ring, expected) in
+            [(4, 600, "", 4 * 500), (1_000, 6, "", 5_000), (1_000, 6, "ring 7", 5_000 - 5 + 6), (6_000, 1, "", 5_000)]
+        {
+            let connection = filled(places, deployments);
+            let found = brought(&connection, ring);
+            assert!(found.is_sorted_by(|one, other| one.started_at >= other.started_at));
+            assert!(found.len() <= expected, "{places} places: {}", found.len());
+            assert!(found.len() + 5 >= expected, "{places} places: {}", found.len());
+            assert_eq!(found[0].run_id, Some(places * deployments - 1), "the newest first");
+            let of_ring = found.iter().filter(|one| one.environment == ring).count() as u64;
+            assert_eq!(of_ring, if ring.is_empty() { 0 } else { deployments }, "what is asked for is there whole");
+        }
+    }
+
+    #[test]
+    fn nothing_is_scanned_for_the_newest_of_places() {
+        let connection = filled(3, 3);
+        let mut these = Conditions::default();
+        these.add("d.id IN (SELECT value FROM json_each(?))", [list([1])]);
+        let whole = lean_question(&deployed(""), &these, LATEST_FIRST);
+        for (ask, values) in [(NEWEST, vec![list([1]), Value::Integer(1)]), (whole.as_str(), these.values)] {
+            let plan: Vec<String> =
+                collect(&connection, &format!("EXPLAIN QUERY PLAN {ask}"), values, |row| row.get(3)).unwrap();
+            let scans = plan.iter().filter(|step| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE"));
+            assert_eq!(scans.count(), 0, "{plan:#?}");
+        }
+    }
 }

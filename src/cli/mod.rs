@@ -444,7 +444,7 @@ pub struct GetDeployments {
     #[arg(short, long, value_name = "N", value_parser = top, default_value_t = 50)]
     pub top: u32,
     /// What to print; wide is the table with all columns, normal the one of the deployment chains
-    #[arg(short, long, value_enum, value_name = "FORMAT", default_value_t = DeploymentsFormat::Table)]
+    #[arg(short, long, value_enum, ignore_case = true, value_name = "FORMAT", default_value_t = DeploymentsFormat::Table)]
     pub output: DeploymentsFormat,
     /// Look again every 2 seconds and print what changed, until Ctrl-C
     #[arg(short, long)]

@@ -109,6 +109,7 @@ fn step(step: Step) -> &'static str {
         Step::ManifestRun => "manifestRun",
         Step::ManifestCommit => "manifestCommit",
         Step::Environment => "environment",
+        Step::Service => "service",
     }
 }
 

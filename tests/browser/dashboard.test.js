@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { createInterface } from "node:readline";
-import { barriers, close, filter, isForEveryone, launch, open as openAt, post as postAt, run, tell as tellAt } from "./program.js";
+import { barriers, close, filter, isForEveryone, launch, open as openAt, post as postAt, run, tell as tellAt, until } from "./program.js";
 
 let demo;
 let folder;
@@ -51,6 +51,8 @@ const PLACES = [
   ["/dora", "Delivery"], ["/ask", "Ask"], ["/environments/compare", /staging and production|and/], ["/hooks", "Hooks"], ["/dead-letters", "Dead letters"],
   ["/commits/3c1b1f6a", /3c1b1f6a/], ["/work-items/4711", /./], ["/pull-requests/88", /./], ["/runs/1", /not found/],
   ["/no/such/page", "Not found"], ["/runs?days=many", "That did not work"],
+  ["/deployments?type=Bedrock+Deployments&refresh=60", "Deployments"], ["/deployments?keyword=5107", "Deployments"],
+  ["/deployments?limit=many", "That did not work"],
 ];
 
 for (const [path, heading] of PLACES) {
@@ -179,6 +181,50 @@ test("a change is followed from its commit to the cluster, and what is only like
   assert.equal(await page.getByRole("region", { name: "Deployments" }).locator("tbody tr").count(), 1);
   assert.deepEqual(await barriers(page), []);
   await close(page);
+});
+
+// Each as it is chosen, as the address has it, and as each row then reads.
+const OF_CHAINS = [
+  [{ Keyword: "5109" }, "keyword=5109", /5109/],
+  [{ Type: "Manual HLD Edits" }, "type=Manual+HLD+Edits", /Manual HLD Edits/],
+  [{ Service: "orders" }, "service=orders", /orders/],
+  [{ Author: "Chiara Lund" }, "author=Chiara+Lund", /Chiara Lund/],
+  [{ Ring: "staging", Type: "Bedrock Deployments" }, "env=staging&type=Bedrock+Deployments", /staging/],
+  [{ "At most": "2" }, "limit=2", /./],
+];
+
+test("deployments are found by every filter, which the address keeps", async () => {
+  const page = await open("/deployments");
+  const rows = page.locator("tbody tr");
+  for (const [chosen, address, row] of OF_CHAINS) {
+    await page.goto(`${base}/deployments?limit=500&refresh=60`);
+    const all = await rows.count();
+    await filter(page, chosen, `${address}&refresh=60`);
+    assert.ok((await rows.count()) > 0 && (await rows.count()) < all, address);
+    for (const text of await rows.allInnerTexts()) assert.match(text, row, address);
+  }
+  assert.equal(await rows.count(), 2);
+  await page.getByText("There are more").waitFor();
+  await close(page);
+});
+
+// Remembers how often the page wants to be looked at.
+function remembering() {
+  const every = window.setInterval;
+  window.delays = [];
+  window.setInterval = (act, ms) => {
+    window.delays.push(ms);
+    return every(act, ms);
+  };
+}
+
+test("deployments are looked at as often as the address asks", async () => {
+  for (const [address, delay] of [["/deployments?refresh=7", 7_000], ["/deployments", 10_000]]) {
+    const page = await open(address, { script: remembering });
+    await until(() => page.evaluate(() => window.delays.length > 0));
+    assert.equal(await page.evaluate(() => window.delays[0]), delay, address);
+    await close(page);
+  }
 });
 
 // Each as it is chosen, as the address has it, and as each row then reads. The first page of each has rows.

@@ -18,7 +18,7 @@ use pipetrail::http::access::{Caller, Rights};
 use pipetrail::http::{Limits, Readers, Server, behind_gate, readers};
 use pipetrail::ingest::{Importer, Mode, Worker};
 use reqwest::redirect::Policy;
-use reqwest::{Client, Response};
+use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
@@ -26,6 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::api::many_runs;
 use crate::support::{Local, decode, folder, open_access, quick, time, until};
 
+const BAD: StatusCode = StatusCode::BAD_REQUEST;
 /// Markup that runs, an end of an attribute, and a mark that turns the line around.
 pub(crate) const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&\u{202e}";
 
@@ -634,6 +635,55 @@ async fn every_row_opens_its_page_in_azure_devops() {
     cells.retain(|cell| !cell.contains(">nothing</span>"));
     assert!(cells.len() > 4 && cells.iter().any(|cell| cell.contains("last try")), "{cells:?}");
     assert_open("the matrix", &cells);
+}
+
+/// What a cell says, without its markup.
+fn text_of(cell: &str) -> String {
+    let parts = cell.split('<').map(|part| part.split_once('>').map_or(part, |(_, text)| text));
+    parts.collect::<String>().trim().to_owned()
+}
+
+/// Whatever a row of the chain tells leads on, also where it is a release, an edit by hand, or waits for somebody.
+#[tokio::test]
+async fn every_filled_cell_of_a_deployment_leads_somewhere() {
+    let events = bedrock("fabrikam", time("2026-03-04T12:00:00Z")).0;
+    let bodies = events.into_iter().map(|event| event.body).collect();
+    let dashboard = Dashboard::over(bodies, Caller::on_loopback()).await;
+    let page = dashboard.page("/deployments?limit=500").await;
+    let rows = rows(&page, "<tbody>", "<tr>");
+    for told in [
+        "Release-61",
+        "Manual HLD Edits",
+        "<span class=\"state wait\"><span class=\"icon\" aria-hidden=\"true\">‖</span> active",
+    ] {
+        assert!(rows.iter().any(|row| row.contains(told)), "{told}: {page}");
+    }
+    for row in &rows {
+        let cells: Vec<_> = row.split("</td>").flat_map(|part| part.split("</th>")).take(11).collect();
+        assert_eq!(cells.len(), 11, "{row}");
+        let dead = cells.iter().find(|cell| !text_of(cell).is_empty() && hrefs(cell).next().is_none());
+        assert_eq!(dead, None, "{row}");
+    }
+    assert_only_text("/deployments", &page);
+    let own: BTreeSet<_> = rows.iter().flat_map(|row| hrefs(row).collect::<Vec<_>>()).collect();
+    for href in own.iter().filter(|href| href.starts_with('/')) {
+        assert_eq!(dashboard.get(href).await.status(), 200, "{href}");
+    }
+}
+
+/// The address is Spektate's, and what is in it that cannot be meant is said, not passed over.
+#[tokio::test]
+async fn deployments_are_asked_for_as_spektate_asks() {
+    let dashboard = Dashboard::over(Vec::new(), Caller::on_loopback()).await;
+    let page = dashboard.page("/deployments?keyword=&type=&limit=50&refresh=30").await;
+    assert!(page.contains("data-live data-refresh=\"30\""), "{page}");
+    assert!(page.contains("<noscript><meta http-equiv=\"refresh\" content=\"30\"></noscript>"), "{page}");
+    let plain = dashboard.page("/deployments").await;
+    assert!(!plain.contains("refresh"), "nobody asked for it: {plain}");
+    for bad in ["limit=0", "limit=many", "limit=501", "refresh=0", "refresh=often", "type=x", "ring=main"] {
+        let path = format!("/deployments?{bad}");
+        assert_eq!((dashboard.get(&path).await.status(), dashboard.browse(&path).await.status()), (BAD, BAD), "{bad}");
+    }
 }
 
 /// What must not be changed for the event to be what it is.

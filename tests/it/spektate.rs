@@ -1,5 +1,6 @@
 //! Spektate's own package, as it is on npm, reads the rows that we publish.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -71,6 +72,7 @@ async fn spektate_reads_what_we_hold() {
     let found = asked(azurite, &table, &question(&rows, &[json!({})])).remove(0);
     assert_eq!(found.len(), rows.len());
     assert_eq!(rows.iter().filter(|row| row.kind == Kind::Environment).count(), 3);
+    let mut places = BTreeSet::new();
     for row in &rows {
         let one = by_id(&found, row);
         let text = |text: Option<&str>| json!(text.unwrap_or_default().to_lowercase());
@@ -83,6 +85,15 @@ async fn spektate_reads_what_we_hold() {
         assert_eq!(one["commitId"], text(short(row.source.as_ref().and_then(|run| run.commit.as_deref()))));
         assert_eq!(one["hldCommitId"], text(short(row.hld_commit.as_deref())));
         assert_eq!(one["manifestCommitId"], text(short(row.manifest_commit.as_deref())));
+        let place = |name: Option<&str>| Some(format!("dev.azure.com/fabrikam/shop/_git/{}", name?));
+        for (column, name) in [
+            ("sourceRepo", row.source.as_ref().and_then(|run| run.repository.as_deref())),
+            ("hldRepo", row.hld_repository.as_deref()),
+            ("manifestRepo", row.manifest_repository.as_deref()),
+        ] {
+            assert_eq!(one.get(column).and_then(Value::as_str), place(name).as_deref(), "{column}: {row:#?}");
+            places.insert((column, name.map(str::to_owned)));
+        }
         let pr = row.pull_request.as_ref().map(|pr| pr.id.to_string());
         assert_eq!(one.get("pr").and_then(Value::as_str), pr.as_deref());
         assert_eq!(one["srcToDockerBuild"]["id"].as_u64(), row.source.as_ref().map(|run| run.id));
@@ -93,6 +104,7 @@ async fn spektate_reads_what_we_hold() {
         };
         assert_eq!(one["dockerToHldRelease"]["id"].as_u64(), release);
     }
+    assert_eq!(places.len(), 5 + 2 + 2, "{places:?}");
 }
 
 /// Its filters compare with the small letters of what is asked for.

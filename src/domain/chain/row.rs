@@ -98,6 +98,8 @@ pub enum Step {
     ManifestRun,
     ManifestCommit,
     Environment,
+    /// To what it is a change of, where nothing of it says that.
+    Service,
 }
 
 /// How a step is known.

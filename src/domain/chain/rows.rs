@@ -93,6 +93,7 @@ impl<'p> Joining<'p> {
         arrivals.sort_by_key(|arrival| name_of(arrival));
         rows.extend(arrivals.into_iter().map(|arrival| self.arrived(arrival, sourced.insert(arrival.run.id))));
         rows.extend(self.not_yet(&origins, &sourced));
+        tell_services(&mut rows);
         rows
     }
 
@@ -204,7 +205,6 @@ impl<'p> Joining<'p> {
         };
         row.kind = Kind::Environment;
         row.image_tag = row.image_tag.or_else(|| stage.tags.first().cloned());
-        row.service = row.service.or_else(|| stage.definition_name.clone());
         row.author = row.author.or_else(|| stage.by.clone());
         self.set_release(&mut row, stage);
         finished(row)
@@ -215,7 +215,6 @@ impl<'p> Joining<'p> {
         let own = is_first.then(|| run_name(run));
         let mut row = self.sourced(run, [name_of(arrival)].into_iter().chain(own));
         row.kind = Kind::Environment;
-        row.service = row.service.or_else(|| run.pipeline_name.clone());
         row.ring = Some(arrival.environment.clone());
         let stage = Run {
             state: arrival.state.clone(),
@@ -368,6 +367,34 @@ impl<'p> Joining<'p> {
         let run = all.iter().copied().max_by_key(|run| (made(run), run.id))?;
         let is_sure = made(run) || all.iter().all(|other| other.pipeline == run.pipeline);
         Some((run, if is_sure { Certainty::Certain } else { Certainty::Likely }))
+    }
+}
+
+/// Where nothing of a row says its service: that of its pipeline's other rows, if they have but one; else the name of what
+/// came to an environment. An image is not called by it.
+fn tell_services(rows: &mut [Row]) {
+    let mut known: BTreeMap<u64, BTreeSet<String>> = BTreeMap::new();
+    for row in &*rows {
+        if let Some((run, service)) = row.source.as_ref().zip(row.service.clone()) {
+            known.entry(run.pipeline).or_default().insert(service);
+        }
+    }
+    for row in rows.iter_mut().filter(|row| row.service.is_none()) {
+        let all = row.source.as_ref().and_then(|run| known.get(&run.pipeline));
+        let alone = all.filter(|all| all.len() == 1).and_then(|all| all.first().cloned());
+        let found = alone.map(|service| (service, Rule::SamePipeline));
+        if let Some((service, rule)) = found.or_else(|| Some((called(row)?, Rule::CalledLike))) {
+            row.service = Some(service);
+            row.links.push(ChainLink { to: Step::Service, rule, certainty: Certainty::Likely });
+        }
+    }
+}
+
+fn called(row: &Row) -> Option<String> {
+    match row.second.as_ref()? {
+        Second::Release(stage) => stage.definition_name.clone(),
+        Second::Stage(run) if row.kind == Kind::Environment => run.pipeline_name.clone(),
+        Second::Stage(_) => None,
     }
 }
 

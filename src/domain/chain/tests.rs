@@ -204,6 +204,26 @@ fn a_run_of_the_same_pipeline_is_a_row_before_its_pull_request_is_told() {
     );
 }
 
+/// What a run without an image is of, only the others of its pipeline say; where these differ nobody does.
+#[test]
+fn a_run_is_of_the_one_service_of_its_pipeline() {
+    let failed = |id, pipeline| Run { result: Some(Outcome::Failed), ..run(id, pipeline, "2025.2", 20) };
+    let mut parts = whole();
+    parts.runs.push(failed(2, WEB));
+    let service = |rows: &[Row], id: u64| {
+        let row = rows.iter().find(|row| row.source.as_ref().is_some_and(|run| run.id == id)).unwrap();
+        (row.service.clone(), link(row, Step::Service), row.image_tag.clone())
+    };
+    let rows = joined(&parts);
+    assert_eq!(service(&rows, 1), (text("web"), None, text("shop-web:main-2025.1")), "its own change says it");
+    assert_eq!(service(&rows, 2), (text("web"), Some((Rule::SamePipeline, Likely)), None));
+    parts.runs.push(run(4, WEB, "2025.3", 30));
+    assert_eq!(service(&joined(&parts), 4).2, text("main-2025.3"), "no image is called by what is likely");
+    parts.runs.push(run(3, WEB, "2025.4", 40));
+    parts.pull_requests.push(deploy((6, 3), ("api", "main-2025.4"), 46, None));
+    assert_eq!(service(&joined(&parts), 2), (None, None, None), "the pipeline builds two");
+}
+
 #[test]
 fn a_pull_request_that_reconciles_is_no_deployment() {
     let mut parts = whole();

@@ -104,6 +104,10 @@ rules! {
     LaterCommit = "laterCommit",
     /// The next run on the branch, which takes the commits of several pushes together.
     NextRun = "nextRun",
+    /// Everything else that runs of this pipeline brought is of this one service.
+    SamePipeline = "samePipeline",
+    /// Nothing says the service: the release's definition, or the pipeline, is called so.
+    CalledLike = "calledLike",
 }
 
 impl Rule {

@@ -15,6 +15,8 @@ use super::Event;
 use super::cast::PEOPLE;
 use super::wire::Guid;
 use crate::domain::Time;
+use crate::domain::chain::Step;
+use crate::domain::link::{Certainty, Rule};
 
 pub use self::chance::bedrock_by_chance;
 
@@ -27,10 +29,12 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// So long before its end the story begins.
 const LASTS: Duration = Duration::from_secs(30 * 3_600);
 
-/// Pipelines by service; the last makes manifests.
+/// Services with their pipelines; the last makes manifests.
 const STOREFRONT: Service = Service { name: "storefront", pipeline: 31, person: 0 };
 const ORDERS: Service = Service { name: "orders", pipeline: 32, person: 2 };
 const LEGACY: Service = Service { name: "legacy", pipeline: 33, person: 4 };
+/// What its releases are made by.
+const LEGACY_RELEASE: &str = "legacy to hld";
 const FABRIKATE: Service = Service { name: "shop-hld-to-manifest", pipeline: 39, person: 5 };
 
 #[derive(Clone, Copy)]
@@ -55,14 +59,21 @@ pub struct Told {
     pub manifest_commit: Option<String>,
     /// In Spektate's words.
     pub status: &'static str,
-    /// Whether the commit of the manifests was made for it.
-    pub made: bool,
     pub author: Option<&'static str>,
     pub merged_by: Option<&'static str>,
     pub image_tag: Option<String>,
-    /// That have it.
-    pub clusters: Vec<&'static str>,
+    /// How each step is to be known.
+    pub links: Vec<(Step, Rule, Certainty)>,
+    /// Those that have it, and how that is to be known.
+    pub clusters: Vec<(&'static str, Rule, Certainty)>,
 }
+
+/// What Bedrock's pipelines leave behind, and what is left where they were not used.
+const DESCRIBED: (Step, Rule, Certainty) = (Step::Hld, Rule::DescribedBuild, Certainty::Certain);
+const TAGGED: (Step, Rule, Certainty) = (Step::Hld, Rule::ImageTag, Certainty::Likely);
+const BUILT: (Step, Rule, Certainty) = (Step::ManifestRun, Rule::Built, Certainty::Certain);
+const MADE: (Step, Rule, Certainty) = (Step::ManifestCommit, Rule::ManifestMessage, Certainty::Certain);
+const UNCHANGED: (Step, Rule, Certainty) = (Step::ManifestCommit, Rule::NoDifference, Certainty::Likely);
 
 /// The events up to `now`, in their order, and what is true.
 #[must_use]
@@ -147,7 +158,7 @@ fn delivered(fabrikate: u64, hld_commit: String, manifest_commit: Option<String>
         manifest_run: Some(fabrikate),
         manifest_commit,
         status: "Complete",
-        made: true,
+        links: vec![BUILT, MADE],
         ..Told::default()
     }
 }
@@ -194,20 +205,26 @@ impl Story {
         }
     }
 
-    /// Who has a commit has those before it on its branch.
+    /// Who has a commit has those before it on its branch. What was made in the same minute may have come after it.
     fn tell_clusters(&mut self) {
         let place = |commit: &str| self.made.iter().find(|(.., made)| made == commit);
         let has = |told: &Told, synced: &str| {
-            let both = told.manifest_commit.as_deref().and_then(place).zip(place(synced));
-            both.is_some_and(|((branch, before, _), (other, at, _))| branch == other && before <= at)
+            let ((branch, before, commit), (other, at, _)) =
+                told.manifest_commit.as_deref().and_then(place).zip(place(synced))?;
+            let is_sure = (commit == synced || before < at) && told.links.contains(&MADE);
+            let rule = if commit == synced { Rule::ClusterTold } else { Rule::LaterCommit };
+            let certainty = if is_sure { Certainty::Certain } else { Certainty::Likely };
+            (branch == other && before <= at).then_some((rule, certainty))
         };
-        let mut all = Vec::new();
-        for told in &self.told {
-            let clusters = self.synced.iter().filter(|(_, commit)| has(told, commit)).map(|(cluster, _)| *cluster);
-            all.push(clusters.collect::<BTreeSet<_>>());
-        }
+        let names: BTreeSet<&str> = self.synced.iter().map(|(cluster, _)| *cluster).collect();
+        let first = |told: &Told, name: &'static str| {
+            let of_name = self.synced.iter().filter(|(cluster, _)| *cluster == name);
+            of_name.filter_map(|(_, commit)| has(told, commit)).map(|(rule, how)| (name, rule, how)).next()
+        };
+        let of = |told: &Told| names.iter().filter_map(|name| first(told, name)).collect();
+        let all: Vec<Vec<_>> = self.told.iter().map(of).collect();
         for (told, clusters) in self.told.iter_mut().zip(all) {
-            told.clusters = clusters.into_iter().collect();
+            told.clusters = clusters;
         }
     }
 
@@ -244,6 +261,7 @@ impl Story {
             author: Some(person(service.person)),
             merged_by: merge.as_ref().map(|_| person(6)),
             image_tag: Some(image_tag(*service, &tag)),
+            links: vec![DESCRIBED],
             ..Told::default()
         };
         if let (Some((fabrikate, made)), Some(merge)) = (manifest, &merge) {
@@ -251,7 +269,11 @@ impl Story {
             self.push(HLD, branch, (merge, person(6), &message), minute + 10);
             told.manifest_commit = self.manifests(*fabrikate, (branch, merge), (*made, &message), minute + 11);
             told.manifest_run = Some(*fabrikate);
-            told.made = *made == Made::Commit;
+            told.links.extend(match made {
+                Made::Commit => vec![BUILT, MADE],
+                Made::NoDifference => vec![BUILT, UNCHANGED],
+                Made::Nothing => vec![BUILT],
+            });
             told.status = if *made == Made::Nothing { "failed" } else { "Complete" };
         }
         self.told.push(told);
@@ -325,6 +347,7 @@ impl Story {
             source: Some(run),
             author: Some(person(service.person)),
             image_tag: Some(image_tag(service, &format!("{}-{number}", ring(branch)))),
+            links: vec![TAGGED, BUILT, MADE],
             ..delivered(fabrikate, commit, manifest_commit)
         });
     }
@@ -338,12 +361,20 @@ impl Story {
         let manifest_commit =
             self.manifests(fabrikate, (MAIN, &commit), (Made::Commit, "Update legacy by the release"), minute + 13);
         self.told.push(Told {
+            service: Some(LEGACY_RELEASE),
             ring: Some("production"),
             source: Some(run),
             release: Some(release),
             author: Some(person(LEGACY.person)),
             // Nobody says the service, and so nobody knows the image's name.
             image_tag: Some(format!("main-{number}")),
+            links: vec![
+                (Step::Hld, Rule::PushWindow, Certainty::Likely),
+                (Step::Release, Rule::ReleaseArtifact, Certainty::Certain),
+                BUILT,
+                MADE,
+                (Step::Service, Rule::CalledLike, Certainty::Likely),
+            ],
             ..delivered(fabrikate, commit, manifest_commit)
         });
     }
@@ -377,11 +408,12 @@ impl Story {
             author: Some(person(service.person)),
             merged_by: Some(person(6)),
             image_tag: Some(image_tag(service, &format!("{}-{number}", ring(branch)))),
+            links: vec![TAGGED, BUILT, MADE],
             ..delivered(fabrikate, merge, manifest_commit)
         });
     }
 
-    /// No image, and so nothing else.
+    /// No image, and so nothing else: what it was to be an image of only the other runs tell.
     fn failed(&mut self, id: u64, service: Service, minute: u64) {
         let commit = sha(&format!("failed {id}"));
         let (repository, number) = (format!("shop-{}", service.name), format!("20250612.{id}"));
@@ -390,6 +422,14 @@ impl Story {
         let result = "failed";
         self.build(&Run { id, service, repository, number, branch, commit, minute, minutes: 2, reason, result });
         let author = Some(person(service.person));
-        self.told.push(Told { ring: Some("main"), source: Some(id), status: "failed", author, ..Told::default() });
+        self.told.push(Told {
+            service: Some(service.name),
+            ring: Some("main"),
+            source: Some(id),
+            status: "failed",
+            author,
+            links: vec![(Step::Service, Rule::SamePipeline, Certainty::Likely)],
+            ..Told::default()
+        });
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::Event;
 use super::super::wire::Guid;
-use super::{HLD, PROJECT, Run, Story, person, sha};
+use super::{HLD, LEGACY_RELEASE, PROJECT, Run, Story, person, sha};
 
 impl Story {
     pub(super) fn build(&mut self, run: &Run<'_>) {
@@ -129,7 +129,7 @@ impl Story {
                 "isPrimary": true,
                 "definitionReference": {"version": {"id": run.to_string(), "name": number}},
             }],
-            "releaseDefinition": {"id": 3, "name": "legacy to hld"},
+            "releaseDefinition": {"id": 3, "name": LEGACY_RELEASE},
             "url": url,
         }, "project": named});
         self.event("ms.vss-release.release-created-event", "3.0-preview.1", &created, start);

@@ -9,6 +9,8 @@
   // A proxy may have ended the stream for good while the server was away.
   const LISTEN_AGAIN_MS = 60000;
   const PATIENCE_MS = 30000;
+  // As often as the address asks for, if it does.
+  const ASKED_MS = 1000 * document.querySelector("main")?.dataset.refresh;
   const EVENTS = ["run", "deployment", "cluster", "gap", "release", "pullRequest", "push", "workItem", "changes", "incident", "report", "reset"];
   const KEY = "pipetrail.paused";
   const pause = document.getElementById("pause");
@@ -128,11 +130,11 @@
     source.onerror = () => {
       if (source?.readyState === EventSource.CLOSED) {
         source = null;
-        every(POLL_MS);
+        every(ASKED_MS || POLL_MS);
       }
       soon();
     };
-    every(POLL_BESIDE_STREAM_MS);
+    every(ASKED_MS || POLL_BESIDE_STREAM_MS);
   }
 
   function start() {

@@ -21,8 +21,9 @@ use crate::view::{deployments_json, short, synced};
 
 const LIMIT: usize = 50;
 const MOST: usize = 500;
+const MOST_SECONDS: usize = 3_600;
 
-/// What the address asks for. Each but the keyword and the limit may be there several times.
+/// What the address asks for, as Spektate writes it. The filters by a choice may be there several times.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Asked {
     keyword: Option<String>,
@@ -31,27 +32,32 @@ struct Asked {
     authors: Vec<String>,
     rings: Vec<String>,
     limit: usize,
+    /// Seconds after which the page is looked at again though nothing was told.
+    refresh: Option<usize>,
 }
 
 impl Asked {
-    fn of(pairs: Vec<(String, String)>) -> Self {
+    /// A filter that is not known would be no filter, and nobody would see it. Forms send what is left empty.
+    fn of(pairs: Vec<(String, String)>) -> Result<Self, Problem> {
         let mut asked = Self { limit: LIMIT, ..Self::default() };
         for (name, value) in pairs {
             let value = value.trim().to_owned();
             match name.as_str() {
-                _ if value.is_empty() => {}
+                known if NAMES.contains(&known) && value.is_empty() => {}
                 "keyword" => asked.keyword = Some(value),
-                "type" => {
-                    asked.kinds.extend(KINDS.into_iter().filter(|kind| kind.as_str().eq_ignore_ascii_case(&value)))
-                }
+                "type" => asked.kinds.push(kind(&value)?),
                 "service" => asked.services.push(value),
                 "author" => asked.authors.push(value),
                 "env" => asked.rings.push(value),
-                "limit" => asked.limit = value.parse().ok().filter(|limit| *limit > 0).unwrap_or(LIMIT).min(MOST),
-                _ => {}
+                "limit" => asked.limit = number("limit", &value, MOST)?,
+                "refresh" => asked.refresh = Some(number("refresh", &value, MOST_SECONDS)?),
+                _ => {
+                    let known = NAMES.map(|name| format!("`{name}`")).join(", ");
+                    return Err(Problem::bad_request(format!("`{name}` is none of {known}.")));
+                }
             }
         }
-        asked
+        Ok(asked)
     }
 
     fn filter(&self) -> ChainFilter {
@@ -79,6 +85,19 @@ impl Asked {
     }
 }
 
+/// From 1 on.
+fn number(name: &str, value: &str, most: usize) -> Result<usize, Problem> {
+    let number = value.parse().ok().filter(|number| (1..=most).contains(number));
+    number.ok_or_else(|| Problem::bad_request(format!("`{name}` is a number from 1 to {most}.")))
+}
+
+fn kind(value: &str) -> Result<Kind, Problem> {
+    let found = KINDS.into_iter().find(|kind| kind.as_str().eq_ignore_ascii_case(value));
+    let known = || KINDS.map(|kind| format!("`{}`", kind.as_str())).join(", ");
+    found.ok_or_else(|| Problem::bad_request(format!("`type` is one of {}.", known())))
+}
+
+const NAMES: [&str; 7] = ["keyword", "type", "service", "author", "env", "limit", "refresh"];
 const KINDS: [Kind; 3] = [Kind::Deployment, Kind::ManualEdit, Kind::Environment];
 
 #[derive(Template)]
@@ -89,6 +108,7 @@ struct Page {
     deployments: Vec<ChainRow>,
     filtered: bool,
     more: bool,
+    refresh: Option<usize>,
 }
 
 /// A row as the pages show it.
@@ -96,8 +116,9 @@ pub(super) struct ChainRow {
     pub(super) badge: Badge,
     /// The row alone.
     pub(super) href: String,
-    pub(super) kind: &'static str,
-    pub(super) service: Option<Link>,
+    /// Where nothing says the service, what kind of change it is.
+    pub(super) service: Link,
+    pub(super) service_by: Option<By>,
     pub(super) ring: Option<Link>,
     pub(super) author: Option<Link>,
     pub(super) source: Option<Cell>,
@@ -105,7 +126,8 @@ pub(super) struct ChainRow {
     pub(super) pull_request: Option<Cell>,
     pub(super) merged_by: Option<Link>,
     pub(super) manifest: Option<Cell>,
-    pub(super) updated: Option<When>,
+    /// With the page of the newest step.
+    pub(super) updated: Option<(When, String)>,
     /// To the commit that they have, and how that is known.
     pub(super) clusters: Vec<(Link, By)>,
 }
@@ -146,10 +168,14 @@ pub(super) struct Cell {
 
 /// `GET /deployments`
 pub(super) async fn list(reader: Reader, Query(pairs): Query<Vec<(String, String)>>) -> Result<Response, Problem> {
-    let (asked, now) = (Asked::of(pairs), reader.clock.now());
-    let all = reader.catalog.chain_rows(&reader.seen_chains().await?, &ChainFilter::default()).await?;
+    let (asked, now) = (Asked::of(pairs)?, reader.clock.now());
+    let chains = reader.seen_chains().await?;
+    let all = reader.catalog.chain_rows(&chains, &ChainFilter::default()).await?;
     let filter = asked.filter();
-    let mut wanted: Vec<&Row> = all.iter().filter(|row| filter.wants(row) && asked.has_keyword(row, now)).collect();
+    // Of a ring that is asked for there may be more than its share of all.
+    let of_rings = if asked.rings.is_empty() { None } else { Some(reader.catalog.chain_rows(&chains, &filter).await?) };
+    let found = of_rings.as_ref().unwrap_or(&all);
+    let mut wanted: Vec<&Row> = found.iter().filter(|row| filter.wants(row) && asked.has_keyword(row, now)).collect();
     let more = wanted.len() > asked.limit;
     wanted.truncate(asked.limit);
     page(&Page {
@@ -158,6 +184,7 @@ pub(super) async fn list(reader: Reader, Query(pairs): Query<Vec<(String, String
         deployments: wanted.into_iter().map(|row| chain_row(&reader.ado, row, now)).collect(),
         filtered: asked.is_any(),
         more,
+        refresh: asked.refresh,
     })
 }
 
@@ -168,7 +195,7 @@ fn filters(rows: &[Row], asked: &Asked) -> Filters {
         Field::any_of(name, label, values, |value| is_chosen(chosen, value))
     };
     let kinds: Vec<_> = asked.kinds.iter().map(|kind| kind.as_str().to_owned()).collect();
-    let fields = vec![
+    let mut fields = vec![
         Field::text("keyword", "Keyword", asked.keyword.as_deref()),
         choice("type", "Type", |row| Some(row.kind.as_str()), &kinds),
         choice("service", "Service", |row| row.service.as_deref(), &asked.services),
@@ -176,6 +203,7 @@ fn filters(rows: &[Row], asked: &Asked) -> Filters {
         choice("env", "Ring", |row| row.ring.as_deref(), &asked.rings),
         Field::number("limit", "At most", asked.limit),
     ];
+    fields.extend(asked.refresh.map(|seconds| Field::number("refresh", "Refresh, in s", seconds)));
     Filters { action: "/deployments", button: "Filter", fields, is_any: asked.is_any() }
 }
 
@@ -185,26 +213,44 @@ fn is_chosen(chosen: &[String], value: &str) -> bool {
 
 pub(super) fn chain_row(ado: &AdoSite, row: &Row, now: Time) -> ChainRow {
     let merged_by = row.pull_request.as_ref().and_then(|one| one.merged_by.as_deref());
+    let of_kind = || alike("type", row.kind.as_str());
     ChainRow {
         badge: status(row),
-        href: query("/deployments", &[("keyword", Some(&row.id))]),
-        kind: row.kind.as_str(),
-        service: alike("service", row.service.as_deref()),
-        ring: alike("env", row.ring.as_deref()),
-        author: alike("author", row.author.as_deref()),
+        href: alone(row),
+        service: row.service.as_deref().map_or_else(of_kind, |service| alike("service", service)),
+        service_by: By::of(row, Step::Service),
+        ring: row.ring.as_deref().map(|ring| alike("env", ring)),
+        author: row.author.as_deref().map(|author| alike("author", author)),
         source: row.source.as_ref().map(|run| source(ado, row, run)),
         second: row.second.as_ref().map(|second| second_step(ado, row, second)),
         pull_request: row.pull_request.as_ref().map(|one| pull_request(ado, row, one)),
-        merged_by: alike("keyword", merged_by),
+        merged_by: merged_by.map(|name| alike("keyword", name)),
         manifest: manifest(ado, row),
-        updated: row.updated.map(|at| When::of(at, now)),
+        updated: row.updated.map(|at| (When::of(at, now), newest(row))),
         clusters: synced(row).filter_map(|one| cluster(row, one)).collect(),
     }
 }
 
-fn alike(parameter: &'static str, text: Option<&str>) -> Option<Link> {
-    let href = query("/deployments", &[(parameter, Some(text?))]);
-    Some(Link { text: text?.to_owned(), href })
+fn alone(row: &Row) -> String {
+    query("/deployments", &[("keyword", Some(&row.id))])
+}
+
+fn alike(parameter: &'static str, text: &str) -> Link {
+    Link { text: text.to_owned(), href: query("/deployments", &[(parameter, Some(text))]) }
+}
+
+/// The page of the newest step. A release has none here: that of its run lists where it came to.
+fn newest(row: &Row) -> String {
+    let of = |run: &Run| paths::run(&row.organization, run.id);
+    let manifests = row.manifest_run.as_ref().map(of);
+    let merged = || row.pull_request.as_ref().map(|one| pull_request_page(row, one));
+    let pushed = || row.hld_commit.as_ref().map(|id| paths::commit(&row.organization, id));
+    let first = || row.source.as_ref().map(of);
+    manifests.or_else(merged).or_else(pushed).or_else(first).unwrap_or_else(|| alone(row))
+}
+
+fn pull_request_page(row: &Row, one: &PullRequest) -> String {
+    paths::thing("pull-requests", &row.organization, &one.id.to_string())
 }
 
 /// It has a commit of the manifests, or it would not be known to have the row.
@@ -256,7 +302,8 @@ fn second_step(ado: &AdoSite, row: &Row, second: &Second) -> Cell {
         Second::Release(stage) => Cell {
             name: named(stage.name.as_deref(), stage.release),
             href: None,
-            out: Out::to(stage.url.clone(), named(stage.name.as_deref(), stage.release)).short(),
+            out: Out::to(ado.release_of_chain(&row.organization, stage), named(stage.name.as_deref(), stage.release))
+                .short(),
             badge: Some(Badge::of(
                 stage.state.as_ref().map(|state| state.as_str()),
                 stage.result.as_ref().map(|result| result.as_str()),
@@ -270,7 +317,7 @@ fn second_step(ado: &AdoSite, row: &Row, second: &Second) -> Cell {
 fn pull_request(ado: &AdoSite, row: &Row, one: &PullRequest) -> Cell {
     Cell {
         name: one.id.to_string(),
-        href: Some(paths::thing("pull-requests", &row.organization, &one.id.to_string())),
+        href: Some(pull_request_page(row, one)),
         out: Out::to(ado.pull_request_of_chain(&row.organization, one), one.id.to_string()).short(),
         badge: one.status.as_deref().map(|status| Badge::of(Some(status), None)),
         brought: Vec::new(),
@@ -307,10 +354,12 @@ mod tests {
             ("type", "bedrock deployments"),
             ("author", ""),
             ("env", "main"),
-            ("limit", "9999"),
+            ("limit", "500"),
             ("refresh", "30"),
         ];
-        let asked = Asked::of(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec());
+        let asked = |pairs: &[(&str, &str)]| {
+            Asked::of(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+        };
         let expected = Asked {
             keyword: Some("2003".to_owned()),
             kinds: vec![Kind::Deployment],
@@ -318,9 +367,23 @@ mod tests {
             authors: Vec::new(),
             rings: vec!["main".to_owned()],
             limit: MOST,
+            refresh: Some(30),
         };
-        assert_eq!(asked, expected);
-        let none = Asked::of(vec![("limit".to_owned(), "x".to_owned())]);
-        assert_eq!((none.limit, none.is_any()), (LIMIT, false));
+        assert_eq!(asked(&pairs), Ok(expected));
+        let empty = NAMES.map(|name| (name, ""));
+        assert_eq!(asked(&empty), Ok(Asked { limit: LIMIT, ..Asked::default() }), "a form that nobody filled in");
+        assert!(!asked(&empty).unwrap().is_any());
+        let table = [
+            ("limit", "x", "`limit` is a number from 1 to 500."),
+            ("limit", "0", "`limit` is a number from 1 to 500."),
+            ("limit", "501", "`limit` is a number from 1 to 500."),
+            ("refresh", "-1", "`refresh` is a number from 1 to 3600."),
+            ("refresh", "often", "`refresh` is a number from 1 to 3600."),
+            ("type", "x", "`type` is one of `Bedrock Deployments`, `Manual HLD Edits`, `Environments`."),
+            ("ring", "", "`ring` is none of `keyword`, `type`, `service`, `author`, `env`, `limit`, `refresh`."),
+        ];
+        for (name, value, says) in table {
+            assert_eq!(asked(&[(name, value)]).unwrap_err().detail(), says);
+        }
     }
 }

@@ -80,7 +80,7 @@ impl Badge {
 /// How a word of the service looks, and the word for people where it is not plain. A word that is not known stays.
 fn look(said: &str) -> (&'static str, &'static str, Option<&'static str>) {
     match said {
-        "succeeded" | "approved" | "active" => ("good", "✓", None),
+        "succeeded" | "approved" => ("good", "✓", None),
         "partiallySucceeded" => ("fair", "◐", Some("partly succeeded")),
         "failed" | "rejected" | "abandoned" => ("bad", "✕", None),
         "canceled" | "skipped" => ("idle", "⊘", None),
@@ -88,6 +88,8 @@ fn look(said: &str) -> (&'static str, &'static str, Option<&'static str>) {
         "canceling" => ("live", "⊘", None),
         "notStarted" | "queued" => ("idle", "○", Some("not started")),
         "waiting" | "pending" | "postponed" => ("wait", "‖", Some("waiting")),
+        // A pull request that nobody merged yet.
+        "active" => ("wait", "‖", None),
         "completed" => ("idle", "●", None),
         _ => ("unknown", "•", None),
     }
@@ -189,6 +191,7 @@ mod tests {
             ((Some("inProgress"), Some("failed")), ("live", "running")),
             ((None, Some("succeeded")), ("good", "succeeded")),
             ((Some("frozen"), None), ("unknown", "frozen")),
+            ((Some("active"), None), ("wait", "active")),
             ((None, None), ("unknown", "not known")),
         ];
         for ((state, result), (kind, word)) in table {

@@ -51,6 +51,10 @@ impl AdoSite {
             .or_else(|| self.pull_request(organization, of.project.as_deref(), of.repository.as_deref(), of.id))
     }
 
+    pub(super) fn release_of_chain(&self, organization: &str, of: &chain::ReleaseStage) -> Option<String> {
+        told(of.url.as_deref()).or_else(|| self.release(organization, Some(&of.project), of.release))
+    }
+
     fn pull_request(
         &self,
         organization: &str,
