@@ -62,23 +62,13 @@ fn deployed(index: &str) -> String {
 
 /// With the names of today, and what is known of the run.
 fn question(deployed: &str, wanted: &Conditions, order: &str) -> String {
-    let folder = format!("CASE d.source WHEN 'pipeline' THEN {} END", folder_of("d"));
-    question_with(&folder, deployed, wanted, order)
-}
-
-/// The same for who does not ask whose pipeline it is: to find that costs more than all the rest.
-fn lean_question(deployed: &str, wanted: &Conditions, order: &str) -> String {
-    question_with("NULL", deployed, wanted, order)
-}
-
-fn question_with(folder: &str, deployed: &str, wanted: &Conditions, order: &str) -> String {
     format!(
         "SELECT d.organization, coalesce(project.name, d.project_name, nullif(d.project_id, '')), d.environment_id, \
            d.environment, d.source, d.pipeline, \
            CASE d.source WHEN 'release' THEN d.pipeline_name ELSE coalesce(pipeline.name, d.pipeline_name) END, \
            d.run, coalesce(r.name, d.run_name), d.release, d.release_name, d.stage, d.attempt, d.state, d.result, \
            d.started, d.finished, r.branch, r.commit_id, r.repository, d.rule, d.certainty, d.current, \
-           {folder}, d.id \
+           CASE d.source WHEN 'pipeline' THEN {} END, d.id \
          FROM ({deployed}) d \
          LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
            AND (d.source = 'release' OR d.pipeline IS NULL OR r.pipeline = d.pipeline) \
@@ -86,6 +76,7 @@ fn question_with(folder: &str, deployed: &str, wanted: &Conditions, order: &str)
            AND project.id = d.project_id \
          LEFT JOIN names pipeline ON pipeline.kind = 'pipeline' AND pipeline.organization = d.organization \
            AND pipeline.id = CAST(d.pipeline AS TEXT){} {order}",
+        folder_of("d"),
         wanted.text()
     )
 }
@@ -175,7 +166,7 @@ pub(super) fn by_run(
     let values = [Value::Text(organization.to_owned()), Value::Integer(i64::try_from(run).unwrap_or(-1))];
     wanted.add("d.owner = ? AND d.run = ? AND d.source = 'pipeline'", values);
     wanted.add_scope(scope, "d");
-    let ask = lean_question(&deployed("INDEXED BY deployed_run"), &wanted, LATEST_FIRST);
+    let ask = question(&deployed("INDEXED BY deployed_run"), &wanted, LATEST_FIRST);
     collect(connection, &ask, wanted.values, deployment)
 }
 
@@ -199,7 +190,7 @@ pub(super) fn by_pipelines(
     ids.extend(newest(connection, &others)?);
     let mut these = Conditions::default();
     these.add("d.id IN (SELECT value FROM json_each(?))", [list(ids)]);
-    collect(connection, &lean_question(&deployed(""), &these, LATEST_FIRST), these.values, deployment)
+    collect(connection, &question(&deployed(""), &these, LATEST_FIRST), these.values, deployment)
 }
 
 const LATEST_FIRST: &str = "ORDER BY d.at DESC, d.run DESC";
@@ -540,7 +531,7 @@ mod tests {
         let connection = filled(3, 3);
         let mut these = Conditions::default();
         these.add("d.id IN (SELECT value FROM json_each(?))", [list([1])]);
-        let whole = lean_question(&deployed(""), &these, LATEST_FIRST);
+        let whole = question(&deployed(""), &these, LATEST_FIRST);
         for (ask, values) in [(NEWEST, vec![list([1]), Value::Integer(1)]), (whole.as_str(), these.values)] {
             let plan: Vec<String> =
                 collect(&connection, &format!("EXPLAIN QUERY PLAN {ask}"), values, |row| row.get(3)).unwrap();
