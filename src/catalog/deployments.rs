@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row};
 
 use super::owned::folder_of;
-use super::query::{Conditions, collect, ordered, time};
+use super::query::{Conditions, collect, list, ordered, time};
 use super::rows::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, PipelineName};
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
@@ -281,10 +281,6 @@ fn narrow(seen: Seen<'_>, filter: &DeploymentFilter, wanted: &mut Conditions) ->
     Ok("INDEXED BY deployed_last")
 }
 
-fn list(ids: impl IntoIterator<Item = i64>) -> Value {
-    Value::Text(serde_json::json!(ids.into_iter().collect::<Vec<_>>()).to_string())
-}
-
 /// How many deployments stand on a page, and the latest time that one may have.
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -520,9 +516,9 @@ mod tests {
     fn nothing_is_scanned_for_the_newest_of_places() {
         let connection = filled(3, 3);
         let mut these = Conditions::default();
-        these.add("d.id IN (SELECT value FROM json_each(?))", [list([1])]);
+        these.add("d.id IN (SELECT value FROM json_each(?))", [list([1_i64])]);
         let whole = lean_question(&deployed(""), &these, LATEST_FIRST);
-        for (ask, values) in [(NEWEST, vec![list([1]), Value::Integer(1)]), (whole.as_str(), these.values)] {
+        for (ask, values) in [(NEWEST, vec![list([1_i64]), Value::Integer(1)]), (whole.as_str(), these.values)] {
             let plan: Vec<String> =
                 collect(&connection, &format!("EXPLAIN QUERY PLAN {ask}"), values, |row| row.get(3)).unwrap();
             let scans = plan.iter().filter(|step| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE"));
