@@ -471,6 +471,7 @@ fn age(deployment: &Deployment) -> (Option<Time>, Option<u64>, Option<u64>, u32)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ProjectName;
 
     /// So many places, each of an environment of its own, with as many deployments.
     fn filled(places: u64, deployments: u64) -> Connection {
@@ -509,6 +510,16 @@ mod tests {
             assert_eq!(found[0].run_id, Some(places * deployments - 1), "the newest first");
             let of_ring = found.iter().filter(|one| one.environment == ring).count() as u64;
             assert_eq!(of_ring, if ring.is_empty() { 0 } else { deployments }, "what is asked for is there whole");
+        }
+    }
+
+    #[test]
+    fn what_came_to_the_places_of_others_is_not_there() {
+        let connection = filled(3, 3);
+        for (project, expected) in [("p", (9, 1)), ("q", (0, 0))] {
+            let scope = Scope::Only(vec![ProjectName { organization: None, project: project.to_owned() }]);
+            let all = by_pipelines(&connection, &scope, "fabrikam", |_| true).unwrap().len();
+            assert_eq!((all, by_run(&connection, &scope, "fabrikam", 4).unwrap().len()), expected, "{project}");
         }
     }
 
