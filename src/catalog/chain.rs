@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params};
 
-use super::query::{Conditions, collect, time};
+use super::query::{Conditions, collect, list, time};
 use super::references::Source;
 use super::rows::Deployment;
 use super::{Catalog, CatalogError, deployments};
@@ -183,7 +183,7 @@ impl Gather<'_> {
         let arrivals: Vec<_> = found.iter().filter_map(arrival).collect();
         let ids: BTreeSet<u64> = arrivals.iter().map(|arrival| arrival.run.id).collect();
         let mut wanted = Conditions::default();
-        wanted.add(OF_IDS, [Value::Text(serde_json::json!(ids).to_string()), self.text()]);
+        wanted.add(OF_IDS, [list(ids), self.text()]);
         let runs: BTreeMap<_, _> =
             self.runs(wanted, u32::MAX)?.into_iter().map(|run| ((run.id, run.pipeline), run)).collect();
         let with_run = |arrival: Arrival| match runs.get(&(arrival.run.id, arrival.run.pipeline)) {
@@ -255,8 +255,7 @@ impl Gather<'_> {
         let mut stages: BTreeMap<i64, Vec<_>> = BTreeMap::new();
         if !open.is_empty() {
             let stage = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, (word(row, 1)?, word(row, 2)?)));
-            let open = vec![Value::Text(serde_json::json!(open).to_string())];
-            for (id, stage) in collect(self.connection, STAGES, open, stage)? {
+            for (id, stage) in collect(self.connection, STAGES, vec![list(open)], stage)? {
                 stages.entry(id).or_default().push(stage);
             }
         }
@@ -276,28 +275,30 @@ impl Gather<'_> {
                AND project.id = p.project_id{} ORDER BY p.id DESC LIMIT {MOST}",
             wanted.text()
         );
-        let found =
-            collect(self.connection, &ask, wanted.values, |row| Ok((row.get::<_, String>(0)?, pull_request(row)?)))?;
-        found.into_iter().map(|(source, one)| self.referring(&source, one)).collect()
+        self.referring(collect(self.connection, &ask, wanted.values, |row| Ok((row.get(0)?, pull_request(row)?)))?)
     }
 
-    /// With the run that opened it and the commits that it is to merge, as the record of it refers to them.
-    fn referring(&self, source: &str, one: PullRequest) -> rusqlite::Result<PullRequest> {
-        let ask = "SELECT rule, cause, certain, when_text FROM refs \
-                   WHERE source = ? AND rule IN ('describedBuild', 'pullRequestCommit')";
+    /// With the runs that opened them and the commits that they are to merge, as their records refer to them.
+    fn referring(&self, found: Vec<(String, PullRequest)>) -> rusqlite::Result<Vec<PullRequest>> {
         let row = |row: &Row<'_>| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, bool>(2)?, row.get::<_, String>(3)?))
+            let text = |column| row.get::<_, String>(column);
+            Ok((text(0)?, text(1)?, text(2)?, row.get::<_, bool>(3)?, text(4)?))
         };
-        let (mut opened, mut sources) = (None, Vec::new());
-        for (rule, cause, certain, called) in collect(self.connection, ask, vec![Value::Text(source.to_owned())], row)?
-        {
+        let sources = vec![list(found.iter().map(|(source, _)| source))];
+        let mut referred: BTreeMap<String, (Option<Opened>, Vec<String>)> = BTreeMap::new();
+        for (source, rule, cause, certain, called) in collect(self.connection, REFERRED, sources, row)? {
+            let (opened, sources) = referred.entry(source).or_default();
             if rule == "describedBuild" {
-                opened = cause.parse().ok().map(|run| opened_by(run, certain, &called));
+                *opened = cause.parse().ok().map(|run| opened_by(run, certain, &called));
             } else {
                 sources.push(cause);
             }
         }
-        Ok(PullRequest { opened, sources, ..one })
+        let with = |(source, one): (String, PullRequest)| {
+            let (opened, sources) = referred.remove(&source).unwrap_or_default();
+            PullRequest { opened, sources, ..one }
+        };
+        Ok(found.into_iter().map(with).collect())
     }
 
     /// What was pushed to a repository, each commit once.
@@ -328,27 +329,14 @@ impl Gather<'_> {
 
     /// The runs that the service says built the commits of the high-level definition, whichever commit these are of.
     fn built(&self, parts: &Parts) -> rusqlite::Result<Vec<(String, u64)>> {
-        let ask = "SELECT cause, CAST(effect AS INTEGER) FROM refs \
-                   WHERE cause = ? AND cause_kind = 'commit' AND organization = ? AND rule = 'buildChange'";
         let merges = parts.pull_requests.iter().filter_map(|one| one.merge_commit.as_deref());
         let all: BTreeSet<&str> = merges.chain(parts.hld_commits.iter().map(|commit| commit.id.as_str())).collect();
-        let mut built = Vec::new();
-        for id in all {
-            let values = vec![Value::Text(id.to_owned()), self.text()];
-            built.extend(collect(self.connection, ask, values, |row| Ok((row.get(0)?, row.get(1)?)))?);
-        }
-        Ok(built)
+        collect(self.connection, BUILT, vec![list(all), self.text()], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     fn syncs(&self, parts: &Parts) -> rusqlite::Result<Vec<Sync>> {
-        let ask = "SELECT cluster, commit_id, succeeded, state, message, at FROM cluster_syncs \
-                   WHERE commit_id = ? AND organization = ?";
-        let mut syncs = Vec::new();
-        for commit in &parts.manifest_commits {
-            let values = vec![Value::Text(commit.id.clone()), self.text()];
-            syncs.extend(collect(self.connection, ask, values, sync)?);
-        }
-        Ok(syncs)
+        let commits = list(parts.manifest_commits.iter().map(|commit| &commit.id));
+        collect(self.connection, SYNCS, vec![commits, self.text()], sync)
     }
 
     /// The newest classic releases, a row for each environment that they came to.
@@ -358,37 +346,31 @@ impl Gather<'_> {
         wanted.add_scope(self.scope, "c");
         let ask = newest_releases(&wanted);
         let found = collect(self.connection, &ask, wanted.values, |row| Ok((row.get(0)?, release(row)?)))?;
-        let stages = found.into_iter().map(|(id, release)| self.release_stages(id, release));
-        Ok(stages.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
-    }
-
-    /// Of each environment the latest attempt.
-    fn release_stages(&self, id: i64, mut release: ReleaseStage) -> rusqlite::Result<Vec<ReleaseStage>> {
-        let ask = "SELECT run, kind, version_id, version_name FROM release_artifacts WHERE release = ? \
-                   ORDER BY prime DESC, alias";
+        let mut releases: BTreeMap<i64, ReleaseStage> = found.into_iter().collect();
+        let ids = list(releases.keys());
         let artifact = |row: &Row<'_>| {
             let text = |column| row.get::<_, Option<String>>(column);
-            Ok((row.get::<_, Option<u64>>(0)?, text(1)?, text(2)?, text(3)?))
+            Ok((row.get::<_, i64>(0)?, row.get::<_, Option<u64>>(1)?, text(2)?, text(3)?, text(4)?))
         };
-        for (run, kind, id, name) in collect(self.connection, ask, vec![Value::Integer(id)], artifact)? {
+        for (release, run, kind, id, name) in collect(self.connection, ARTIFACTS, vec![ids.clone()], artifact)? {
+            let Some(release) = releases.get_mut(&release) else { continue };
             match run {
                 Some(run) => release.runs.push(run),
                 None if kind.as_deref() != Some("Build") => release.tags.extend(name.or(id)),
                 None => {}
             }
         }
-        let ask = "SELECT name, state, result, started, finished, max(attempt) FROM release_stages \
-                   WHERE release = ? AND (started IS NOT NULL OR finished IS NOT NULL) GROUP BY name";
-        collect(self.connection, ask, vec![Value::Integer(id)], |row| {
+        let stage = |row: &Row<'_>| {
             Ok(ReleaseStage {
-                environment: row.get(0)?,
-                state: word(row, 1)?,
-                result: word(row, 2)?,
-                started: time(row, 3)?,
-                finished: time(row, 4)?,
-                ..release.clone()
+                environment: row.get(1)?,
+                state: word(row, 2)?,
+                result: word(row, 3)?,
+                started: time(row, 4)?,
+                finished: time(row, 5)?,
+                ..releases.get(&row.get(0)?).cloned().unwrap_or_default()
             })
-        })
+        };
+        collect(self.connection, RELEASE_STAGES, vec![ids], stage)
     }
 
     /// The runs that changes and releases name, and those of the same pipelines and of the services' ones.
@@ -396,13 +378,9 @@ impl Gather<'_> {
         let opened = parts.pull_requests.iter().filter_map(|one| Some(one.opened.as_ref()?.run));
         let released = parts.releases.iter().flat_map(|release| release.runs.clone());
         let ids: BTreeSet<u64> = opened.chain(released).chain(ids(chain, parts)).collect();
-        let mut runs = Vec::new();
-        for id in ids {
-            let mut wanted = Conditions::default();
-            let number = Value::Integer(i64::try_from(id).unwrap_or(-1));
-            wanted.add("r.run = ? AND r.organization = ?", [number, self.text()]);
-            runs.extend(self.runs(wanted, 2)?);
-        }
+        let mut wanted = Conditions::default();
+        wanted.add(OF_IDS, [list(ids), self.text()]);
+        let mut runs = self.runs(wanted, u32::MAX)?;
         for number in numbers(chain, parts, &runs) {
             let mut wanted = Conditions::default();
             wanted.add("r.name = ? AND r.organization = ?", [Value::Text(number), self.text()]);
@@ -469,6 +447,25 @@ fn release_of(row: &chain::Row) -> Option<String> {
         chain::Second::Stage(_) => None,
     }
 }
+
+const REFERRED: &str = "SELECT f.source, f.rule, f.cause, f.certain, f.when_text \
+                        FROM json_each(?) v CROSS JOIN refs f ON f.source = v.value \
+                        WHERE f.rule IN ('describedBuild', 'pullRequestCommit')";
+
+const BUILT: &str = "SELECT f.cause, CAST(f.effect AS INTEGER) FROM json_each(?) v CROSS JOIN refs f ON f.cause = v.value \
+                     WHERE f.cause_kind = 'commit' AND f.organization = ? AND f.rule = 'buildChange'";
+
+const SYNCS: &str = "SELECT s.cluster, s.commit_id, s.succeeded, s.state, s.message, s.at \
+                     FROM json_each(?) v CROSS JOIN cluster_syncs s ON s.commit_id = v.value WHERE s.organization = ?";
+
+const ARTIFACTS: &str = "SELECT a.release, a.run, a.kind, a.version_id, a.version_name \
+                         FROM json_each(?) v CROSS JOIN release_artifacts a ON a.release = v.value \
+                         ORDER BY a.prime DESC, a.alias";
+
+/// Of each environment of a release the latest attempt.
+const RELEASE_STAGES: &str = "SELECT s.release, s.name, s.state, s.result, s.started, s.finished, max(s.attempt) \
+                              FROM json_each(?) v CROSS JOIN release_stages s ON s.release = v.value \
+                              WHERE s.started IS NOT NULL OR s.finished IS NOT NULL GROUP BY s.release, s.name";
 
 const OF_IDS: &str = "r.run IN (SELECT value FROM json_each(?)) AND r.organization = ?";
 
@@ -628,13 +625,20 @@ mod tests {
 
     /// However many there are beside them.
     #[test]
-    fn runs_and_their_stages_are_found_by_their_ids() {
+    fn what_belongs_to_something_is_found_by_its_name() {
         let mut wanted = Conditions::default();
         wanted.add(OF_IDS, [text("[1]"), text("fabrikam")]);
-        let runs = (newest_runs(&wanted, MOST), wanted.values, "SEARCH r USING INDEX runs_order (run=? AND");
-        let stages = (STAGES.to_owned(), vec![text("[1]")], "SEARCH s USING PRIMARY KEY (run=?)");
-        for (ask, values, expected) in [runs, stages] {
-            let plan = plan(&ask, values);
+        let (runs, [one, two]) = (newest_runs(&wanted, MOST), [vec![text("[1]")], wanted.values]);
+        for (ask, values, expected) in [
+            (runs.as_str(), &two, "SEARCH r USING INDEX runs_order (run=? AND organization=?"),
+            (STAGES, &one, "SEARCH s USING PRIMARY KEY (run=?"),
+            (REFERRED, &one, "SEARCH f USING PRIMARY KEY (source=?"),
+            (BUILT, &two, "SEARCH f USING INDEX refs_by_cause (cause=? AND cause_kind=? AND organization=?"),
+            (SYNCS, &two, "SEARCH s USING INDEX cluster_syncs_by_commit (commit_id=? AND organization=?"),
+            (ARTIFACTS, &one, "SEARCH a USING PRIMARY KEY (release=?"),
+            (RELEASE_STAGES, &one, "SEARCH s USING PRIMARY KEY (release=?"),
+        ] {
+            let plan = plan(ask, values.clone());
             assert!(plan.iter().any(|step| step.starts_with(expected)), "{plan:#?}");
         }
     }

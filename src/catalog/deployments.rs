@@ -5,16 +5,14 @@
 
 use std::collections::HashMap;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
-use serde::Serialize;
-
 use super::owned::folder_of;
-use super::query::{Conditions, collect, ordered, time};
+use super::query::{Conditions, collect, list, ordered, time};
 use super::rows::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, PipelineName};
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::{Scope, Time};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row};
 
 /// Places that are looked at with one question.
 const MOST_AT_ONCE: usize = 1_000;
@@ -287,10 +285,6 @@ fn narrow(seen: Seen<'_>, filter: &DeploymentFilter, wanted: &mut Conditions) ->
     Ok("INDEXED BY deployed_last")
 }
 
-fn list<T: Serialize>(all: impl IntoIterator<Item = T>) -> Value {
-    Value::Text(serde_json::json!(all.into_iter().collect::<Vec<_>>()).to_string())
-}
-
 /// How many deployments stand on a page, and the latest time that one may have.
 #[derive(Debug, Clone, Copy)]
 struct Span {
@@ -485,6 +479,7 @@ fn age(deployment: &Deployment) -> (Option<Time>, Option<u64>, Option<u64>, u32)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::ProjectName;
 
     /// So many places, each of an environment of its own, with as many deployments.
     fn filled(places: u64, deployments: u64) -> Connection {
@@ -527,12 +522,22 @@ mod tests {
     }
 
     #[test]
+    fn what_came_to_the_places_of_others_is_not_there() {
+        let connection = filled(3, 3);
+        for (project, expected) in [("p", (9, 1)), ("q", (0, 0))] {
+            let scope = Scope::Only(vec![ProjectName { organization: None, project: project.to_owned() }]);
+            let all = by_pipelines(&connection, &scope, "fabrikam", |_| true).unwrap().len();
+            assert_eq!((all, by_run(&connection, &scope, "fabrikam", 4).unwrap().len()), expected, "{project}");
+        }
+    }
+
+    #[test]
     fn nothing_is_scanned_for_the_newest_of_places() {
         let connection = filled(3, 3);
         let mut these = Conditions::default();
-        these.add("d.id IN (SELECT value FROM json_each(?))", [list([1])]);
+        these.add("d.id IN (SELECT value FROM json_each(?))", [list([1_i64])]);
         let whole = question(&deployed(""), &these, LATEST_FIRST);
-        for (ask, values) in [(NEWEST, vec![list([1]), Value::Integer(1)]), (whole.as_str(), these.values)] {
+        for (ask, values) in [(NEWEST, vec![list([1_i64]), Value::Integer(1)]), (whole.as_str(), these.values)] {
             let plan: Vec<String> =
                 collect(&connection, &format!("EXPLAIN QUERY PLAN {ask}"), values, |row| row.get(3)).unwrap();
             let scans = plan.iter().filter(|step| step.starts_with("SCAN") && !step.contains("VIRTUAL TABLE"));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, params_from_iter};
+use serde::Serialize;
 
 use super::links::{Linked, Walk};
 use super::listing::{Listing, LookedTo};
@@ -304,6 +305,11 @@ pub(super) fn collect<T>(
     read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> rusqlite::Result<Vec<T>> {
     connection.prepare_cached(ask)?.query_map(params_from_iter(values), read)?.collect()
+}
+
+/// Many values as one, for `json_each`: a question for all of them.
+pub(super) fn list<T: Serialize>(values: impl IntoIterator<Item = T>) -> Value {
+    Value::Text(serde_json::json!(values.into_iter().collect::<Vec<_>>()).to_string())
 }
 
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Time>> {
