@@ -105,6 +105,7 @@ impl Side {
         OwnerRule {
             service: self.text("service"),
             team: Some(self.text("team")),
+            members: vec![self.text("member")],
             pipelines: vec![Pattern::new(&self.text("pipeline"))],
             folders: Vec::new(),
             repositories: Vec::new(),
