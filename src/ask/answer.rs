@@ -205,7 +205,8 @@ impl Desk {
     async fn plan(&self, question: &Question, progress: &Progress) -> Result<Answer, CatalogError> {
         let earlier = question.history.iter().filter(|turn| turn.role == Speaker::User);
         let latest = earlier.rev().take(MOST_EARLIER).map(|turn| turn.content.as_str()).collect::<Vec<_>>();
-        let plans = match Plan::all(&question.text, latest.into_iter().rev(), &self.vocabulary().await?) {
+        let known = self.vocabulary().await?;
+        let plans = match Plan::all(&question.text, latest.into_iter().rev(), &known) {
             Ok(plans) => plans,
             Err(Refusal { why, examples }) => return Ok(Answer::refused(why, examples)),
         };
@@ -226,13 +227,17 @@ impl Desk {
         }
         answer.answer = sentences.join("\n");
         answer.interpretation.push_str("; no model took part");
+        if let Some(team) = Plan::own_team(&question.text, &known) {
+            answer.interpretation = format!("my team is {team}; {}", answer.interpretation);
+        }
         Ok(answer)
     }
 
     /// The names that the caller may see.
     async fn vocabulary(&self) -> Result<Vocabulary, CatalogError> {
         let some = PipelineFilter { top: Some(MOST_NAMES), ..PipelineFilter::default() };
-        let mut known = Vocabulary::default();
+        let own_teams = self.own_teams();
+        let mut known = Vocabulary { asker: self.asker.clone(), own_teams, ..Vocabulary::default() };
         for pipeline in self.catalog.pipelines_of(&some).await? {
             if let Some(owner) = self.owner_of(&pipeline) {
                 known.services.push(owner.service);

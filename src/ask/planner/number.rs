@@ -167,7 +167,7 @@ impl Asked {
         }
     }
 
-    fn group(&mut self) -> Option<&'static str> {
+    pub(super) fn group(&mut self) -> Option<&'static str> {
         GROUPS.iter().find_map(|(phrases, name)| self.words.take(phrases).then_some(*name))
     }
 

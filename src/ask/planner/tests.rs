@@ -12,6 +12,14 @@ fn known() -> Vocabulary {
         pools: names(&["linux", "Azure Pipelines"]),
         services: names(&["checkout"]),
         teams: names(&["payments"]),
+        asker: None,
+        own_teams: Vec::new(),
+    }
+}
+
+impl Plan {
+    fn of(question: &str, known: &Vocabulary) -> Result<Self, Refusal> {
+        Self::following(question, std::iter::empty(), known)
     }
 }
 
@@ -183,7 +191,13 @@ fn the_ten_questions_that_people_began_with() {
             vec![("compare_periods", slower("medianDurationSeconds")), ("compare_periods", slower("flakyCommits"))],
         ),
         ("why do builds queue", vec![("aggregate", json!({"measure": "medianQueueSeconds", "groupBy": ["pool"]}))]),
-        ("payments's lead time, and why it moved", vec![("dora", json!({"team": "payments"}))]),
+        (
+            "payments's lead time, and why it moved",
+            vec![
+                ("dora", json!({"team": "payments", "metric": "changeLeadTime"})),
+                ("dora", json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline"})),
+            ],
+        ),
     ] {
         let plans = Plan::all(question, std::iter::empty(), &known()).map_err(|refusal| refusal.why);
         let plans = plans.map(|plans| plans.into_iter().map(|plan| (plan.tool.name(), plan.arguments)).collect());
@@ -443,11 +457,17 @@ fn how_well_is_delivered() {
         ("dora metrics for last month", json!({"window": "last month"})),
         (
             "what is the lead time of the team payments last month, and why did it change",
-            json!({"team": "payments", "window": "last month"}),
+            json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline", "window": "last month"}),
         ),
         (
             "payments's lead time this month compared to last month, and why it moved",
-            json!({"team": "payments", "window": "this month"}),
+            json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline", "window": "this month"}),
+        ),
+        ("lead time per team", json!({"metric": "changeLeadTime", "groupBy": "team"})),
+        ("dora metrics by service last month", json!({"groupBy": "service", "window": "last month"})),
+        (
+            "how often do we deploy spartan-api-deploy, and why did it change",
+            json!({"pipeline": "spartan-api-deploy", "metric": "deploymentFrequency", "groupBy": "environment"}),
         ),
         ("deployment frequency of project Spartan", json!({"project": "Spartan"})),
         ("how often do we deploy to prod-eu", json!({"environment": "prod-eu"})),
@@ -464,8 +484,7 @@ fn how_well_is_delivered() {
         assert_eq!(plan(question), Ok(("dora", arguments)), "{question}");
     }
     for question in [
-        "my team's lead time, and why it moved",
-        "lead time per team",
+        "lead time per branch",
         "which team has the best lead time",
         "p95 lead time",
         "lead time of staging and production",
@@ -474,5 +493,32 @@ fn how_well_is_delivered() {
     ] {
         assert!(plan(question).is_err(), "{question}: {:?}", plan(question));
     }
-    assert!(plan("my team's lead time").unwrap_err().contains("`payments`"));
+}
+
+/// What `my team` is, the sign-in and the configuration tell; where they do not, what is missing is said.
+#[test]
+fn the_team_of_who_asks() {
+    let ask = "my team's lead time, and why it moved";
+    let of = |asker: Option<&str>, own: &[&str]| {
+        let own_teams = own.iter().map(|team| (*team).to_owned()).collect();
+        let known = Vocabulary { asker: asker.map(str::to_owned), own_teams, ..known() };
+        let plans = Plan::all(ask, std::iter::empty(), &known).map_err(|refusal| refusal.why);
+        plans.map(|plans| plans.into_iter().map(|plan| plan.arguments).collect::<Vec<_>>())
+    };
+    let metric = json!({"team": "payments", "metric": "changeLeadTime"});
+    let parts = json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline"});
+    assert_eq!(of(Some("ada"), &["payments"]), Ok(vec![metric, parts]));
+    for (asker, own, says) in [
+        (None, vec![], "nobody signed in"),
+        (Some("ada"), vec![], "no `members` of `[[owners]]` in the configuration file name `ada`"),
+        (Some("ada"), vec!["payments", "web"], "is `payments` or `web`: say which"),
+    ] {
+        let why = of(asker, &own).unwrap_err();
+        assert!(why.contains(says) && why.contains("`payments`"), "{why}");
+    }
+    let known = Vocabulary { asker: Some("ada".to_owned()), own_teams: vec!["payments".to_owned()], ..known() };
+    let plan = Plan::of("how many runs of our team failed today", &known).map(|plan| plan.arguments);
+    assert_eq!(plan, Ok(json!({"measure": "failed", "filters": {"team": "payments"}, "window": "today"})));
+    let nothing = Plan::of(ask, &Vocabulary::default()).unwrap_err();
+    assert!(nothing.why.contains("no pipeline here has a team"), "{}", nothing.why);
 }

@@ -252,7 +252,11 @@ pub(super) async fn diff(desk: &Desk, asked: Diff) -> Result<Found, ToolError> {
         .filter(|(_, there)| there.is_empty())
         .map(|(name, _)| (Named::Environment, Some(name)))
         .collect();
-    let notes = desk.near(&unknown).await?;
+    let mut asked_for =
+        vec![(Named::Organization, asked.organization.as_ref()), (Named::Project, asked.project.as_ref())];
+    asked_for.retain(|_| !unknown.is_empty());
+    asked_for.extend(unknown);
+    let notes = desk.near(&asked_for).await?;
     let differs = one.iter().filter(|(pipeline, there)| {
         other.get(pipeline).is_none_or(|known| (known.run_id, known.release_id) != (there.run_id, there.release_id))
     });

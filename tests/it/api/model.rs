@@ -21,6 +21,7 @@ const NOW: &str = "2026-03-02T12:00:00Z";
 fn desk(bench: &Bench, caller: &Caller) -> Desk {
     Desk {
         catalog: bench.local.catalog.seen_by(caller.scope.clone()),
+        asker: caller.name.clone(),
         owners: pipetrail::domain::owner::Owners::default(),
         branches: Vec::new(),
         terms: Default::default(),

@@ -222,6 +222,45 @@ async fn numbers_are_told_apart_by_every_dimension() {
         });
         let (_, found) = bench.ask(&address, "aggregate", &asked).await;
         assert_eq!(found["rows"], groups, "{dimension}: {found}");
+        for group in groups.as_array().unwrap().iter().filter(|group| !group[0].is_null()) {
+            let value = group[0].as_str().unwrap();
+            let value = value.parse::<u8>().map_or_else(|_| json!(value), |hour| json!(hour));
+            let filters = json!({"project": AMBER.project(), dimension: value});
+            let asked = json!({"measure": "count", "groupBy": [dimension], "filters": filters});
+            let (_, found) = bench.ask(&address, "aggregate", &asked).await;
+            assert_eq!(found["rows"], json!([group]), "only {value}: {found}");
+            let (_, found) = bench.ask(&address, "query_runs", &json!({"filters": filters})).await;
+            assert_eq!(found["total"], group[1], "runs of {value}: {found}");
+        }
+    }
+}
+
+/// Asked by somebody whom the configuration names.
+#[tokio::test]
+async fn my_team_is_the_one_that_names_who_asks() {
+    let bench = Bench::seeded().await;
+    let ask = "my team's lead time today, and why it moved";
+    let of = |name: Option<&str>| Caller { name: name.map(str::to_owned), ..Caller::on_loopback() };
+    let address = bench.serve_named(of(Some("Amber Member"))).await;
+    let told = answer(&bench, &address, ask).await;
+    assert!(told["status"] == "ok" && told["interpretation"].to_string().contains("my team is amber team"), "{told}");
+    let calls: Vec<_> = told["queries"].as_array().unwrap().iter().map(|query| &query["arguments"]).collect();
+    let whole = json!({"team": "amber team", "metric": "changeLeadTime", "window": "today"});
+    let mut parts = whole.clone();
+    parts["groupBy"] = json!("pipeline");
+    assert_eq!(calls, [&whole, &parts]);
+    for (table, arguments) in told["tables"].as_array().unwrap().iter().zip(calls) {
+        let (_, found) = bench.ask(&address, "dora", arguments).await;
+        assert_eq!((&table["rows"], &table["columns"]), (&found["rows"], &found["columns"]));
+        assert!(found["rows"].as_array().unwrap().len() == 3, "{found}");
+    }
+    let (_, data) = bench.ask(&address, "describe_data", &json!({})).await;
+    assert_eq!(data["notes"], json!(["who asks is of the team amber team"]));
+    for (name, says) in [(None, "nobody signed in"), (Some("Cid"), "name `Cid`, who asks")] {
+        let address = bench.serve_named(of(name)).await;
+        let told = answer(&bench, &address, ask).await;
+        let why = told["answer"].as_str().unwrap();
+        assert!(told["status"] == "refused" && why.contains(says) && why.contains("`amber team`"), "{told}");
     }
 }
 
@@ -282,6 +321,28 @@ async fn names_that_nearly_match_are_offered() {
         ("broken_now", json!({"project": "amber projekt"}), "`amber project`"),
         ("get_failure", json!({"pipeline": "amber pipelin"}), "`amber pipeline`"),
         ("query_runs", json!({"filters": {"requestedFor": "amber persn"}}), "`amber person`"),
+        ("query_runs", json!({"filters": {"repository": "amber-repo"}}), "`amber-repository`"),
+        ("query_runs", json!({"filters": {"reason": "manuel"}}), "`manual`"),
+        ("aggregate", json!({"measure": "count", "filters": {"stage": "amber stge"}}), "`amber stage`"),
+        ("aggregate", json!({"measure": "count", "filters": {"errorSignature": "amber brok"}}), "`amber broke`"),
+        ("compare_periods", json!({"measure": "count", "filters": {"branch": "ambre"}}), "`amber`"),
+        ("dora", json!({"repository": "amber-repo"}), "`amber-repository`"),
+        ("dora", json!({"environment": "devv"}), "`dev`"),
+        ("dora", json!({"organization": "fabrikan"}), "`fabrikam`"),
+        ("current_deployments", json!({"environment": "devv"}), "`dev`"),
+        ("query_deployments", json!({"project": "amber projekt"}), "`amber project`"),
+        ("diff_environments", json!({"inEnvironment": "devv", "notIn": "dev"}), "`dev`"),
+        (
+            "diff_environments",
+            json!({"inEnvironment": "dev", "notIn": "x", "project": "amber projekt"}),
+            "`amber project`",
+        ),
+        ("query_approvals", json!({"organization": "fabrikan"}), "`fabrikam`"),
+        ("list_pipelines", json!({"organization": "fabrikan"}), "`fabrikam`"),
+        ("get_run", json!({"runId": AMBER.run(), "organization": "fabrikan"}), "`fabrikam`"),
+        ("get_failure", json!({"runId": AMBER.run(), "organization": "fabrikan"}), "`fabrikam`"),
+        ("get_failure", json!({"pipeline": "amber pipeline", "organization": "fabrikan"}), "`fabrikam`"),
+        ("trace", json!({"workItem": AMBER.work_item(), "organization": "fabrikan"}), "`fabrikam`"),
     ] {
         let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
         assert!(found.to_string().contains(&format!("did you mean {offers}")), "{tool}: {found}");
