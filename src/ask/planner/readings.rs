@@ -102,8 +102,10 @@ impl Asked {
 
     /// How well is delivered, by DORA's numbers. Which of them is asked for does not matter: all are told.
     pub(super) fn delivery(&mut self) -> Option<Plan> {
-        let deploys = ["deploy", "deployed", "release", "released", "ship", "shipped"];
-        let often = self.words.take(&["how often"]) && self.words.take(&deploys);
+        let deploys = ["deploy", "deploys", "deployed", "release", "released", "ship", "shipped"];
+        // Of what is deployed more or less than it was, each is told.
+        let than = self.earlier.is_some() && self.words.has(&deploys) && self.words.take(&MORE_OR_LESS);
+        let often = (than || self.words.take(&["how often"])) && self.words.take(&deploys);
         let whole = self.words.count(&["dora", "delivery metrics", "delivery performance"]);
         let mut named: Vec<_> =
             DELIVERY.iter().filter(|(names, _)| self.words.count(names) > 0).map(|(_, metric)| *metric).collect();
@@ -111,12 +113,16 @@ impl Asked {
         if named.is_empty() && whole == 0 {
             return None;
         }
-        let by = if self.words.take(&["per", "by"]) { Some(self.delivered_by()?) } else { None };
+        let by = match (self.words.take(&["per", "by"]), than) {
+            (true, _) => Some(self.delivered_by()?),
+            (false, true) => Some(self.delivered_by().unwrap_or("pipeline")),
+            (false, false) => None,
+        };
         self.words.pass(&["metrics", "numbers", "median", "changes", "deployments", "service"]);
         let moved = self.words.take(&["why it moved", "why it changed", "why did it move", "why did it change"]);
         // What moved it: of one pipeline it can be an environment.
         let usual = if self.names.pipeline.is_some() { "environment" } else { "pipeline" };
-        let by = by.or(moved.then_some(usual));
+        let by = by.or_else(|| moved.then_some(usual));
         let metric = named.first().filter(|_| by.is_some() && whole + named.len() == 1).copied();
         let window = self.compared()?;
         let arguments = [
@@ -233,6 +239,8 @@ impl Asked {
         self.words.take(&["pipelines"]).then_some(Plan { tool: Tool::ListPipelines, arguments })
     }
 }
+
+const MORE_OR_LESS: [&str; 5] = ["more often", "less often", "more", "less", "fewer"];
 
 /// What the metrics of delivery are called.
 const DELIVERY: [(&[&str], &str); 5] = [

@@ -340,6 +340,12 @@ fn comparisons_and_rankings_are_easily_misread() {
         ("what got slower this week than last week", compared("medianDurationSeconds", "this week")),
         ("what got slower last week than the week before", compared("medianDurationSeconds", "last week")),
         ("compare the failure rate per pipeline this month with last month", compared("failureRate", "this month")),
+        ("what fails more often than last month", compared("failed", "this month")),
+        ("which pipelines fail less than last week", compared("failed", "this week")),
+        ("what runs more often than last week", compared("count", "this week")),
+        ("which pipelines wait longer than last week", compared("medianQueueSeconds", "this week")),
+        ("which pipelines wait longer for an agent than last week, p95", compared("p95QueueSeconds", "this week")),
+        ("what takes longer than last month", compared("medianDurationSeconds", "this month")),
         ("which pipelines got flakier since monday", compared("flakyCommits", "since monday")),
         (
             "which branches have the worst success rate",
@@ -394,6 +400,11 @@ const COULD_BE_MISREAD: &[&str] = &[
     "what got slower yesterday than last week",
     "what got slower than the week before",
     "which pipelines failed more than 5 times",
+    "what fails more than nightly-e2e",
+    "which pipelines wait longer than 10 minutes",
+    "what takes longer than 1h",
+    "what takes longer and fails more than last month",
+    "what deploys less than nightly-e2e",
     // Two measures, or half of one.
     "what got slower and flakier than last month",
     "which pipelines are slowest and flakiest",
@@ -465,6 +476,14 @@ fn how_well_is_delivered() {
         ),
         ("lead time per team", json!({"metric": "changeLeadTime", "groupBy": "team"})),
         ("dora metrics by service last month", json!({"groupBy": "service", "window": "last month"})),
+        (
+            "which pipelines deploy less than last month",
+            json!({"metric": "deploymentFrequency", "groupBy": "pipeline", "window": "this month"}),
+        ),
+        (
+            "which services are deployed more often than last quarter",
+            json!({"metric": "deploymentFrequency", "groupBy": "service", "window": "this quarter"}),
+        ),
         (
             "how often do we deploy spartan-api-deploy, and why did it change",
             json!({"pipeline": "spartan-api-deploy", "metric": "deploymentFrequency", "groupBy": "environment"}),
