@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, params_from_iter};
 
 use super::owned::folder_of;
 use super::query::{Conditions, collect, ordered, time};
@@ -93,6 +93,22 @@ impl Catalog {
             let order = format!("{} LIMIT {top}", ordered::<Deployment>());
             let found = collect(c, &question(&deployed(index), &wanted, &order), wanted.values, deployment)?;
             found.into_iter().map(|deployment| without_hidden_run(deployment, seen)).collect()
+        };
+        Ok(self.file.read(act).await?)
+    }
+
+    /// How many deployments the filter lets through, wherever its page begins.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn count_deployments(&self, filter: &DeploymentFilter) -> Result<u64, CatalogError> {
+        let filter = DeploymentFilter { top: None, after: None, ..filter.clone() };
+        let scope = self.scope.clone();
+        let act = move |c: &Connection| {
+            let mut wanted = Conditions::default();
+            let index = narrow(Seen { connection: c, scope: &scope }, &filter, &mut wanted)?;
+            let ask = format!("SELECT count(*) FROM ({})", question(&deployed(index), &wanted, ""));
+            c.prepare_cached(&ask)?.query_row(params_from_iter(wanted.values), |row| row.get(0))
         };
         Ok(self.file.read(act).await?)
     }

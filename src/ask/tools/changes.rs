@@ -50,8 +50,8 @@ pub(super) async fn trace(desk: &Desk, asked: Trace) -> Result<Found, ToolError>
     };
     let cited = links.iter().filter_map(|link| cited(&organization, link)).collect();
     let found = Found::whole(&LINKS, links.iter().map(row).collect(), super::MOST_ROWS);
-    let notes = truncated.then(|| "There are more links than were followed.".to_owned());
-    Ok(found.behind(cited).noting(notes.into_iter().collect()))
+    let found = if truncated { found.uncounted() } else { found };
+    Ok(found.behind(cited))
 }
 
 /// What it is about leads to it, too.

@@ -174,7 +174,7 @@ pub(super) async fn query(desk: &Desk, asked: QueryRuns) -> Result<Found, ToolEr
     };
     let runs = desk.catalog.runs(&filter).await?;
     let cited = runs.iter().map(Citation::from).collect();
-    let found = Found::of(&RUNS, runs.iter().map(row).collect(), usize::try_from(total).unwrap_or(usize::MAX));
+    let found = Found::part(&RUNS, runs.iter().map(row).collect(), total);
     let notes = if runs.is_empty() { asked.filters.near(desk).await? } else { Vec::new() };
     Ok(found.within(window).behind(cited).noting(notes))
 }

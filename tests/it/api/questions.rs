@@ -297,6 +297,32 @@ async fn every_total_is_told() {
     assert!(found["total"].as_u64() > Some(1) && found["truncated"] == true, "{found}");
 }
 
+/// However many there are; of links, of which not all are looked for, it is said that there are more.
+#[tokio::test]
+async fn totals_of_many_are_told_or_said_not_to_be_known() {
+    let bench = Bench::seeded().await;
+    bench.import(AMBER.crowd(1_100)).await;
+    let amber = json!({"project": AMBER.project()});
+    for (tool, arguments, total) in [
+        ("query_approvals", json!({"project": AMBER.project(), "status": "approved"}), 1_101),
+        ("query_deployments", json!({"environment": "dev", "project": AMBER.project()}), 1_101),
+        ("query_runs", json!({"filters": amber}), 1_102),
+        ("query_runs", json!({"filters": {"repository": "amber-repository"}}), 1_102),
+    ] {
+        let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
+        assert_eq!((&found["total"], &found["truncated"]), (&json!(total), &json!(true)), "{tool}: {found}");
+        assert_eq!(found["rows"].as_array().unwrap().len(), 20);
+        // Who sees nothing of it is told no number.
+        let address = bench.serve(only(&[&VIOLET.project()])).await;
+        let (_, found) = bench.ask(&address, tool, &arguments).await;
+        assert_eq!((&found["total"], &found["truncated"]), (&json!(0), &json!(false)), "{tool}: {found}");
+    }
+    let (_, found) = bench.ask(&bench.all, "trace", &json!({"pullRequest": AMBER.pull_request()})).await;
+    assert_eq!((&found["total"], &found["truncated"]), (&Value::Null, &json!(true)), "{found}");
+    let note = found["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("there are more than 3") && note.contains("not all"), "{note}");
+}
+
 /// The form of the page, and the file that it leads to.
 #[tokio::test]
 async fn a_table_as_a_file_keeps_to_the_project_of_its_question() {
