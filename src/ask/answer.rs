@@ -235,7 +235,12 @@ impl Desk {
                 Ok(found) => {
                     progress.read(&found);
                     sentences.push(found.sentence(plan.tool, &plan.arguments));
-                    sentences.extend(found.notes.clone());
+                    for note in &found.notes {
+                        // Two tables of one time have the same to say.
+                        if !sentences.contains(note) {
+                            sentences.push(note.clone());
+                        }
+                    }
                     answer.add(plan.arguments, found);
                 }
                 Err(ToolError::Catalog(error)) => return Err(error),

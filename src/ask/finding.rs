@@ -209,7 +209,7 @@ impl Found {
         };
         let told: Vec<_> = [says("rose most", 1.0), says("fell most", -1.0)].into_iter().flatten().collect();
         match told.as_slice() {
-            [] => format!("In no {} it changed where both times are known.", self.column(0)),
+            [] => format!("In no {} did it change where both times are known.", self.column(0)),
             told => format!("{}.", told.join("; ")),
         }
     }

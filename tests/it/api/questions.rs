@@ -244,6 +244,8 @@ async fn my_team_is_the_one_that_names_who_asks() {
     let address = bench.serve_named(of(Some("Amber Member"))).await;
     let told = answer(&bench, &address, ask).await;
     assert!(told["status"] == "ok" && told["interpretation"].to_string().contains("my team is amber team"), "{told}");
+    let lines: Vec<_> = told["answer"].as_str().unwrap().lines().collect();
+    assert_eq!(lines.iter().collect::<std::collections::BTreeSet<_>>().len(), lines.len(), "none twice: {lines:?}");
     let calls: Vec<_> = told["queries"].as_array().unwrap().iter().map(|query| &query["arguments"]).collect();
     let whole = json!({"team": "amber team", "metric": "changeLeadTime", "window": "today"});
     let mut parts = whole.clone();
