@@ -1,5 +1,6 @@
 //! A question in words, answered: by a model, or by the built-in planner where none is configured.
 
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -21,7 +22,7 @@ const MOST_NAMES: u32 = 10_000;
 const MOST_CITED: usize = 200;
 
 /// What became of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub enum AnswerStatus {
     Ok,
@@ -68,7 +69,7 @@ pub enum Speaker {
 }
 
 /// What a model took.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Usage {
     /// Requests to the model.
@@ -82,7 +83,7 @@ pub struct Usage {
 }
 
 /// An answer with all that it rests on.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Answer {
     pub status: AnswerStatus,
@@ -96,8 +97,10 @@ pub struct Answer {
     pub interpretation: String,
     /// The latest time that anything is known of.
     #[serde(serialize_with = "rfc3339")]
+    #[schemars(with = "Option<String>")]
     pub data_through: Option<Time>,
     /// The times of it in which events were lost.
+    #[schemars(with = "Vec<serde_json::Map<String, Value>>")]
     pub gaps: Vec<Gap>,
     /// Which model took part; null is none.
     pub model: Option<String>,
@@ -106,7 +109,7 @@ pub struct Answer {
     pub examples: Vec<&'static str>,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, ToSchema)]
 pub struct AnswerTable {
     pub columns: Vec<&'static str>,
     #[schema(value_type = Vec<Vec<Object>>)]
@@ -114,10 +117,11 @@ pub struct AnswerTable {
 }
 
 /// A call of a tool.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema, ToSchema)]
 pub struct AnswerQuery {
     pub tool: &'static str,
     #[schema(value_type = Object)]
+    #[schemars(with = "serde_json::Map<String, Value>")]
     pub arguments: Value,
     pub rows: usize,
     pub total: Option<u64>,
@@ -135,15 +139,14 @@ impl Desk {
         progress: &Progress,
     ) -> Result<Answer, CatalogError> {
         let started = std::time::Instant::now();
-        let narrowed = tokio::time::timeout(self.patience, self.narrowed(question));
-        let mut answer = match narrowed.await {
-            Err(_) => Answer::late(&ToolError::TooLong(self.patience)),
-            Ok(narrowed) => match (narrowed?, model) {
-                (Err(why), _) => Answer::refused(why, Vec::new()),
-                (Ok(desk), Some(model)) => Box::pin(model.answer(&desk, question, progress)).await?,
-                (Ok(desk), None) => desk.planned(question, progress).await?,
-            },
-        };
+        let mut answer = self.found(question, model, progress).await.inspect_err(|_| {
+            tracing::info!(
+                question_chars = question.text.chars().count(),
+                model = model.map(Model::name),
+                duration_ms = started.elapsed().as_millis(),
+                "ask: not answered, as the catalog failed"
+            );
+        })?;
         answer.cut();
         if let Some(project) = question.project.as_ref().filter(|_| !answer.queries.is_empty()) {
             answer.interpretation = format!("only the project {project}; {}", answer.interpretation);
@@ -158,6 +161,21 @@ impl Desk {
             "ask: answered"
         );
         Ok(answer)
+    }
+
+    async fn found(
+        &self,
+        question: &Question,
+        model: Option<&Model>,
+        progress: &Progress,
+    ) -> Result<Answer, CatalogError> {
+        let narrowed = tokio::time::timeout(self.patience, self.narrowed(question));
+        let Ok(narrowed) = narrowed.await else { return Ok(Answer::late(&ToolError::TooLong(self.patience))) };
+        match (narrowed?, model) {
+            (Err(why), _) => Ok(Answer::refused(why, Vec::new())),
+            (Ok(desk), Some(model)) => Box::pin(model.answer(&desk, question, progress)).await,
+            (Ok(desk), None) => desk.planned(question, progress).await,
+        }
     }
 
     /// Cut to the project and the time of a question; or why it cannot be.
@@ -205,7 +223,8 @@ impl Desk {
     async fn plan(&self, question: &Question, progress: &Progress) -> Result<Answer, CatalogError> {
         let earlier = question.history.iter().filter(|turn| turn.role == Speaker::User);
         let latest = earlier.rev().take(MOST_EARLIER).map(|turn| turn.content.as_str()).collect::<Vec<_>>();
-        let plans = match Plan::all(&question.text, latest.into_iter().rev(), &self.vocabulary().await?) {
+        let known = self.vocabulary().await?;
+        let plans = match Plan::all(&question.text, latest.into_iter().rev(), &known) {
             Ok(plans) => plans,
             Err(Refusal { why, examples }) => return Ok(Answer::refused(why, examples)),
         };
@@ -216,7 +235,12 @@ impl Desk {
                 Ok(found) => {
                     progress.read(&found);
                     sentences.push(found.sentence(plan.tool, &plan.arguments));
-                    sentences.extend(found.notes.clone());
+                    for note in &found.notes {
+                        // Two tables of one time have the same to say.
+                        if !sentences.contains(note) {
+                            sentences.push(note.clone());
+                        }
+                    }
                     answer.add(plan.arguments, found);
                 }
                 Err(ToolError::Catalog(error)) => return Err(error),
@@ -226,13 +250,17 @@ impl Desk {
         }
         answer.answer = sentences.join("\n");
         answer.interpretation.push_str("; no model took part");
+        if let Some(team) = Plan::own_team(&question.text, &known) {
+            answer.interpretation = format!("my team is {team}; {}", answer.interpretation);
+        }
         Ok(answer)
     }
 
     /// The names that the caller may see.
     async fn vocabulary(&self) -> Result<Vocabulary, CatalogError> {
         let some = PipelineFilter { top: Some(MOST_NAMES), ..PipelineFilter::default() };
-        let mut known = Vocabulary::default();
+        let own_teams = self.own_teams();
+        let mut known = Vocabulary { asker: self.asker.clone(), own_teams, ..Vocabulary::default() };
         for pipeline in self.catalog.pipelines_of(&some).await? {
             if let Some(owner) = self.owner_of(&pipeline) {
                 known.services.push(owner.service);
@@ -265,6 +293,12 @@ impl Desk {
 }
 
 impl Answer {
+    /// The JSON Schema (2020-12) of it.
+    #[must_use]
+    pub fn schema() -> Schema {
+        schema_for!(Self)
+    }
+
     /// With nothing in it yet.
     pub(super) fn empty(status: AnswerStatus, model: Option<String>) -> Self {
         Self {

@@ -63,6 +63,7 @@ impl Found {
                 format!("{name} has the {most}: {measure} {}. {} in all.", first.of(measure), self.counted(group))
             }
             Tool::ComparePeriods => self.change(),
+            Tool::Dora if says("groupBy") => self.moved(),
             Tool::Dora => self.delivery(),
         }
     }
@@ -194,6 +195,22 @@ impl Found {
             format!("{measure} did not change where both times are known.")
         } else {
             format!("{}.", told.join("; "))
+        }
+    }
+
+    /// Of the first metric and its parts: the others are in other units.
+    fn moved(&self) -> String {
+        let unit = self.rows.first().map(|cells| Row { found: self, cells }.of("unit"));
+        let like = || self.each().filter(|row| row.text("unit") == unit);
+        let says = |how: &str, sign: f64| {
+            let row = like().find(|row| row.number("change").is_some_and(|change| change * sign > 0.0))?;
+            let was = format!("{} {}, before {}", row.of("value"), row.of("unit"), row.of("before"));
+            Some(format!("{how}: {}, {}: {was}", row.at(0), row.of("metric")))
+        };
+        let told: Vec<_> = [says("rose most", 1.0), says("fell most", -1.0)].into_iter().flatten().collect();
+        match told.as_slice() {
+            [] => format!("In no {} did it change where both times are known.", self.column(0)),
+            told => format!("{}.", told.join("; ")),
         }
     }
 

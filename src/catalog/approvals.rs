@@ -45,6 +45,15 @@ impl Catalog {
         }
     }
 
+    /// How many approvals the filter lets through, wherever its page begins.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn count_approvals(&self, filter: &ApprovalFilter) -> Result<u64, CatalogError> {
+        let (filter, scope) = (ApprovalFilter { after: None, ..filter.clone() }, self.scope.clone());
+        Ok(self.file.read(move |c| counted(c, &scope, &filter)).await?)
+    }
+
     /// What waits for an answer, who waits longest first: at most `top` of those that are wanted, whatever else waits.
     ///
     /// # Errors
@@ -146,14 +155,26 @@ fn between(
     filter: &ApprovalFilter,
     times: [i64; 2],
 ) -> rusqlite::Result<Vec<GivenApproval>> {
+    let wanted = wanted(scope, filter, times);
+    let top = filter.top.map_or(-1, |top| i64::from(top) + 1);
+    let ask = format!("{}{}{} LIMIT {top}", question(filter), wanted.text(), ordered::<GivenApproval>());
+    collect(connection, &ask, wanted.values, approval)
+}
+
+fn counted(connection: &Connection, scope: &Scope, filter: &ApprovalFilter) -> rusqlite::Result<u64> {
+    let wanted = wanted(scope, filter, [i64::MIN, i64::MAX]);
+    let ask = format!("SELECT count(*) FROM ({}{})", question(filter), wanted.text());
+    connection.prepare_cached(&ask)?.query_row(params_from_iter(wanted.values), |row| row.get(0))
+}
+
+/// What is asked of each on a page.
+fn wanted(scope: &Scope, filter: &ApprovalFilter, times: [i64; 2]) -> Conditions {
     let mut wanted = conditions(scope, filter, times);
     if let Some(since) = filter.since {
         wanted.add("coalesce(d.decided, d.requested) >= ?", [Value::Integer(since.ticks())]);
     }
     wanted.add_after::<GivenApproval>(filter.after.as_ref());
-    let top = filter.top.map_or(-1, |top| i64::from(top) + 1);
-    let ask = format!("{}{}{} LIMIT {top}", question(filter), wanted.text(), ordered::<GivenApproval>());
-    collect(connection, &ask, wanted.values, approval)
+    wanted
 }
 
 /// What is asked of each.
@@ -278,6 +299,7 @@ mod tests {
                 filter.after = Some(next);
             }
             assert_eq!(found, plain.items, "{n}: {filter:?} {scope:?}");
+            assert_eq!(counted(&c, &scope, &whole).unwrap(), found.len() as u64, "{n}: {filter:?} {scope:?}");
             let looked_to = |scope| page(&c, scope, &ApprovalFilter::default(), 10).unwrap().looked_to.unwrap().at;
             assert_eq!((looked_to(&scope).is_some(), looked_to(&Scope::All).is_some()), (scope == Scope::All, true));
         }

@@ -5,14 +5,15 @@
 
 use std::collections::HashMap;
 
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params_from_iter};
+
 use super::owned::folder_of;
 use super::query::{Conditions, collect, list, ordered, time};
 use super::rows::{Deployment, DeploymentFilter, Environment, EnvironmentFilter, PipelineName};
 use super::seen::Seen;
 use super::{Catalog, CatalogError};
 use crate::domain::{Scope, Time};
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row};
 
 /// Places that are looked at with one question.
 const MOST_AT_ONCE: usize = 1_000;
@@ -108,6 +109,22 @@ impl Catalog {
         there.add_scope(&self.scope, "d");
         let ask = places("DISTINCT d.environment", &there, "ORDER BY 1");
         Ok(self.file.read(move |c| collect(c, &ask, there.values, |row| row.get(0))).await?)
+    }
+
+    /// How many deployments the filter lets through, wherever its page begins.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn count_deployments(&self, filter: &DeploymentFilter) -> Result<u64, CatalogError> {
+        let filter = DeploymentFilter { top: None, after: None, ..filter.clone() };
+        let scope = self.scope.clone();
+        let act = move |c: &Connection| {
+            let mut wanted = Conditions::default();
+            let index = narrow(Seen { connection: c, scope: &scope }, &filter, &mut wanted)?;
+            let ask = format!("SELECT count(*) FROM ({})", question(&deployed(index), &wanted, ""));
+            c.prepare_cached(&ask)?.query_row(params_from_iter(wanted.values), |row| row.get(0))
+        };
+        Ok(self.file.read(act).await?)
     }
 
     /// Environments, each with what came last and what is there.

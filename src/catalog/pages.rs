@@ -103,8 +103,8 @@ pub(super) struct Page {
 /// The runs that fit, as many as were asked for, and no more than are found among so many candidates.
 pub(super) fn page(connection: &Connection, scope: &Scope, filter: &RunFilter, most: usize) -> rusqlite::Result<Page> {
     let asked = Asked { connection, filter, span: span(connection, filter)? };
-    if filter.signature.is_some() {
-        return Ok(asked.cut(asked.with_signature(scope)?, None));
+    if filter.signature.is_some() || filter.only.is_some() {
+        return Ok(asked.cut(asked.few(scope)?, None));
     }
     let mut wanted = Conditions::default();
     let mut ways = asked.conditions(&mut wanted)?;
@@ -314,8 +314,9 @@ impl Asked<'_> {
         Some(Place::from(RunsBefore { run_id, organization: String::new(), pipeline: 0 }))
     }
 
-    /// Few runs have the same error, and the index of failures leads to them. One more than was asked for, if there is one.
-    fn with_signature(&self, scope: &Scope) -> rusqlite::Result<Vec<Listed>> {
+    /// Few runs have the same error, and the index of failures leads to them; few were chosen before. One more than was
+    /// asked for, if there is one.
+    fn few(&self, scope: &Scope) -> rusqlite::Result<Vec<Listed>> {
         let mut wanted = Conditions::of(self.filter);
         wanted.add_scope(scope, "r");
         let top = self.filter.top.map_or(-1, |top| i64::from(top) + 1);
@@ -452,6 +453,7 @@ mod tests {
             requested_for: text(&["ada", "BEA", "nobody"]),
             pool: text(&["Linux", "windows", "none"]),
             signature: None,
+            only: None,
             since: text(&["since"]).map(|_| Time::from_ticks(i64::from(n % 16_000))),
             until: text(&["until"]).map(|_| Time::from_ticks(i64::from(n % 16_000) + 4_000)),
             pipelines: text(&["fabrikam", "nobody"])

@@ -195,6 +195,10 @@ impl Conditions {
         wanted.add_text("r.pool = ? COLLATE NOCASE", filter.pool.clone());
         wanted.add_pipelines(filter);
         wanted.add_text("r.id IN (SELECT run FROM failures WHERE signature = ?)", filter.signature.clone());
+        if let Some(only) = &filter.only {
+            let clause = "(r.run, r.organization) IN (SELECT value ->> 1, value ->> 0 FROM json_each(?))";
+            wanted.add(clause, [Value::Text(serde_json::json!(only).to_string())]);
+        }
         wanted.add_runs_after(filter);
         wanted
     }

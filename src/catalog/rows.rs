@@ -631,6 +631,8 @@ pub struct RunFilter {
     pub pipelines: Option<Vec<(String, u64)>>,
     /// What their first error comes to without numbers, paths and ids.
     pub signature: Option<String>,
+    /// Only these runs, by organization and id: where something else than the catalog chose them.
+    pub only: Option<Vec<(String, u64)>>,
     /// At most so many; `None` is all.
     pub top: Option<u32>,
     /// Only what follows this one in the order of the list.

@@ -54,6 +54,7 @@ where
 pub(super) fn desk_over(context: &Context, catalog: Catalog, zone: Tz) -> Desk {
     Desk {
         catalog,
+        asker: None,
         owners: context.config.owners.clone(),
         branches: context.config.work_item_branches.clone(),
         terms: Arc::new(context.config.terms.clone()),

@@ -33,17 +33,21 @@ fn rule(table: &Table, place: &str, faults: &mut Vec<(String, String)>) -> Owner
         match key.as_str() {
             "service" => rule.service = text().unwrap_or_default(),
             "team" => rule.team = text(),
+            "members" => rule.members = texts(value, &place, faults, "names: [\"Ada Quill\"]"),
             "pipelines" => rule.pipelines = patterns(value, &place, faults),
             "folders" => rule.folders = patterns(value, &place, faults),
             "repositories" => rule.repositories = patterns(value, &place, faults),
             _ => {
-                let says = "is not a known key; known are service, team, pipelines, folders, repositories";
+                let says = "is not a known key; known are service, team, members, pipelines, folders, repositories";
                 faults.push((place, says.to_owned()));
             }
         }
     }
     if rule.service.is_empty() && !table.contains_key("service") {
         faults.push((place.to_owned(), "wants a service".to_owned()));
+    }
+    if rule.team.is_none() && !rule.members.is_empty() {
+        faults.push((format!("{place}.members"), "are of a team: say which, as team".to_owned()));
     }
     if rule.pipelines.is_empty() && rule.folders.is_empty() && rule.repositories.is_empty() && faults.is_empty() {
         faults.push((place.to_owned(), "wants patterns of pipelines, folders or repositories".to_owned()));
@@ -61,11 +65,16 @@ pub(super) fn text(value: &Value, place: &str, faults: &mut Vec<(String, String)
 }
 
 pub(super) fn patterns(value: &Value, place: &str, faults: &mut Vec<(String, String)>) -> Vec<Pattern> {
+    let texts = texts(value, place, faults, "patterns: [\"checkout-*\"]");
+    texts.iter().map(|text| Pattern::new(text)).collect()
+}
+
+fn texts(value: &Value, place: &str, faults: &mut Vec<(String, String)>, what: &str) -> Vec<String> {
     let Some(all) = value.as_array() else {
-        faults.push((place.to_owned(), "must be a list of patterns: [\"checkout-*\"]".to_owned()));
+        faults.push((place.to_owned(), format!("must be a list of {what}")));
         return Vec::new();
     };
-    all.iter().filter_map(|value| text(value, place, faults)).map(|text| Pattern::new(&text)).collect()
+    all.iter().filter_map(|value| text(value, place, faults)).collect()
 }
 
 /// Patterns between commas.
@@ -89,7 +98,7 @@ mod tests {
     #[test]
     fn rules_in_their_order() {
         let (owners, faults) = read(
-            "[[owners]]\nservice = \"checkout\"\nteam = \"payments\"\npipelines = [\"checkout-*\"]\n\
+            "[[owners]]\nservice = \"checkout\"\nteam = \"payments\"\nmembers = [\"Ada\"]\npipelines = [\"checkout-*\"]\n\
              [[owners]]\nservice = \"rest\"\nrepositories = [\"*\"]\n",
         );
         assert_eq!(faults, [] as [String; 0]);
@@ -100,6 +109,7 @@ mod tests {
         assert_eq!(of(Some("checkout-api"), Some("x")), Some(("checkout".to_owned(), Some("payments".to_owned()))));
         assert_eq!(of(Some("web"), Some("x")), Some(("rest".to_owned(), None)));
         assert_eq!(of(Some("web"), None), None);
+        assert_eq!(owners.teams_of("Ada"), ["payments"]);
     }
 
     #[test]
@@ -108,7 +118,7 @@ mod tests {
         let faults = read("owners = [7, {team = 3, pipelines = \"x\", boss = \"y\"}]").1;
         let expected = [
             "owners[0]: must be a table: [[owners]]",
-            "owners[1].boss: is not a known key; known are service, team, pipelines, folders, repositories",
+            "owners[1].boss: is not a known key; known are service, team, members, pipelines, folders, repositories",
             "owners[1].pipelines: must be a list of patterns: [\"checkout-*\"]",
             "owners[1].team: must be text in quotes",
             "owners[1]: wants a service",
@@ -119,6 +129,10 @@ mod tests {
         assert_eq!(empty, expected);
         let bare = read("[[owners]]\nservice = \"x\"").1;
         assert_eq!(bare, ["owners[0]: wants patterns of pipelines, folders or repositories"]);
+        let teamless = read("[[owners]]\nservice = \"x\"\nmembers = [\"Ada\"]\npipelines = [\"x\"]").1;
+        assert_eq!(teamless, ["owners[0].members: are of a team: say which, as team"]);
+        let one = read("[[owners]]\nservice = \"x\"\nteam = \"y\"\nmembers = \"Ada\"\npipelines = [\"x\"]").1;
+        assert_eq!(one, ["owners[0].members: must be a list of names: [\"Ada Quill\"]"]);
     }
 
     #[test]

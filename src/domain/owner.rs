@@ -1,5 +1,7 @@
 //! Whose pipeline it is: by configuration, since the service does not know.
 
+use std::collections::BTreeSet;
+
 use super::Pattern;
 
 /// Who answers for which pipelines. The first rule whose pipelines or folders fit is the one, and where none does, the
@@ -12,6 +14,8 @@ pub struct Owners(pub Vec<OwnerRule>);
 pub struct OwnerRule {
     pub service: String,
     pub team: Option<String>,
+    /// Who is of that team, as their sign-in names them.
+    pub members: Vec<String>,
     /// Names or ids of pipelines.
     pub pipelines: Vec<Pattern>,
     /// Folders of pipelines, such as `\\services\\*`.
@@ -43,6 +47,15 @@ impl Owners {
     #[must_use]
     pub fn of(&self, owned: &Owned<'_>) -> Option<Owner> {
         self.first(|rule| rule.names(owned)).or_else(|| self.first(|rule| rule.builds(owned)))
+    }
+
+    /// The teams that somebody is of, in the order of their names.
+    #[must_use]
+    pub fn teams_of(&self, member: &str) -> Vec<String> {
+        let Self(rules) = self;
+        let member = member.to_lowercase();
+        let mine = rules.iter().filter(|rule| rule.members.iter().any(|name| name.to_lowercase() == member));
+        mine.filter_map(|rule| rule.team.clone()).collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     fn first(&self, by: impl Fn(&OwnerRule) -> Option<String>) -> Option<Owner> {
@@ -80,6 +93,7 @@ mod tests {
         OwnerRule {
             service: service.to_owned(),
             team: Some("payments".to_owned()).filter(|_| service == "checkout"),
+            members: Vec::new(),
             pipelines: patterns(pipelines),
             folders: patterns(folders),
             repositories: patterns(repositories),
@@ -110,6 +124,19 @@ mod tests {
             assert_eq!(found.as_deref(), expected);
         }
         assert_eq!(Owners::default().of(&Owned::default()), None);
+    }
+
+    #[test]
+    fn somebody_is_of_the_teams_that_name_them() {
+        let of = |team: &str, members: &[&str]| OwnerRule {
+            team: Some(team.to_owned()),
+            members: members.iter().map(|name| (*name).to_owned()).collect(),
+            ..OwnerRule::default()
+        };
+        let owners = Owners(vec![of("web", &["Ada", "Bea"]), of("app", &["ada"]), of("web", &["ADA"]), of("ops", &[])]);
+        assert_eq!(owners.teams_of("ada"), ["app", "web"]);
+        assert_eq!(owners.teams_of("Bea"), ["web"]);
+        assert_eq!(owners.teams_of("Cid"), [""; 0]);
     }
 
     /// A pipeline may build several repositories: then its own name decides, wherever its rule stands.

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::fake_model::{Act, FakeModel, KEY, call, say};
-use crate::shell::Shell;
+use crate::shell::{Running, Shell, address};
 
 const ASK: &str = "ask --from 2019-10-01 --to 2019-10-31 how many runs per pipeline";
 
@@ -92,6 +92,36 @@ async fn with_the_model_that_the_environment_names() {
     for secret in [KEY, "cormorant", "heron", pipeline] {
         assert!(!log.contains(secret), "{secret}: {log}");
     }
+}
+
+/// What the page offers to begin with, the demo answers, and with something.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_questions_that_the_page_begins_with_have_answers_in_the_demo() {
+    let shell = Shell::local();
+    shell.run("demo --once --data demo.db");
+    let up = Running::start(shell.command("up --data demo.db --listen 127.0.0.1:0"));
+    let at = format!("http://{}", address(&up.line("listening on ")));
+    let page = reqwest::get(format!("{at}/ask")).await.unwrap().text().await.unwrap();
+    let starters: Vec<_> = page.split(r#"<li><a href="/ask?q="#).skip(1).collect();
+    assert!(starters.len() > 3, "{page}");
+    for starter in starters {
+        let question = starter.split_once('>').unwrap().1.split_once('<').unwrap().0;
+        let told = shell.json(&format!("ask --data demo.db {question}"));
+        assert_eq!(told["status"], "ok", "{question}: {told}");
+        assert_ne!(told["tables"][0]["rows"], json!([]), "{question}: {told}");
+    }
+}
+
+/// That a question got no answer is told, and of the data nothing.
+#[test]
+fn a_catalog_that_fails_is_logged_without_the_question() {
+    let shell = shell().with("RUST_LOG", "info");
+    let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
+    file.execute_batch("DROP TABLE failures").unwrap();
+    drop(file);
+    let (code, said) = shell.said(&format!("{ASK} of the cormorant"));
+    assert!(code == Some(1) && said.contains("ask: not answered, as the catalog failed"), "{code:?} {said}");
+    assert!(said.contains("question_chars") && !said.contains("cormorant"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -9,7 +9,8 @@ use pipetrail::catalog::{self, Catalog, Delivery, DeliveryQuestion};
 use pipetrail::clock::SystemClock;
 use pipetrail::domain::changes::ChangesFact;
 use pipetrail::domain::metrics::{FlowReport, Group, PartialSuccess, Period, Terms, Wanted, Window};
-use pipetrail::domain::{Fact, Record, RunKey};
+use pipetrail::domain::run::{Failure, RunFact};
+use pipetrail::domain::{Fact, FactKind, Record, RunKey};
 use pipetrail::sqlite::{LocalFile, Missing};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -71,6 +72,19 @@ fn built(told: &Value) -> Vec<Fact> {
     ["built", "compared"].iter().flat_map(|kind| told[kind].as_array().unwrap()).map(fact).collect()
 }
 
+/// Why runs failed, as their timelines would tell it.
+fn errors(told: &Value) -> Vec<Fact> {
+    let fact = |error: &Value| {
+        let (pipeline, run) = (error["pipeline"].as_u64().unwrap(), error["run"].as_u64().unwrap());
+        let key = RunKey { organization: "fabrikam".to_owned(), pipeline, run };
+        let said = time(error["at"].as_str().unwrap());
+        let message = error["message"].as_str().map(str::to_owned);
+        let failure = Some(Failure { said, stage: None, job: None, task: None, message, log: None });
+        Fact::Run(RunFact { failure, ..RunFact::new(key, FactKind::Timeline, said) })
+    };
+    told["errors"].as_array().into_iter().flatten().map(fact).collect()
+}
+
 pub(crate) fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
     let path = folder.join(format!("{seed}.db"));
     drop(LocalFile::open(&path, Missing::Create, Arc::new(SystemClock)).unwrap());
@@ -81,7 +95,7 @@ pub(crate) fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
     let text = std::fs::read_to_string(folder.join(format!("{seed}.ndjson"))).unwrap();
     let bodies: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
     let mut all = folded(&bodies);
-    for fact in records(told).into_iter().chain(built(told)) {
+    for fact in records(told).into_iter().chain(built(told)).chain(errors(told)) {
         match all.get_mut(&fact.key()) {
             Some(record) => record.add(&fact),
             None => drop(all.insert(fact.key(), Record::of(&fact))),

@@ -30,6 +30,16 @@ function transport() {
   return new Http(new URL(target), { requestInit: { headers } });
 }
 
+// Clients of 2025 keep to themselves which version they agreed on, but tell their transport.
+function heard(transport) {
+  const tell = transport.setProtocolVersion?.bind(transport);
+  transport.setProtocolVersion = (version) => {
+    agreed = version;
+    tell?.(version);
+  };
+  return transport;
+}
+
 async function called(client, call) {
   try {
     // The client holds what comes against the tool's output schema.
@@ -39,15 +49,16 @@ async function called(client, call) {
   }
 }
 
+let agreed = null;
 let input = '';
 for await (const chunk of process.stdin) input += chunk;
 const client = new Client({ name: 'pipetrail-tests', version: '1' }, options);
 try {
-  await client.connect(transport());
+  await client.connect(heard(transport()));
   const { tools } = await client.listTools();
   const results = [];
   for (const call of JSON.parse(input)) results.push(await called(client, call));
-  const version = client.getNegotiatedProtocolVersion?.() ?? null;
+  const version = client.getNegotiatedProtocolVersion?.() ?? agreed;
   console.log(JSON.stringify({ version, server: client.getServerVersion(), tools, results }));
 } catch (error) {
   console.log(JSON.stringify({ failed: error.message, code: error.code ?? null }));

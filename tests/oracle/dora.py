@@ -146,9 +146,10 @@ class Told:
 
 
 class Oracle:
-    def __init__(self, folder, seed):
+    def __init__(self, folder, seed, **other):
+        """As its plan has it, or with another time and other terms."""
         self.told = Told(folder, seed)
-        plan = self.told.plan
+        plan = self.told.plan = {**self.told.plan, **other}
         self.zone = ZoneInfo(plan["zone"])
         self.start, self.end, self.now = (read(plan[key]) for key in ("from", "until", "now"))
         self.horizon = self.start - LOOK_BACK

@@ -1,9 +1,8 @@
 """What questions have to find, counted from raw events by other code than the program's. Standard library only.
 
 `questions.py FOLDER QUESTIONS.json` makes up the organization of its seed, writes `SEED.ndjson` (its events) and
-`SEED.json` (its plan), and `expected.json`: for each question the rows of its last call, or null where this file cannot
-tell. It cannot where links are followed: by which rules one thing leads to another is what the program is for, and to
-write them down twice would only be a copy.
+`SEED.json` (its plan, and the errors that timelines tell), and `expected.json`: for each question the rows of its last
+call.
 """
 
 import json
@@ -11,10 +10,13 @@ import sys
 from collections import defaultdict
 from datetime import datetime, timedelta, timezone
 
+import dora as delivery
 import organization
 
 DAY = timedelta(days=1)
 GOOD = ("succeeded", "partiallySucceeded")
+OWNERS = {"web": ("storefront", "sellers"), "api": ("storefront", "sellers"), "ledger": ("books", "keepers")}
+ERRORS = ["disk full", "connection refused", None]
 EVER = (datetime(1970, 1, 1, tzinfo=timezone.utc), datetime(2970, 1, 1, tzinfo=timezone.utc))
 
 
@@ -48,7 +50,7 @@ def events(path):
 
 class Told:
     def __init__(self, path):
-        self.runs, self.stages = {}, defaultdict(dict)
+        self.runs, self.stages, self.requests = {}, defaultdict(dict), {}
         for kind, of in events(path):
             if kind == "build.complete":
                 self.build(of)
@@ -57,6 +59,15 @@ class Told:
                 self.stages[of["runId"]][(stage["name"], stage["attempt"])] = {
                     "result": stage["result"], "started": read(stage["startTime"]), "finished": read(stage["finishTime"]),
                 }
+            elif kind.startswith("git.pullrequest."):
+                request = self.requests.setdefault(of["pullRequestId"], {"name": of["title"], "branch": of["sourceRefName"]})
+                request.setdefault("commits", set()).add(of["lastMergeSourceCommit"]["commitId"])
+                request["commits"].update(commit["commitId"] for commit in of.get("commits", []))
+                if of["status"] == "completed":
+                    request.update(merge=of["lastMergeCommit"]["commitId"])
+        for run in self.runs.values():
+            run["service"], run["team"] = OWNERS[run["pipeline"]]
+            run["errorSignature"] = ERRORS[run["id"] % 3] if run["result"] == "failed" else None
 
     def build(self, of):
         finished = read(of["finishTime"])
@@ -69,26 +80,31 @@ class Told:
             "branch": of["sourceBranch"], "commit": of["sourceVersion"], "result": of["result"], "state": "completed",
             "repository": of["repository"]["name"], "queued": read(of["queueTime"]), "started": read(of["startTime"]),
             "finished": finished, "reason": of["reason"], "person": of["requestedFor"]["displayName"],
-            "pool": of.get("queue", {}).get("pool", {}).get("name"),
+            "pool": of.get("queue", {}).get("pool", {}).get("name"), "organization": "fabrikam",
         }
 
     def samples(self, filters, window, by_stage):
+        of_stages = {key: wanted for key, wanted in filters.items() if key in ("stage", "environment")}
+        of_runs = {key: wanted for key, wanted in filters.items() if key not in of_stages}
         for run in self.runs.values():
-            if not self.fits(run, filters) or not window[0] <= run["queued"] < window[1]:
+            if not self.fits(run, of_runs) or not window[0] <= run["queued"] < window[1]:
                 continue
-            if not by_stage:
+            # A stage has the words of its run but for these.
+            stages = [
+                {**run, "stage": name, "environment": delivery.BY_NAME.get(name), **stage}
+                for (name, _), stage in self.stages[run["id"]].items()
+            ]
+            stages = [stage for stage in stages if all(stage[key] == wanted for key, wanted in of_stages.items())]
+            if by_stage:
+                yield from stages
+            elif stages or not of_stages:
                 yield run
-            else:
-                for (name, _), stage in self.stages[run["id"]].items():
-                    # A stage has the words of its run but for these.
-                    yield {**run, "stage": name, **stage, "queued_of_stage": None}
 
     @staticmethod
     def fits(run, filters):
         short = run["branch"].removeprefix("refs/heads/")
-        has = {"project": run["project"], "pipeline": run["pipeline"], "branch": short, "result": run["result"],
-               "state": run["state"], "requestedFor": run["person"], "pool": run["pool"]}
-        return all(has[key] == wanted.removeprefix("refs/heads/") for key, wanted in filters.items())
+        has = {**run, "branch": short, "requestedFor": run["person"], "day": bucket("day", run["queued"]), "hour": run["queued"].hour}
+        return all(has[key] == (wanted.removeprefix("refs/heads/") if key == "branch" else wanted) for key, wanted in filters.items())
 
 
 def midnight(time):
@@ -173,8 +189,9 @@ def group(dimension, one):
 
 
 def tallies(told, asked, span):
-    found, groups = defaultdict(Tally), asked.get("groupBy", [])
-    for one in told.samples(asked.get("filters", {}), span, "stage" in groups):
+    found, groups, filters = defaultdict(Tally), asked.get("groupBy", []), asked.get("filters", {})
+    by_stage = any(of in (*groups, *filters) for of in ("stage", "environment"))
+    for one in told.samples(filters, span, by_stage):
         names = [bucket(asked["bucket"], one["queued"])] if "bucket" in asked else []
         found[tuple(names + [group(dimension, one) for dimension in groups])].add(one)
     return found
@@ -203,13 +220,17 @@ def aggregate(told, asked, now):
     return [[*names, cell(tally.number(measure)), tally.samples] for names, tally in rows[:20]]
 
 
-def compare_periods(told, asked, now):
-    span, measure = window(asked, now), asked["measure"]
+def before_of(asked, span):
     long = span[1] - span[0]
     if asked.get("window") in ("this month", "last month"):
         # Before a month is a month, however long it was.
         long = span[0] - month(span[0], 1)
-    before = (span[0] - long, span[0])
+    return span[0] - long, span[0]
+
+
+def compare_periods(told, asked, now):
+    span, measure = window(asked, now), asked["measure"]
+    before = before_of(asked, span)
     one, other = tallies(told, asked, span), tallies(told, asked, before)
     rows = []
     for names in sorted({*one, *other}, key=by_names):
@@ -234,7 +255,7 @@ def list_pipelines(told, asked, now):
         known = rows.setdefault(run["pipeline"], {"runs": 0})
         known.update(last=run, runs=known["runs"] + 1)
     return [[
-        row["last"]["pipelineId"], name, row["last"]["project"], row["last"]["repository"], None, None, row["runs"], 0,
+        row["last"]["pipelineId"], name, row["last"]["project"], row["last"]["repository"], *OWNERS[name], row["runs"], 0,
         row["last"]["id"], row["last"]["state"], row["last"]["result"], "fabrikam",
     ] for name, row in sorted(rows.items())]
 
@@ -249,9 +270,18 @@ def get_run(told, asked, now):
 
 
 def get_failure(told, asked, now):
-    """No event tells why, and nobody asked for a timeline."""
-    run = told.runs[asked["runId"]]
-    return [[run["id"], run["project"], run["pipeline"], run["branch"], text(run["finished"]), None, None, None, None, True]]
+    """The run, and the others with its error in 90 days."""
+    this = told.runs[asked["runId"]] if "runId" in asked else max(
+        (run for run in told.runs.values() if run["pipeline"] == asked["pipeline"] and run["result"] == "failed"),
+        key=lambda run: run["id"],
+    )
+    error = this["errorSignature"]
+    same = [run for run in told.runs.values() if error and run["errorSignature"] == error and run["queued"] >= now - 90 * DAY]
+    rows = [(this, [error, True])] + [(run, [None, False]) for run in sorted(same, key=lambda run: -run["id"]) if run is not this]
+    return [
+        [run["id"], run["project"], run["pipeline"], run["branch"], text(run["finished"]), None, None, None, *told_of]
+        for run, told_of in rows
+    ]
 
 
 def failed_in(told, run):
@@ -274,7 +304,7 @@ def broken_now(told, asked, now):
     found.sort(key=lambda row: (not in_production(row[0][0]), -row[0][0]["id"]))
     return [[
         run[0]["pipeline"], run[0]["project"], run[0]["branch"], len(run), run[-1]["id"], run[-1]["commit"],
-        text(run[-1]["finished"]), is_known, run[0]["id"], failed_in(told, run[0]), None, "fabrikam",
+        text(run[-1]["finished"]), is_known, run[0]["id"], failed_in(told, run[0]), run[0]["errorSignature"], "fabrikam",
     ] for run, is_known in found]
 
 
@@ -347,29 +377,174 @@ def nothing(told, asked, now):
     return []
 
 
+def links(told):
+    """From what to what, by which rule, and whether that is certain."""
+    for number, request in told.requests.items():
+        of = ("pullRequest", number)
+        if request["branch"].endswith(f"/{number}"):
+            yield ("workItem", number), of, "branchName", False
+        for commit in request["commits"]:
+            yield ("commit", commit), of, "pullRequestCommit", True
+        if "merge" in request:
+            yield of, ("commit", request["merge"]), "mergeCommit", True
+    for run in told.runs.values():
+        of = ("run", run["id"])
+        yield ("commit", run["commit"]), of, "built", True
+        for name in {of["environment"][1] for of in told.records}:
+            for there, stage, attempt, result, started, finished, certainty in deployed(told, name):
+                if there is run and result in GOOD:
+                    rule = {"certain": "deploymentRecord", "likely": "stageOfRecords"}[certainty]
+                    yield of, ("environment", f"{run['project']}/{name}"), rule, certainty == "certain"
+
+
+def reached(known_links, start, forward):
+    """By certain links alone as far as they lead, and then by likely ones from all of that; each thing once."""
+    known = {start: (0, True, None)}
+    for sure in (True, False):
+        steps = 0
+        while steps < 12:
+            for cause, effect, rule, certain in known_links:
+                here, there = (cause, effect) if forward else (effect, cause)
+                if here in known and known[here][0] == steps and there not in known and (certain or not sure):
+                    known[there] = (steps + 1, known[here][1] and certain, rule)
+            steps += 1
+    del known[start]
+    return known
+
+
 def trace(told, asked, now):
-    """To this work item nothing leads; to others the names of branches do, which is the program's own rule."""
-    return [] if asked.get("workItem") == 5000 else None
+    (key, value), known_links = next(iter(asked.items())), list(links(told))
+    if key == "commit":
+        value, = {end[1] for link in known_links for end in link[:2] if end[0] == "commit" and end[1].startswith(value)}
+    rows = []
+    for direction, forward in (("before", False), ("after", True)):
+        for (kind, id), (steps, certain, rule) in reached(known_links, (key, value), forward).items():
+            name = state = None
+            if kind == "run":
+                run = told.runs[id]
+                name, state = f"{run['pipeline']} {run['name']}", run["result"]
+            elif kind == "pullRequest":
+                request = told.requests[id]
+                name, state = request["name"], "completed" if "merge" in request else "active"
+            elif kind == "commit":
+                name = "Work"
+            rows.append([direction, kind, str(id), name, state, rule, "certain" if certain else "likely", steps, None])
+    return rows
+
+
+class Delivery:
+    """The numbers of a time, by the oracle of delivery metrics."""
+
+    def __init__(self, told, asked, span, now):
+        ends = {"from": text(span[0]), "until": text(span[1]), "now": text(now), "zone": "UTC", "partial": "counts"}
+        self.oracle, self.span = delivery.Oracle(*told.place, **ends), span
+        owner = lambda of: OWNERS.get(of["name"], (None, None))
+        self.key = {
+            "pipeline": lambda of: of["name"], "project": lambda of: of["project"], "environment": lambda of: of["line"][1],
+            "service": lambda of: owner(of)[0], "team": lambda of: owner(of)[1],
+        }
+        wanted = {key: value for key, value in asked.items() if key in self.key}
+        production = lambda of: "environment" in wanted or delivery.PRODUCTION[of["line"][1]]
+        fits = lambda of: production(of) and all(self.key[key](of) == value for key, value in wanted.items())
+        self.chosen = [of for of in sorted(self.oracle.deployments, key=self.oracle.order) if fits(of)]
+
+    def groups(self, by):
+        return {self.key[by](of) for of in self.chosen if self.span[0] <= of["finished"] < self.span[1]}
+
+    def of(self, by, name):
+        chosen = [of for of in self.chosen if by is None or self.key[by](of) == name]
+        return lambda span: self.metrics(chosen, span)
+
+    def metrics(self, chosen, span):
+        it = self.oracle.numbers(chosen, list(self.oracle.leads(chosen)), *span)
+        days = -(-(span[1] - max(span[0], self.oracle.since())) // DAY)
+        number = lambda of: None if of is None else float(of)
+        below = lambda value, bounds: None if value is None else level(sum(value >= bound for bound in bounds))
+        often = it["medianDeployDaysAWeek"]
+        rate = number(it["failRate"])
+        rated = rate is not None and (it["failed"] or self.oracle.tells(chosen))
+        frequency = None if often is None else level(0 if often >= 5 else 1 if often else 2 if 0 < it["deployDays"] * 31 >= days else 3)
+        recovered = it["failed"] - it["notRecovered"]
+        medians = [("change lead time, median", "lead", it["leads"], below(it["lead"][0], LEAD)), ("of it review, median", "review", None, None),
+                   ("of it deployment, median", "deployment", None, None)]
+        reviews = self.reviews(chosen, span)
+        found = [(name, "seconds", number(it[key][0]), reviews if samples is None else samples, how) for name, key, samples, how in medians]
+        return found + [
+            ("deployment frequency", "days a week", number(often), it["deployments"], frequency),
+            ("failed deployment recovery time, median", "seconds", number(it["recovery"][0]), recovered, below(it["recovery"][0], RECOVERY)),
+            ("change fail rate", "share", rate, it["finished"], below(rate, [0.0500001, 0.1000001, 0.1500001]) if rated else None),
+            ("deployment rework rate", "share", number(it["reworkRate"]), it["finished"], None),
+        ]
+
+    def reviews(self, chosen, span):
+        leads = [lead for lead in self.oracle.leads(chosen) if span[0] <= lead[0]["finished"] < span[1]]
+        return sum(1 for lead in leads if lead[3] and min(lead[3]) >= 0)
+
+
+LEAD = [86_400, 7 * 86_400, 30 * 86_400]
+RECOVERY = [3_600, 86_400, 7 * 86_400]
+FAMILIES = ["changeLeadTime"] * 3 + ["deploymentFrequency", "failedDeploymentRecoveryTime", "changeFailRate", "deploymentReworkRate"]
+# Why there is no number is asked for as little as possible: of these questions there are but these.
+WHY = {"deployment rework rate": "nobody tells of incidents", "failed deployment recovery time, median": "none failed"}
+
+
+def level(nth):
+    return ["elite", "high", "medium", "low"][nth]
+
+
+def dora(told, asked, now):
+    span = window(asked, now)
+    before = before_of(asked, span)
+    late, early = Delivery(told, asked, span, now), Delivery(told, asked, before, now)
+    of = lambda value: None if value is None else round(value, 4)
+    kept = lambda metrics: [(at, metric) for at, metric in enumerate(metrics) if asked.get("metric") in (None, FAMILIES[at])]
+    by, rows = asked.get("groupBy"), []
+    if by is None:
+        middle = span[0] + (span[1] - span[0]) / 2
+        numbers = late.of(None, None)
+        beside = [early.of(None, None)(before), numbers((span[0], middle)), numbers((middle, span[1]))]
+        for at, (name, unit, value, samples, how) in kept(numbers(span)):
+            why = WHY[name] if value is None else None
+            rows.append([name, of(value), unit, how, samples, *[of(part[at][2]) for part in beside], why])
+        return rows
+    now_there, then_there = late.groups(by), early.groups(by)
+    for group in sorted(now_there | then_there, key=lambda name: by_names([name])):
+        there = [late.of(by, group)(span), early.of(by, group)(before)]
+        nothing = lambda at: (*there[0][at][:2], None, 0, None)
+        for at, metric in kept(there[0]):
+            metric = metric if group in now_there else nothing(at)
+            earlier = there[1][at] if group in then_there else nothing(at)
+            change = None if metric[2] is None or earlier[2] is None else metric[2] - earlier[2]
+            why = WHY[metric[0]] if metric[2] is None and group in now_there else None
+            order = (FAMILIES.index(FAMILIES[at]), -(abs(change) if change is not None else -1))
+            rows.append((order, [group, metric[0], of(metric[2]), metric[1], metric[4], metric[3], of(earlier[2]), of(change), earlier[3], why]))
+    return [row for _, row in sorted(rows, key=lambda row: row[0])]
 
 
 def main(folder, questions):
     asked = json.load(open(questions))
     seed = asked["seed"]
     organization.write(folder, seed)
-    now = read(json.load(open(f"{folder}/{seed}.json"))["plan"]["now"]) + 3 * DAY
+    about = json.load(open(f"{folder}/{seed}.json"))
+    now = read(about["plan"]["now"]) + 3 * DAY
     told = Told(f"{folder}/{seed}.ndjson")
-    told.records = json.load(open(f"{folder}/{seed}.json"))["records"]
+    told.records, told.place = about["records"], (folder, seed)
+    about["errors"] = [
+        {"pipeline": run["pipelineId"], "run": run["id"], "message": run["errorSignature"], "at": text(run["finished"])}
+        for run in told.runs.values() if run["errorSignature"]
+    ]
+    json.dump(about, open(f"{folder}/{seed}.json", "w"))
     tools = {
         "aggregate": aggregate, "compare_periods": compare_periods, "query_runs": query_runs, "list_pipelines": list_pipelines,
         "get_run": get_run, "get_failure": get_failure, "broken_now": broken_now, "describe_data": describe_data,
         "query_approvals": nothing, "data_health": nothing, "trace": trace, "current_deployments": current_deployments,
-        "query_deployments": query_deployments, "diff_environments": diff_environments,
+        "query_deployments": query_deployments, "diff_environments": diff_environments, "dora": dora,
     }
     expected = {}
     for one in asked["questions"]:
-        call = one.get("calls", [{}])[-1]
-        tool = tools.get(call.get("tool"))
-        expected[one["id"]] = tool(told, call["arguments"], now) if tool else None
+        if "calls" in one:
+            call = one["calls"][-1]
+            expected[one["id"]] = tools[call["tool"]](told, call["arguments"], now)
     json.dump({"now": text(now), "expected": expected}, open(f"{folder}/expected.json", "w"))
 
 

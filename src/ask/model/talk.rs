@@ -74,7 +74,9 @@ impl<'a> Talk<'a> {
             limits,
             people,
             progress,
-            guard: Guard::new(&question.text),
+            guard: Guard::new(
+                &[question.text.clone()].into_iter().chain(desk.own_teams()).collect::<Vec<_>>().join(" "),
+            ),
             messages: vec![system(&fence, desk)],
             fence,
             answer: Answer::empty(AnswerStatus::Ok, Some(asker.endpoint().model.clone())),
@@ -88,6 +90,11 @@ impl<'a> Talk<'a> {
                 // What it once said may hold what others wrote.
                 Speaker::Assistant => assistant(Some(talk.fence.around(&clean(&turn.content, limits.history))), &[]),
             });
+        }
+        let teams = desk.own_teams().join(", ");
+        if !teams.is_empty() {
+            let teams = talk.fence.around(&clean(&teams, limits.history));
+            talk.messages.push(user(&format!("The team of who asks, by the configuration: {teams}")));
         }
         talk.messages.push(user(&question.text));
         talk

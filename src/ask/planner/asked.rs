@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::words::Words;
-use super::{Plan, Vocabulary};
+use super::{OWN_TEAM, Plan, Vocabulary};
 
 /// One way to understand a question.
 type Reading = fn(&mut Asked) -> Option<Plan>;
@@ -60,6 +60,10 @@ pub(super) struct Asked {
 impl Asked {
     pub(super) fn of(question: &str, known: &Vocabulary) -> Self {
         let mut words = Words::of(question);
+        let own_team = match known.own_teams.as_slice() {
+            [team] if words.take(&OWN_TEAM) => Some(team.clone()),
+            _ => None,
+        };
         // Before names: a pipeline may be called `2026-03`, but hardly ever is.
         let earlier = words.take_earlier();
         let mut beside = words.take_times();
@@ -78,7 +82,7 @@ impl Asked {
         let pipeline = first(&mut words, &known.pipelines, &["pipeline"]);
         let environments = words.take_names(known.environments.iter());
         let environments = environments.into_iter().map(|(place, name)| (place, name.clone())).collect();
-        let names = Names {
+        let mut names = Names {
             pipeline,
             project: first(&mut words, &known.projects, &["project"]),
             team: first(&mut words, &known.teams, &["team"]),
@@ -87,6 +91,9 @@ impl Asked {
             branch: first(&mut words, &branches, &["branch"]),
             pool: first(&mut words, &known.pools, &["agent", "pool", "agents"]),
         };
+        if own_team.is_some() {
+            beside.extend(std::mem::replace(&mut names.team, own_team));
+        }
         Self { words, window, earlier, names, environments, beside }
     }
 

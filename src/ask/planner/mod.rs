@@ -28,6 +28,9 @@ pub(super) struct Vocabulary {
     /// Who owns pipelines, by configuration.
     pub(super) services: Vec<String>,
     pub(super) teams: Vec<String>,
+    /// Who asks, as the sign-in names them, and the teams that they are of.
+    pub(super) asker: Option<String>,
+    pub(super) own_teams: Vec<String>,
 }
 
 /// What a question comes to.
@@ -75,7 +78,7 @@ const EXAMPLES: [&str; 21] = [
 const LONGEST: usize = 500;
 
 impl Plan {
-    /// All that a question asks for: of `slower or flakier` each.
+    /// All that a question asks for: of `slower or flakier` each, and of what moved a number that number first.
     ///
     /// # Errors
     /// As [`Plan::following`].
@@ -84,16 +87,31 @@ impl Plan {
         earlier: impl Iterator<Item = &'q str> + Clone,
         known: &Vocabulary,
     ) -> Result<Vec<Self>, Refusal> {
-        alternatives(question).iter().map(|question| Self::following(question, earlier.clone(), known)).collect()
+        let plans =
+            alternatives(question).into_iter().map(|question| Self::following(&question, earlier.clone(), known));
+        let plans: Vec<_> = plans.collect::<Result<_, _>>()?;
+        Ok(plans.into_iter().flat_map(|plan| plan.whole().into_iter().chain([plan])).collect())
     }
 
-    /// # Errors
-    /// [`Refusal`] where not all of the question is understood.
-    fn of(question: &str, known: &Vocabulary) -> Result<Self, Refusal> {
+    /// Which team `my team` is, where the question says so.
+    pub(super) fn own_team<'k>(question: &str, known: &'k Vocabulary) -> Option<&'k String> {
+        let question = question.to_lowercase();
+        let says = OWN_TEAM.iter().any(|words| question.contains(words));
+        known.own_teams.first().filter(|_| says && known.own_teams.len() == 1)
+    }
+
+    /// The number that the groups of this plan are parts of.
+    fn whole(&self) -> Option<Self> {
+        let mut whole = self.clone();
+        (self.tool == Tool::Dora && whole.arguments.as_object_mut()?.remove("groupBy").is_some()).then_some(whole)
+    }
+
+    /// By itself. What is told of a question that cannot be read costs far more than to read one.
+    fn read(question: &str, known: &Vocabulary) -> Result<Self, Unread> {
         if question.chars().count() > LONGEST {
-            return Err(refusal(question, format!("a question has at most {LONGEST} characters"), known));
+            return Err(Unread::TooLong);
         }
-        Asked::of(question, known).plan().map_err(|rest| refusal(question, why(&rest, known), known))
+        Asked::of(question, known).plan().map_err(Unread::Rest)
     }
 
     /// The same for a question that may follow on earlier ones, the oldest first. One that by itself is none, or that
@@ -107,9 +125,10 @@ impl Plan {
         earlier: impl Iterator<Item = &'q str>,
         known: &Vocabulary,
     ) -> Result<Self, Refusal> {
-        let itself = Self::of(question, known);
+        let itself = Self::read(question, known);
+        let told = |why: Unread| why.told(question, known);
         if itself.is_ok() && !goes_on(question) {
-            return itself;
+            return itself.map_err(told);
         }
         let mut before: Option<Asked> = None;
         for question in earlier.filter(|question| question.chars().count() <= LONGEST) {
@@ -120,8 +139,51 @@ impl Plan {
             before = next.or(before).or_else(|| Some(asked).filter(|asked| asked.plan().is_ok()));
         }
         let followed = before.and_then(|before| before.followed_by(&Asked::of(question, known)));
-        followed.and_then(|asked| asked.plan().ok()).map_or(itself, Ok)
+        followed.and_then(|asked| asked.plan().ok()).map_or_else(|| itself.map_err(told), Ok)
     }
+}
+
+/// Why a question is none by itself.
+enum Unread {
+    TooLong,
+    /// What of it was not understood.
+    Rest(Vec<String>),
+}
+
+impl Unread {
+    fn told(self, question: &str, known: &Vocabulary) -> Refusal {
+        let why = match self {
+            Self::TooLong => format!("a question has at most {LONGEST} characters"),
+            Self::Rest(_) if OWN_TEAM.iter().any(|words| question.to_lowercase().contains(words)) => whose_team(known),
+            Self::Rest(rest) => why(&rest, known),
+        };
+        refusal(question, why, known)
+    }
+}
+
+/// What means the team of who asks.
+const OWN_TEAM: [&str; 2] = ["my team", "our team"];
+
+/// Why it is not known which team is meant, and what would tell.
+fn whose_team(known: &Vocabulary) -> String {
+    let quoted = |names: &[String], with: &str| {
+        let names = names.iter().take(MOST_WORDS).map(|name| format!("`{}`", crate::view::escaped(name)));
+        names.collect::<Vec<_>>().join(with)
+    };
+    let says = match (&known.asker, known.own_teams.as_slice()) {
+        (None, _) => "nobody signed in, so that it is not known who asks".to_owned(),
+        (Some(name), []) => format!(
+            "no `members` of `[[owners]]` in the configuration file name `{}`, who asks",
+            crate::view::escaped(name)
+        ),
+        (Some(_), [_]) => "it is known, but not all of the question is understood".to_owned(),
+        (Some(_), teams) => return format!("not understood: `my team` is {}: say which", quoted(teams, " or ")),
+    };
+    let instead = match known.teams.as_slice() {
+        [] => "no pipeline here has a team: `[[owners]]` in the configuration file give them one".to_owned(),
+        teams => format!("say a team instead, such as {}", quoted(teams, ", ")),
+    };
+    format!("not understood: `my team`: {says}; {instead}")
 }
 
 /// What got `slower or flakier` is what got slower, and what got flakier. Slower `and` flakier is what got both.
@@ -150,12 +212,8 @@ fn goes_on(question: &str) -> bool {
 
 /// What is missing.
 fn why(rest: &[String], known: &Vocabulary) -> String {
-    let says = |word: &str| rest.iter().any(|left| left == word);
-    if says("my") || says("mine") || says("i") {
-        let teams: Vec<_> =
-            known.teams.iter().take(5).map(|team| format!("`{}`", crate::view::escaped(team))).collect();
-        let which = if teams.is_empty() { String::new() } else { format!(", such as the team {}", teams.join(", ")) };
-        return format!("not understood: who asks is not known here; say a name instead of `my`{which}");
+    if rest.iter().any(|left| ["my", "mine", "i"].contains(&left.as_str())) {
+        return "not understood: `my` means a team alone, as in `my team`; say a name instead".to_owned();
     }
     let quoted = |word: &str| format!("`{}`", crate::view::escaped(word));
     let says: Vec<_> = rest.iter().take(MOST_WORDS).map(|word| quoted(word)).collect();
@@ -173,7 +231,7 @@ const MOST_OFFERED: usize = 3;
 impl Vocabulary {
     /// The names that these words may be meant for.
     fn near(&self, words: &[String]) -> Vec<&str> {
-        let Self { pipelines, projects, environments, branches, pools, services, teams } = self;
+        let Self { pipelines, projects, environments, branches, pools, services, teams, asker: _, own_teams: _ } = self;
         let kinds = [pipelines, projects, environments, branches, pools, services, teams];
         let of = |word: &String| kinds.into_iter().flat_map(|names| near(word, names)).collect::<Vec<_>>();
         let mut found: Vec<&str> = Vec::new();

@@ -24,7 +24,9 @@ struct Ranked {
 impl Asked {
     pub(super) fn number(&mut self) -> Option<Plan> {
         // `better` does not say in what, and of two measures one would be left out.
-        let than = self.words.clone().count(&["slower", "faster", "flakier"]);
+        let mut words = self.words.clone();
+        let than = words.count(&["slower", "faster", "flakier"]) + words.count(&LASTS) + words.count(&WAITS);
+        let is_of_each = than > 0 || (self.earlier.is_some() && self.words.has(&SUBJECTS));
         let compared = self.earlier.is_some() || than > 0;
         if than > 1 || self.words.has(&NOW) {
             return None;
@@ -43,7 +45,7 @@ impl Asked {
         let measure = if why { self.why_queued()? } else { self.measure(errors, compared, of_stages)? };
         // Runs wait for agents.
         let pools = (why && self.names.pool.is_none()).then_some("pool");
-        group = group.or(pools).or_else(|| self.usual_group(measure, than > 0));
+        group = group.or(pools).or_else(|| self.usual_group(measure, is_of_each));
         let groups: Vec<_> = group.into_iter().chain(second).collect();
         let mut arguments = Map::new();
         arguments.insert("measure".to_owned(), json!(measure));
@@ -133,13 +135,20 @@ impl Asked {
         let result = Results::of(words);
         let (tail, median) = (words.take(&["p95", "95th percentile"]), words.take(&["median", "usually", "usual"]));
         let queue = words.take(&["queue", "queued", "queues", "queueing", "queuing"]);
+        let waits_longer = words.take(&WAITS);
         let flaky = words.take(&["flaky", "flakiness", "flakier"]) || words.has(&["flakiest"]);
-        let relative = words.take(&["slow", "slower", "faster"]) || words.has(&["slowest", "fastest"]);
+        let relative =
+            words.take(&["slow", "slower", "faster"]) || words.take(&LASTS) || words.has(&["slowest", "fastest"]);
         let long = words.take(&["how long"]);
         let duration = words.take(&["duration", "durations", "run time", "build time"]) || words.has(&LONG);
         let measures_time = duration || long || relative;
-        if (tail && median) || ((tail || median) && !queue && !measures_time) {
+        if (tail && median) || ((tail || median) && !queue && !waits_longer && !measures_time) {
             return None;
+        }
+        if waits_longer {
+            words.pass(&["for agents", "for an agent"]);
+            let is_all = !rate && !flaky && !measures_time && result == Results::default();
+            return is_all.then_some(if tail { "p95QueueSeconds" } else { "medianQueueSeconds" });
         }
         match (rate, queue, flaky, measures_time) {
             (true, false, false, false) => {
@@ -167,7 +176,7 @@ impl Asked {
         }
     }
 
-    fn group(&mut self) -> Option<&'static str> {
+    pub(super) fn group(&mut self) -> Option<&'static str> {
         GROUPS.iter().find_map(|(phrases, name)| self.words.take(phrases).then_some(*name))
     }
 
@@ -200,6 +209,14 @@ const GROUPS: [(&[&str], &str); 13] = [
     (&["results", "result"], "result"),
     (&["hours", "hour"], "hour"),
 ];
+
+/// What is said of what lasts longer than it did, or waits longer; or less.
+const LASTS: [&str; 6] =
+    ["takes longer", "take longer", "took longer", "takes less time", "take less time", "took less time"];
+const WAITS: [&str; 6] =
+    ["waits longer", "wait longer", "waited longer", "queues longer", "queue longer", "queued longer"];
+/// Here `what` asks for pipelines, of which it is said what they do.
+const SUBJECTS: [&str; 5] = ["what fails", "what fail", "what failed", "what runs", "what ran"];
 
 /// The words that rank; `None` where there are two that do.
 fn ranked(words: &Words) -> Option<Option<Ranked>> {
@@ -258,7 +275,7 @@ impl Results {
 
 fn counted(words: &mut Words, result: Results, compared: bool, of_stages: bool) -> Option<&'static str> {
     let ranks = words.has(&["most", "fewest", "least", "top", "often"]);
-    let more = compared && words.take(&["more", "fewer"]);
+    let more = compared && words.take(&["more", "fewer", "less"]);
     if !(words.take(&["how many", "many", "number", "count"]) || more || ranks) {
         return None;
     }

@@ -102,33 +102,28 @@ impl Asked {
 
     /// How well is delivered, by DORA's numbers. Which of them is asked for does not matter: all are told.
     pub(super) fn delivery(&mut self) -> Option<Plan> {
-        let deploys = ["deploy", "deployed", "release", "released", "ship", "shipped"];
-        let often = self.words.take(&["how often"]) && self.words.take(&deploys);
-        let named = self.words.count(&[
-            "dora",
-            "delivery metrics",
-            "delivery performance",
-            "change lead time",
-            "lead time",
-            "lead times",
-            "deployment frequency",
-            "deploy frequency",
-            "release frequency",
-            "change fail rate",
-            "change failure rate",
-            "deployment failure rate",
-            "failed deployment recovery time",
-            "recovery time",
-            "time to restore",
-            "time to recover",
-            "deployment rework rate",
-            "rework rate",
-        ]);
-        if named == 0 && !often {
+        let deploys = ["deploy", "deploys", "deployed", "release", "released", "ship", "shipped"];
+        // Of what is deployed more or less than it was, each is told.
+        let than = self.earlier.is_some() && self.words.has(&deploys) && self.words.take(&MORE_OR_LESS);
+        let often = (than || self.words.take(&["how often"])) && self.words.take(&deploys);
+        let whole = self.words.count(&["dora", "delivery metrics", "delivery performance"]);
+        let mut named: Vec<_> =
+            DELIVERY.iter().filter(|(names, _)| self.words.count(names) > 0).map(|(_, metric)| *metric).collect();
+        named.extend(often.then_some("deploymentFrequency"));
+        if named.is_empty() && whole == 0 {
             return None;
         }
+        let by = match (self.words.take(&["per", "by"]), than) {
+            (true, _) => Some(self.delivered_by()?),
+            (false, true) => Some(self.delivered_by().unwrap_or("pipeline")),
+            (false, false) => None,
+        };
         self.words.pass(&["metrics", "numbers", "median", "changes", "deployments", "service"]);
-        self.words.pass(&["why it moved", "why it changed", "why did it move", "why did it change"]);
+        let moved = self.words.take(&["why it moved", "why it changed", "why did it move", "why did it change"]);
+        // What moved it: of one pipeline it can be an environment.
+        let usual = if self.names.pipeline.is_some() { "environment" } else { "pipeline" };
+        let by = by.or_else(|| moved.then_some(usual));
+        let metric = named.first().filter(|_| by.is_some() && whole + named.len() == 1).copied();
         let window = self.compared()?;
         let arguments = [
             ("pipeline", self.names.pipeline.take()),
@@ -136,9 +131,17 @@ impl Asked {
             ("environment", self.take_environment()),
             ("service", self.names.service.take()),
             ("team", self.names.team.take()),
+            ("metric", metric.map(str::to_owned)),
+            ("groupBy", by.map(str::to_owned)),
             ("window", window),
         ];
         Some(Plan { tool: Tool::Dora, arguments: filled(arguments) })
+    }
+
+    /// What deployments can be put together by.
+    fn delivered_by(&mut self) -> Option<&'static str> {
+        const GROUPS: [&str; 6] = ["pipeline", "repository", "project", "environment", "service", "team"];
+        self.group().filter(|group| GROUPS.contains(group))
     }
 
     /// What came to environments, in a time.
@@ -236,6 +239,20 @@ impl Asked {
         self.words.take(&["pipelines"]).then_some(Plan { tool: Tool::ListPipelines, arguments })
     }
 }
+
+const MORE_OR_LESS: [&str; 5] = ["more often", "less often", "more", "less", "fewer"];
+
+/// What the metrics of delivery are called.
+const DELIVERY: [(&[&str], &str); 5] = [
+    (&["change lead time", "lead time", "lead times"], "changeLeadTime"),
+    (&["deployment frequency", "deploy frequency", "release frequency"], "deploymentFrequency"),
+    (&["change fail rate", "change failure rate", "deployment failure rate"], "changeFailRate"),
+    (
+        &["failed deployment recovery time", "recovery time", "time to restore", "time to recover"],
+        "failedDeploymentRecoveryTime",
+    ),
+    (&["deployment rework rate", "rework rate"], "deploymentReworkRate"),
+];
 
 /// How many of the newest; `None` is not said.
 fn newest(words: &mut Words) -> Option<u64> {

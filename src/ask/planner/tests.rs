@@ -12,6 +12,14 @@ fn known() -> Vocabulary {
         pools: names(&["linux", "Azure Pipelines"]),
         services: names(&["checkout"]),
         teams: names(&["payments"]),
+        asker: None,
+        own_teams: Vec::new(),
+    }
+}
+
+impl Plan {
+    fn of(question: &str, known: &Vocabulary) -> Result<Self, Refusal> {
+        Self::following(question, std::iter::empty(), known)
     }
 }
 
@@ -183,7 +191,13 @@ fn the_ten_questions_that_people_began_with() {
             vec![("compare_periods", slower("medianDurationSeconds")), ("compare_periods", slower("flakyCommits"))],
         ),
         ("why do builds queue", vec![("aggregate", json!({"measure": "medianQueueSeconds", "groupBy": ["pool"]}))]),
-        ("payments's lead time, and why it moved", vec![("dora", json!({"team": "payments"}))]),
+        (
+            "payments's lead time, and why it moved",
+            vec![
+                ("dora", json!({"team": "payments", "metric": "changeLeadTime"})),
+                ("dora", json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline"})),
+            ],
+        ),
     ] {
         let plans = Plan::all(question, std::iter::empty(), &known()).map_err(|refusal| refusal.why);
         let plans = plans.map(|plans| plans.into_iter().map(|plan| (plan.tool.name(), plan.arguments)).collect());
@@ -326,6 +340,12 @@ fn comparisons_and_rankings_are_easily_misread() {
         ("what got slower this week than last week", compared("medianDurationSeconds", "this week")),
         ("what got slower last week than the week before", compared("medianDurationSeconds", "last week")),
         ("compare the failure rate per pipeline this month with last month", compared("failureRate", "this month")),
+        ("what fails more often than last month", compared("failed", "this month")),
+        ("which pipelines fail less than last week", compared("failed", "this week")),
+        ("what runs more often than last week", compared("count", "this week")),
+        ("which pipelines wait longer than last week", compared("medianQueueSeconds", "this week")),
+        ("which pipelines wait longer for an agent than last week, p95", compared("p95QueueSeconds", "this week")),
+        ("what takes longer than last month", compared("medianDurationSeconds", "this month")),
         ("which pipelines got flakier since monday", compared("flakyCommits", "since monday")),
         (
             "which branches have the worst success rate",
@@ -380,6 +400,11 @@ const COULD_BE_MISREAD: &[&str] = &[
     "what got slower yesterday than last week",
     "what got slower than the week before",
     "which pipelines failed more than 5 times",
+    "what fails more than nightly-e2e",
+    "which pipelines wait longer than 10 minutes",
+    "what takes longer than 1h",
+    "what takes longer and fails more than last month",
+    "what deploys less than nightly-e2e",
     // Two measures, or half of one.
     "what got slower and flakier than last month",
     "which pipelines are slowest and flakiest",
@@ -443,11 +468,25 @@ fn how_well_is_delivered() {
         ("dora metrics for last month", json!({"window": "last month"})),
         (
             "what is the lead time of the team payments last month, and why did it change",
-            json!({"team": "payments", "window": "last month"}),
+            json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline", "window": "last month"}),
         ),
         (
             "payments's lead time this month compared to last month, and why it moved",
-            json!({"team": "payments", "window": "this month"}),
+            json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline", "window": "this month"}),
+        ),
+        ("lead time per team", json!({"metric": "changeLeadTime", "groupBy": "team"})),
+        ("dora metrics by service last month", json!({"groupBy": "service", "window": "last month"})),
+        (
+            "which pipelines deploy less than last month",
+            json!({"metric": "deploymentFrequency", "groupBy": "pipeline", "window": "this month"}),
+        ),
+        (
+            "which services are deployed more often than last quarter",
+            json!({"metric": "deploymentFrequency", "groupBy": "service", "window": "this quarter"}),
+        ),
+        (
+            "how often do we deploy spartan-api-deploy, and why did it change",
+            json!({"pipeline": "spartan-api-deploy", "metric": "deploymentFrequency", "groupBy": "environment"}),
         ),
         ("deployment frequency of project Spartan", json!({"project": "Spartan"})),
         ("how often do we deploy to prod-eu", json!({"environment": "prod-eu"})),
@@ -464,8 +503,7 @@ fn how_well_is_delivered() {
         assert_eq!(plan(question), Ok(("dora", arguments)), "{question}");
     }
     for question in [
-        "my team's lead time, and why it moved",
-        "lead time per team",
+        "lead time per branch",
         "which team has the best lead time",
         "p95 lead time",
         "lead time of staging and production",
@@ -474,5 +512,32 @@ fn how_well_is_delivered() {
     ] {
         assert!(plan(question).is_err(), "{question}: {:?}", plan(question));
     }
-    assert!(plan("my team's lead time").unwrap_err().contains("`payments`"));
+}
+
+/// What `my team` is, the sign-in and the configuration tell; where they do not, what is missing is said.
+#[test]
+fn the_team_of_who_asks() {
+    let ask = "my team's lead time, and why it moved";
+    let of = |asker: Option<&str>, own: &[&str]| {
+        let own_teams = own.iter().map(|team| (*team).to_owned()).collect();
+        let known = Vocabulary { asker: asker.map(str::to_owned), own_teams, ..known() };
+        let plans = Plan::all(ask, std::iter::empty(), &known).map_err(|refusal| refusal.why);
+        plans.map(|plans| plans.into_iter().map(|plan| plan.arguments).collect::<Vec<_>>())
+    };
+    let metric = json!({"team": "payments", "metric": "changeLeadTime"});
+    let parts = json!({"team": "payments", "metric": "changeLeadTime", "groupBy": "pipeline"});
+    assert_eq!(of(Some("ada"), &["payments"]), Ok(vec![metric, parts]));
+    for (asker, own, says) in [
+        (None, vec![], "nobody signed in"),
+        (Some("ada"), vec![], "no `members` of `[[owners]]` in the configuration file name `ada`"),
+        (Some("ada"), vec!["payments", "web"], "is `payments` or `web`: say which"),
+    ] {
+        let why = of(asker, &own).unwrap_err();
+        assert!(why.contains(says) && why.contains("`payments`"), "{why}");
+    }
+    let known = Vocabulary { asker: Some("ada".to_owned()), own_teams: vec!["payments".to_owned()], ..known() };
+    let plan = Plan::of("how many runs of our team failed today", &known).map(|plan| plan.arguments);
+    assert_eq!(plan, Ok(json!({"measure": "failed", "filters": {"team": "payments"}, "window": "today"})));
+    let nothing = Plan::of(ask, &Vocabulary::default()).unwrap_err();
+    assert!(nothing.why.contains("no pipeline here has a team"), "{}", nothing.why);
 }

@@ -1,8 +1,9 @@
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::runs::only;
 use super::{Citation, Desk, Found, Tool, ToolError};
 use crate::catalog::{Link, LinkKind};
 
@@ -26,30 +27,41 @@ const SHORTEST: usize = 4;
 
 pub(super) async fn trace(desk: &Desk, asked: Trace) -> Result<Found, ToolError> {
     let Trace { commit, pull_request, work_item, organization } = asked;
+    let asked = organization.as_ref();
     let organization = organization.as_deref();
     let (catalog, branches) = (&desk.catalog, desk.branches.as_slice());
     let (organization, links, truncated) = match (commit, pull_request, work_item) {
         (Some(commit), None, None) if commit.len() >= SHORTEST => {
             let found = catalog.commits(&commit, organization, branches).await?;
-            let one = only(found, || format!("commit {commit}"), |one| &one.organization)?;
-            (one.organization, one.about.into_iter().chain(one.links).collect::<Vec<_>>(), one.links_truncated)
+            let one = desk.only(found, (format!("commit {commit}"), asked), |one| &one.organization).await?;
+            (one.organization, once(one.about.into_iter().chain(one.links)), one.links_truncated)
         }
         (None, Some(id), None) => {
             let found = catalog.pull_requests(id, organization, branches).await?;
-            let one = only(found, || format!("pull request {id}"), |one| &one.organization)?;
+            let one = desk.only(found, (format!("pull request {id}"), asked), |one| &one.organization).await?;
             (one.organization, one.links, one.links_truncated)
         }
         (None, None, Some(id)) => {
             let found = catalog.work_items(id, organization, branches).await?;
-            let one = only(found, || format!("work item {id}"), |one| &one.organization)?;
+            let one = desk.only(found, (format!("work item {id}"), asked), |one| &one.organization).await?;
             (one.organization, one.links, one.links_truncated)
         }
         (_, _, _) => return Err(one_of_three()),
     };
     let cited = links.iter().filter_map(|link| cited(&organization, link)).collect();
     let found = Found::whole(&LINKS, links.iter().map(row).collect(), super::MOST_ROWS);
-    let notes = truncated.then(|| "There are more links than were followed.".to_owned());
-    Ok(found.behind(cited).noting(notes.into_iter().collect()))
+    let found = if truncated { found.uncounted() } else { found };
+    Ok(found.behind(cited))
+}
+
+/// What it is about leads to it, too.
+fn once(links: impl Iterator<Item = Link>) -> Vec<Link> {
+    let mut known = BTreeSet::new();
+    let mut is_new = |link: &Link| {
+        let is_before = matches!(link.direction, LinkKind::Before);
+        known.insert((is_before, link.kind, link.id.clone()))
+    };
+    links.filter(|link| is_new(link)).collect()
 }
 
 fn one_of_three() -> ToolError {

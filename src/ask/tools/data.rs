@@ -63,7 +63,9 @@ pub(super) async fn describe(desk: &Desk, Nothing {}: Nothing) -> Result<Found, 
             json!(held.branches.len()),
         ]
     });
-    Ok(Found::whole(&DATA, table.collect(), MOST_ROWS))
+    let mine = desk.own_teams();
+    let note = (!mine.is_empty()).then(|| format!("who asks is of the team {}", mine.join(", ")));
+    Ok(Found::whole(&DATA, table.collect(), MOST_ROWS).noting(note.into_iter().collect()))
 }
 
 const GAPS: [&str; 8] = ["organization", "project", "eventType", "why", "from", "to", "lostSeconds", "coveredByRest"];

@@ -42,10 +42,12 @@ impl GetFailure {
                 };
                 let last = desk.catalog.runs(&filter).await?.pop();
                 let Some(last) = last else {
-                    let asked = [(Named::Pipeline, filter.pipeline.as_ref()), (Named::Branch, filter.branch.as_ref())];
-                    let near =
-                        desk.near(&asked).await?.into_iter().map(|note| format!(" ({note})")).collect::<String>();
-                    return Err(ToolError::NotFound { what: format!("a failed run of {pipeline}{near}") });
+                    let asked = [
+                        (Named::Organization, filter.organization.as_ref()),
+                        (Named::Pipeline, filter.pipeline.as_ref()),
+                        (Named::Branch, filter.branch.as_ref()),
+                    ];
+                    return Err(desk.unknown(format!("a failed run of {pipeline}"), &asked).await?);
                 };
                 (last.run_id, Some(last.organization))
             }

@@ -7,8 +7,6 @@ use crate::ask::when::Window;
 use crate::catalog::{Gap, Run, rfc3339};
 use crate::domain::Time;
 
-/// Rows that are looked at to say how many there are, where nothing counts them.
-pub(super) const MOST_COUNTED: u32 = 1_000;
 /// Characters of an answer as JSON: actions of GPTs take less than 100,000.
 /// <https://platform.openai.com/docs/actions/production>
 pub(in crate::ask) const MOST_CHARACTERS: usize = 98_000;
@@ -24,7 +22,7 @@ pub struct Found {
     /// A row has a cell for each column; unknown is null.
     #[schema(value_type = Vec<Vec<Object>>)]
     pub rows: Vec<Vec<Value>>,
-    /// How many rows there are in all; null where there are too many to be counted, and then a note says so.
+    /// How many rows there are in all; null where not all were looked for, and then a note says more than how many.
     pub total: Option<u64>,
     pub truncated: bool,
     /// The runs behind it.
@@ -66,7 +64,8 @@ impl From<&Run> for Citation {
 
 impl Found {
     /// The JSON Schema (2020-12) of what every tool answers.
-    pub(in crate::ask) fn schema() -> Schema {
+    #[must_use]
+    pub fn schema() -> Schema {
         schema_for!(Self)
     }
 
@@ -88,12 +87,15 @@ impl Found {
         }
     }
 
-    /// A table of which one row more than [`MOST_COUNTED`] was asked for: so many are counted.
-    pub(super) fn counting(columns: &[&'static str], rows: Vec<Vec<Value>>, top: u32) -> Self {
-        let found = Self::whole(columns, rows, top);
-        let total = found.total.filter(|total| *total <= u64::from(MOST_COUNTED));
-        let note = total.is_none().then(|| format!("there are more than {MOST_COUNTED} rows, which were not counted"));
-        Self { total, ..found }.noting(note.into_iter().collect())
+    /// The same with a number that the catalog counted.
+    pub(super) fn part(columns: &[&'static str], rows: Vec<Vec<Value>>, total: u64) -> Self {
+        Self::of(columns, rows, usize::try_from(total).unwrap_or(usize::MAX))
+    }
+
+    /// A table of which it is only known that there is more.
+    pub(super) fn uncounted(self) -> Self {
+        let note = format!("there are more than {} rows, and not all were looked for", self.total.unwrap_or_default());
+        Self { total: None, truncated: true, ..self }.noting(vec![note])
     }
 
     /// Cut to what an answer may be long.

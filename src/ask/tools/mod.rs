@@ -41,6 +41,8 @@ const USUAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub struct Desk {
     /// Cut to what the caller may see.
     pub catalog: Catalog,
+    /// As the sign-in names them; `None` where nobody signs in.
+    pub asker: Option<String>,
     pub owners: Owners,
     /// How branches name work items.
     pub branches: Vec<BranchPattern>,
@@ -212,6 +214,11 @@ impl Desk {
         Ok(())
     }
 
+    /// The teams that who asks is of, by configuration.
+    pub(super) fn own_teams(&self) -> Vec<String> {
+        self.asker.as_ref().map(|name| self.owners.teams_of(name)).unwrap_or_default()
+    }
+
     pub(super) fn window(&self, said: Said<'_>) -> Result<Window, WindowError> {
         let is_silent = said.window.is_none() && said.from.is_none() && said.to.is_none();
         if let Some(window) = self.window.filter(|_| is_silent) {
@@ -232,6 +239,12 @@ impl Desk {
             notes.extend(known.and_then(|known| crate::view::unknown_note(*named, value, &known)));
         }
         Ok(notes.into_iter().collect())
+    }
+
+    /// That there is no such thing, and which of the names that it was asked for by are none.
+    async fn unknown(&self, what: String, asked: &[(Named, Option<&String>)]) -> Result<ToolError, CatalogError> {
+        let near = self.near(asked).await?.into_iter().map(|note| format!(" ({note})")).collect::<String>();
+        Ok(ToolError::NotFound { what: format!("{what}{near}") })
     }
 
     /// The names of this kind in the projects that the caller may see; `None` where looking is too much.

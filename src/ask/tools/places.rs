@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::found::{MOST_COUNTED, moment, seconds};
+use super::found::{moment, seconds};
 use super::{Citation, Desk, Found, ToolError, rows};
 use crate::ask::when::Said;
 use crate::catalog::{ApprovalFilter, Deployment, DeploymentFilter, GivenApproval, Named, PipelineName};
@@ -46,7 +46,7 @@ pub(super) async fn approvals(desk: &Desk, asked: QueryApprovals) -> Result<Foun
         organization: asked.organization.clone(),
         project: asked.project.clone(),
         status: Some(asked.status.clone().unwrap_or_else(|| PENDING.to_owned())),
-        top: Some(MOST_COUNTED + 1),
+        top: Some(top),
         ..ApprovalFilter::default()
     };
     let found = desk.catalog.approvals(&filter).await?;
@@ -61,13 +61,14 @@ pub(super) async fn approvals(desk: &Desk, asked: QueryApprovals) -> Result<Foun
         Vec::new()
     };
     let mut cited: Vec<Citation> = Vec::new();
-    for approval in found.iter().take(top as usize) {
+    for approval in &found {
         let run = approval.run_id.map(|run| Citation::of(&approval.organization, run));
         // A run may wait for several.
         cited.extend(run.filter(|run| !cited.contains(run)));
     }
     let table = found.iter().map(|approval| approval_row(approval, desk)).collect();
-    Ok(Found::counting(&APPROVALS, table, top).behind(cited).noting(notes))
+    let total = desk.catalog.count_approvals(&filter).await?;
+    Ok(Found::part(&APPROVALS, table, total).behind(cited).noting(notes))
 }
 
 fn approval_row(approval: &GivenApproval, desk: &Desk) -> Vec<Value> {
@@ -179,7 +180,7 @@ pub(super) async fn deployments(desk: &Desk, asked: QueryDeployments) -> Result<
 }
 
 async fn listed(desk: &Desk, filter: DeploymentFilter, top: u32) -> Result<Found, ToolError> {
-    let filter = DeploymentFilter { top: Some(MOST_COUNTED + 1), ..filter };
+    let filter = DeploymentFilter { top: Some(top), ..filter };
     let deployments = desk.catalog.deployments(&filter).await?;
     let notes = if deployments.is_empty() {
         desk.near(&[
@@ -192,9 +193,10 @@ async fn listed(desk: &Desk, filter: DeploymentFilter, top: u32) -> Result<Found
     } else {
         Vec::new()
     };
-    let cited = deployments.iter().take(top as usize).filter_map(citation).collect();
+    let cited = deployments.iter().filter_map(citation).collect();
     let table = deployments.iter().map(deployment_row).collect();
-    Ok(Found::counting(&DEPLOYMENTS, table, top).behind(cited).noting(notes))
+    let total = desk.catalog.count_deployments(&filter).await?;
+    Ok(Found::part(&DEPLOYMENTS, table, total).behind(cited).noting(notes))
 }
 
 fn deployment_row(deployment: &Deployment) -> Vec<Value> {
@@ -252,7 +254,11 @@ pub(super) async fn diff(desk: &Desk, asked: Diff) -> Result<Found, ToolError> {
         .filter(|(_, there)| there.is_empty())
         .map(|(name, _)| (Named::Environment, Some(name)))
         .collect();
-    let notes = desk.near(&unknown).await?;
+    let mut asked_for =
+        vec![(Named::Organization, asked.organization.as_ref()), (Named::Project, asked.project.as_ref())];
+    asked_for.retain(|_| !unknown.is_empty());
+    asked_for.extend(unknown);
+    let notes = desk.near(&asked_for).await?;
     let differs = one.iter().filter(|(pipeline, there)| {
         other.get(pipeline).is_none_or(|known| (known.run_id, known.release_id) != (there.run_id, there.release_id))
     });

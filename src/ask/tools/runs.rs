@@ -1,13 +1,20 @@
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::aggregate::{Dimension, Grouper, Picked};
 use super::found::{moment, seconds};
 use super::{Citation, Desk, Found, ToolError, rows};
 use crate::ask::when::{Said, Window};
 use crate::catalog::{CatalogError, Named, Pipeline, PipelineFilter, Run, RunDetail, RunFilter};
 use crate::domain::owner::Owner;
 use crate::view::unknown_name;
+
+/// Values of one kind that are looked at to find those that are near.
+const MOST_KNOWN: usize = 10_000;
 
 /// What runs have in common.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -30,6 +37,20 @@ pub(super) struct Filters {
     requested_for: Option<String>,
     /// The pool of agents.
     pool: Option<String>,
+    repository: Option<String>,
+    /// Why a run began, such as manual or schedule.
+    reason: Option<String>,
+    /// The first error without numbers, paths and ids, as it is told where runs are told apart by it.
+    error_signature: Option<String>,
+    /// The name of a stage. Then stages are counted, attempt by attempt, and not runs; of runs, those that have one.
+    stage: Option<String>,
+    /// What a stage deploys to, by its name or by configuration; as with a stage.
+    environment: Option<String>,
+    /// The day it was queued, such as 2026-03-02.
+    day: Option<String>,
+    /// The hour of the day it was queued.
+    #[schemars(range(max = 23))]
+    hour: Option<u8>,
     /// Who owns the pipeline, by configuration.
     service: Option<String>,
     team: Option<String>,
@@ -54,6 +75,20 @@ impl Filters {
         })
     }
 
+    /// What the catalog is not asked by.
+    pub(super) fn picked(&self) -> Picked {
+        let texts = [
+            (Dimension::Repository, &self.repository),
+            (Dimension::Reason, &self.reason),
+            (Dimension::ErrorSignature, &self.error_signature),
+            (Dimension::Stage, &self.stage),
+            (Dimension::Environment, &self.environment),
+            (Dimension::Day, &self.day),
+        ];
+        let texts = texts.into_iter().filter_map(|(dimension, text)| Some((dimension, text.clone()?)));
+        texts.chain(self.hour.map(|hour| (Dimension::Hour, hour.to_string()))).collect()
+    }
+
     /// What has to be said where they let nothing through.
     pub(super) async fn near(&self, desk: &Desk) -> Result<Vec<String>, CatalogError> {
         let named = [
@@ -68,6 +103,8 @@ impl Filters {
         ];
         let mut notes = desk.near(&named).await?;
         notes.extend(desk.near_owner(self.service.as_ref(), self.team.as_ref()).await?);
+        let is_name = |(dimension, _): &(Dimension, String)| ![Dimension::Day, Dimension::Hour].contains(dimension);
+        notes.extend(desk.near_picked(self.picked().into_iter().filter(is_name).collect()).await?);
         Ok(notes)
     }
 }
@@ -131,10 +168,13 @@ pub(super) async fn query(desk: &Desk, asked: QueryRuns) -> Result<Found, ToolEr
     let said = Said { window: asked.window.as_deref(), from: asked.from.as_deref(), to: asked.to.as_deref() };
     let window = desk.window(said)?;
     let filter = RunFilter { top: Some(top), ..asked.filters.within(desk, &window).await? };
+    let (filter, total) = match asked.filters.picked() {
+        none if none.is_empty() => (filter.clone(), desk.catalog.count_runs(&filter).await?),
+        picked => desk.pick(filter, picked).await?,
+    };
     let runs = desk.catalog.runs(&filter).await?;
-    let total = desk.catalog.count_runs(&filter).await?;
     let cited = runs.iter().map(Citation::from).collect();
-    let found = Found::of(&RUNS, runs.iter().map(row).collect(), usize::try_from(total).unwrap_or(usize::MAX));
+    let found = Found::part(&RUNS, runs.iter().map(row).collect(), total);
     let notes = if runs.is_empty() { asked.filters.near(desk).await? } else { Vec::new() };
     Ok(found.within(window).behind(cited).noting(notes))
 }
@@ -207,23 +247,67 @@ pub(super) async fn one(desk: &Desk, asked: OneRun) -> Result<Found, ToolError> 
 }
 
 impl Desk {
+    /// The filter of the newest runs that are picked, as many as it asks for, and how many there are.
+    async fn pick(&self, filter: RunFilter, picked: Picked) -> Result<(RunFilter, u64), CatalogError> {
+        let grouper = Grouper::new(self, &[], picked);
+        let none = (BTreeSet::new(), grouper);
+        let fold = self.catalog.fold(none.1.sampled(), &filter, none, |(found, grouper), sample| {
+            if grouper.takes(sample) {
+                // The newest first, as they are listed.
+                found.insert((Reverse(sample.run_id), sample.organization.to_owned()));
+            }
+        });
+        let (found, _) = fold.await?;
+        let total = u64::try_from(found.len()).unwrap_or(u64::MAX);
+        let top = filter.top.and_then(|top| usize::try_from(top).ok()).unwrap_or(usize::MAX);
+        let only = found.into_iter().take(top).map(|(Reverse(run_id), organization)| (organization, run_id)).collect();
+        Ok((RunFilter { only: Some(only), ..filter }, total))
+    }
+
+    /// What has to be said of values that no run has that the caller may see, whenever it was.
+    pub(super) async fn near_picked(&self, picked: Picked) -> Result<Vec<String>, CatalogError> {
+        if picked.is_empty() {
+            return Ok(Vec::new());
+        }
+        let dimensions: Vec<_> = picked.iter().map(|(dimension, _)| *dimension).collect();
+        let grouper = Grouper::new(self, &dimensions, Vec::new());
+        let none = (vec![BTreeSet::new(); dimensions.len()], grouper);
+        let all = RunFilter::default();
+        let fold = self.catalog.fold(none.1.sampled(), &all, none, |(known, grouper), sample| {
+            for (known, value) in known.iter_mut().zip(grouper.group(sample)) {
+                if let Some(value) = value.filter(|value| known.len() < MOST_KNOWN && !known.contains(value)) {
+                    known.insert(value);
+                }
+            }
+        });
+        let (known, _) = fold.await?;
+        let known = known.into_iter().map(|known| known.into_iter().collect::<Vec<_>>());
+        let asked = picked.iter().zip(known);
+        Ok(asked.filter_map(|((dimension, asked), known)| unknown_name(dimension.name(), asked, &known)).collect())
+    }
+
     pub(super) async fn run(&self, asked: &OneRun) -> Result<RunDetail, ToolError> {
         let found = self.catalog.run(asked.run_id, asked.organization.as_deref(), &self.branches).await?;
-        only(found, || format!("run {}", asked.run_id), |detail| &detail.run.organization)
+        let what = (format!("run {}", asked.run_id), asked.organization.as_ref());
+        self.only(found, what, |detail| &detail.run.organization).await
     }
-}
 
-/// The only one of these.
-pub(super) fn only<T>(
-    mut found: Vec<T>,
-    what: impl Fn() -> String,
-    organization: impl Fn(&T) -> &String,
-) -> Result<T, ToolError> {
-    if found.len() > 1 {
-        let organizations = found.iter().map(|one| organization(one).clone()).collect();
-        return Err(ToolError::Ambiguous { what: what(), organizations });
+    /// The only one of these, of an organization if one was named.
+    pub(super) async fn only<T>(
+        &self,
+        mut found: Vec<T>,
+        (what, asked): (String, Option<&String>),
+        organization: impl Fn(&T) -> &String,
+    ) -> Result<T, ToolError> {
+        if found.len() > 1 {
+            let organizations = found.iter().map(|one| organization(one).clone()).collect();
+            return Err(ToolError::Ambiguous { what, organizations });
+        }
+        match found.pop() {
+            Some(one) => Ok(one),
+            None => Err(self.unknown(what, &[(Named::Organization, asked)]).await?),
+        }
     }
-    found.pop().ok_or_else(|| ToolError::NotFound { what: what() })
 }
 
 const PIPELINES: [&str; 12] = [

@@ -7,7 +7,7 @@ use axum::{Extension, Json};
 use serde_json::{Map, Value, json};
 
 use super::query::Answering;
-use crate::ask::Tool;
+use crate::ask::{Answer, Found, Tool};
 
 const LONGEST_SUMMARY: usize = 300;
 const LONGEST_DESCRIPTION: usize = 700;
@@ -21,18 +21,15 @@ pub(super) async fn show(answering: Option<Extension<Answering>>, headers: Heade
 
 fn document(server: &str) -> Value {
     let (mut paths, mut schemas) = (Map::new(), Map::new());
+    let found = component("Found", Found::schema().to_value(), &mut schemas);
+    let answer = component("Answer", Answer::schema().to_value(), &mut schemas);
+    let zone = json!([{"name": "timeZone", "in": "query", "required": false, "schema": {"type": "string"},
+        "description": "Of days and weeks, such as Europe/Berlin; UTC by default."}]);
     for tool in Tool::ALL {
-        let mut schema = tool.schema().to_value();
-        let defined = schema.as_object_mut().and_then(|words| words.remove("$defs"));
-        for (name, mut defined) in defined.and_then(|defined| defined.as_object().cloned()).into_iter().flatten() {
-            mend(&mut defined);
-            schemas.insert(name, defined);
-        }
-        mend(&mut schema);
-        paths.insert(
-            format!("/api/v1/query/{}", tool.name()),
-            json!({"post": operation(tool.name(), tool.says(), schema)}),
-        );
+        let mut arguments = tool.schema().to_value();
+        define(&mut arguments, &mut schemas);
+        let operation = operation((tool.name(), tool.says()), (&zone, arguments), &found);
+        paths.insert(format!("/api/v1/query/{}", tool.name()), json!({"post": operation}));
     }
     let question = json!({
         "type": "object",
@@ -44,7 +41,8 @@ fn document(server: &str) -> Value {
         "required": ["question"],
         "additionalProperties": false,
     });
-    paths.insert("/api/v1/ask".to_owned(), json!({"post": operation("ask", "Answers a question in words.", question)}));
+    let ask = operation(("ask", "Answers a question in words."), (&json!([]), question), &answer);
+    paths.insert("/api/v1/ask".to_owned(), json!({"post": ask}));
     json!({
         "openapi": "3.1.0",
         "info": {"title": "Pipetrail", "version": env!("CARGO_PKG_VERSION"),
@@ -59,25 +57,46 @@ fn document(server: &str) -> Value {
     })
 }
 
-fn operation(id: &str, says: &str, schema: Value) -> Value {
+/// Refers to a schema, which from now on stands among the components.
+fn component(name: &str, mut schema: Value, schemas: &mut Map<String, Value>) -> Value {
+    define(&mut schema, schemas);
+    schemas.insert(name.to_owned(), schema);
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+/// What the schema defines stands among the components.
+fn define(schema: &mut Value, schemas: &mut Map<String, Value>) {
+    let defined = schema.as_object_mut().and_then(|words| words.remove("$defs"));
+    for (name, mut defined) in defined.and_then(|defined| defined.as_object().cloned()).into_iter().flatten() {
+        mend(&mut defined);
+        schemas.insert(name, defined);
+    }
+    mend(schema);
+}
+
+fn operation((id, says): (&str, &str), (parameters, schema): (&Value, Value), answers: &Value) -> Value {
     json!({
         "operationId": id,
         "summary": cut(says, LONGEST_SUMMARY),
         // It only reads: nobody has to be asked before each call.
         "x-openai-isConsequential": false,
+        "parameters": parameters,
         "requestBody": {"required": true, "content": {"application/json": {"schema": schema}}},
         "responses": {"200": {"description": "A table with what it rests on.",
-            "content": {"application/json": {"schema": {"type": "object", "properties": {}}}}}},
+            "content": {"application/json": {"schema": answers}}}},
     })
 }
 
-/// Definitions stand among the components there.
+/// Definitions stand among the components there, and a schema is an object.
 fn mend(schema: &mut Value) {
     match schema {
         Value::Object(words) => {
             words.remove("$schema");
             for (word, value) in words.iter_mut() {
                 mend(value);
+                if word == "items" && *value == Value::Bool(true) {
+                    *value = json!({});
+                }
                 let Value::String(text) = value else { continue };
                 if word == "$ref" {
                     *text = text.replace("#/$defs/", "#/components/schemas/");

@@ -272,8 +272,9 @@ pub(in crate::http) fn desk(reader: Reader, time_zone: Option<&str>) -> Result<D
     let wrong = |_| Problem::bad_request(format!("`{}` is no time zone such as Europe/Berlin.", short(zone)));
     let zone = zone.parse().map_err(wrong)?;
     let now = reader.clock.now();
-    let Reader { catalog, owners, branches, measures, .. } = reader;
-    Ok(Desk { catalog, owners, branches, terms: measures.terms, now, zone, window: None, patience: Desk::PATIENCE })
+    let Reader { caller, catalog, owners, branches, measures, .. } = reader;
+    let (asker, terms) = (caller.name, measures.terms);
+    Ok(Desk { catalog, asker, owners, branches, terms, now, zone, window: None, patience: Desk::PATIENCE })
 }
 
 impl From<ToolError> for Problem {

@@ -93,6 +93,7 @@ pub(super) async fn list(reader: Reader, Asked(wanted): Asked<Wanted>) -> Result
         requested_for: wanted.requested_for,
         pool: None,
         pipelines: None,
+        only: None,
         signature: None,
     };
     Ok(Json(Page::of_listing(sort.list(), reader.catalog.page_of_runs(&filter).await?)))

@@ -3,6 +3,8 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::Bench;
+use super::questions::asks;
+use super::seed::AMBER;
 
 /// Every address with something to answer: the schemas must not be true of empty lists alone.
 const ASKS: [(&str, &str); 18] = [
@@ -77,7 +79,10 @@ fn faults(document: &Value, schema: &Value, json: &Value, at: &str) -> Vec<Strin
                 found.push(format!("{at}: {json} is too small"))
             }
             "format" if says == "date-time" && json.is_string() => drop(crate::support::time(json.as_str().unwrap())),
-            "oneOf" | "type" | "enum" | "minimum" | "format" | "description" => {}
+            "anyOf" if alternatives().all(|faults| !faults.is_empty()) => found.push(format!("{at}: none of {says}")),
+            "const" if says != json => found.push(format!("{at}: {json} is not {says}")),
+            "additionalProperties" => assert_eq!(says, true, "{at}"),
+            "anyOf" | "const" | "oneOf" | "type" | "enum" | "minimum" | "format" | "description" | "title" => {}
             unknown => panic!("{at}: nobody checks `{unknown}`"),
         }
     }
@@ -124,6 +129,33 @@ async fn answers_fit_their_schemas() {
     assert_fits(&document, of_problem, &serde_json::from_str(&problem).unwrap(), "a problem");
     let wrong = faults(&document, of_problem, &json!({"title": 1, "type": "", "status": -1}), "");
     assert_eq!(wrong.len(), 3, "a title that is a number, a status below 0, no detail: {wrong:?}");
+}
+
+/// As the action of a GPT would ask: each once, in a time zone.
+#[tokio::test]
+async fn every_action_answers_by_its_schema() {
+    let bench = Bench::seeded().await;
+    let document = bench.json("/openapi-actions.json").await;
+    let mut asks: Vec<_> =
+        asks(AMBER).into_iter().map(|(tool, asked)| (format!("/api/v1/query/{tool}"), asked)).collect();
+    let question = json!({"question": "how many runs per day last week", "timeZone": "Pacific/Kiritimati"});
+    asks.push(("/api/v1/ask".to_owned(), question));
+    let paths = document["paths"].as_object().unwrap();
+    assert!(paths.keys().collect::<BTreeSet<_>>() == asks.iter().map(|(path, _)| path).collect(), "{:?}", paths.keys());
+    for (path, asked) in asks {
+        let operation = &paths[&path]["post"];
+        let zone = operation["parameters"].as_array().unwrap().first().map(|zone| zone["name"].as_str().unwrap());
+        let query = zone.map(|name| format!("?{name}=Pacific/Kiritimati"));
+        let address = format!("{}{path}{}", document["servers"][0]["url"].as_str().unwrap(), query.unwrap_or_default());
+        let response = bench.client.post(address).body(asked.to_string()).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        let found: Value = serde_json::from_slice(&response.bytes().await.unwrap()).unwrap();
+        let schema = &operation["responses"]["200"]["content"]["application/json"]["schema"];
+        assert_fits(&document, schema, &found, &path);
+        assert!(faults(&document, schema, &json!({"tool": 1, "status": "fine"}), "").len() > 5, "{path} fits anything");
+        let time = found["interpretation"].as_str().unwrap();
+        assert!(!time.contains(" to 20") || time.contains("Pacific/Kiritimati"), "{path}: {time}");
+    }
 }
 
 /// A field that an answer has and the document does not know would be a secret.

@@ -222,6 +222,47 @@ async fn numbers_are_told_apart_by_every_dimension() {
         });
         let (_, found) = bench.ask(&address, "aggregate", &asked).await;
         assert_eq!(found["rows"], groups, "{dimension}: {found}");
+        for group in groups.as_array().unwrap().iter().filter(|group| !group[0].is_null()) {
+            let value = group[0].as_str().unwrap();
+            let value = value.parse::<u8>().map_or_else(|_| json!(value), |hour| json!(hour));
+            let filters = json!({"project": AMBER.project(), dimension: value});
+            let asked = json!({"measure": "count", "groupBy": [dimension], "filters": filters});
+            let (_, found) = bench.ask(&address, "aggregate", &asked).await;
+            assert_eq!(found["rows"], json!([group]), "only {value}: {found}");
+            let (_, found) = bench.ask(&address, "query_runs", &json!({"filters": filters})).await;
+            assert_eq!(found["total"], group[1], "runs of {value}: {found}");
+        }
+    }
+}
+
+/// Asked by somebody whom the configuration names.
+#[tokio::test]
+async fn my_team_is_the_one_that_names_who_asks() {
+    let bench = Bench::seeded().await;
+    let ask = "my team's lead time today, and why it moved";
+    let of = |name: Option<&str>| Caller { name: name.map(str::to_owned), ..Caller::on_loopback() };
+    let address = bench.serve_named(of(Some("Amber Member"))).await;
+    let told = answer(&bench, &address, ask).await;
+    assert!(told["status"] == "ok" && told["interpretation"].to_string().contains("my team is amber team"), "{told}");
+    let lines: Vec<_> = told["answer"].as_str().unwrap().lines().collect();
+    assert_eq!(lines.iter().collect::<std::collections::BTreeSet<_>>().len(), lines.len(), "none twice: {lines:?}");
+    let calls: Vec<_> = told["queries"].as_array().unwrap().iter().map(|query| &query["arguments"]).collect();
+    let whole = json!({"team": "amber team", "metric": "changeLeadTime", "window": "today"});
+    let mut parts = whole.clone();
+    parts["groupBy"] = json!("pipeline");
+    assert_eq!(calls, [&whole, &parts]);
+    for (table, arguments) in told["tables"].as_array().unwrap().iter().zip(calls) {
+        let (_, found) = bench.ask(&address, "dora", arguments).await;
+        assert_eq!((&table["rows"], &table["columns"]), (&found["rows"], &found["columns"]));
+        assert!(found["rows"].as_array().unwrap().len() == 3, "{found}");
+    }
+    let (_, data) = bench.ask(&address, "describe_data", &json!({})).await;
+    assert_eq!(data["notes"], json!(["who asks is of the team amber team"]));
+    for (name, says) in [(None, "nobody signed in"), (Some("Cid"), "name `Cid`, who asks")] {
+        let address = bench.serve_named(of(name)).await;
+        let told = answer(&bench, &address, ask).await;
+        let why = told["answer"].as_str().unwrap();
+        assert!(told["status"] == "refused" && why.contains(says) && why.contains("`amber team`"), "{told}");
     }
 }
 
@@ -258,6 +299,32 @@ async fn every_total_is_told() {
     assert!(found["total"].as_u64() > Some(1) && found["truncated"] == true, "{found}");
 }
 
+/// However many there are; of links, of which not all are looked for, it is said that there are more.
+#[tokio::test]
+async fn totals_of_many_are_told_or_said_not_to_be_known() {
+    let bench = Bench::seeded().await;
+    bench.import(AMBER.crowd(1_100)).await;
+    let amber = json!({"project": AMBER.project()});
+    for (tool, arguments, total) in [
+        ("query_approvals", json!({"project": AMBER.project(), "status": "approved"}), 1_101),
+        ("query_deployments", json!({"environment": "dev", "project": AMBER.project()}), 1_101),
+        ("query_runs", json!({"filters": amber}), 1_102),
+        ("query_runs", json!({"filters": {"repository": "amber-repository"}}), 1_102),
+    ] {
+        let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
+        assert_eq!((&found["total"], &found["truncated"]), (&json!(total), &json!(true)), "{tool}: {found}");
+        assert_eq!(found["rows"].as_array().unwrap().len(), 20);
+        // Who sees nothing of it is told no number.
+        let address = bench.serve(only(&[&VIOLET.project()])).await;
+        let (_, found) = bench.ask(&address, tool, &arguments).await;
+        assert_eq!((&found["total"], &found["truncated"]), (&json!(0), &json!(false)), "{tool}: {found}");
+    }
+    let (_, found) = bench.ask(&bench.all, "trace", &json!({"pullRequest": AMBER.pull_request()})).await;
+    assert_eq!((&found["total"], &found["truncated"]), (&Value::Null, &json!(true)), "{found}");
+    let note = found["notes"][0].as_str().unwrap();
+    assert!(note.starts_with("there are more than 3") && note.contains("not all"), "{note}");
+}
+
 /// The form of the page, and the file that it leads to.
 #[tokio::test]
 async fn a_table_as_a_file_keeps_to_the_project_of_its_question() {
@@ -282,6 +349,28 @@ async fn names_that_nearly_match_are_offered() {
         ("broken_now", json!({"project": "amber projekt"}), "`amber project`"),
         ("get_failure", json!({"pipeline": "amber pipelin"}), "`amber pipeline`"),
         ("query_runs", json!({"filters": {"requestedFor": "amber persn"}}), "`amber person`"),
+        ("query_runs", json!({"filters": {"repository": "amber-repo"}}), "`amber-repository`"),
+        ("query_runs", json!({"filters": {"reason": "manuel"}}), "`manual`"),
+        ("aggregate", json!({"measure": "count", "filters": {"stage": "amber stge"}}), "`amber stage`"),
+        ("aggregate", json!({"measure": "count", "filters": {"errorSignature": "amber brok"}}), "`amber broke`"),
+        ("compare_periods", json!({"measure": "count", "filters": {"branch": "ambre"}}), "`amber`"),
+        ("dora", json!({"repository": "amber-repo"}), "`amber-repository`"),
+        ("dora", json!({"environment": "devv"}), "`dev`"),
+        ("dora", json!({"organization": "fabrikan"}), "`fabrikam`"),
+        ("current_deployments", json!({"environment": "devv"}), "`dev`"),
+        ("query_deployments", json!({"project": "amber projekt"}), "`amber project`"),
+        ("diff_environments", json!({"inEnvironment": "devv", "notIn": "dev"}), "`dev`"),
+        (
+            "diff_environments",
+            json!({"inEnvironment": "dev", "notIn": "x", "project": "amber projekt"}),
+            "`amber project`",
+        ),
+        ("query_approvals", json!({"organization": "fabrikan"}), "`fabrikam`"),
+        ("list_pipelines", json!({"organization": "fabrikan"}), "`fabrikam`"),
+        ("get_run", json!({"runId": AMBER.run(), "organization": "fabrikan"}), "`fabrikam`"),
+        ("get_failure", json!({"runId": AMBER.run(), "organization": "fabrikan"}), "`fabrikam`"),
+        ("get_failure", json!({"pipeline": "amber pipeline", "organization": "fabrikan"}), "`fabrikam`"),
+        ("trace", json!({"workItem": AMBER.work_item(), "organization": "fabrikan"}), "`fabrikam`"),
     ] {
         let (_, found) = bench.ask(&bench.all, tool, &arguments).await;
         assert!(found.to_string().contains(&format!("did you mean {offers}")), "{tool}: {found}");

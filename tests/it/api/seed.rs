@@ -105,6 +105,7 @@ impl Side {
         OwnerRule {
             service: self.text("service"),
             team: Some(self.text("team")),
+            members: vec![self.text("member")],
             pipelines: vec![Pattern::new(&self.text("pipeline"))],
             folders: Vec::new(),
             repositories: Vec::new(),
@@ -190,26 +191,52 @@ impl Side {
         [good, bad]
     }
 
-    fn deployments(self) -> Vec<Fact> {
-        let of = |environment: &str, id: u64| {
-            let mut labels = self.labels();
-            labels.extend([
-                (Label::Environment, environment.to_owned()),
-                (Label::DefinitionId, self.pipeline().to_string()),
-                (Label::PipelineName, self.text("pipeline")),
-            ]);
-            let job = DeploymentJobSaid {
-                stage: self.text("stage"),
-                stage_attempt: Some(1),
-                name: self.text("job"),
+    /// So many more runs, each with an approval and a deployment; and as many work items with one pull request.
+    pub(crate) fn crowd(self, count: u64) -> Vec<Fact> {
+        let facts = |nth: u64| {
+            let mut run = self.run_fact(nth);
+            run.run = Some((State::Completed, done(Outcome::Succeeded, 10)));
+            let says = ApprovalStatement {
+                said: at(9),
+                phase: None,
+                stage: Some(self.text("stage")),
                 attempt: Some(1),
-                state: State::Completed,
-                says: done(Outcome::Succeeded, 12),
+                requested: Some(at(9)),
+                changed: None,
+                approvers: Vec::new(),
             };
-            let key = DeploymentKey::new(ORGANIZATION, &self.project_id(), id, self.run());
-            Fact::Deployment(DeploymentFact { key, said: at(13), labels, job })
+            run.approvals =
+                vec![ApprovalSaid { id: format!("approval {nth}"), status: ApprovalStatus::Approved, says }];
+            let id = self.base + 100_000 + nth;
+            let mut item = WorkItemFact::new(WorkItemKey { organization: ORGANIZATION.to_owned(), id }, at(1), 1);
+            item.labels = vec![(Label::ProjectName, self.project())];
+            item.relations = vec![Relation { to: Node::PullRequest(self.pull_request()), is_there: true }];
+            [Fact::WorkItem(item), self.deployment("dev", self.base + 2, run.key.run), Fact::Run(run)]
         };
-        vec![of("dev", self.base + 2), of("prod", self.base + 3)]
+        (100..100 + count).flat_map(facts).collect()
+    }
+
+    fn deployments(self) -> Vec<Fact> {
+        [("dev", 2), ("prod", 3)].map(|(name, id)| self.deployment(name, self.base + id, self.run())).into()
+    }
+
+    fn deployment(self, environment: &str, id: u64, run: u64) -> Fact {
+        let mut labels = self.labels();
+        labels.extend([
+            (Label::Environment, environment.to_owned()),
+            (Label::DefinitionId, self.pipeline().to_string()),
+            (Label::PipelineName, self.text("pipeline")),
+        ]);
+        let job = DeploymentJobSaid {
+            stage: self.text("stage"),
+            stage_attempt: Some(1),
+            name: self.text("job"),
+            attempt: Some(1),
+            state: State::Completed,
+            says: done(Outcome::Succeeded, 12),
+        };
+        let key = DeploymentKey::new(ORGANIZATION, &self.project_id(), id, run);
+        Fact::Deployment(DeploymentFact { key, said: at(13), labels, job })
     }
 
     /// It brings the other project's run to an environment.

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::super::Desk;
 use crate::ask::when::Window;
-use crate::catalog::Sample;
+use crate::catalog::{Sample, Sampled};
 use crate::domain::Time;
 use crate::domain::metrics::Terms;
 use crate::domain::owner::{Owned, Owners};
@@ -16,7 +16,7 @@ use crate::domain::owner::{Owned, Owners};
 /// What numbers are told apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) enum Dimension {
+pub(in crate::ask::tools) enum Dimension {
     Organization,
     Project,
     Pipeline,
@@ -44,7 +44,7 @@ pub(super) enum Dimension {
 }
 
 impl Dimension {
-    pub(super) fn name(self) -> &'static str {
+    pub(in crate::ask::tools) fn name(self) -> &'static str {
         match self {
             Self::Organization => "organization",
             Self::Project => "project",
@@ -110,9 +110,13 @@ fn local(at: Time, zone: Tz) -> DateTime<Tz> {
     at.to_utc().with_timezone(&zone)
 }
 
-/// Says to which group a sample belongs.
-pub(super) struct Grouper {
+/// What a sample has to be of one of these.
+pub(in crate::ask::tools) type Picked = Vec<(Dimension, String)>;
+
+/// Says to which group a sample belongs, if it is wanted.
+pub(in crate::ask::tools) struct Grouper {
     dimensions: Vec<Dimension>,
+    picked: Picked,
     bucket: Option<Bucket>,
     zone: Tz,
     owners: Owners,
@@ -127,16 +131,33 @@ type Owning = (String, u64, Option<String>, Option<String>, Option<String>);
 type Owner = (Option<String>, Option<String>);
 
 impl Grouper {
-    pub(super) fn new(desk: &Desk, dimensions: &[Dimension], bucket: Option<Bucket>) -> Self {
+    pub(in crate::ask::tools) fn new(desk: &Desk, dimensions: &[Dimension], picked: Picked) -> Self {
         let (zone, owners, terms) = (desk.zone, desk.owners.clone(), desk.terms.clone());
-        Self { dimensions: dimensions.to_vec(), bucket, zone, owners, terms, known: HashMap::new() }
+        Self { dimensions: dimensions.to_vec(), picked, bucket: None, zone, owners, terms, known: HashMap::new() }
     }
 
-    pub(super) fn by_stage(&self) -> bool {
-        [Dimension::Stage, Dimension::Environment].iter().any(|of_stages| self.dimensions.contains(of_stages))
+    pub(super) fn in_buckets(self, bucket: Option<Bucket>) -> Self {
+        Self { bucket, ..self }
     }
 
-    pub(super) fn group(&mut self, sample: &Sample<'_>) -> Vec<Option<String>> {
+    /// A stage tells its name and where it deploys to; all else its run tells, too.
+    pub(in crate::ask::tools) fn sampled(&self) -> Sampled {
+        let mut all = self.dimensions.iter().chain(self.picked.iter().map(|(dimension, _)| dimension));
+        let by_stage = all.any(|dimension| [Dimension::Stage, Dimension::Environment].contains(dimension));
+        if by_stage { Sampled::Stages } else { Sampled::Runs }
+    }
+
+    pub(in crate::ask::tools) fn takes(&mut self, sample: &Sample<'_>) -> bool {
+        let picked = std::mem::take(&mut self.picked);
+        let is = |(dimension, wanted): &(Dimension, String)| {
+            self.value(*dimension, sample).is_some_and(|value| value.eq_ignore_ascii_case(wanted))
+        };
+        let takes = picked.iter().all(is);
+        self.picked = picked;
+        takes
+    }
+
+    pub(in crate::ask::tools) fn group(&mut self, sample: &Sample<'_>) -> Vec<Option<String>> {
         let bucket = self.bucket.map(|bucket| sample.at.map(|at| bucket.of(&local(at, self.zone))));
         let dimensions = self.dimensions.clone();
         bucket.into_iter().chain(dimensions.into_iter().map(|dimension| self.value(dimension, sample))).collect()

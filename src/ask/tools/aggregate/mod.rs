@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use super::runs::Filters;
 use super::{Citation, Desk, Found, Tool, ToolError, rows};
 use crate::ask::when::{Said, Window};
-use crate::catalog::Sampled;
 
-use group::{Bucket, Dimension, Grouper};
+use group::Bucket;
+pub(super) use group::{Dimension, Grouper, Picked};
 use measure::{Measure, Tally};
 
 /// Which number, of what, by what.
@@ -94,7 +94,7 @@ pub(super) async fn aggregate(desk: &Desk, asked: Aggregate) -> Result<Found, To
     let said = Said { window: asked.window.as_deref(), from: asked.from.as_deref(), to: asked.to.as_deref() };
     let window = desk.window(said)?;
     check(Tool::Aggregate, &asked.group_by)?;
-    let grouper = Grouper::new(desk, &asked.group_by, asked.bucket);
+    let grouper = Grouper::new(desk, &asked.group_by, asked.filters.picked()).in_buckets(asked.bucket);
     let mut tallies = desk.tally(&asked.filters, &window, (asked.measure, grouper), Tool::Aggregate).await?;
     let is_empty = tallies.is_empty();
     if let (Some(bucket), []) = (asked.bucket, asked.group_by.as_slice()) {
@@ -129,7 +129,7 @@ pub(super) async fn compare(desk: &Desk, asked: Compare) -> Result<Found, ToolEr
     let said = Said { window: asked.window.as_deref(), from: asked.from.as_deref(), to: asked.to.as_deref() };
     let window = desk.window(said)?;
     check(Tool::ComparePeriods, &asked.group_by)?;
-    let grouper = || Grouper::new(desk, &asked.group_by, None);
+    let grouper = || Grouper::new(desk, &asked.group_by, asked.filters.picked());
     let measure = asked.measure;
     let now = desk.tally(&asked.filters, &window, (measure, grouper()), Tool::ComparePeriods).await?;
     let mut before = desk.tally(&asked.filters, &window.before(), (measure, grouper()), Tool::ComparePeriods).await?;
@@ -196,11 +196,14 @@ impl Desk {
         (measure, grouper): (Measure, Grouper),
         tool: Tool,
     ) -> Result<Tallies, ToolError> {
-        let sampled = if grouper.by_stage() { Sampled::Stages } else { Sampled::Runs };
+        let sampled = grouper.sampled();
         let filter = filters.within(self, window).await?;
         let (tallies, _, is_full) = self
             .catalog
             .fold(sampled, &filter, (Tallies::new(), grouper, false), move |(tallies, grouper, is_full), sample| {
+                if !grouper.takes(sample) {
+                    return;
+                }
                 let group = grouper.group(sample);
                 if tallies.len() == MOST_GROUPS && !tallies.contains_key(&group) {
                     *is_full = true;
