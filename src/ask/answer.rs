@@ -9,7 +9,7 @@ use super::model::{Model, Progress};
 use super::planner::{Plan, Refusal, Vocabulary};
 use super::tools::{Citation, Desk, Found, MOST_CHARACTERS, ToolError, less};
 use super::when::{Said, WindowError};
-use crate::catalog::{CatalogError, EnvironmentFilter, Gap, Named, PipelineFilter, RunFilter, Sampled, rfc3339};
+use crate::catalog::{CatalogError, Gap, Named, PipelineFilter, RunFilter, Sampled, rfc3339};
 use crate::domain::{ProjectName, Scope, Time};
 
 /// Branches that had a run since then are names that a question may hold.
@@ -269,8 +269,7 @@ impl Desk {
             known.pipelines.extend(pipeline.name);
             known.projects.extend(pipeline.project);
         }
-        let some = EnvironmentFilter { top: Some(MOST_NAMES), ..EnvironmentFilter::default() };
-        known.environments.extend(self.catalog.environments(&some).await?.into_iter().map(|there| there.name));
+        known.environments.extend(self.catalog.environment_names().await?);
         let filter = RunFilter { since: Some(self.now.minus(LATELY)), ..RunFilter::default() };
         let none = <[std::collections::BTreeSet<String>; 2]>::default();
         let lately = self.catalog.fold(Sampled::Runs, &filter, none, |lately, sample| {

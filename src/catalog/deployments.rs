@@ -17,6 +17,8 @@ use crate::domain::{Scope, Time};
 
 /// Places that are looked at with one question.
 const MOST_AT_ONCE: usize = 1_000;
+/// More than anybody has, and few enough for hostile data.
+const MOST_NAMES: usize = 10_000;
 /// The newest so many of a place are looked at for the chains, and of all places together.
 const MOST_OF_A_PLACE: usize = 500;
 const MOST_TOGETHER: usize = 5_000;
@@ -100,14 +102,14 @@ impl Catalog {
         Ok(self.file.read(act).await?)
     }
 
-    /// What environments are called, each name once.
+    /// What environments are called, each name once; no more than 10,000 of them.
     ///
     /// # Errors
     /// When the catalog's file fails.
     pub async fn environment_names(&self) -> Result<Vec<String>, CatalogError> {
         let mut there = Conditions::default();
         there.add_scope(&self.scope, "d");
-        let ask = places("DISTINCT d.environment", &there, "ORDER BY 1");
+        let ask = places("DISTINCT d.environment", &there, &format!("ORDER BY 1 LIMIT {MOST_NAMES}"));
         Ok(self.file.read(move |c| collect(c, &ask, there.values, |row| row.get(0))).await?)
     }
 
@@ -121,7 +123,7 @@ impl Catalog {
         let act = move |c: &Connection| {
             let mut wanted = Conditions::default();
             let index = narrow(Seen { connection: c, scope: &scope }, &filter, &mut wanted)?;
-            let ask = format!("SELECT count(*) FROM ({})", question(&deployed(index), &wanted, ""));
+            let ask = format!("SELECT count(*) FROM deployed d {index}{}", wanted.text());
             c.prepare_cached(&ask)?.query_row(params_from_iter(wanted.values), |row| row.get(0))
         };
         Ok(self.file.read(act).await?)

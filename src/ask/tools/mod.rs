@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::when::{Said, Window, WindowError};
-use crate::catalog::{Catalog, CatalogError, DeploymentFilter, EnvironmentFilter, GapFilter, Named, PipelineFilter};
+use crate::catalog::{Catalog, CatalogError, DeploymentFilter, GapFilter, Named, PipelineFilter};
 use crate::domain::metrics::Terms;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Time};
@@ -260,10 +260,7 @@ impl Desk {
                 let pipelines = pipelines().await?.into_iter().map(|one| (one.id, one.name)).chain(definitions);
                 pipelines.flat_map(|(id, name)| name.into_iter().chain([id.to_string()])).collect()
             }
-            Named::Environment => {
-                let there = self.catalog.environments(&EnvironmentFilter::default()).await?;
-                there.into_iter().map(|there| there.name).collect()
-            }
+            Named::Environment => self.catalog.environment_names().await?.into_iter().collect(),
             Named::Branch | Named::State | Named::Result | Named::Status | Named::Pool | Named::Person => {
                 return Ok(None);
             }
