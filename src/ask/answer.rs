@@ -9,11 +9,9 @@ use super::model::{Model, Progress};
 use super::planner::{Plan, Refusal, Vocabulary};
 use super::tools::{Citation, Desk, Found, MOST_CHARACTERS, ToolError, less};
 use super::when::{Said, WindowError};
-use crate::catalog::{CatalogError, Gap, Named, PipelineFilter, RunFilter, Sampled, rfc3339};
+use crate::catalog::{CatalogError, Gap, Named, PipelineFilter, rfc3339};
 use crate::domain::{ProjectName, Scope, Time};
 
-/// Branches that had a run since then are names that a question may hold.
-const LATELY: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 60 * 60);
 /// So many questions before this one are looked at.
 const MOST_EARLIER: usize = 20;
 /// So many names of a kind are looked for in a question.
@@ -270,18 +268,9 @@ impl Desk {
             known.projects.extend(pipeline.project);
         }
         known.environments.extend(self.catalog.environment_names().await?);
-        let filter = RunFilter { since: Some(self.now.minus(LATELY)), ..RunFilter::default() };
-        let none = <[std::collections::BTreeSet<String>; 2]>::default();
-        let lately = self.catalog.fold(Sampled::Runs, &filter, none, |lately, sample| {
-            for (names, name) in lately.iter_mut().zip([sample.branch, sample.pool]) {
-                if let Some(name) = name.filter(|name| !names.contains(*name)) {
-                    names.insert(name.to_owned());
-                }
-            }
-        });
-        let [branches, pools] = lately.await?;
-        known.branches.extend(branches);
-        known.pools.extend(pools);
+        let lately = async |named| self.catalog.known_lately(named).await.map(Option::unwrap_or_default);
+        known.branches.extend(lately(Named::Branch).await?);
+        known.pools.extend(lately(Named::Pool).await?);
         let Vocabulary { pipelines, projects, environments, services, teams, .. } = &mut known;
         for names in [pipelines, projects, environments, services, teams] {
             names.sort_unstable();

@@ -226,7 +226,7 @@ impl Catalog {
 }
 
 /// The rows of the newest runs that a reader sees, on the shortest way to them: a small project's stand far apart.
-fn newest(connection: &Connection, scope: &Scope, top: u32) -> rusqlite::Result<Value> {
+pub(super) fn newest(connection: &Connection, scope: &Scope, top: u32) -> rusqlite::Result<Value> {
     let filter = RunFilter { top: Some(top), ..RunFilter::default() };
     let page = pages::page(connection, scope, &filter, pages::MOST_LOOKED_AT)?;
     Ok(Value::Text(serde_json::json!(page.rows).to_string()))

@@ -3,13 +3,14 @@
 use rusqlite::Connection;
 use rusqlite::types::Value;
 
+use super::dashboard::newest;
 use super::query::collect;
 use super::{Catalog, CatalogError};
 
 /// So many are looked at: more than a person has, and few enough for hostile data.
 const MOST: usize = 10_000;
 /// So many runs tell which branches there are: every pull request is one more.
-const NEWEST: usize = 4_000;
+const NEWEST: u32 = 4_000;
 
 /// What a question can name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,18 @@ impl Named {
             Self::Status => "status",
             Self::Pool => "pool",
             Self::Person => "person",
+        }
+    }
+
+    /// Where a run says it.
+    fn column(self) -> Option<&'static str> {
+        match self {
+            Self::Branch => Some("branch"),
+            Self::State => Some("state"),
+            Self::Result => Some("result"),
+            Self::Pool => Some("pool"),
+            Self::Person => Some("requested_for"),
+            Self::Organization | Self::Project | Self::Pipeline | Self::Environment | Self::Status => None,
         }
     }
 
@@ -124,6 +137,22 @@ impl Catalog {
     }
 }
 
+impl Catalog {
+    /// The values of this kind that the newest runs say which the reader sees, in their order. `None` where these do not tell.
+    ///
+    /// # Errors
+    /// When the catalog's file fails.
+    pub async fn known_lately(&self, named: Named) -> Result<Option<Vec<String>>, CatalogError> {
+        let Some(column) = named.column() else { return Ok(None) };
+        let scope = self.scope.clone();
+        let ask = format!(
+            "SELECT DISTINCT {column} FROM runs WHERE id IN (SELECT value FROM json_each(?)) AND {column} <> '' ORDER BY 1"
+        );
+        let read = move |c: &Connection| collect(c, &ask, vec![newest(c, &scope, NEWEST)?], |row| row.get(0));
+        Ok(Some(self.file.read(read).await?))
+    }
+}
+
 fn known(connection: &Connection, named: Named, asked: String) -> rusqlite::Result<Vec<String>> {
     // Only some of the questions are about what was asked for.
     let ask = format!(
@@ -162,7 +191,7 @@ mod tests {
         assert_eq!(of(Named::Environment), ["prod"]);
         assert_eq!(of(Named::Status), ["approved", "odd", "pending"]);
         let branches = of(Named::Branch);
-        assert_eq!(branches.len(), 2 * NEWEST + 1, "both ways to say it, and the one that was asked for");
+        assert_eq!(branches.len(), 2 * NEWEST as usize + 1, "both ways to say it, and the one that was asked for");
         assert!(branches.contains(&"b-17".to_owned()) && branches.contains(&"refs/heads/b-6000".to_owned()));
         assert!(!known(&c, Named::Branch, "b-6001".to_owned()).unwrap().contains(&"b-6001".to_owned()));
     }

@@ -117,7 +117,7 @@ async fn the_questions_that_the_page_begins_with_have_answers_in_the_demo() {
 fn a_catalog_that_fails_is_logged_without_the_question() {
     let shell = shell().with("RUST_LOG", "info");
     let file = rusqlite::Connection::open(shell.path().join("pipetrail.db")).unwrap();
-    file.execute_batch("DROP TABLE failures").unwrap();
+    file.execute_batch("DROP TABLE names").unwrap();
     drop(file);
     let (code, said) = shell.said(&format!("{ASK} of the cormorant"));
     assert!(code == Some(1) && said.contains("ask: not answered, as the catalog failed"), "{code:?} {said}");

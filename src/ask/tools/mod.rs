@@ -21,7 +21,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::when::{Said, Window, WindowError};
-use crate::catalog::{Catalog, CatalogError, DeploymentFilter, GapFilter, Named, PipelineFilter};
+use crate::catalog::{Catalog, CatalogError, DeploymentFilter, GapFilter, Named, PipelineFilter, RunFilter};
 use crate::domain::metrics::Terms;
 use crate::domain::owner::Owners;
 use crate::domain::{BranchPattern, Time};
@@ -234,7 +234,7 @@ impl Desk {
             let Some(value) = value else { continue };
             let known = match self.catalog.shows_all() {
                 true => Some(self.catalog.known(*named, value).await?),
-                false => self.seen(*named).await?,
+                false => self.seen(*named, value).await?,
             };
             notes.extend(known.and_then(|known| crate::view::unknown_note(*named, value, &known)));
         }
@@ -248,7 +248,7 @@ impl Desk {
     }
 
     /// The names of this kind in the projects that the caller may see; `None` where looking is too much.
-    async fn seen(&self, named: Named) -> Result<Option<Vec<String>>, CatalogError> {
+    async fn seen(&self, named: Named, asked: &str) -> Result<Option<Vec<String>>, CatalogError> {
         let pipelines = async || self.catalog.pipelines_of(&PipelineFilter::default()).await;
         Ok(Some(match named {
             Named::Organization => pipelines().await?.into_iter().map(|one| one.organization).collect(),
@@ -260,11 +260,26 @@ impl Desk {
                 let pipelines = pipelines().await?.into_iter().map(|one| (one.id, one.name)).chain(definitions);
                 pipelines.flat_map(|(id, name)| name.into_iter().chain([id.to_string()])).collect()
             }
-            Named::Environment => self.catalog.environment_names().await?.into_iter().collect(),
-            Named::Branch | Named::State | Named::Result | Named::Status | Named::Pool | Named::Person => {
-                return Ok(None);
+            Named::Environment => self.catalog.environment_names().await?,
+            Named::Branch => self.seen_branches(asked).await?,
+            Named::State | Named::Result | Named::Pool | Named::Person => {
+                return self.catalog.known_lately(named).await;
             }
+            Named::Status => return Ok(None),
         }))
+    }
+
+    /// Those of the newest runs, and the one that was asked for if it is known.
+    async fn seen_branches(&self, asked: &str) -> Result<Vec<String>, CatalogError> {
+        let mut branches = self.catalog.known_lately(Named::Branch).await?.unwrap_or_default();
+        let short: Vec<_> =
+            branches.iter().filter_map(|branch| branch.strip_prefix("refs/heads/")).map(str::to_owned).collect();
+        branches.extend(short);
+        let on_it = RunFilter { branch: Some(asked.to_owned()), top: Some(1), ..RunFilter::default() };
+        if !self.catalog.page_of_runs(&on_it).await?.items.is_empty() {
+            branches.push(asked.to_owned());
+        }
+        Ok(branches)
     }
 }
 

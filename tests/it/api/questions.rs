@@ -379,6 +379,26 @@ async fn names_that_nearly_match_are_offered() {
     assert_eq!(found["notes"], json!(["no pipeline `amber pipelin` is known here: did you mean `amber pipeline`?"]));
 }
 
+/// What there is elsewhere nobody learns by guessing.
+#[tokio::test]
+async fn a_reader_of_a_project_is_offered_its_names_alone() {
+    let bench = Bench::seeded().await;
+    let only = bench.serve(only(&["amber project"])).await;
+    for (filter, offered, hidden) in [
+        ("branch", "amber", "violet"),
+        ("requestedFor", "amber person", "violet person"),
+        ("pipeline", "amber pipeline", "violet pipeline"),
+    ] {
+        for (name, is_offered) in [(offered, true), (hidden, false)] {
+            let arguments = json!({"filters": {filter: format!("{name}s")}});
+            let (_, found) = bench.ask(&only, "query_runs", &arguments).await;
+            assert_eq!(found.to_string().contains(&format!("did you mean `{name}`")), is_offered, "{found}");
+        }
+        let (_, found) = bench.ask(&only, "query_runs", &json!({"filters": {filter: offered}})).await;
+        assert_eq!((found["total"].as_u64() > Some(0), &found["notes"]), (true, &json!([])), "{found}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_asked_wrongly_is_said() {
     let bench = Bench::seeded().await;
