@@ -31,6 +31,7 @@ use crate::backfill::run_all;
 use crate::contract::store::store_contract;
 use crate::contract::{Moved, Pass};
 use crate::fake_ado::{FakeAdo, tell};
+use crate::faults::{Act, Faults, FaultyStore};
 use crate::support::{
     Local, all_tests, assert_same, assert_told, bodies, dead_letters, disordered, drain, folded, folder, stored, time,
     told, worker,
@@ -809,13 +810,8 @@ async fn workers_fold_into_it_what_a_replica_then_shows() {
 async fn a_refresh_costs_what_changed() {
     let table = Table::create().await;
     let (between, services) = Between::start().await;
-    let runs = if all_tests() { 100_000 } else { 300 };
-    // Brought in and not drained: a million events would take Azurite most of an hour.
-    let mut importer = Importer::new(table.store());
-    for first in (1..=runs).step_by(1_000) {
-        let last = runs.min(first + 999);
-        importer.import((first..=last).map(|number| completed(run(number), 1)).collect()).await.unwrap();
-    }
+    let runs = 300;
+    bring(table.store(), runs).await;
     let folder = tempfile::tempdir().unwrap();
     let replica = table.replica(&folder.path().join("replica.db"));
     replica.refresh(table.store().as_ref()).await.unwrap();
@@ -824,9 +820,7 @@ async fn a_refresh_costs_what_changed() {
     between.requests();
     replica.refresh(store.as_ref()).await.unwrap();
     let idle = between.requests();
-    // Far apart, so that no page has two of them.
-    let changed = (1..=10).map(|nth| completed(run(nth * runs / 10), 2));
-    importer.import(changed.collect()).await.unwrap();
+    change_ten(table.store(), runs).await;
     replica.refresh(store.as_ref()).await.unwrap();
     let asked = between.requests();
     let shown = replica.runs(&RunFilter::default()).await.unwrap();
@@ -834,6 +828,46 @@ async fn a_refresh_costs_what_changed() {
     assert_eq!(shown.iter().filter(|run| run.finished_at == Some(at(2))).count(), 10);
     // A request for each part of the log, and one for each record at the most.
     assert!(idle <= 5 && asked <= 2 * idle + 10, "{idle} requests where nothing changed, {asked} where 10 did");
+}
+
+/// The same of so many that Azurite would need hours to take them: whatever a store holds, it is asked for the changes and
+/// for the records that changed. How many requests of a table that is, is counted above.
+#[tokio::test]
+async fn a_refresh_asks_for_what_changed_among_many() {
+    let runs = if all_tests() { 100_000 } else { 3_000 };
+    let (folder, path) = folder();
+    let store = Local::open(&path).await.store;
+    bring(store.clone(), runs).await;
+    let clock = Arc::new(ManualClock::at(time("2026-03-02T09:00:00Z")));
+    let file = LocalFile::open(&folder.path().join("replica.db"), Missing::Create, clock).unwrap();
+    let replica = Catalog::replica(file);
+    replica.refresh(store.as_ref()).await.unwrap();
+    let faults = Faults::none();
+    let counting = FaultyStore { inner: store.clone(), faults: faults.clone() };
+    let asked = || [Act::Changes, Act::Load].map(|act| faults.asked(act));
+    replica.refresh(&counting).await.unwrap();
+    let idle = asked();
+    change_ten(store, runs).await;
+    faults.weigh(0);
+    replica.refresh(&counting).await.unwrap();
+    assert_eq!((idle, asked(), faults.most_loaded()), ([1, 0], [2, 2], 10));
+    let shown = replica.runs(&RunFilter::default()).await.unwrap();
+    assert_eq!(u64::try_from(shown.len()).unwrap(), runs);
+    assert_eq!(shown.iter().filter(|run| run.finished_at == Some(at(2))).count(), 10);
+}
+
+async fn bring(store: Arc<dyn Store>, runs: u64) {
+    let mut importer = Importer::new(store);
+    for first in (1..=runs).step_by(1_000) {
+        let last = runs.min(first + 999);
+        importer.import((first..=last).map(|number| completed(run(number), 1)).collect()).await.unwrap();
+    }
+}
+
+/// Far apart, so that no page has two of them.
+async fn change_ten(store: Arc<dyn Store>, runs: u64) {
+    let changed = (1..=10).map(|nth| completed(run(nth * runs / 10), 2));
+    Importer::new(store).import(changed.collect()).await.unwrap();
 }
 
 #[tokio::test]
