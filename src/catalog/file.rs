@@ -4,6 +4,7 @@
 //! Whoever meets the damage is answered with the error. That is remembered, so that all who come after know at once, and
 //! whoever follows the store mends it: nobody else has the right to write there.
 
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -14,9 +15,10 @@ use tokio::sync::{Notify, Semaphore};
 use crate::domain::Time;
 use crate::sqlite::{Durability, LocalError, LocalFile, Turn};
 
-/// Questions at once: each has a thread and a connection. More of them would be answered no sooner, and would keep the
-/// worker beside them from its work.
-const AT_ONCE: usize = 8;
+/// Questions at once, for each core, and at the most: each has a thread and a connection, with their memory. More of them
+/// would be answered no sooner, and would keep the worker beside them from its work.
+const AT_ONCE_A_CORE: usize = 2;
+const MOST_AT_ONCE: usize = 8;
 
 #[derive(Debug, Clone)]
 pub(super) struct CatalogFile(Arc<Inner>);
@@ -33,10 +35,11 @@ struct Inner {
 impl CatalogFile {
     pub(super) fn new(opened: LocalFile) -> Self {
         let path = opened.path().to_owned();
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
         Self(Arc::new(Inner {
             path,
             opened: RwLock::new(opened),
-            room: Semaphore::new(AT_ONCE),
+            room: Semaphore::new((AT_ONCE_A_CORE * cores).min(MOST_AT_ONCE)),
             is_damaged: AtomicBool::new(false),
             damage_found: Notify::new(),
         }))

@@ -39,7 +39,7 @@ use writer::Writer;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Pages in the write-ahead log before they are moved into the file: 32 MiB.
 const CHECKPOINT_PAGES: u32 = 8_192;
-/// Connections for reading that are kept open, as many as the catalog's questions at once.
+/// Connections for reading that are kept open, as many as the catalog has questions at once at the most.
 const READERS_KEPT: usize = 8;
 /// Statements that a connection keeps prepared.
 const STATEMENTS_KEPT: usize = 128;

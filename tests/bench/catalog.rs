@@ -26,7 +26,8 @@ use std::time::{Duration, Instant};
 
 use pipetrail::ado::{Decoded, Decoder};
 use pipetrail::catalog::{
-    self, ApprovalFilter, Catalog, DeploymentFilter, EnvironmentFilter, Named, On, Place, Placed, RunFilter, RunsBefore,
+    self, ApprovalFilter, Catalog, DeploymentFilter, EnvironmentFilter, Named, On, PipelineFilter, Place, Placed,
+    RunFilter, RunsBefore,
 };
 use pipetrail::clock::SystemClock;
 use pipetrail::domain::deployment::{DeploymentFact, DeploymentJobSaid};
@@ -472,6 +473,8 @@ async fn dashboard(catalog: &Catalog, table: &mut Table) {
         table.time(name, async |_| drop(catalog.known(named, "nobody").await.unwrap())).await;
     }
     table.time("pipelines", async |_| drop(catalog.pipelines(None, None).await.unwrap())).await;
+    let page = PipelineFilter { top: Some(51), ..PipelineFilter::default() };
+    table.time("pipelines: a page of them", async |_| drop(catalog.pipelines_of(&page).await.unwrap())).await;
     let mut pipelines = catalog.pipelines(None, None).await.unwrap();
     pipelines.truncate(PAGE);
     table.time("health of a page of pipelines", async |_| drop(catalog.health(&pipelines).await.unwrap())).await;
