@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row};
 
 use super::broken::Defaults;
 use super::owned::{folder_of, repository_of};
-use super::query::{Conditions, collect, run, time};
+use super::query::{Conditions, collect, list, run, time};
 use super::rows::{Run, RunFilter, Stage};
 use super::seen::Seen;
 use super::{Catalog, CatalogError, pages};
@@ -229,7 +229,7 @@ impl Catalog {
 pub(super) fn newest(connection: &Connection, scope: &Scope, top: u32) -> rusqlite::Result<Value> {
     let filter = RunFilter { top: Some(top), ..RunFilter::default() };
     let page = pages::page(connection, scope, &filter, pages::MOST_LOOKED_AT)?;
-    Ok(Value::Text(serde_json::json!(page.rows).to_string()))
+    Ok(list(page.rows))
 }
 
 fn number(id: u64) -> i64 {

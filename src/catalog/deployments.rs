@@ -172,19 +172,16 @@ impl Catalog {
     }
 }
 
-/// What stages of one run brought to environments.
+/// What stages of one run brought to environments, the latest first.
 pub(super) fn by_run(
     connection: &Connection,
     scope: &Scope,
     organization: &str,
     run: u64,
 ) -> rusqlite::Result<Vec<Deployment>> {
-    let mut wanted = Conditions::default();
-    let values = [Value::Text(organization.to_owned()), Value::Integer(i64::try_from(run).unwrap_or(-1))];
-    wanted.add("d.owner = ? AND d.run = ? AND d.source = 'pipeline'", values);
-    wanted.add_scope(scope, "d");
-    let ask = question(&deployed("INDEXED BY deployed_run"), &wanted, LATEST_FIRST);
-    collect(connection, &ask, wanted.values, deployment)
+    let mut wanted = of(organization, run);
+    wanted.add("d.source = 'pipeline'", []);
+    of_one_run(connection, scope, wanted, LATEST_FIRST)
 }
 
 /// What the newest stages brought to the environments of an organization. Of those that are wanted by their names as much
@@ -229,15 +226,27 @@ pub(super) fn of_run(
     connection: &Connection,
     scope: &Scope,
     organization: &str,
-    run: i64,
+    run: u64,
 ) -> rusqlite::Result<Vec<Deployment>> {
+    let order = "ORDER BY coalesce(d.started, d.finished), d.environment, d.stage, d.attempt";
+    of_one_run(connection, scope, of(organization, run), order)
+}
+
+fn of(organization: &str, run: u64) -> Conditions {
     let mut wanted = Conditions::default();
+    let values = [Value::Text(organization.to_owned()), Value::Integer(i64::try_from(run).unwrap_or(-1))];
+    wanted.add("d.owner = ? AND d.run = ?", values);
+    wanted
+}
+
+fn of_one_run(
+    connection: &Connection,
+    scope: &Scope,
+    mut wanted: Conditions,
+    order: &str,
+) -> rusqlite::Result<Vec<Deployment>> {
     wanted.add_scope(scope, "d");
-    wanted.add("d.owner = ?", [Value::Text(organization.to_owned())]);
-    wanted.add("d.run = ?", [Value::Integer(run)]);
-    let deployed = deployed("INDEXED BY deployed_run");
-    let ask =
-        question(&deployed, &wanted, "ORDER BY coalesce(d.started, d.finished), d.environment, d.stage, d.attempt");
+    let ask = question(&deployed("INDEXED BY deployed_run"), &wanted, order);
     collect(connection, &ask, wanted.values, deployment)
 }
 

@@ -202,7 +202,7 @@ impl Conditions {
         wanted.add_text("r.id IN (SELECT run FROM failures WHERE signature = ?)", filter.signature.clone());
         if let Some(only) = &filter.only {
             let clause = "(r.run, r.organization) IN (SELECT value ->> 1, value ->> 0 FROM json_each(?))";
-            wanted.add(clause, [Value::Text(serde_json::json!(only).to_string())]);
+            wanted.add(clause, [list(only)]);
         }
         wanted.add_runs_after(filter);
         wanted
@@ -407,9 +407,8 @@ fn detail(
         let next = move |link: &&Link| link.direction == direction && link.steps == 1 && is_trigger(link.rule);
         links.iter().filter(next).cloned().collect::<Vec<_>>()
     };
-    let number = i64::try_from(run.run_id).unwrap_or(-1);
     Ok(RunDetail {
-        deployments: deployments::of_run(connection, scope, &run.organization, number)?,
+        deployments: deployments::of_run(connection, scope, &run.organization, run.run_id)?,
         triggered_by: triggers(LinkKind::Before),
         triggered: triggers(LinkKind::After),
         links,
