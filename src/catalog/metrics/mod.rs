@@ -13,7 +13,7 @@ mod reported;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
 use crate::domain::changes::{Between, ShownChanges};
 use crate::domain::metrics::{
-    Beside, Deployed, Group, Grouped, Incident, Judged, Known, Line, Lost, Material, MergedRequest, Name, Part,
-    PartialSuccess, Period, Place, Report, Selection, Source, Terms, Update, Wanted, Window, Work, Zone,
+    Beside, Deployed, Group, Grouped, Incident, Judged, Known, Line, Lost, Map, Material, MergedRequest, Name, Part,
+    PartialSuccess, Period, Place, Report, Selection, Set, Source, Terms, Update, Wanted, Window, Work, Zone,
 };
 use crate::domain::owner::Owners;
 use crate::domain::pull_request::ShownPullRequest;
@@ -233,13 +233,13 @@ struct Reading<'c> {
     span: Span,
     /// From then on what finished is read.
     since: Time,
-    texts: HashSet<Name>,
-    pipelines: HashMap<(Name, u64), Name>,
-    definitions: HashMap<(Name, u64), Name>,
-    projects: HashMap<(Name, Name), Name>,
-    environments: HashMap<(Name, String), Name>,
-    lines: HashMap<(Name, Source, u64, String), usize>,
-    recorded: HashSet<Attempt>,
+    texts: Set<Name>,
+    pipelines: Map<(Name, u64), Name>,
+    definitions: Map<(Name, u64), Name>,
+    projects: Map<(Name, Name), Name>,
+    environments: Map<(Name, String), Name>,
+    lines: Map<(Name, Source, u64, String), usize>,
+    recorded: Set<Attempt>,
     /// Stages that waited for the approval of environments, with whether one of these is wanted.
     approved: BTreeMap<Name, bool>,
     found: Material,
@@ -324,13 +324,13 @@ impl<'c> Reading<'c> {
             beside: question.wanted.environment.as_deref().map_or(Beside::Nothing, Beside::Named),
             span,
             since: span.from.minus(LOOK_BACK),
-            texts: HashSet::new(),
-            pipelines: HashMap::new(),
-            definitions: HashMap::new(),
-            projects: HashMap::new(),
-            environments: HashMap::new(),
-            lines: HashMap::new(),
-            recorded: HashSet::new(),
+            texts: Set::default(),
+            pipelines: Map::default(),
+            definitions: Map::default(),
+            projects: Map::default(),
+            environments: Map::default(),
+            lines: Map::default(),
+            recorded: Set::default(),
             approved: BTreeMap::new(),
             found: Material::default(),
         }
@@ -541,7 +541,7 @@ impl<'c> Reading<'c> {
     }
 
     /// Stages that have records of an environment that is wanted.
-    fn stages_of_wanted<'s>(&self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> HashSet<&'s Name> {
+    fn stages_of_wanted<'s>(&self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> Set<&'s Name> {
         let wanted =
             of_records.iter().filter(|((organization, ..), of)| of.iter().any(|of| self.is_wanted(organization, of)));
         wanted.map(|((_, _, stage), _)| stage).collect()
@@ -631,8 +631,8 @@ impl<'c> Reading<'c> {
             let pipeline = (line.organization.clone(), line.pipeline);
             whole.contains_key(&pipeline).then_some((pipeline, of.run))
         };
-        let of_stages: HashSet<_> = match whole.is_empty() {
-            true => HashSet::new(),
+        let of_stages: Set<_> = match whole.is_empty() {
+            true => Set::default(),
             false => self.found.deployments.iter().filter_map(of_stages).collect(),
         };
         for (key, place) in whole {
@@ -763,7 +763,7 @@ impl<'c> Reading<'c> {
     /// Several stages, and several sources, may have told of what was there before.
     fn keep_the_last_before(&mut self) {
         let since = self.since;
-        let mut last: HashMap<usize, (Time, u64, u32)> = HashMap::new();
+        let mut last: Map<usize, (Time, u64, u32)> = Map::default();
         for of in self.found.deployments.iter().filter(|of| of.finished < since) {
             let rank = (of.finished, of.run, of.attempt);
             last.entry(of.line).and_modify(|at| *at = rank.max(*at)).or_insert(rank);
@@ -891,9 +891,11 @@ impl<'c> Reading<'c> {
             wanted.text()
         );
         let deployed = self.repositories();
+        let mut small: Map<Name, Name> = Map::default();
         self.each(&ask, wanted.values, |this, row| {
-            let repository = this.maybe(row, 1)?;
-            let is_deployed = |name: &Name| deployed.as_ref().is_none_or(|all| all.contains(&name.to_lowercase()));
+            let in_small = |name: Name| small.entry(name).or_insert_with_key(|name| name.to_lowercase().into()).clone();
+            let repository = this.maybe(row, 1)?.map(in_small);
+            let is_deployed = |name: &Name| deployed.as_ref().is_none_or(|all| all.contains(&**name));
             if !repository.as_ref().is_none_or(is_deployed) {
                 return Ok(());
             }
@@ -911,7 +913,7 @@ impl<'c> Reading<'c> {
     }
 
     /// Those that were deployed, in small letters; `None` where some are not known: then it may be any.
-    fn repositories(&self) -> Option<HashSet<String>> {
+    fn repositories(&self) -> Option<Set<String>> {
         let names = self.found.deployments.iter().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
         names.collect()
     }

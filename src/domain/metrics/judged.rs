@@ -1,9 +1,8 @@
 //! What each deployment was: how it ended, what it brought, what became of it.
 
-use std::collections::{HashMap, HashSet};
-
-use super::Terms;
-use super::changes::{Chains, Changes};
+use super::{Map, Set, Terms};
+use super::chains::Chains;
+use super::changes::Changes;
 use super::material::{Deployed, Incident, Line, Material, Name};
 use crate::domain::Time;
 
@@ -125,7 +124,7 @@ impl<'m> Judge<'m> {
     fn judge_line(&mut self, line: &[usize]) {
         let first_runs = self.first_runs(line);
         let mut current: Option<usize> = None;
-        let mut been: HashSet<&Name> = HashSet::new();
+        let mut been: Set<&Name> = Set::default();
         for at in line {
             let Some(deployed) = self.deployed(*at).filter(|deployed| deployed.succeeded()) else { continue };
             let before = current.and_then(|at| self.deployed(at));
@@ -145,8 +144,8 @@ impl<'m> Judge<'m> {
     }
 
     /// The first run that brought each commit: the numbers of runs grow as commits do.
-    fn first_runs(&self, line: &[usize]) -> HashMap<&'m Name, u64> {
-        let mut first = HashMap::new();
+    fn first_runs(&self, line: &[usize]) -> Map<&'m Name, u64> {
+        let mut first = Map::default();
         for deployed in line.iter().filter_map(|at| self.deployed(*at)) {
             if let Some(commit) = &deployed.commit {
                 first.entry(commit).and_modify(|run: &mut u64| *run = deployed.run.min(*run)).or_insert(deployed.run);
@@ -161,8 +160,8 @@ impl<'m> Judge<'m> {
         &self,
         deployed: &Deployed,
         before: &Deployed,
-        first_runs: &HashMap<&Name, u64>,
-        been: &HashSet<&Name>,
+        first_runs: &Map<&Name, u64>,
+        been: &Set<&Name>,
     ) -> bool {
         let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return false };
         if commit == old || self.chains.between(deployed, old, commit).is_some() {

@@ -1,11 +1,12 @@
 //! What there is to count from. Whoever makes one has asked a catalog.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Map;
 use crate::domain::Time;
 
 /// A text that many things share.
@@ -15,12 +16,12 @@ pub type Name = Arc<str>;
 #[derive(Clone, Debug, Default)]
 pub struct Material {
     pub lines: Vec<Line>,
-    /// In any order.
+    /// In any order, as all of these.
     pub deployments: Vec<Deployed>,
     pub updates: Vec<Update>,
     pub requests: Vec<MergedRequest>,
     /// When commits were made.
-    pub commits: HashMap<Name, Time>,
+    pub commits: Map<Name, Time>,
     pub incidents: Vec<Incident>,
     /// Of what anybody ever told of an incident.
     pub incident_sources: BTreeSet<Part>,
@@ -157,6 +158,7 @@ impl Deployed {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
     pub organization: Name,
+    /// In small letters.
     pub repository: Option<Name>,
     /// The full ref.
     pub branch: Name,

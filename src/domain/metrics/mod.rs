@@ -8,6 +8,7 @@
 //! traps, each with its test: a skipped stage is no deployment, a failed one inside of a failed run is one, each attempt
 //! of a stage counts by itself, and what an older commit brings back is a rollback and no progress.
 
+mod chains;
 mod changes;
 mod environment;
 mod figure;
@@ -39,3 +40,7 @@ pub use selection::Selection;
 pub use terms::{PartialSuccess, Terms};
 pub use wanted::{Wanted, Whose};
 pub use window::{ParseZoneError, Period, Window, Zone};
+
+/// Commits and names are short, and there are hundreds of thousands of them.
+pub type Map<K, V> = std::collections::HashMap<K, V, foldhash::fast::RandomState>;
+pub type Set<T> = std::collections::HashSet<T, foldhash::fast::RandomState>;

@@ -1,7 +1,8 @@
 //! The deployments that somebody asks about, and what they amount to in a time.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::Set;
 use super::changes::{Change, Changes};
 use super::figure::{Figure, Level, Spread, Unknown, seconds};
 use super::judged::Judged;
@@ -269,7 +270,7 @@ fn share(part: usize, whole: usize) -> Option<f64> {
 
 /// Each commit once, with its earliest deployment among the chosen.
 fn leads<'m>(material: &'m Material, chosen: &[(&'m Deployed, &'m Judged)]) -> Vec<Lead<'m>> {
-    let mut seen = HashSet::new();
+    let mut seen = Set::default();
     let mut leads = Vec::new();
     for (deployed, judged) in chosen {
         let Some(changes) = judged.changes.as_ref().and_then(Changes::commits) else { continue };
