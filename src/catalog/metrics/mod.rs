@@ -23,7 +23,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::incidents;
-use super::query::{Conditions, time};
+use super::query::{Conditions, list, time};
 use super::references::Source as RecordSource;
 use super::{Catalog, CatalogError};
 use crate::domain::changes::{Between, ShownChanges};
@@ -221,8 +221,8 @@ pub(super) fn write_pull_request_commits(
 type OfStage = (Name, u64, Name);
 /// Project and environment, by their ids.
 type OfProject = (Name, i64);
-/// An attempt that has a record: organization, run, stage, attempt.
-type Attempt = (Name, u64, Name, u32);
+/// An attempt that has a record: the row of the run, stage, attempt.
+type Attempt = (i64, Name, u32);
 
 struct Reading<'c> {
     c: &'c Connection,
@@ -234,10 +234,14 @@ struct Reading<'c> {
     /// From then on what finished is read.
     since: Time,
     texts: Set<Name>,
+    /// By column.
+    last: [Option<Name>; 16],
     pipelines: Map<(Name, u64), Name>,
     definitions: Map<(Name, u64), Name>,
     projects: Map<(Name, Name), Name>,
     environments: Map<(Name, String), Name>,
+    /// What environments are, once that was asked.
+    places: Map<(Name, Name, i64), Option<Arc<Place>>>,
     lines: Map<(Name, Source, u64, String), usize>,
     recorded: Set<Attempt>,
     /// Stages that waited for the approval of environments, with whether one of these is wanted.
@@ -255,7 +259,7 @@ struct Finish {
     run: u64,
     stage: Name,
     attempt: u32,
-    result: Option<String>,
+    result: Option<Name>,
     finished: Time,
     commit: Option<Name>,
     branch: Option<Name>,
@@ -269,13 +273,13 @@ const RUNS: &str = "SELECT r.organization, r.project_id, r.project_name, r.pipel
                       r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
                     FROM runs r";
 const OF_STAGES: &str = "r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, s.result, \
-                         s.finished AS ended, r.commit_id, r.branch, r.repository, r.requested_for, r.folder";
+                         s.finished AS ended, r.commit_id, r.branch, r.repository, r.requested_for, r.folder, r.id";
 /// What stands behind these where some stage of that name waited for the approval of an environment.
 const APPROVED: &str = "(SELECT json_group_array(DISTINCT a.environment) FROM approvals a \
                          WHERE a.run = r.id AND a.stage = s.name AND a.environment IS NOT NULL)";
 const RECORDS: &str = "SELECT d.organization, d.project_id, d.project_name, coalesce(d.pipeline, r.pipeline, 0), d.run, \
                          d.stage, d.attempt, d.result, d.finished, r.commit_id, r.branch, r.repository, \
-                         r.requested_for, r.folder, d.project_id, d.environment \
+                         r.requested_for, r.folder, r.id, d.environment \
                        FROM deployments d \
                        LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization \
                          AND (d.pipeline IS NULL OR r.pipeline = d.pipeline)";
@@ -294,6 +298,22 @@ fn releases(scope: &Scope) -> String {
            AND r.run = (SELECT a.run FROM release_artifacts a WHERE a.release = c.id AND a.run IS NOT NULL \
                         ORDER BY a.prime DESC, a.alias LIMIT 1)"
     )
+}
+
+/// The next after some values of an index's columns. A comparison of rows would say the same, and have `SQLite` look at all
+/// entries that are equal to them first.
+fn leap(table: &str, columns: &[&str], of: &str) -> String {
+    let all = columns.join(", ");
+    let after = columns.iter().enumerate().rev().map(|(at, next)| {
+        let (same, from) = columns.split_at(at);
+        let same = same.iter().zip(1..).map(|(column, nth)| format!("{column} = ?{nth} AND ")).collect::<String>();
+        let order = from.join(", ");
+        let nth = at + 1;
+        format!(
+            "SELECT * FROM (SELECT {all} FROM {table} WHERE {same}{next} > ?{nth} AND {of} ORDER BY {order} LIMIT 1)"
+        )
+    });
+    format!("{} LIMIT 1", after.collect::<Vec<_>>().join(" UNION ALL "))
 }
 
 /// Boards know projects by their names.
@@ -325,10 +345,12 @@ impl<'c> Reading<'c> {
             span,
             since: span.from.minus(LOOK_BACK),
             texts: Set::default(),
+            last: Default::default(),
             pipelines: Map::default(),
             definitions: Map::default(),
             projects: Map::default(),
             environments: Map::default(),
+            places: Map::default(),
             lines: Map::default(),
             recorded: Set::default(),
             approved: BTreeMap::new(),
@@ -371,11 +393,24 @@ impl<'c> Reading<'c> {
     }
 
     fn text(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {
-        Ok(self.name(row.get_ref(column)?.as_str()?))
+        let text = row.get_ref(column)?.as_str()?;
+        Ok(self.again(text, column))
     }
 
     fn maybe(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
-        Ok(row.get_ref(column)?.as_str_or_null()?.map(|text| self.name(text)))
+        Ok(row.get_ref(column)?.as_str_or_null()?.map(|text| self.again(text, column)))
+    }
+
+    /// Mostly a column says what it said in the row before.
+    fn again(&mut self, text: &str, column: usize) -> Name {
+        if let Some(last) = self.last.get(column).and_then(Option::as_ref).filter(|last| &***last == text) {
+            return Arc::clone(last);
+        }
+        let name = self.name(text);
+        if let Some(last) = self.last.get_mut(column) {
+            *last = Some(Arc::clone(&name));
+        }
+        name
     }
 
     /// Each row of a question.
@@ -417,10 +452,8 @@ impl<'c> Reading<'c> {
 
     /// By leaps through an index: there are few, and many rows of each.
     fn stages_of_records(&self) -> rusqlite::Result<BTreeMap<OfStage, BTreeSet<OfProject>>> {
-        let ask = "SELECT organization, pipeline, stage, project_id, environment FROM deployments \
-                   WHERE pipeline IS NOT NULL AND (organization, pipeline, stage, project_id, environment) > (?, ?, ?, ?, ?) \
-                   ORDER BY organization, pipeline, stage, project_id, environment LIMIT 1";
-        let mut ask = self.c.prepare_cached(ask)?;
+        let columns = ["organization", "pipeline", "stage", "project_id", "environment"];
+        let mut ask = self.c.prepare_cached(&leap("deployments", &columns, "pipeline IS NOT NULL"))?;
         let mut found: BTreeMap<OfStage, BTreeSet<OfProject>> = BTreeMap::new();
         let mut last: (String, u64, String, String, i64) = Default::default();
         for _ in 0..MOST_NAMES {
@@ -437,9 +470,8 @@ impl<'c> Reading<'c> {
 
     /// By leaps, too.
     fn stages_of_approvals(&self) -> rusqlite::Result<BTreeMap<Name, bool>> {
-        let ask = "SELECT stage, environment FROM approvals WHERE environment IS NOT NULL AND (stage, environment) > (?, ?) \
-                   ORDER BY stage, environment LIMIT 1";
-        let mut ask = self.c.prepare_cached(ask)?;
+        let ask = leap("approvals", &["stage", "environment"], "environment IS NOT NULL");
+        let mut ask = self.c.prepare_cached(&ask)?;
         let mut found: BTreeMap<Name, bool> = BTreeMap::new();
         let mut last = <(String, String)>::default();
         for _ in 0..MOST_NAMES {
@@ -496,27 +528,34 @@ impl<'c> Reading<'c> {
         self.each(&ask, wanted.values, |this, row| this.take_record(row))
     }
 
-    fn is_wanted(&self, organization: &Name, (project, environment): &OfProject) -> bool {
+    fn is_wanted(&mut self, organization: &Name, (project, environment): &OfProject) -> bool {
         let place = self.place_of(organization, project, *environment);
         place.is_some_and(|place| place.is_wanted(self.beside))
     }
 
     fn take_record(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let finish = self.finish(row)?;
-        let place = (row.get_ref(14)?.as_str()?.to_owned(), row.get(15)?);
-        let attempt = (finish.organization.clone(), finish.run, finish.stage.clone(), finish.attempt);
-        self.recorded.insert(attempt);
-        if let Some(place) = self.place_of(&finish.organization, &place.0, place.1) {
+        if let Some(run) = row.get(14)? {
+            self.recorded.insert((run, finish.stage.clone(), finish.attempt));
+        }
+        let project = finish.project_id.clone().unwrap_or_else(|| self.name(""));
+        if let Some(place) = self.place_of(&finish.organization, &project, row.get(15)?) {
             self.take(finish, Source::Pipeline, Known::Record, &place);
         }
         Ok(())
     }
 
     /// What the environment with this id is called, and whether it is production.
-    fn place_of(&self, organization: &Name, project: &str, environment: i64) -> Option<Place> {
+    fn place_of(&mut self, organization: &Name, project: &Name, environment: i64) -> Option<Arc<Place>> {
+        let key = (organization.clone(), project.clone(), environment);
+        if let Some(known) = self.places.get(&key) {
+            return known.clone();
+        }
         let name = self.environments.get(&(organization.clone(), format!("{project}/{environment}")));
         let id = environment.to_string();
-        self.terms.environment(name.map_or(id.as_str(), |name| name))
+        let place = self.terms.environment(name.map_or(id.as_str(), |name| name)).map(Arc::new);
+        self.places.insert(key, place.clone());
+        place
     }
 
     fn stages(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
@@ -526,30 +565,53 @@ impl<'c> Reading<'c> {
             if !known.contains(&name) && !is_approved && !self.terms.may_deploy(&name, self.beside) {
                 continue;
             }
+            let runs = self.runs_without_record(&name)?;
+            if runs.is_empty() {
+                continue;
+            }
             let mut wanted = self.wanted("r");
             wanted.add("s.name = ?", [Value::Text(name.to_string())]);
-            wanted.add("s.finished >= ? AND s.finished < ?", self.times());
+            // By the run: the `+` keeps `SQLite` from the index that was looked through already.
+            wanted.add("+s.finished >= ? AND +s.finished < ?", self.times());
             let ask = format!(
-                "SELECT {OF_STAGES}, {} FROM stages s JOIN runs r ON r.id = s.run {}{}",
+                "SELECT {OF_STAGES}, {} FROM json_each(?) these CROSS JOIN stages s ON s.run = these.value \
+                 CROSS JOIN runs r ON r.id = s.run {}{}",
                 self.approved(&name),
                 project_of("r"),
                 wanted.text()
             );
-            self.each(&ask, wanted.values, |this, row| this.take_stage(row, of_records))?;
+            let values = [list(runs)].into_iter().chain(wanted.values).collect();
+            self.each(&ask, values, |this, row| this.take_stage(row, of_records))?;
         }
         Ok(())
     }
 
+    /// Runs of which a stage of this name ended, the rows of them: of most of these a record tells all, and nobody has to
+    /// look at the run.
+    fn runs_without_record(&mut self, stage: &Name) -> rusqlite::Result<BTreeSet<i64>> {
+        let ask = "SELECT run, attempt FROM stages WHERE name = ? AND finished >= ? AND finished < ?";
+        let mut runs = BTreeSet::new();
+        let values = [Value::Text(stage.to_string())].into_iter().chain(self.times()).collect();
+        self.each(ask, values, |this, row| {
+            let run = row.get(0)?;
+            if !this.recorded.contains(&(run, stage.clone(), row.get(1)?)) {
+                runs.insert(run);
+            }
+            Ok(())
+        })?;
+        Ok(runs)
+    }
+
     /// Stages that have records of an environment that is wanted.
-    fn stages_of_wanted<'s>(&self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> Set<&'s Name> {
-        let wanted =
-            of_records.iter().filter(|((organization, ..), of)| of.iter().any(|of| self.is_wanted(organization, of)));
-        wanted.map(|((_, _, stage), _)| stage).collect()
+    fn stages_of_wanted<'s>(&mut self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> Set<&'s Name> {
+        let mut is_wanted = |(organization, ..): &OfStage, of: &BTreeSet<OfProject>| {
+            of.iter().any(|of| self.is_wanted(organization, of))
+        };
+        of_records.iter().filter(|(stage, of)| is_wanted(stage, of)).map(|((_, _, stage), _)| stage).collect()
     }
 
     fn stage_names(&self) -> rusqlite::Result<Vec<Name>> {
-        let ask = "SELECT name FROM stages WHERE name > ? AND finished IS NOT NULL ORDER BY name LIMIT 1";
-        let mut ask = self.c.prepare_cached(ask)?;
+        let mut ask = self.c.prepare_cached(&leap("stages", &["name"], "finished IS NOT NULL"))?;
         let mut names: Vec<Name> = Vec::new();
         while names.len() < MOST_NAMES {
             let last = names.last().map(|name| name.to_string()).unwrap_or_default();
@@ -572,8 +634,7 @@ impl<'c> Reading<'c> {
         of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
     ) -> rusqlite::Result<()> {
         let finish = self.finish(row)?;
-        let attempt = (finish.organization.clone(), finish.run, finish.stage.clone(), finish.attempt);
-        if self.recorded.contains(&attempt) {
+        if self.recorded.contains(&(row.get(14)?, finish.stage.clone(), finish.attempt)) {
             return Ok(());
         }
         let of_stage = (finish.organization.clone(), finish.pipeline, finish.stage.clone());
@@ -586,7 +647,7 @@ impl<'c> Reading<'c> {
             return Ok(());
         }
         let approved: Vec<String> =
-            row.get_ref(14)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+            row.get_ref(15)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         for environment in &approved {
             if let Some(place) = self.terms.environment(environment) {
                 self.take(finish.clone(), Source::Pipeline, Known::Approval, &place);
@@ -665,7 +726,7 @@ impl<'c> Reading<'c> {
             run: row.get(4)?,
             stage: self.text(row, 5)?,
             attempt: row.get(6)?,
-            result: row.get(7)?,
+            result: self.maybe(row, 7)?,
             finished: Time::from_ticks(row.get(8)?),
             commit: self.maybe(row, 9)?,
             branch: self.maybe(row, 10)?,

@@ -3,7 +3,6 @@
 //! Each push says from which commit to which a branch was moved, so they make a chain, which is followed back from the
 //! commit that was deployed to the one that was deployed before.
 
-use std::collections::BTreeSet;
 use std::collections::hash_map::Entry;
 
 use super::material::{Deployed, Material, Name, Update};
@@ -60,22 +59,19 @@ impl<'m> Chains<'m> {
     /// would hide them.
     pub(super) fn commits<'c>(&self, of: &Deployed, commits: impl IntoIterator<Item = &'c Name>) -> Vec<Change> {
         let organization = self.organization(of);
-        let mut found: BTreeSet<Name> = BTreeSet::new();
-        let mut merged: Map<Name, usize> = Map::default();
+        let mut found = Vec::new();
         for commit in commits {
             let request = self.requests.get(&(organization, &**commit)).copied();
-            let known = request.and_then(|at| Some((at, self.material.requests.get(at)?)));
-            match known.filter(|(_, request)| !request.commits.is_empty()) {
-                Some((at, request)) => merged.extend(request.commits.iter().map(|commit| (commit.clone(), at))),
-                None => {
-                    found.insert(commit.clone());
-                    merged.extend(request.map(|at| (commit.clone(), at)));
-                }
+            let merged = request.and_then(|at| self.material.requests.get(at)).map(|request| &request.commits);
+            match merged.filter(|commits| !commits.is_empty()) {
+                Some(commits) => found.extend(commits.iter().map(|commit| Change { commit: commit.clone(), request })),
+                None => found.push(Change { commit: commit.clone(), request }),
             }
         }
-        found.extend(merged.keys().cloned());
-        let change = |commit: Name| Change { request: merged.get(&commit).copied(), commit };
-        found.into_iter().map(change).collect()
+        // One that came alone and by a pull request came by that.
+        found.sort_by(|one, other| (&one.commit, other.request).cmp(&(&other.commit, one.request)));
+        found.dedup_by(|other, one| other.commit == one.commit);
+        found
     }
 }
 

@@ -1,9 +1,9 @@
 //! What each deployment was: how it ended, what it brought, what became of it.
 
-use super::{Map, Set, Terms};
 use super::chains::Chains;
 use super::changes::Changes;
-use super::material::{Deployed, Incident, Line, Material, Name};
+use super::material::{Deployed, Incident, Line, Material, Name, Update};
+use super::{Map, Set, Terms};
 use crate::domain::Time;
 
 /// A deployment with what is to be said about it.
@@ -128,8 +128,11 @@ impl<'m> Judge<'m> {
         for at in line {
             let Some(deployed) = self.deployed(*at).filter(|deployed| deployed.succeeded()) else { continue };
             let before = current.and_then(|at| self.deployed(at));
-            let back = before.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
-            let changes = self.changes(deployed, before, back);
+            let way = before.and_then(|before| self.way(deployed, before));
+            let back =
+                way.is_none() && before.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
+            let changes =
+                if back { Changes::Known(Vec::new()) } else { self.changes(deployed, before, way.as_deref()) };
             self.set(*at, |judged| {
                 (judged.replaces, judged.rolls_back, judged.changes) = (current, back, Some(changes));
             });
@@ -154,7 +157,13 @@ impl<'m> Judge<'m> {
         first
     }
 
-    /// Pushes tell for certain. Where they do not, a commit is older that an earlier run brought, if it has been there or is
+    /// The pushes from one to the other, where they tell; none where it brought the same again.
+    fn way(&self, deployed: &Deployed, before: &Deployed) -> Option<Vec<&'m Update>> {
+        let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return None };
+        if commit == old { Some(Vec::new()) } else { self.chains.between(deployed, old, commit) }
+    }
+
+    /// No push tells that it is newer, but one may tell that it is older. Else a commit is older that an earlier run brought, if it has been there or is
     /// of the same branch: two branches are neither older nor newer.
     fn is_older(
         &self,
@@ -164,9 +173,6 @@ impl<'m> Judge<'m> {
         been: &Set<&Name>,
     ) -> bool {
         let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return false };
-        if commit == old || self.chains.between(deployed, old, commit).is_some() {
-            return false;
-        }
         if self.chains.between(before, commit, old).is_some() {
             return true;
         }
@@ -174,21 +180,14 @@ impl<'m> Judge<'m> {
         comparable && first_runs.get(commit) < first_runs.get(old)
     }
 
-    fn changes(&self, deployed: &Deployed, before: Option<&Deployed>, back: bool) -> Changes {
-        if back {
-            return Changes::Known(Vec::new());
-        }
+    fn changes(&self, deployed: &Deployed, before: Option<&Deployed>, way: Option<&[&Update]>) -> Changes {
         if !deployed.brought.is_empty() {
             return Changes::Known(self.chains.commits(deployed, &deployed.brought));
         }
-        let Some(before) = before else { return Changes::First };
-        let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return self.built(deployed) };
-        if commit == old {
-            return Changes::Known(Vec::new());
-        }
-        match self.chains.between(deployed, old, commit) {
-            Some(way) => Changes::Known(self.chains.commits_of(deployed, &way)),
-            None => self.built(deployed),
+        match (before, way) {
+            (None, _) => Changes::First,
+            (Some(_), Some(way)) => Changes::Known(self.chains.commits_of(deployed, way)),
+            (Some(_), None) => self.built(deployed),
         }
     }
 

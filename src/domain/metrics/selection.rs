@@ -131,7 +131,12 @@ impl<'m> Selection<'m> {
             return Frequency::unknown(why);
         }
         let succeeded = |window| self.within(window).iter().filter(|(deployed, _)| deployed.succeeded());
-        let days = |window| succeeded(window).map(|(of, _)| zone.day(of.finished)).collect::<BTreeSet<_>>().len();
+        let days = |window| {
+            let mut days: Vec<_> = succeeded(window).map(|(of, _)| zone.day(of.finished)).collect();
+            days.sort_unstable();
+            days.dedup();
+            days.len()
+        };
         let weeks = window.whole_weeks(zone).into_iter().filter(|week| !self.is_before_records(week.from));
         let mut weeks: Vec<u64> = weeks.map(|week| count(days(week))).collect();
         weeks.sort_unstable();

@@ -161,7 +161,8 @@ fn without_pushes_the_commits_are_unknown_and_not_none() {
 fn all_commits_since_the_one_before_are_in_it() {
     let mut of = material(vec![good(1, "a", 1), good(2, "d", 50)]);
     of.updates = vec![push("c", "d"), push("a", "b"), push("b", "c")];
-    of.commits = [("a", 0), ("b", 2), ("c", 30), ("d", 49)].map(|(id, hour)| (name(id), at(hour))).into_iter().collect();
+    of.commits =
+        [("a", 0), ("b", 2), ("c", 30), ("d", 49)].map(|(id, hour)| (name(id), at(hour))).into_iter().collect();
     let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
     let hours = |figure: Figure<i64>| figure.value.unwrap() / 3_600;
     assert_eq!((hours(lead.total.median), hours(lead.total.p75), lead.total.count), (20, 48, 3));
@@ -408,7 +409,10 @@ fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
         merge: name("squash"),
         commits: vec![name("p"), name("q")],
     }];
-    of.commits = [("c", 40), ("p", 46), ("q", 48), ("e", 59), ("x", 59)].map(|(id, hour)| (name(id), at(hour))).into_iter().collect();
+    of.commits = [("c", 40), ("p", 46), ("q", 48), ("e", 59), ("x", 59)]
+        .map(|(id, hour)| (name(id), at(hour)))
+        .into_iter()
+        .collect();
     let report = report_of(&of, weeks(1));
     let coverage = report.coverage;
     assert_eq!((coverage.first_on_record, coverage.commits_likely, coverage.commits_unknown), (1, 1, 0));
