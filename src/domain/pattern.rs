@@ -19,7 +19,17 @@ impl Pattern {
     /// Takes one look at the text for each piece: no text makes it slow.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
+        self.matches_small(&text.to_lowercase())
+    }
+
+    /// Whether one of them does.
+    #[must_use]
+    pub fn any(patterns: &[Self], text: &str) -> bool {
         let text = text.to_lowercase();
+        patterns.iter().any(|pattern| pattern.matches_small(&text))
+    }
+
+    fn matches_small(&self, text: &str) -> bool {
         let Some((first, rest)) = self.pieces.split_first() else { return false };
         let Some(text) = text.strip_prefix(first.as_str()) else { return false };
         let Some((last, middle)) = rest.split_last() else { return text.is_empty() };

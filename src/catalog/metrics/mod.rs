@@ -5,7 +5,8 @@
 //! nothing twice: texts that many rows have are shared.
 //!
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
-//! of each line that has nothing in those, the last that succeeded.
+//! of each line that has nothing in those, the last that succeeded. Where a commit of the time is older than that, so is
+//! what is read, for up to a year: it may have been deployed before.
 
 mod built;
 mod flow;
@@ -40,6 +41,8 @@ pub(super) use reported::{remove_incident, remove_reports, write_incident, write
 
 /// What was there before a time is told by what finished so long before it.
 const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// A commit of the time may be older. Of what was deployed longer before the time nobody asks.
+const MOST_BACK: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// A commit is pushed before it is deployed; who deploys it later than so has no lead times.
 const PUSHED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3_600);
 /// Names of stages, and stages that have records: more than anybody has, and few enough for hostile data.
@@ -95,12 +98,26 @@ pub struct Delivery {
 }
 
 impl DeliveryQuestion {
-    fn answer(&self, material: &Material, judged: &[Judged]) -> Delivery {
-        let fits = |line: &Line, deployed: &Deployed| self.wanted.fits(&self.owners, line, deployed);
-        let selection = Selection::new(material, judged, fits);
+    fn selection<'m>(&self, material: &'m Material, judged: &'m [Judged]) -> Selection<'m> {
+        Selection::new(material, judged, |line, deployed| self.wanted.fits(&self.owners, line, deployed))
+    }
+
+    fn asked(&self, c: &Connection, scope: &Scope) -> rusqlite::Result<Delivery> {
+        let mut reading = Reading::new(c, scope, self, self.span());
+        let judged = reading.judged()?;
+        let selection = self.selection(&reading.found, &judged);
+        let Some(since) = reading.further_back(selection.oldest_change(self.window)) else {
+            return Ok(self.answer(&reading.found, &judged, &selection));
+        };
+        let mut reading = Reading { since, ..Reading::new(c, scope, self, self.span()) };
+        let judged = reading.judged()?;
+        Ok(self.answer(&reading.found, &judged, &self.selection(&reading.found, &judged)))
+    }
+
+    fn answer(&self, material: &Material, judged: &[Judged], selection: &Selection<'_>) -> Delivery {
         Delivery {
             report: selection.report(self.window, self.zone, self.period),
-            groups: self.group.map(|group| self.groups(group, material, judged, &selection)),
+            groups: self.group.map(|group| self.groups(group, material, judged, selection)),
             caution: self.group.map(|_| Group::CAUTION),
             work: self.work.then(|| selection.work(self.window)),
         }
@@ -135,12 +152,7 @@ impl Catalog {
     /// When the catalog's file fails.
     pub async fn delivery(&self, question: &DeliveryQuestion) -> Result<Delivery, CatalogError> {
         let (scope, question) = (self.scope.clone(), question.clone());
-        let read = move |c: &Connection| {
-            let mut reading = Reading::new(c, &scope, &question, question.span());
-            let judged = reading.judged()?;
-            Ok(question.answer(&reading.found, &judged))
-        };
-        Ok(self.file.read(read).await?)
+        Ok(self.file.read(move |c: &Connection| question.asked(c, &scope)).await?)
     }
 }
 
@@ -356,6 +368,13 @@ impl<'c> Reading<'c> {
             approved: BTreeMap::new(),
             found: Material::default(),
         }
+    }
+
+    /// A commit counts with the first deployment that brought it: one that was made before what was read may have come to
+    /// another environment, or by another pipeline, before that, too.
+    fn further_back(&self, oldest: Option<Time>) -> Option<Time> {
+        let oldest = oldest?.max(self.span.from.minus(MOST_BACK));
+        (oldest < self.since).then_some(oldest)
     }
 
     /// All that was deployed, and what is to be said of it.

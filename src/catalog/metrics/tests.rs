@@ -134,3 +134,26 @@ fn what_was_there_before_is_looked_for_beyond_what_went_elsewhere() {
     let expected = vec![("ship".to_owned(), "live".to_owned(), Known::Approval); 2];
     assert_eq!(found(&catalog(&stages, &live)), expected, "the one before, though another was later");
 }
+
+/// Where a ring lags by months, its commits were counted when they came to the first one.
+#[test]
+fn a_commit_counts_with_its_first_deployment_however_long_ago_that_was() {
+    let stages =
+        [(1, "prod-eu", 4_000_000), (1, "prod-us", 4_000_000), (2, "prod-eu", 6_000_000), (2, "prod-us", 11_000_000)];
+    let c = catalog(&stages, &[]);
+    let commit = |digit: &str| digit.repeat(40);
+    c.execute("UPDATE runs SET branch = 'main', commit_id = iif(run = 1, ?1, ?2)", [commit("a"), commit("b")]).unwrap();
+    let insert = "INSERT INTO ref_updates (name, pushed, source, organization, old, new, commits) \
+                  VALUES ('main', ?1, 'push', 'fabrikam', ?2, ?3, ?4)";
+    let pushed = 5_000_000 * SECOND;
+    let commits = serde_json::json!([(commit("b"), pushed)]).to_string();
+    c.execute(insert, (pushed, commit("a"), commit("b"), commits)).unwrap();
+    let counted = |environment: Option<&str>| {
+        let wanted = Wanted { environment: environment.map(str::to_owned), ..Wanted::default() };
+        let delivery = DeliveryQuestion { wanted, ..question() }.asked(&c, &Scope::All).unwrap();
+        let numbers = delivery.report.numbers;
+        (numbers.deployment_frequency.deployments.value, numbers.change_lead_time.total.count)
+    };
+    assert_eq!(counted(None), (Some(1), 0));
+    assert_eq!(counted(Some("prod-us")), (Some(1), 1));
+}

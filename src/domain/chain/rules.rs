@@ -86,12 +86,12 @@ impl Chain {
 
     #[must_use]
     pub fn is_hld(&self, repository: &str) -> bool {
-        is_any(&self.hld, repository)
+        Pattern::any(&self.hld, repository)
     }
 
     #[must_use]
     pub fn is_manifest(&self, repository: &str) -> bool {
-        is_any(&self.manifest, repository)
+        Pattern::any(&self.manifest, repository)
     }
 
     /// The service of a pipeline, by its name or id.
@@ -99,20 +99,20 @@ impl Chain {
     pub fn service_of(&self, pipeline: u64, name: Option<&str>) -> Option<&str> {
         let id = pipeline.to_string();
         let has = |service: &&Service| {
-            is_any(&service.pipelines, &id) || name.is_some_and(|name| is_any(&service.pipelines, name))
+            Pattern::any(&service.pipelines, &id) || name.is_some_and(|name| Pattern::any(&service.pipelines, name))
         };
         self.services.iter().find(has).map(|service| service.name.as_str())
     }
 
     /// The service of an image.
     pub(super) fn service_of_image(&self, image: &str) -> Option<&str> {
-        let found = self.services.iter().find(|service| is_any(&service.images, image));
+        let found = self.services.iter().find(|service| Pattern::any(&service.images, image));
         found.map(|service| service.name.as_str())
     }
 
     /// What a cluster is called that tells of itself by this name.
     pub(super) fn cluster_of<'n>(&'n self, name: &'n str) -> &'n str {
-        let configured = self.clusters.iter().find(|cluster| is_any(&cluster.names, name));
+        let configured = self.clusters.iter().find(|cluster| Pattern::any(&cluster.names, name));
         configured.map_or(name, |cluster| &cluster.name)
     }
 
@@ -120,7 +120,7 @@ impl Chain {
     /// are configured, each branch is one.
     #[must_use]
     pub fn has_ring_of(&self, branch: &str) -> bool {
-        let is_called = |ring: &Ring| ring.name.eq_ignore_ascii_case(branch) || is_any(&ring.branches, branch);
+        let is_called = |ring: &Ring| ring.name.eq_ignore_ascii_case(branch) || Pattern::any(&ring.branches, branch);
         self.rings.is_empty() || self.rings.iter().any(is_called)
     }
 
@@ -128,16 +128,12 @@ impl Chain {
     /// writes it.
     pub(super) fn ring_of(&self, branch: &str) -> String {
         let short = branch.strip_prefix("refs/heads/").unwrap_or(branch);
-        let configured = self.rings.iter().find(|ring| {
-            let is_its = |pattern: &Pattern| pattern.matches(short) || pattern.matches(&plain(short));
-            ring.branches.iter().any(is_its)
-        });
+        let configured = self
+            .rings
+            .iter()
+            .find(|ring| Pattern::any(&ring.branches, short) || Pattern::any(&ring.branches, &plain(short)));
         configured.map_or_else(|| last_part(short).to_owned(), |ring| ring.name.clone())
     }
-}
-
-fn is_any(patterns: &[Pattern], text: &str) -> bool {
-    patterns.iter().any(|pattern| pattern.matches(text))
 }
 
 /// What the service calls `Build.SourceBranchName`.

@@ -51,8 +51,12 @@ impl<'m> Chains<'m> {
     }
 
     /// The commits that these updates brought.
-    pub(super) fn commits_of(&self, of: &Deployed, updates: &[&Update]) -> Vec<Change> {
-        self.commits(of, updates.iter().flat_map(|update| update.commits.iter().chain([&update.new])))
+    pub(super) fn commits_of<'u>(&self, of: &Deployed, updates: &[&'u Update]) -> Vec<Change> {
+        let told = |update: &'u Update| {
+            let new = Some(&update.new).filter(|new| !update.commits.contains(new));
+            update.commits.iter().chain(new)
+        };
+        self.commits(of, updates.iter().flat_map(|update| told(update)))
     }
 
     /// These commits. In place of a merge stand those that were merged: they tell when the work was done, and a squash
@@ -69,7 +73,7 @@ impl<'m> Chains<'m> {
             }
         }
         // One that came alone and by a pull request came by that.
-        found.sort_by(|one, other| (&one.commit, other.request).cmp(&(&other.commit, one.request)));
+        found.sort_unstable_by(|one, other| (&one.commit, other.request).cmp(&(&other.commit, one.request)));
         found.dedup_by(|other, one| other.commit == one.commit);
         found
     }

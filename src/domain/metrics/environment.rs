@@ -136,7 +136,7 @@ impl EnvironmentRule {
 }
 
 fn any(patterns: &[Pattern], text: Option<&str>) -> bool {
-    text.is_some_and(|text| patterns.iter().any(|pattern| pattern.matches(text)))
+    text.is_some_and(|text| Pattern::any(patterns, text))
 }
 
 /// The words of a name, in small letters: `DeployTo_prod-eu` has `deploy`, `to`, `prod`, `eu`.

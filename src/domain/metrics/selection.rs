@@ -58,6 +58,13 @@ impl<'m> Selection<'m> {
         self.leads.get(before(window.from)..before(window.until)).unwrap_or_default()
     }
 
+    /// When the oldest of the commits was made that came first in this time.
+    #[must_use]
+    pub fn oldest_change(&self, window: Window) -> Option<Time> {
+        let made = |lead: &Lead<'_>| self.material.commits.get(&lead.change.commit).copied();
+        self.leads_within(window).iter().filter_map(made).min()
+    }
+
     pub(super) fn material(&self) -> &'m Material {
         self.material
     }

@@ -74,23 +74,23 @@ impl Terms {
     #[must_use]
     pub fn names_fix(&self, text: &str) -> bool {
         let text = text.strip_prefix("refs/heads/").unwrap_or(text);
-        self.fixes.iter().any(|pattern| pattern.matches(text))
+        Pattern::any(&self.fixes, text)
     }
 
     #[must_use]
     pub fn is_incident(&self, kind: &str) -> bool {
-        self.incidents.iter().any(|pattern| pattern.matches(kind))
+        Pattern::any(&self.incidents, kind)
     }
 
     /// `tags` with `;` between them, as the service writes them.
     #[must_use]
     pub fn is_tagged_incident(&self, tags: &str) -> bool {
-        tags.split(';').any(|tag| self.incident_tags.iter().any(|pattern| pattern.matches(tag.trim())))
+        tags.split(';').any(|tag| Pattern::any(&self.incident_tags, tag.trim()))
     }
 
     #[must_use]
     pub fn is_resolved(&self, state: &str) -> bool {
-        self.resolved.iter().any(|pattern| pattern.matches(state))
+        Pattern::any(&self.resolved, state)
     }
 
     /// Since when a work item is in a state that says so, if it still is. `states` are all of its states, the first first,
