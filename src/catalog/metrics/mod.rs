@@ -1043,11 +1043,12 @@ impl<'c> Reading<'c> {
         })
     }
 
+    /// Those of all projects name none.
     fn gaps(&mut self) -> rusqlite::Result<()> {
         let mut wanted = self.wanted("g");
         wanted.add("g.covered = 0", []);
         let ask = format!(
-            "SELECT g.organization, coalesce(project.name, g.project_name, g.project_id), g.start, g.finish \
+            "SELECT g.organization, coalesce(project.name, g.project_name, nullif(g.project_id, '')), g.start, g.finish \
              FROM gaps g {}{} LIMIT 10000",
             project_of("g"),
             wanted.text()
