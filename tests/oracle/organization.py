@@ -24,11 +24,18 @@ def guid(of):
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
+def toml(config):
+    """A configuration as a file says it: text, switches and lists of text are written as in JSON."""
+    tables = [(f"[{key}]", [of]) if isinstance(of, dict) else (f"[[{key}]]", of) for key, of in config.items()]
+    lines = lambda of: "".join(f"{key} = {json.dumps(value)}\n" for key, value in of.items())
+    return "".join(f"{head}\n{lines(one)}" for head, all in tables for one in all)
+
+
 class Organization:
-    def __init__(self, seed, approvals=False):
-        """With approvals, some stages wait for that of an environment, which is not always what they are called; and scripts
+    def __init__(self, seed, more=False):
+        """With more, some stages wait for that of an environment, which is not always what they are called; and scripts
         tell of tests."""
-        self.seed, self.rng, self.approvals = seed, random.Random(seed), approvals
+        self.seed, self.rng, self.more = seed, random.Random(seed), more
         self.events, self.records, self.built, self.compared, self.numbers = [], [], [], [], {}
         # By itself, so that the rest stays what it is.
         self.asked = random.Random(f"{seed} what somebody asked of runs")
@@ -178,7 +185,7 @@ class Organization:
     def guard(self, line, run, name, attempt, at):
         """Approvals of environments that the name of the stage does not tell, or tells otherwise; some guard something else."""
         chance = {("api", "build"): 0.03, ("web", "deploy-staging"): 0.1, ("ledger", "prod-eu"): 0.2, ("api", "ship"): 0.5}
-        if self.approvals and self.guarded.random() < chance.get((line["name"], name), 0):
+        if self.more and self.guarded.random() < chance.get((line["name"], name), 0):
             for environment in self.guarded.choice([["live"], ["staging"], ["prod-us", "live"], [None]]):
                 self.approval(line, run, name, attempt, environment, at)
 
@@ -320,7 +327,7 @@ class Organization:
         """Scripts tell of runs of tests, and of those that passed; some tell of these alone."""
         rng = random.Random(f"{self.seed} tests")
         at, tells_runs = START, rng.random() < 0.8
-        while self.approvals and at < self.plan["now"] + timedelta(days=1):
+        while self.more and at < self.plan["now"] + timedelta(days=1):
             at += timedelta(minutes=rng.randrange(5, 3000), microseconds=rng.randrange(100000) * 10)
             metadata = {"project": "bank", "n": self.number("tests")}
             if tells_runs:
@@ -368,6 +375,24 @@ class Organization:
                 })
             over += timedelta(minutes=rng.randrange(5, 300))
 
+    def gaps(self):
+        """Times in which events were lost, of a project or of all: as who looks after the subscriptions saw them. Some come
+        again, some of these are lost again, and of some all or a part was read from the REST API meanwhile."""
+        rng = random.Random(f"{self.seed} gaps")
+        start, hours = self.plan["from"] - timedelta(days=5), (self.plan["until"] - self.plan["from"]) // timedelta(hours=1) + 240
+        for events in ["build.complete", "git.push", "workitem.updated"] if self.more else []:
+            for project in ["shop", "bank", ""]:
+                for _ in range(rng.choice([0, 0, 1, 2])):
+                    at = start + timedelta(hours=rng.randrange(hours))
+                    gap = {"project": project, "projectId": PROJECTS.get(project, ""), "events": events, "from": text(at)}
+                    for turn in rng.choice(["why", "why over", "why over covered", "why covered over", "why over covered why"]).split():
+                        at += timedelta(hours=rng.randrange(1, 60))
+                        yield {**gap, "said": text(at), turn: "silence" if turn == "why" else text(at)}
+
+    def config(self):
+        """What counts as what."""
+        return {"metrics": {"partial_success": self.plan["partial"], "time_zone": self.plan["zone"]}}
+
     def tell(self):
         rng = self.rng
         lines = [
@@ -412,10 +437,12 @@ class Organization:
         return self
 
 
-def write(folder, seed, approvals=False):
-    told = Organization(seed, approvals).tell()
+def write(folder, seed, more=False):
+    told = Organization(seed, more).tell()
     with open(f"{folder}/{seed}.ndjson", "w") as file:
         file.writelines(json.dumps(event) + "\n" for event in told.events)
     plan = {key: text(value) if isinstance(value, datetime) else value for key, value in told.plan.items()}
+    config = told.config()
+    beside = {"records": told.records, "built": told.built, "compared": told.compared, "gaps": list(told.gaps())}
     with open(f"{folder}/{seed}.json", "w") as file:
-        json.dump({"plan": plan, "records": told.records, "built": told.built, "compared": told.compared}, file)
+        json.dump({"plan": plan, "terms": config, "config": toml(config), **beside}, file)
