@@ -6,7 +6,7 @@ configuration, what the REST API would say, and what to ask) and `SEED.expected.
 
 import json
 import sys
-from collections import defaultdict
+from collections import Counter, defaultdict
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from terms import Terms
 from told import EPOCH, Told, read
 
 LOOK_BACK = timedelta(days=30)
+GROUPS = ["pipeline", "repository", "project", "environment", "service", "team", "person"]
 
 
 class Oracle:
@@ -36,9 +37,9 @@ class Oracle:
                 request[1]["approved"] = min(request[1]["approved"], request[1]["closed"])
         items = [of for of in self.told.incidents.values() if self.terms.is_incident(of["type"], of["tags"])]
         self.sources = {of["project"] for of in items} | {of.get("project") for of in self.told.troubles.values()}
-        self.deployments = self.since_horizon(self.find())
+        self.deployments = sorted(self.since_horizon(self.find()), key=self.order)
         self.lines = defaultdict(list)
-        for deployed in sorted(self.deployments, key=self.order):
+        for deployed in self.deployments:
             self.lines[deployed["line"]].append(deployed)
         self.link()
         for line in self.lines.values():
@@ -61,7 +62,7 @@ class Oracle:
         if ending is None or place is None or about["finished"] >= self.now:
             return None
         environment, production = place
-        if not production and environment != self.looked_at:
+        if not production and environment.lower() != (self.looked_at or "").lower():
             return None
         return {
             "source": source, "line": (about["id"], environment, source, about["name"]), "environment": environment,
@@ -98,7 +99,7 @@ class Oracle:
 
     def whole_runs(self, found):
         """Those that the configuration says deploy, unless some of their stages did."""
-        staged = {of["run"] for of in found if of["source"] == "pipeline"}
+        staged = {of["run"] for of in found if of["source"] == "pipeline" and of["finished"] >= self.horizon}
         for number, run in self.told.runs.items():
             if number not in staged:
                 yield "pipeline", self.terms.run(run["name"]), run["result"], {**run, "stage": "", "attempt": 1, "how": "pattern"}
@@ -137,7 +138,7 @@ class Oracle:
         return late + [of for line, of in last.items() if line in lines]
 
     def link(self):
-        production = sorted((of for of in self.deployments if of["production"]), key=self.order)
+        production = [of for of in self.deployments if of["production"]]
         for number, incident in self.told.incidents.items():
             is_one = self.terms.is_incident(incident["type"], incident["tags"])
             if not is_one or not self.horizon <= incident["opened"] < self.now:
@@ -286,20 +287,38 @@ class Oracle:
 
 
 def questions(seed):
-    """Each with whose deployments are wanted: production where no environment is named."""
-    names = [{"pipeline": "web"}, {"pipeline": "api"}, {"pipeline": "ledger"}, {"pipeline": "mobile"}]
-    return [{"wanted": wanted} for wanted in [{}, *names, {"environment": "staging"}, {"project": "bank"}]]
+    """Each with whose deployments are wanted: production where no environment is named. By names or ids, in any case."""
+    service, team = [("storefront", "SELLERS"), ("Phones", "keepers"), ("none", "none")][seed % 3]
+    environment = [{}, "Blue", "eu", "customers", "staging", "cloud", "LIVE", "customers"][seed % 8] or "staging"
+    ids = seed % 2
+    wanted = [
+        {}, {"pipeline": "11" if ids else "Web"}, {"pipeline": "12" if ids else "api"}, {"pipeline": "ledger"}, {"pipeline": "mobile"},
+        {"pipeline": "web CD"}, {"environment": environment}, {"project": organization.PROJECTS["bank"] if ids else "Bank"},
+        {"repository": "WEB"}, {"service": service}, {"team": team}, {"team": team, "environment": "staging", "project": "shop"},
+    ]
+    groups = [None, *GROUPS]
+    return [{"wanted": one, "group": groups[(seed + nth) % len(groups)]} for nth, one in enumerate(wanted)]
 
 
 def answer(oracle, asked):
-    wanted = asked["wanted"]
+    wanted, span = asked["wanted"], (oracle.start, oracle.end)
     fits = lambda of: (of["production"] or "environment" in wanted) and oracle.terms.is_wanted(wanted, of)
-    return Selection(oracle, fits).report(oracle.start, oracle.end, oracle.told.plan["period"])
+    chosen = Selection(oracle, [of for of in oracle.deployments if fits(of)])
+    told = chosen.report(*span, oracle.told.plan["period"])
+    if not asked["group"]:
+        return told
+    group = lambda of: oracle.terms.group(asked["group"], of)
+    names = Counter(group(of) for of in chosen.within(*span))
+    # Those with the most first, at most a hundred.
+    order = sorted(names, key=lambda name: (-names[name], name is not None, name))[:100]
+    of_group = lambda name: Selection(oracle, [of for of in chosen.chosen if group(of) == name])
+    return {**told, "groups": [{"name": name, "numbers": of_group(name).bucket(*span)} for name in order]}
 
 
 def traps(oracle):
     """How often each is in the time."""
-    coverage = Selection(oracle, lambda of: of["production"]).coverage(oracle.start, oracle.end)
+    chosen = Selection(oracle, [of for of in oracle.deployments if of["production"]])
+    coverage = chosen.coverage(oracle.start, oracle.end)
     names = ["firstOnRecord", "commitsUnknown", "commitsLikely", "partiallySucceeded", "gaps"]
     return {name: coverage[name] for name in names}
 
@@ -308,7 +327,7 @@ def main(folder, seeds):
     for seed in seeds:
         organization.write(folder, seed, more=True)
         oracles = {}
-        told = {"delivery": questions(seed), "flow": flow.questions(seed)}
+        told = {"delivery": questions(seed), "flow": flow.questions(seed, GROUPS)}
         for asked in told["delivery"]:
             environment = asked["wanted"].get("environment")
             if environment not in oracles:
@@ -319,7 +338,7 @@ def main(folder, seeds):
             asked["expected"] = ran.report(asked)
         told["traps"] = traps(oracles[None])
         with open(f"{folder}/{seed}.expected.json", "w") as file:
-            json.dump(told, file)
+            file.write(json.dumps(told))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,10 @@ from report import text, whole
 GOOD = ("succeeded", "partiallySucceeded")
 
 
-def questions(seed):
-    return [{"wanted": wanted, "group": "pipeline"} for wanted in [{}, {"pipeline": "web"}, {"project": "bank"}]]
+def questions(seed, groups):
+    service, team = [("storefront", "SELLERS"), ("Phones", "keepers"), ("none", "none")][seed % 3]
+    wanted = [{}, {"pipeline": "web"}, {"project": "bank"}, [{"repository": "API"}, {"service": service}, {"team": team}][seed // 3 % 3]]
+    return [{"wanted": one, "group": groups[(seed + nth) % len(groups)]} for nth, one in enumerate(wanted)]
 
 
 class Flow:

@@ -12,6 +12,27 @@ ORGANIZATION = "fabrikam"
 PROJECTS = {"shop": "11111111-0000-4000-8000-000000000001", "bank": "11111111-0000-4000-8000-000000000002"}
 MAIN = "refs/heads/main"
 ZONES = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Auckland", "Asia/Kolkata", "Africa/Cairo"]
+# Rules of each kind: by stages, by stages of some pipelines, by environments, whole runs, no deployments, other production.
+ENVIRONMENTS = [
+    [],
+    [{"name": "blue", "production": True, "stages": ["Deploy-*"]}],
+    [{"name": "eu", "production": True, "stages": ["prod-*"], "pipelines": ["LED*"]},
+     {"name": "web-live", "stages": ["production"], "pipelines": ["other", "web"]}],
+    [{"name": "customers", "production": True, "environments": ["LIVE", "prod-us"]}],
+    [{"ignore": True, "stages": ["prod-eu"]}, {"ignore": True, "environments": ["l*ve"]}],
+    [{"name": "production", "pipelines": ["api"]}, {"name": "cloud", "production": True, "pipelines": ["we*"]}],
+    [{"name": "staging", "production": True}, {"name": "live", "production": False}],
+    [{"name": "customers", "production": False, "environments": ["prod-us"]}, {"name": "production", "pipelines": ["ledger"]},
+     {"ignore": True, "environments": ["Dev"]}],
+]
+# Of each kind of pattern; the second is of a definition of releases, too.
+OWNERS = [
+    [{"service": "Storefront", "team": "Sellers", "pipelines": ["web*", "12"]}, {"service": "app", "repositories": ["MOBILE"]},
+     {"service": "books", "team": "keepers", "repositories": ["ledger"]}],
+    [{"service": "all", "team": "sellers", "repositories": ["*"]}, {"service": "api", "team": "keepers", "folders": ["\\shop\\*"]},
+     {"service": "phones", "pipelines": ["*bile"]}],
+    [],
+]
 START = datetime(2025, 1, 6, tzinfo=timezone.utc)
 
 
@@ -154,7 +175,7 @@ class Organization:
     def stage(self, line, run, name, attempt, result, started, finished):
         project, base = line["project"], f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[line['project']]}"
         pipeline = {
-            "id": line["pipeline"], "name": line["name"], "folder": "\\",
+            "id": line["pipeline"], "name": line["name"], "folder": self.folder(line),
             "url": f"{base}/_apis/pipelines/{line['pipeline']}?revision=1",
         }
         skipped = result == "skipped"
@@ -197,16 +218,24 @@ class Organization:
         pool = random.Random(f"{self.seed} {run['id']} pool").choice(["linux", "linux", "windows", None])
         return {"queue": {"id": 1, "name": f"{pool} queue", "pool": {"id": 2, "name": pool}}} if pool else {}
 
+    def who(self, run):
+        """Few people, or so many that a list of them is cut."""
+        people = 9_000 if self.seed % 6 == 1 else 4
+        return "Person %d" % random.Random(f"{self.seed} {run['id']} who").randrange(people) if self.more else "Ana"
+
+    def folder(self, line):
+        return "\\Shop\\Api" if self.more and line["name"] == "api" else "\\"
+
     def build(self, line, run, result, finished):
         project = line["project"]
         self.event("build.complete", "2.0", project, finished + timedelta(seconds=6), {
             "id": run["id"], "buildNumber": run["name"], "status": "completed", "result": result,
             "queueTime": text(run["queued"]), "startTime": text(run["queued"] + timedelta(seconds=self.waits(run))),
             "finishTime": text(finished), **self.pool(run),
-            "definition": {"id": line["pipeline"], "name": line["name"], "path": "\\", "project": {"id": PROJECTS[project], "name": project}},
+            "definition": {"id": line["pipeline"], "name": line["name"], "path": self.folder(line), "project": {"id": PROJECTS[project], "name": project}},
             "project": {"id": PROJECTS[project], "name": project},
             "sourceBranch": run["branch"], "sourceVersion": run["commit"], "reason": "individualCI",
-            "requestedFor": {"displayName": "Ana", "id": guid("Ana")},
+            "requestedFor": {"displayName": self.who(run), "id": guid(self.who(run))},
             "repository": {"id": guid(line["repository"]), "type": "TfsGit", "name": line["repository"]},
             "url": f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[project]}/_apis/build/Builds/{run['id']}",
             "lastChangedDate": text(finished),
@@ -261,19 +290,34 @@ class Organization:
         return over
 
     def incident(self, project, at, resolved):
-        number = self.number("workItem", 5000)
+        turns = [("Active", at + timedelta(minutes=5))] + ([("Resolved", resolved)] if resolved else [])
+        self.work_item(self.number("workItem", 5000), project, at, turns, "Incident", {})
+
+    def tagged(self):
+        """Bugs, of which a tag says that some are incidents; they may be closed after they were resolved, and opened again."""
+        rng, at = random.Random(f"{self.seed} tags"), START
+        for tags in ["outage-db; ui", "Incident", "ui;  incident ", "ui", None] * (5 if self.more and self.seed % 4 != 2 else 0):
+            at, turns = at + timedelta(hours=rng.randrange(1, 150)), []
+            opened = when = at
+            for state in ["Active"] + rng.choice([[], ["Resolved"], ["Resolved", "Closed"], ["Closed", "Active"], ["Resolved", "Active", "Fixed"]]):
+                when += timedelta(minutes=rng.randrange(1, 900))
+                turns.append((state, when))
+            project = rng.choice(["shop", "bank"])
+            self.work_item(self.number("tagged", 8000), project, opened, turns, "Bug", {"System.Tags": tags} if tags else {})
+
+    def work_item(self, number, project, at, turns, kind, more):
         url = f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[project]}/_apis/wit/workItems/{number}"
 
         def fields(state, changed):
             return {
-                "System.TeamProject": project, "System.WorkItemType": "Incident", "System.State": state,
+                "System.TeamProject": project, "System.WorkItemType": kind, "System.State": state, **more,
                 "System.CreatedDate": text(at), "System.ChangedDate": text(changed), "System.Title": "Down",
                 "Microsoft.VSTS.Common.StateChangeDate": text(changed),
             }
 
         created = {"id": number, "rev": 1, "fields": fields("New", at), "url": url}
         self.event("workitem.created", "1.0", project, at + timedelta(seconds=1), created)
-        for revision, state, changed in [(2, "Active", at + timedelta(minutes=5))] + ([(3, "Resolved", resolved)] if resolved else []):
+        for revision, (state, changed) in enumerate(turns, 2):
             self.event("workitem.updated", "1.0", project, changed + timedelta(seconds=1), {
                 "id": revision, "workItemId": number, "rev": revision, "url": f"{url}/updates/{revision}",
                 "fields": {"System.State": {"newValue": state}, "System.ChangedDate": {"newValue": text(changed)}},
@@ -389,9 +433,69 @@ class Organization:
                         at += timedelta(hours=rng.randrange(1, 60))
                         yield {**gap, "said": text(at), turn: "silence" if turn == "why" else text(at)}
 
+    def releases(self, line):
+        """What a classic release brings of the runs of a pipeline: some stages again, some after newer ones, some from no build.
+        A list of the service tells of most, and events, which have no time of it, of most."""
+        rng, number = random.Random(f"{self.seed} releases"), 0
+        released = []
+        for over, run in line["ends"] if self.more else []:
+            if rng.random() > 0.4:
+                continue
+            if released and rng.random() < 0.2:
+                release = rng.choice(released[-3:])
+                stages = ["Prod"]
+            else:
+                number += 1
+                release = {"id": 300 + number, "attempts": {}, "artifacts": self.artifacts(rng, run, line["ends"])}
+                released.append(release)
+                stages = ["Dev", "Prod"] if rng.random() < 0.8 else ["Dev"]
+            for name in stages:
+                over += timedelta(seconds=rng.randrange(60, 9000), microseconds=rng.randrange(1000000))
+                attempt = release["attempts"][name] = release["attempts"].get(name, 0) + 1
+                result = rng.choice(["succeeded"] * 9 + ["failed", "failed", "partiallySucceeded", "rejected", "canceled"])
+                told = rng.random()
+                if told > 0.15:
+                    self.released(release, name, attempt, result, over)
+                if told < 0.85:
+                    yield self.listed(release, name, attempt, result, over)
+
+    def artifacts(self, rng, run, ends):
+        """The primary one names the release, wherever it stands; some are no build."""
+        build = lambda alias, run, primary: {
+            "type": "Build", "alias": alias, "isPrimary": primary,
+            "definitionReference": {"version": {"id": str(run["id"]), "name": run["name"]}, "branch": {"id": run["branch"]}},
+        }
+        code = {"type": "Git", "alias": "_code", "isPrimary": True, "definitionReference": {"version": {"id": run["commit"]}}}
+        return rng.choice([[build("_web", run, True)]] * 6 + [[build("_a", ends[0][1], False), build("_web", run, True)], [code]])
+
+    def released(self, release, name, attempt, result, over):
+        self.event("ms.vss-release.deployment-completed-event", "3.0-preview.1", "shop", over + timedelta(seconds=2), {
+            "environment": {
+                "name": name, "status": result, "releaseId": release["id"], "deploySteps": [{"attempt": attempt}],
+                "releaseDefinition": {"id": 12, "name": "web CD"}, "release": {"id": release["id"], "name": f"R-{release['id']}"},
+                "project": {"id": PROJECTS["shop"], "name": "shop"},
+            },
+            "project": {"id": PROJECTS["shop"], "name": "shop"},
+        })
+
+    def listed(self, release, name, attempt, result, over):
+        return {
+            "release": {"id": release["id"], "name": f"R-{release['id']}", "artifacts": release["artifacts"]},
+            "releaseDefinition": {"id": 12, "name": "web CD"}, "releaseEnvironment": {"id": 61, "name": name},
+            "projectReference": {"id": PROJECTS["shop"], "name": "shop"}, "attempt": attempt, "deploymentStatus": result,
+            "operationStatus": "Approved", "completedOn": text(over), "lastModifiedOn": text(over + timedelta(seconds=5)),
+        }
+
     def config(self):
-        """What counts as what."""
-        return {"metrics": {"partial_success": self.plan["partial"], "time_zone": self.plan["zone"]}}
+        """What counts as what, another in each seed."""
+        metrics = {"partial_success": self.plan["partial"], "time_zone": self.plan["zone"]}
+        if not self.more:
+            return {"metrics": metrics}
+        metrics.update([
+            {}, {"rework_within": "12h", "incident_tags": ["outage*"]}, {"incident_types": ["Inc*", "bug"], "fixes": ["HOTFIX*"]},
+            {"resolved_states": ["closed", "Fix*"]}, {"rework_within": "100h", "incident_tags": []},
+        ][self.seed % 5])
+        return {"metrics": metrics, "environments": ENVIRONMENTS[self.seed % len(ENVIRONMENTS)], "owners": OWNERS[self.seed % len(OWNERS)]}
 
     def tell(self):
         rng = self.rng
@@ -404,7 +508,7 @@ class Organization:
              "production": ["prod-eu", "prod-us"], "records": {"prod-us": (7, "prod-us")}},
         ]
         for line in lines:
-            line["head"], line["since"] = None, []
+            line["head"], line["since"], line["ends"] = None, [], []
         for line in lines:
             at, past, every = START + timedelta(hours=rng.randrange(48)), [], rng.choice([1200, 3000, 7000])
             if line["pipeline"] == 21 and self.seed % 2:
@@ -426,6 +530,7 @@ class Organization:
                     run = self.run(line, line["head"], at, branch)
                     over = self.deploy(line, run, at)
                     past.append(run)
+                line["ends"].append((over, run))
                 if self.plan["incidents"] and rng.random() < 0.15:
                     opened = over + timedelta(minutes=rng.randrange(1, 600))
                     resolved = opened + timedelta(minutes=rng.randrange(10, 3000)) if rng.random() < 0.8 else None
@@ -433,6 +538,8 @@ class Organization:
                 at = over + timedelta(minutes=rng.randrange(5, every))
         self.mobile()
         self.tests()
+        self.tagged()
+        self.answers = list(self.releases(lines[0]))
         rng.shuffle(self.events)
         return self
 
@@ -443,6 +550,6 @@ def write(folder, seed, more=False):
         file.writelines(json.dumps(event) + "\n" for event in told.events)
     plan = {key: text(value) if isinstance(value, datetime) else value for key, value in told.plan.items()}
     config = told.config()
-    beside = {"records": told.records, "built": told.built, "compared": told.compared, "gaps": list(told.gaps())}
+    beside = {"records": told.records, "built": told.built, "compared": told.compared, "releases": told.answers, "gaps": list(told.gaps())}
     with open(f"{folder}/{seed}.json", "w") as file:
-        json.dump({"plan": plan, "terms": config, "config": toml(config), **beside}, file)
+        file.write(json.dumps({"plan": plan, "terms": config, "config": toml(config), **beside}))

@@ -452,7 +452,8 @@ class Delivery:
         return {self.key[by](of) for of in self.oracle.deployments if self.fits(of) and self.span[0] <= of["finished"] < self.span[1]}
 
     def of(self, by, name):
-        chosen = delivery.Selection(self.oracle, lambda of: self.fits(of) and (by is None or self.key[by](of) == name))
+        wanted = lambda of: self.fits(of) and (by is None or self.key[by](of) == name)
+        chosen = delivery.Selection(self.oracle, list(filter(wanted, self.oracle.deployments)))
         return lambda span: self.metrics(chosen.bucket(*span))
 
     @staticmethod

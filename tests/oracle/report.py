@@ -64,9 +64,9 @@ class Calendar:
 class Selection:
     """Some of what an oracle found, in its order."""
 
-    def __init__(self, oracle, wanted):
+    def __init__(self, oracle, chosen):
         self.oracle, self.since, self.calendar = oracle, oracle.since(), Calendar(oracle.zone)
-        self.chosen = [of for of in sorted(oracle.deployments, key=oracle.order) if wanted(of)]
+        self.chosen = chosen
         self.leads = list(oracle.leads(self.chosen))
         self.projects = {of["project"] for of in self.chosen}
 

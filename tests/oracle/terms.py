@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from functools import cache
 
 FIXES = ["hotfix/*", "hotfix-*", "fix/*", "bugfix/*", "fix:*", "hotfix:*", "revert *"]
 RESOLVED = ["Resolved", "Closed", "Done", "Completed", "Removed"]
@@ -13,15 +14,20 @@ PRODUCTION = {
 STAGES = {"production": "production", "prod-eu": "prod-eu", "prod-us": "prod-us", "deploy-staging": "staging"}
 
 
+@cache
+def regex(pattern):
+    """`*` is any text, and case plays no part."""
+    return re.compile(".*".join(re.escape(piece) for piece in pattern.split("*")), re.I | re.S)
+
+
 def fits(patterns, text):
-    """Whether one does: `*` is any text, and case plays no part."""
-    as_regex = lambda pattern: ".*".join(re.escape(piece) for piece in pattern.split("*"))
-    return text is not None and any(re.fullmatch(as_regex(pattern), text, re.I | re.S) for pattern in patterns)
+    return text is not None and any(regex(pattern).fullmatch(text) for pattern in patterns)
 
 
 class Terms:
     def __init__(self, config, partial):
         said = config.get("metrics", {})
+        self.known_owners = {}
         self.rules, self.owners = config.get("environments", []), config.get("owners", [])
         self.partial = {"counts": "partiallySucceeded", "fails": "failed", "ignored": None}[partial]
         self.rework = timedelta(hours=int(said.get("rework_within", "48h")[:-1]))
@@ -75,13 +81,20 @@ class Terms:
         return None
 
     def owner(self, of):
-        """Service and team: who names the pipeline or its folder comes before who names the repository."""
+        """Service and team."""
+        of = of["name"], str(of["id"]), of["folder"], of["repository"]
+        if of not in self.known_owners:
+            self.known_owners[of] = self.find_owner(*of)
+        return self.known_owners[of]
+
+    def find_owner(self, name, id, folder, repository):
+        """Who names the pipeline or its folder comes before who names the repository."""
         for rule in self.owners:
             names = rule.get("pipelines", [])
-            if fits(names, of["name"]) or fits(names, str(of["id"])) or fits(rule.get("folders", []), of["folder"]):
+            if fits(names, name) or fits(names, id) or fits(rule.get("folders", []), folder):
                 return rule["service"], rule.get("team")
         for rule in self.owners:
-            if fits(rule.get("repositories", []), of["repository"]):
+            if fits(rule.get("repositories", []), repository):
                 return rule["service"], rule.get("team")
         return None, None
 
