@@ -1066,7 +1066,8 @@ impl<'c> Reading<'c> {
                    ORDER BY run LIMIT 1";
         let mut ask = self.c.prepare_cached(ask)?;
         let mut since = self.found.deployments.iter().map(|of| of.finished).min();
-        let pipelines: BTreeSet<_> = self.found.lines.iter().map(|line| (&line.organization, line.pipeline)).collect();
+        let of_runs = self.found.lines.iter().filter(|line| line.source == Source::Pipeline);
+        let pipelines: BTreeSet<_> = of_runs.map(|line| (&line.organization, line.pipeline)).collect();
         for (organization, pipeline) in pipelines {
             let first =
                 ask.query_row(params![organization, pipeline], |row| row.get::<_, Option<i64>>(0)).optional()?;
