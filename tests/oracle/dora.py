@@ -15,6 +15,7 @@ import organization
 from report import Selection, failed, whole
 from terms import Terms
 from told import EPOCH, Told, read
+from traps import traps
 
 LOOK_BACK = timedelta(days=30)
 GROUPS = ["pipeline", "repository", "project", "environment", "service", "team", "person"]
@@ -98,7 +99,7 @@ class Oracle:
         return "pipeline", place, result, {**about, "finished": finished}
 
     def whole_runs(self, found):
-        """Those that the configuration says deploy, unless some of their stages did."""
+        """Those that the configuration says deploy, unless some of their stages did, as far back as that is looked for."""
         staged = {of["run"] for of in found if of["source"] == "pipeline" and of["finished"] >= self.horizon}
         for number, run in self.told.runs.items():
             if number not in staged:
@@ -315,14 +316,6 @@ def answer(oracle, asked):
     return {**told, "groups": [{"name": name, "numbers": of_group(name).bucket(*span)} for name in order]}
 
 
-def traps(oracle):
-    """How often each is in the time."""
-    chosen = Selection(oracle, [of for of in oracle.deployments if of["production"]])
-    coverage = chosen.coverage(oracle.start, oracle.end)
-    names = ["firstOnRecord", "commitsUnknown", "commitsLikely", "partiallySucceeded", "gaps"]
-    return {name: coverage[name] for name in names}
-
-
 def main(folder, seeds):
     for seed in seeds:
         organization.write(folder, seed, more=True)
@@ -336,7 +329,7 @@ def main(folder, seeds):
         ran = flow.Flow(oracles[None])
         for asked in told["flow"]:
             asked["expected"] = ran.report(asked)
-        told["traps"] = traps(oracles[None])
+        told["traps"] = traps(oracles[None], told)
         with open(f"{folder}/{seed}.expected.json", "w") as file:
             file.write(json.dumps(told))
 

@@ -11,7 +11,7 @@ GOOD = ("succeeded", "partiallySucceeded")
 def questions(seed, groups):
     service, team = [("storefront", "SELLERS"), ("Phones", "keepers"), ("none", "none")][seed % 3]
     wanted = [{}, {"pipeline": "web"}, {"project": "bank"}, [{"repository": "API"}, {"service": service}, {"team": team}][seed // 3 % 3]]
-    return [{"wanted": one, "group": groups[(seed + nth) % len(groups)]} for nth, one in enumerate(wanted)]
+    return [{"wanted": one, "group": groups[(seed + nth - 1) % len(groups)]} for nth, one in enumerate(wanted)]
 
 
 class Flow:

@@ -62,6 +62,7 @@ class Organization:
         self.asked = random.Random(f"{seed} what somebody asked of runs")
         self.comparing = random.Random(f"{seed} what came between runs")
         self.guarded = random.Random(f"{seed} approvals")
+        self.old = random.Random(f"{seed} old work")
         rng = self.rng
         self.plan = {
             "zone": ZONES[seed % len(ZONES)],
@@ -70,6 +71,9 @@ class Organization:
             "incidents": seed % 4 != 0,
             "period": ["day", "week", "month"][seed % 3],
         }
+        if more and seed % 8 == 4:
+            # Before anything is known.
+            self.plan["from"] = START - timedelta(days=10)
         self.plan["until"] = self.plan["from"] + timedelta(days=20 + seed % 30, hours=rng.randrange(24))
         self.plan["now"] = self.plan["until"] + timedelta(days=seed % 9)
 
@@ -140,6 +144,8 @@ class Organization:
         rng, project, repository, old = self.rng, line["project"], line["repository"], line["head"]
         lost = rng.random() < 0.07
         made = [(self.commit(), at - timedelta(minutes=rng.randrange(30, 6000))) for _ in range(rng.randrange(1, 4))]
+        if self.more and self.old.random() < 0.05:
+            made = [(commit, when - timedelta(days=50)) for commit, when in made]
         made.sort(key=lambda one: one[1])
         if rng.random() < 0.04:
             made[-1] = (made[-1][0], at + timedelta(days=3))
@@ -220,7 +226,7 @@ class Organization:
 
     def who(self, run):
         """Few people, or so many that a list of them is cut."""
-        people = 9_000 if self.seed % 6 == 1 else 4
+        people = 9_000 if self.seed % 7 in (0, 6) else 4
         return "Person %d" % random.Random(f"{self.seed} {run['id']} who").randrange(people) if self.more else "Ana"
 
     def folder(self, line):
@@ -296,7 +302,7 @@ class Organization:
     def tagged(self):
         """Bugs, of which a tag says that some are incidents; they may be closed after they were resolved, and opened again."""
         rng, at = random.Random(f"{self.seed} tags"), START
-        for tags in ["outage-db; ui", "Incident", "ui;  incident ", "ui", None] * (5 if self.more and self.seed % 4 != 2 else 0):
+        for tags in ["outage-db; ui", "Incident", "ui;  incident ", "ui", None] * (5 if self.more and self.seed % 4 != 2 and self.seed % 8 else 0):
             at, turns = at + timedelta(hours=rng.randrange(1, 150)), []
             opened = when = at
             for state in ["Active"] + rng.choice([[], ["Resolved"], ["Resolved", "Closed"], ["Closed", "Active"], ["Resolved", "Active", "Fixed"]]):

@@ -1,6 +1,7 @@
 """What the configuration file says counts as what, and whose pipeline is whose. Standard library only."""
 
 import re
+from collections import Counter
 from datetime import timedelta
 from functools import cache
 
@@ -27,7 +28,7 @@ def fits(patterns, text):
 class Terms:
     def __init__(self, config, partial):
         said = config.get("metrics", {})
-        self.known_owners = {}
+        self.known_owners, self.used = {}, Counter()
         self.rules, self.owners = config.get("environments", []), config.get("owners", [])
         self.partial = {"counts": "partiallySucceeded", "fails": "failed", "ignored": None}[partial]
         self.rework = timedelta(hours=int(said.get("rework_within", "48h")[:-1]))
@@ -53,7 +54,14 @@ class Terms:
     def place(self, rule):
         """Name and whether it is production; none where no deployments are wanted."""
         name = rule.get("name", "")
+        self.used[self.kind(rule)] += 1
         return None if rule.get("ignore") else (name, rule.get("production", PRODUCTION.get(name)))
+
+    @staticmethod
+    def kind(rule):
+        of_runs = "whole runs" if rule.get("pipelines") else "production alone"
+        of_stages = "stages of pipelines" if rule.get("pipelines") else "stages"
+        return "no deployments" if rule.get("ignore") else of_stages if rule.get("stages") else "environments" if rule.get("environments") else of_runs
 
     def environment(self, name):
         """What something is that surely was deployed to."""
