@@ -19,7 +19,7 @@ ENVIRONMENTS = [
     [{"name": "eu", "production": True, "stages": ["prod-*"], "pipelines": ["LED*"]},
      {"name": "web-live", "stages": ["production"], "pipelines": ["other", "web"]}],
     [{"name": "customers", "production": True, "environments": ["LIVE", "prod-us"]}],
-    [{"ignore": True, "stages": ["prod-eu"]}, {"ignore": True, "environments": ["l*ve"]}],
+    [{"name": "prod-eu", "ignore": True, "stages": ["prod-eu"]}, {"name": "live", "ignore": True, "environments": ["l*ve"]}],
     [{"name": "production", "pipelines": ["api"]}, {"name": "cloud", "production": True, "pipelines": ["we*"]}],
     [{"name": "staging", "production": True}, {"name": "live", "production": False}],
     [{"name": "customers", "production": False, "environments": ["prod-us"]}, {"name": "production", "pipelines": ["ledger"]},
