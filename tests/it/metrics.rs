@@ -175,7 +175,7 @@ fn plain(of: Value) -> Value {
         }
         Value::Array(of) => of.into_iter().map(plain).collect(),
         Value::Number(of) if of.is_f64() => Value::String(of.to_string()),
-        other => other,
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_)) => other,
     }
 }
 

@@ -305,7 +305,8 @@ class Organization:
         for tags in ["outage-db; ui", "Incident", "ui;  incident ", "ui", None] * (5 if self.more and self.seed % 4 != 2 and self.seed % 8 else 0):
             at, turns = at + timedelta(hours=rng.randrange(1, 150)), []
             opened = when = at
-            for state in ["Active"] + rng.choice([[], ["Resolved"], ["Resolved", "Closed"], ["Closed", "Active"], ["Resolved", "Active", "Fixed"]]):
+            ways = ["", "Resolved", "Resolved Closed", "Closed Active", "Resolved Active Fixed"]
+            for state in ["Active", *rng.choice(ways).split()]:
                 when += timedelta(minutes=rng.randrange(1, 900))
                 turns.append((state, when))
             project = rng.choice(["shop", "bank"])
@@ -374,11 +375,12 @@ class Organization:
                 self.trouble(at + timedelta(minutes=rng.randrange(1, 500)), past)
 
     def tests(self):
-        """Scripts tell of runs of tests, and of those that passed; some tell of these alone."""
+        """Scripts tell of runs of tests, and of those that passed; some tell of these alone. What is told again within ten
+        minutes is the same."""
         rng = random.Random(f"{self.seed} tests")
         at, tells_runs = START, rng.random() < 0.8
         while self.more and at < self.plan["now"] + timedelta(days=1):
-            at += timedelta(minutes=rng.randrange(5, 3000), microseconds=rng.randrange(100000) * 10)
+            at += timedelta(minutes=rng.randrange(11, 3000), microseconds=rng.randrange(100000) * 10)
             metadata = {"project": "bank", "n": self.number("tests")}
             if tells_runs:
                 self.told("pipetrail.report", at, {"Repo": "mobile", "Event": "test_run", "Metadata": metadata})
@@ -501,7 +503,8 @@ class Organization:
             {}, {"rework_within": "12h", "incident_tags": ["outage*"]}, {"incident_types": ["Inc*", "bug"], "fixes": ["HOTFIX*"]},
             {"resolved_states": ["closed", "Fix*"]}, {"rework_within": "100h", "incident_tags": []},
         ][self.seed % 5])
-        return {"metrics": metrics, "environments": ENVIRONMENTS[self.seed % len(ENVIRONMENTS)], "owners": OWNERS[self.seed % len(OWNERS)]}
+        environments, owners = ENVIRONMENTS[self.seed % len(ENVIRONMENTS)], OWNERS[self.seed % len(OWNERS)]
+        return {"metrics": metrics, "environments": environments, "owners": owners}
 
     def tell(self):
         rng = self.rng

@@ -59,9 +59,11 @@ class Terms:
 
     @staticmethod
     def kind(rule):
-        of_runs = "whole runs" if rule.get("pipelines") else "production alone"
-        of_stages = "stages of pipelines" if rule.get("pipelines") else "stages"
-        return "no deployments" if rule.get("ignore") else of_stages if rule.get("stages") else "environments" if rule.get("environments") else of_runs
+        if rule.get("ignore"):
+            return "no deployments"
+        if rule.get("stages"):
+            return "stages of pipelines" if rule.get("pipelines") else "stages"
+        return "environments" if rule.get("environments") else "whole runs" if rule.get("pipelines") else "production alone"
 
     def environment(self, name):
         """What something is that surely was deployed to."""

@@ -5,6 +5,7 @@ from datetime import timezone
 
 from report import Selection, succeeded
 
+PRODUCTION_STAGES = ("production", "ship", "prod-eu", "prod-us")
 # No stage that ended so is a deployment.
 NONE = ("skipped", "rejected", "canceled", "abandoned")
 REASONS = [
@@ -55,11 +56,11 @@ def of_leads(leads, merges):
 
 def of_stages(told, terms):
     runs = {of["run"] for of in told.runs.values() if of["result"] == "succeeded"}
-    production = [(run, stage, result) for (_, run, stage, _), (result, _) in told.stages.items() if stage in ("production", "ship", "prod-eu", "prod-us")]
-    results = Counter(result for _, _, result in production)
+    production = [(run, result) for (_, run, stage, _), (result, _) in told.stages.items() if stage in PRODUCTION_STAGES]
+    results = Counter(result for _, result in production)
     partial = results["partiallySucceeded"]
     return {
-        "a green run without production": sum(result == "skipped" and run in runs for run, _, result in production),
+        "a green run without production": sum(result == "skipped" and run in runs for run, result in production),
         **{f"a stage that was {result}": results[result] for result in NONE},
         "partial success that fails": partial if terms.partial == "failed" else 0,
         "partial success that is none": partial if terms.partial is None else 0,
@@ -94,6 +95,7 @@ def traps(oracle, asked):
     selection = Selection(oracle, [of for of in oracle.deployments if of["production"]])
     merges = {number: request.get("merge") for number, request in oracle.told.requests.items()}
     answers = [(one, one["expected"]["groups"]) for all in asked.values() for one in all if one["group"]]
+    groups_by = Counter(one["group"] for one, groups in answers if len(groups) > 1)
     return {
         **of_deployments(oracle, selection.within(start, end)),
         **of_leads([lead for lead in selection.leads if start <= lead["of"]["finished"] < end], merges),
@@ -102,6 +104,6 @@ def traps(oracle, asked):
         **{f"a rule: {kind}": oracle.terms.used[kind] for kind in RULES},
         "nobody tells of incidents": int(not oracle.sources),
         "clocks are changed": int(start.astimezone(oracle.zone).utcoffset() != end.astimezone(oracle.zone).utcoffset()),
-        **{f"groups by {by}": sum(len(groups) > 1 for one, groups in answers if one["group"] == by) for by in {one["group"] for one, _ in answers}},
-        **{f"a cut list of {kind}": sum(len(groups) == 100 for one, groups in answers if one in all) for kind, all in asked.items()},
+        **{f"groups by {one['group']}": groups_by[one["group"]] for one, _ in answers},
+        **{f"a cut list of {kind}": sum(len(one["expected"].get("groups", [])) == 100 for one in all) for kind, all in asked.items()},
     }
