@@ -1,58 +1,32 @@
 """How pipelines run, counted from raw events by other code than the program's. Standard library only."""
 
-import json
 from collections import defaultdict
-from datetime import datetime, timedelta
+
+from figures import figure, share, spread
+from report import text, whole
 
 GOOD = ("succeeded", "partiallySucceeded")
-PERCENTS = (50, 75, 95)
 
 
-def read(text):
-    return None if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
-
-
-def rank(percent, values):
-    values = sorted(values)
-    return values[max(1, -(-percent * len(values) // 100)) - 1] if values else None
-
-
-def spread(values):
-    return [[rank(percent, values) for percent in PERCENTS], len(values)]
-
-
-def share(part, whole):
-    # As text: readers of JSON differ in the last digit.
-    return repr(part / whole) if whole else None
-
-
-def whole(span):
-    return span // timedelta(seconds=1)
-
-
-def runs(path):
-    """Each as it ended last: who tries a stage again has its build told once more."""
-    found = {}
-    for line in open(path):
-        event = json.loads(line)
-        of = event["resource"]
-        if event["eventType"] != "build.complete":
-            continue
-        finished = read(of["finishTime"])
-        if of["id"] in found and found[of["id"]]["finished"] > finished:
-            continue
-        found[of["id"]] = {
-            "id": of["id"], "pipeline": of["definition"]["name"], "project": of["project"]["name"], "branch": of["sourceBranch"],
-            "commit": of["sourceVersion"], "result": of["result"], "queued": read(of["queueTime"]), "started": read(of["startTime"]),
-            "finished": finished, "pool": of.get("queue", {}).get("pool", {}).get("name"),
-        }
-    return sorted(found.values(), key=lambda run: (run["finished"], run["id"]))
+def questions(seed, groups):
+    service, team = [("storefront", "SELLERS"), ("Phones", "keepers"), ("none", "none")][seed % 3]
+    wanted = [{}, {"pipeline": "web"}, {"project": "bank"}, [{"repository": "API"}, {"service": service}, {"team": team}][seed // 3 % 3]]
+    return [{"wanted": one, "group": groups[(seed + nth - 1) % len(groups)]} for nth, one in enumerate(wanted)]
 
 
 class Flow:
-    def __init__(self, path, reports, zone, start, end, now):
-        self.runs = [run for run in runs(path) if start <= run["finished"] < max(end, now)]
-        self.reports, self.zone, self.start, self.end = reports, zone, start, end
+    """Of what an oracle of deliveries was told."""
+
+    def __init__(self, oracle):
+        self.terms, self.zone, self.start, self.end = oracle.terms, oracle.zone, oracle.start, oracle.end
+        runs = [run for run in oracle.told.runs.values() if self.start <= run["finished"] < max(self.end, oracle.now)]
+        self.runs = sorted(runs, key=lambda run: (run["finished"], run["run"]))
+        self.told = [self.test(of) for of in oracle.told.reports if of["kind"] in ("test_run", "test_pass")]
+
+    @staticmethod
+    def test(of):
+        about = {"name": of["subject"], "id": 0, "project": of["project"], "projectId": None, "folder": None, "who": None}
+        return {**of, **about, "repository": of["subject"], "environment": None}
 
     def within(self, at):
         return self.start <= at < self.end
@@ -62,10 +36,11 @@ class Flow:
         judged = [run for run in chosen if run["result"] in (*GOOD, "failed")]
         mine = [run for run in judged if self.within(run["finished"])]
         of_main = lambda is_main: [run["result"] in GOOD for run in mine if (run["branch"] == "refs/heads/main") == is_main]
+        rate = lambda good: figure(share(sum(good), len(good)), "noRuns")
         recovered, still = [], 0
         for at, run in enumerate(judged):
             if run["result"] == "failed" and self.within(run["finished"]):
-                same = lambda other: (other["pipeline"], other["branch"]) == (run["pipeline"], run["branch"])
+                same = lambda other: (other["id"], other["branch"]) == (run["id"], run["branch"])
                 after = [other for other in judged[at + 1:] if same(other) and other["result"] in GOOD]
                 if after:
                     recovered.append(whole(after[0]["finished"] - run["finished"]))
@@ -73,15 +48,15 @@ class Flow:
                     still += 1
         results = defaultdict(set)
         for run in mine:
-            results[(run["pipeline"], run["commit"])].add(run["result"] in GOOD)
+            results[(run["id"], run["commit"])].add(run["result"] in GOOD)
         flaky = sorted({commit for (_, commit), found in results.items() if len(found) == 2})
         return {
             "runs": sum(self.within(run["finished"]) for run in chosen),
-            "duration": spread([whole(run["finished"] - run["started"]) for run in mine]),
-            "queue": spread([whole(run["started"] - run["queued"]) for run in mine]),
-            "successOnDefault": share(sum(of_main(True)), len(of_main(True))),
-            "successOnOthers": share(sum(of_main(False)), len(of_main(False))),
-            "recovery": spread(recovered), "notRecovered": still, "flaky": len(flaky), "flakyCommits": flaky[:50],
+            "duration": spread([whole(run["finished"] - run["started"]) for run in mine], "noRuns"),
+            "queue": spread([whole(run["started"] - run["queued"]) for run in mine], "noRuns"),
+            "successOnDefault": rate(of_main(True)), "successOnOthers": rate(of_main(False)),
+            "recovery": spread(recovered, "notRecovered" if still else "noFailures"), "notRecovered": still,
+            "flaky": len(flaky), "flakyCommits": flaky[:50],
         }
 
     def waits(self, chosen, by):
@@ -89,27 +64,37 @@ class Flow:
         for run in chosen:
             if run["result"] in (*GOOD, "failed") and self.within(run["finished"]):
                 found[by(run)].append(whole(run["started"] - run["queued"]))
-        return found
+        return {key: spread(waits, "noRuns") for key, waits in found.items()}
 
-    def tests(self, wanted):
-        mine = [of for of in self.reports if self.within(of["at"]) and wanted({"pipeline": "mobile", "project": of["project"]})]
+    def tests(self, told):
+        mine = [of for of in told if self.within(of["at"])]
         ran = sum(of["kind"] == "test_run" for of in mine)
         passed = sum(of["kind"] == "test_pass" and of["result"] == "succeeded" for of in mine)
-        return [ran, passed, share(passed, ran) if passed <= ran else None]
+        rate = figure(share(passed, ran), "noTests") if passed <= ran else figure(None, "testsMissing")
+        return {"runs": ran, "passed": passed, "passRate": rate}
 
-    def report(self, wanted):
-        chosen = [run for run in self.runs if wanted(run)]
+    def groups(self, by, chosen, told):
+        """Those with the most runs first, at most a hundred; what has neither run nor test is none."""
+        of = lambda one: None if by == "environment" else self.terms.group(by, one)
+        found = []
+        for name in {of(one) for one in chosen + told}:
+            numbers = self.numbers([run for run in chosen if of(run) == name])
+            tests = self.tests([one for one in told if of(one) == name])
+            if numbers["runs"] or tests["runs"] or tests["passed"]:
+                found.append({"name": name, "numbers": numbers, "tests": tests})
+        return sorted(found, key=lambda group: (-group["numbers"]["runs"], group["name"] is not None, group["name"]))[:100]
+
+    def report(self, asked):
+        wanted = lambda of: self.terms.is_wanted(asked["wanted"], of)
+        chosen, told = list(filter(wanted, self.runs)), list(filter(wanted, self.told))
         hours = self.waits(chosen, lambda run: run["queued"].astimezone(self.zone).hour)
         pools = self.waits(chosen, lambda run: run["pool"])
-        names = {run["pipeline"] for run in chosen if self.within(run["finished"])}
-        groups = {name: self.numbers([run for run in chosen if run["pipeline"] == name]) for name in names}
-        tests = {name: self.tests(lambda of, name=name: wanted(of) and of["pipeline"] == name) for name in [*names, "mobile"]}
-        if tests["mobile"][:2] != [0, 0]:
-            groups["mobile"] = self.numbers([])
         return {
-            **self.numbers(chosen),
-            "hours": [[hour, *spread(hours[hour])] for hour in sorted(hours)],
-            "pools": sorted(([pool, *spread(pools[pool])] for pool in pools), key=lambda row: (-row[2], row[0] or "")),
-            "tests": self.tests(wanted),
-            "groups": [[name, groups[name], tests[name]] for name in sorted(groups, key=lambda name: (-groups[name]["runs"], name))],
+            **self.numbers(chosen), "from": text(self.start), "until": text(self.end), "timeZone": self.zone.key,
+            "queueByHour": [{"hour": hour, "queue": hours[hour]} for hour in sorted(hours)],
+            "queueByPool": sorted(
+                ({"pool": pool, "queue": waits} for pool, waits in pools.items()),
+                key=lambda of: (-of["queue"]["count"], of["pool"] or ""),
+            ),
+            "tests": self.tests(told), "groups": self.groups(asked["group"], chosen, told),
         }

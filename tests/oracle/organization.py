@@ -12,6 +12,27 @@ ORGANIZATION = "fabrikam"
 PROJECTS = {"shop": "11111111-0000-4000-8000-000000000001", "bank": "11111111-0000-4000-8000-000000000002"}
 MAIN = "refs/heads/main"
 ZONES = ["UTC", "Europe/Berlin", "America/Los_Angeles", "Asia/Tokyo", "Pacific/Auckland", "Asia/Kolkata", "Africa/Cairo"]
+# Rules of each kind: by stages, by stages of some pipelines, by environments, whole runs, no deployments, other production.
+ENVIRONMENTS = [
+    [],
+    [{"name": "blue", "production": True, "stages": ["Deploy-*"]}],
+    [{"name": "eu", "production": True, "stages": ["prod-*"], "pipelines": ["LED*"]},
+     {"name": "web-live", "stages": ["production"], "pipelines": ["other", "web"]}],
+    [{"name": "customers", "production": True, "environments": ["LIVE", "prod-us"]}],
+    [{"name": "prod-eu", "ignore": True, "stages": ["prod-eu"]}, {"name": "live", "ignore": True, "environments": ["l*ve"]}],
+    [{"name": "production", "pipelines": ["api"]}, {"name": "cloud", "production": True, "pipelines": ["we*"]}],
+    [{"name": "staging", "production": True}, {"name": "live", "production": False}],
+    [{"name": "customers", "production": False, "environments": ["prod-us"]}, {"name": "production", "pipelines": ["ledger"]},
+     {"ignore": True, "environments": ["Dev"]}],
+]
+# Of each kind of pattern; the second is of a definition of releases, too.
+OWNERS = [
+    [{"service": "Storefront", "team": "Sellers", "pipelines": ["web*", "12"]}, {"service": "app", "repositories": ["MOBILE"]},
+     {"service": "books", "team": "keepers", "repositories": ["ledger"]}],
+    [{"service": "all", "team": "sellers", "repositories": ["*"]}, {"service": "api", "team": "keepers", "folders": ["\\shop\\*"]},
+     {"service": "phones", "pipelines": ["*bile"]}],
+    [],
+]
 START = datetime(2025, 1, 6, tzinfo=timezone.utc)
 
 
@@ -24,16 +45,24 @@ def guid(of):
     return f"{digest[:8]}-{digest[8:12]}-4{digest[13:16]}-8{digest[17:20]}-{digest[20:32]}"
 
 
+def toml(config):
+    """A configuration as a file says it: text, switches and lists of text are written as in JSON."""
+    tables = [(f"[{key}]", [of]) if isinstance(of, dict) else (f"[[{key}]]", of) for key, of in config.items()]
+    lines = lambda of: "".join(f"{key} = {json.dumps(value)}\n" for key, value in of.items())
+    return "".join(f"{head}\n{lines(one)}" for head, all in tables for one in all)
+
+
 class Organization:
-    def __init__(self, seed, approvals=False):
-        """With approvals, some stages wait for that of an environment, which is not always what they are called; and scripts
+    def __init__(self, seed, more=False):
+        """With more, some stages wait for that of an environment, which is not always what they are called; and scripts
         tell of tests."""
-        self.seed, self.rng, self.approvals = seed, random.Random(seed), approvals
+        self.seed, self.rng, self.more = seed, random.Random(seed), more
         self.events, self.records, self.built, self.compared, self.numbers = [], [], [], [], {}
         # By itself, so that the rest stays what it is.
         self.asked = random.Random(f"{seed} what somebody asked of runs")
         self.comparing = random.Random(f"{seed} what came between runs")
         self.guarded = random.Random(f"{seed} approvals")
+        self.old = random.Random(f"{seed} old work")
         rng = self.rng
         self.plan = {
             "zone": ZONES[seed % len(ZONES)],
@@ -42,6 +71,9 @@ class Organization:
             "incidents": seed % 4 != 0,
             "period": ["day", "week", "month"][seed % 3],
         }
+        if more and seed % 8 == 4:
+            # Before anything is known.
+            self.plan["from"] = START - timedelta(days=10)
         self.plan["until"] = self.plan["from"] + timedelta(days=20 + seed % 30, hours=rng.randrange(24))
         self.plan["now"] = self.plan["until"] + timedelta(days=seed % 9)
 
@@ -112,6 +144,8 @@ class Organization:
         rng, project, repository, old = self.rng, line["project"], line["repository"], line["head"]
         lost = rng.random() < 0.07
         made = [(self.commit(), at - timedelta(minutes=rng.randrange(30, 6000))) for _ in range(rng.randrange(1, 4))]
+        if self.more and self.old.random() < 0.05:
+            made = [(commit, when - timedelta(days=50)) for commit, when in made]
         made.sort(key=lambda one: one[1])
         if rng.random() < 0.04:
             made[-1] = (made[-1][0], at + timedelta(days=3))
@@ -147,7 +181,7 @@ class Organization:
     def stage(self, line, run, name, attempt, result, started, finished):
         project, base = line["project"], f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[line['project']]}"
         pipeline = {
-            "id": line["pipeline"], "name": line["name"], "folder": "\\",
+            "id": line["pipeline"], "name": line["name"], "folder": self.folder(line),
             "url": f"{base}/_apis/pipelines/{line['pipeline']}?revision=1",
         }
         skipped = result == "skipped"
@@ -178,7 +212,7 @@ class Organization:
     def guard(self, line, run, name, attempt, at):
         """Approvals of environments that the name of the stage does not tell, or tells otherwise; some guard something else."""
         chance = {("api", "build"): 0.03, ("web", "deploy-staging"): 0.1, ("ledger", "prod-eu"): 0.2, ("api", "ship"): 0.5}
-        if self.approvals and self.guarded.random() < chance.get((line["name"], name), 0):
+        if self.more and self.guarded.random() < chance.get((line["name"], name), 0):
             for environment in self.guarded.choice([["live"], ["staging"], ["prod-us", "live"], [None]]):
                 self.approval(line, run, name, attempt, environment, at)
 
@@ -190,16 +224,24 @@ class Organization:
         pool = random.Random(f"{self.seed} {run['id']} pool").choice(["linux", "linux", "windows", None])
         return {"queue": {"id": 1, "name": f"{pool} queue", "pool": {"id": 2, "name": pool}}} if pool else {}
 
+    def who(self, run):
+        """Few people, or so many that a list of them is cut."""
+        people = 9_000 if self.seed % 7 in (0, 6) else 4
+        return "Person %d" % random.Random(f"{self.seed} {run['id']} who").randrange(people) if self.more else "Ana"
+
+    def folder(self, line):
+        return "\\Shop\\Api" if self.more and line["name"] == "api" else "\\"
+
     def build(self, line, run, result, finished):
         project = line["project"]
         self.event("build.complete", "2.0", project, finished + timedelta(seconds=6), {
             "id": run["id"], "buildNumber": run["name"], "status": "completed", "result": result,
             "queueTime": text(run["queued"]), "startTime": text(run["queued"] + timedelta(seconds=self.waits(run))),
             "finishTime": text(finished), **self.pool(run),
-            "definition": {"id": line["pipeline"], "name": line["name"], "path": "\\", "project": {"id": PROJECTS[project], "name": project}},
+            "definition": {"id": line["pipeline"], "name": line["name"], "path": self.folder(line), "project": {"id": PROJECTS[project], "name": project}},
             "project": {"id": PROJECTS[project], "name": project},
             "sourceBranch": run["branch"], "sourceVersion": run["commit"], "reason": "individualCI",
-            "requestedFor": {"displayName": "Ana", "id": guid("Ana")},
+            "requestedFor": {"displayName": self.who(run), "id": guid(self.who(run))},
             "repository": {"id": guid(line["repository"]), "type": "TfsGit", "name": line["repository"]},
             "url": f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[project]}/_apis/build/Builds/{run['id']}",
             "lastChangedDate": text(finished),
@@ -254,19 +296,35 @@ class Organization:
         return over
 
     def incident(self, project, at, resolved):
-        number = self.number("workItem", 5000)
+        turns = [("Active", at + timedelta(minutes=5))] + ([("Resolved", resolved)] if resolved else [])
+        self.work_item(self.number("workItem", 5000), project, at, turns, "Incident", {})
+
+    def tagged(self):
+        """Bugs, of which a tag says that some are incidents; they may be closed after they were resolved, and opened again."""
+        rng, at = random.Random(f"{self.seed} tags"), START
+        for tags in ["outage-db; ui", "Incident", "ui;  incident ", "ui", None] * (5 if self.more and self.seed % 4 != 2 and self.seed % 8 else 0):
+            at, turns = at + timedelta(hours=rng.randrange(1, 150)), []
+            opened = when = at
+            ways = ["", "Resolved", "Resolved Closed", "Closed Active", "Resolved Active Fixed"]
+            for state in ["Active", *rng.choice(ways).split()]:
+                when += timedelta(minutes=rng.randrange(1, 900))
+                turns.append((state, when))
+            project = rng.choice(["shop", "bank"])
+            self.work_item(self.number("tagged", 8000), project, opened, turns, "Bug", {"System.Tags": tags} if tags else {})
+
+    def work_item(self, number, project, at, turns, kind, more):
         url = f"https://dev.azure.com/{ORGANIZATION}/{PROJECTS[project]}/_apis/wit/workItems/{number}"
 
         def fields(state, changed):
             return {
-                "System.TeamProject": project, "System.WorkItemType": "Incident", "System.State": state,
+                "System.TeamProject": project, "System.WorkItemType": kind, "System.State": state, **more,
                 "System.CreatedDate": text(at), "System.ChangedDate": text(changed), "System.Title": "Down",
                 "Microsoft.VSTS.Common.StateChangeDate": text(changed),
             }
 
         created = {"id": number, "rev": 1, "fields": fields("New", at), "url": url}
         self.event("workitem.created", "1.0", project, at + timedelta(seconds=1), created)
-        for revision, state, changed in [(2, "Active", at + timedelta(minutes=5))] + ([(3, "Resolved", resolved)] if resolved else []):
+        for revision, (state, changed) in enumerate(turns, 2):
             self.event("workitem.updated", "1.0", project, changed + timedelta(seconds=1), {
                 "id": revision, "workItemId": number, "rev": revision, "url": f"{url}/updates/{revision}",
                 "fields": {"System.State": {"newValue": state}, "System.ChangedDate": {"newValue": text(changed)}},
@@ -317,11 +375,12 @@ class Organization:
                 self.trouble(at + timedelta(minutes=rng.randrange(1, 500)), past)
 
     def tests(self):
-        """Scripts tell of runs of tests, and of those that passed; some tell of these alone."""
+        """Scripts tell of runs of tests, and of those that passed; some tell of these alone. What is told again within ten
+        minutes is the same."""
         rng = random.Random(f"{self.seed} tests")
         at, tells_runs = START, rng.random() < 0.8
-        while self.approvals and at < self.plan["now"] + timedelta(days=1):
-            at += timedelta(minutes=rng.randrange(5, 3000), microseconds=rng.randrange(100000) * 10)
+        while self.more and at < self.plan["now"] + timedelta(days=1):
+            at += timedelta(minutes=rng.randrange(11, 3000), microseconds=rng.randrange(100000) * 10)
             metadata = {"project": "bank", "n": self.number("tests")}
             if tells_runs:
                 self.told("pipetrail.report", at, {"Repo": "mobile", "Event": "test_run", "Metadata": metadata})
@@ -368,6 +427,85 @@ class Organization:
                 })
             over += timedelta(minutes=rng.randrange(5, 300))
 
+    def gaps(self):
+        """Times in which events were lost, of a project or of all: as who looks after the subscriptions saw them. Some come
+        again, some of these are lost again, and of some all or a part was read from the REST API meanwhile."""
+        rng = random.Random(f"{self.seed} gaps")
+        start, hours = self.plan["from"] - timedelta(days=5), (self.plan["until"] - self.plan["from"]) // timedelta(hours=1) + 240
+        for events in ["build.complete", "git.push", "workitem.updated"] if self.more else []:
+            for project in ["shop", "bank", ""]:
+                for _ in range(rng.choice([0, 0, 1, 2])):
+                    at = start + timedelta(hours=rng.randrange(hours))
+                    gap = {"project": project, "projectId": PROJECTS.get(project, ""), "events": events, "from": text(at)}
+                    for turn in rng.choice(["why", "why over", "why over covered", "why covered over", "why over covered why"]).split():
+                        at += timedelta(hours=rng.randrange(1, 60))
+                        yield {**gap, "said": text(at), turn: "silence" if turn == "why" else text(at)}
+
+    def releases(self, line):
+        """What a classic release brings of the runs of a pipeline: some stages again, some after newer ones, some from no build.
+        A list of the service tells of most, and events, which have no time of it, of most."""
+        rng, number = random.Random(f"{self.seed} releases"), 0
+        released = []
+        for over, run in line["ends"] if self.more else []:
+            if rng.random() > 0.4:
+                continue
+            if released and rng.random() < 0.2:
+                release = rng.choice(released[-3:])
+                stages = ["Prod"]
+            else:
+                number += 1
+                release = {"id": 300 + number, "attempts": {}, "artifacts": self.artifacts(rng, run, line["ends"])}
+                released.append(release)
+                stages = ["Dev", "Prod"] if rng.random() < 0.8 else ["Dev"]
+            for name in stages:
+                over += timedelta(seconds=rng.randrange(60, 9000), microseconds=rng.randrange(1000000))
+                attempt = release["attempts"][name] = release["attempts"].get(name, 0) + 1
+                result = rng.choice(["succeeded"] * 9 + ["failed", "failed", "partiallySucceeded", "rejected", "canceled"])
+                told = rng.random()
+                if told > 0.15:
+                    self.released(release, name, attempt, result, over)
+                if told < 0.85:
+                    yield self.listed(release, name, attempt, result, over)
+
+    def artifacts(self, rng, run, ends):
+        """The primary one names the release, wherever it stands; some are no build."""
+        build = lambda alias, run, primary: {
+            "type": "Build", "alias": alias, "isPrimary": primary,
+            "definitionReference": {"version": {"id": str(run["id"]), "name": run["name"]}, "branch": {"id": run["branch"]}},
+        }
+        code = {"type": "Git", "alias": "_code", "isPrimary": True, "definitionReference": {"version": {"id": run["commit"]}}}
+        return rng.choice([[build("_web", run, True)]] * 6 + [[build("_a", ends[0][1], False), build("_web", run, True)], [code]])
+
+    def released(self, release, name, attempt, result, over):
+        self.event("ms.vss-release.deployment-completed-event", "3.0-preview.1", "shop", over + timedelta(seconds=2), {
+            "environment": {
+                "name": name, "status": result, "releaseId": release["id"], "deploySteps": [{"attempt": attempt}],
+                "releaseDefinition": {"id": 12, "name": "web CD"}, "release": {"id": release["id"], "name": f"R-{release['id']}"},
+                "project": {"id": PROJECTS["shop"], "name": "shop"},
+            },
+            "project": {"id": PROJECTS["shop"], "name": "shop"},
+        })
+
+    def listed(self, release, name, attempt, result, over):
+        return {
+            "release": {"id": release["id"], "name": f"R-{release['id']}", "artifacts": release["artifacts"]},
+            "releaseDefinition": {"id": 12, "name": "web CD"}, "releaseEnvironment": {"id": 61, "name": name},
+            "projectReference": {"id": PROJECTS["shop"], "name": "shop"}, "attempt": attempt, "deploymentStatus": result,
+            "operationStatus": "Approved", "completedOn": text(over), "lastModifiedOn": text(over + timedelta(seconds=5)),
+        }
+
+    def config(self):
+        """What counts as what, another in each seed."""
+        metrics = {"partial_success": self.plan["partial"], "time_zone": self.plan["zone"]}
+        if not self.more:
+            return {"metrics": metrics}
+        metrics.update([
+            {}, {"rework_within": "12h", "incident_tags": ["outage*"]}, {"incident_types": ["Inc*", "bug"], "fixes": ["HOTFIX*"]},
+            {"resolved_states": ["closed", "Fix*"]}, {"rework_within": "100h", "incident_tags": []},
+        ][self.seed % 5])
+        environments, owners = ENVIRONMENTS[self.seed % len(ENVIRONMENTS)], OWNERS[self.seed % len(OWNERS)]
+        return {"metrics": metrics, "environments": environments, "owners": owners}
+
     def tell(self):
         rng = self.rng
         lines = [
@@ -379,7 +517,7 @@ class Organization:
              "production": ["prod-eu", "prod-us"], "records": {"prod-us": (7, "prod-us")}},
         ]
         for line in lines:
-            line["head"], line["since"] = None, []
+            line["head"], line["since"], line["ends"] = None, [], []
         for line in lines:
             at, past, every = START + timedelta(hours=rng.randrange(48)), [], rng.choice([1200, 3000, 7000])
             if line["pipeline"] == 21 and self.seed % 2:
@@ -401,6 +539,7 @@ class Organization:
                     run = self.run(line, line["head"], at, branch)
                     over = self.deploy(line, run, at)
                     past.append(run)
+                line["ends"].append((over, run))
                 if self.plan["incidents"] and rng.random() < 0.15:
                     opened = over + timedelta(minutes=rng.randrange(1, 600))
                     resolved = opened + timedelta(minutes=rng.randrange(10, 3000)) if rng.random() < 0.8 else None
@@ -408,14 +547,18 @@ class Organization:
                 at = over + timedelta(minutes=rng.randrange(5, every))
         self.mobile()
         self.tests()
+        self.tagged()
+        self.answers = list(self.releases(lines[0]))
         rng.shuffle(self.events)
         return self
 
 
-def write(folder, seed, approvals=False):
-    told = Organization(seed, approvals).tell()
+def write(folder, seed, more=False):
+    told = Organization(seed, more).tell()
     with open(f"{folder}/{seed}.ndjson", "w") as file:
         file.writelines(json.dumps(event) + "\n" for event in told.events)
     plan = {key: text(value) if isinstance(value, datetime) else value for key, value in told.plan.items()}
+    config = told.config()
+    beside = {"records": told.records, "built": told.built, "compared": told.compared, "releases": told.answers, "gaps": list(told.gaps())}
     with open(f"{folder}/{seed}.json", "w") as file:
-        json.dump({"plan": plan, "records": told.records, "built": told.built, "compared": told.compared}, file)
+        file.write(json.dumps({"plan": plan, "terms": config, "config": toml(config), **beside}))

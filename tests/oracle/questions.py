@@ -12,6 +12,7 @@ from datetime import datetime, timedelta, timezone
 
 import dora as delivery
 import organization
+from terms import STAGES
 
 DAY = timedelta(days=1)
 GOOD = ("succeeded", "partiallySucceeded")
@@ -91,7 +92,7 @@ class Told:
                 continue
             # A stage has the words of its run but for these.
             stages = [
-                {**run, "stage": name, "environment": delivery.BY_NAME.get(name), **stage}
+                {**run, "stage": name, "environment": STAGES.get(name), **stage}
                 for (name, _), stage in self.stages[run["id"]].items()
             ]
             stages = [stage for stage in stages if all(stage[key] == wanted for key, wanted in of_stages.items())]
@@ -437,59 +438,48 @@ class Delivery:
 
     def __init__(self, told, asked, span, now):
         ends = {"from": text(span[0]), "until": text(span[1]), "now": text(now), "zone": "UTC", "partial": "counts"}
-        self.oracle, self.span = delivery.Oracle(*told.place, **ends), span
+        since = lambda horizon=None: delivery.Oracle(*told.place, environment=asked.get("environment"), horizon=horizon, **ends)
+        self.oracle, self.span = since(), span
         owner = lambda of: OWNERS.get(of["name"], (None, None))
         self.key = {
-            "pipeline": lambda of: of["name"], "project": lambda of: of["project"], "environment": lambda of: of["line"][1],
+            **{key: lambda of, key=key: of[key] for key in ("project", "environment")}, "pipeline": lambda of: of["name"],
             "service": lambda of: owner(of)[0], "team": lambda of: owner(of)[1],
         }
         wanted = {key: value for key, value in asked.items() if key in self.key}
-        production = lambda of: "environment" in wanted or delivery.PRODUCTION[of["line"][1]]
-        fits = lambda of: production(of) and all(self.key[key](of) == value for key, value in wanted.items())
-        self.chosen = [of for of in sorted(self.oracle.deployments, key=self.oracle.order) if fits(of)]
+        production = lambda of: "environment" in wanted or of["production"]
+        self.fits = lambda of: production(of) and all(self.key[key](of) == value for key, value in wanted.items())
+        self.oracle = delivery.far_enough(self.oracle, self.selection(self.fits), since)
+
+    def selection(self, wanted):
+        return delivery.Selection(self.oracle, list(filter(wanted, self.oracle.deployments)))
 
     def groups(self, by):
-        return {self.key[by](of) for of in self.chosen if self.span[0] <= of["finished"] < self.span[1]}
+        return {self.key[by](of) for of in self.oracle.deployments if self.fits(of) and self.span[0] <= of["finished"] < self.span[1]}
 
     def of(self, by, name):
-        chosen = [of for of in self.chosen if by is None or self.key[by](of) == name]
-        return lambda span: self.metrics(chosen, span)
+        chosen = self.selection(lambda of: self.fits(of) and (by is None or self.key[by](of) == name))
+        return lambda span: self.metrics(chosen.bucket(*span))
 
-    def metrics(self, chosen, span):
-        it = self.oracle.numbers(chosen, list(self.oracle.leads(chosen)), *span)
-        days = -(-(span[1] - max(span[0], self.oracle.since())) // DAY)
-        number = lambda of: None if of is None else float(of)
-        below = lambda value, bounds: None if value is None else level(sum(value >= bound for bound in bounds))
-        often = it["medianDeployDaysAWeek"]
-        rate = number(it["failRate"])
-        rated = rate is not None and (it["failed"] or self.oracle.tells(chosen))
-        frequency = None if often is None else level(0 if often >= 5 else 1 if often else 2 if 0 < it["deployDays"] * 31 >= days else 3)
-        recovered = it["failed"] - it["notRecovered"]
-        medians = [("change lead time, median", "lead", it["leads"], below(it["lead"][0], LEAD)), ("of it review, median", "review", None, None),
-                   ("of it deployment, median", "deployment", None, None)]
-        reviews = self.reviews(chosen, span)
-        found = [(name, "seconds", number(it[key][0]), reviews if samples is None else samples, how) for name, key, samples, how in medians]
-        return found + [
-            ("deployment frequency", "days a week", number(often), it["deployments"], frequency),
-            ("failed deployment recovery time, median", "seconds", number(it["recovery"][0]), recovered, below(it["recovery"][0], RECOVERY)),
-            ("change fail rate", "share", rate, it["finished"], below(rate, [0.0500001, 0.1000001, 0.1500001]) if rated else None),
-            ("deployment rework rate", "share", number(it["reworkRate"]), it["finished"], None),
+    @staticmethod
+    def metrics(it):
+        number = lambda of: None if of["value"] is None else float(of["value"])
+        lead, often, recovery = it["changeLeadTime"], it["deploymentFrequency"], it["failedDeploymentRecoveryTime"]
+        failed, rework = it["changeFailRate"], it["deploymentReworkRate"]
+        median = lambda spread: (number(spread["median"]), spread["count"])
+        return [
+            ("change lead time, median", "seconds", *median(lead["total"]), lead["level"]),
+            ("of it review, median", "seconds", *median(lead["review"]), None),
+            ("of it deployment, median", "seconds", *median(lead["deployment"]), None),
+            ("deployment frequency", "days a week", number(often["medianDeployDaysAWeek"]), often["deployments"]["value"], often["level"]),
+            ("failed deployment recovery time, median", "seconds", *median(recovery["time"]), recovery["level"]),
+            ("change fail rate", "share", number(failed["rate"]), failed["finished"], failed["level"]),
+            ("deployment rework rate", "share", number(rework["rate"]), rework["finished"], None),
         ]
 
-    def reviews(self, chosen, span):
-        leads = [lead for lead in self.oracle.leads(chosen) if span[0] <= lead[0]["finished"] < span[1]]
-        return sum(1 for lead in leads if lead[3] and min(lead[3]) >= 0)
 
-
-LEAD = [86_400, 7 * 86_400, 30 * 86_400]
-RECOVERY = [3_600, 86_400, 7 * 86_400]
 FAMILIES = ["changeLeadTime"] * 3 + ["deploymentFrequency", "failedDeploymentRecoveryTime", "changeFailRate", "deploymentReworkRate"]
 # Why there is no number is asked for as little as possible: of these questions there are but these.
 WHY = {"deployment rework rate": "nobody tells of incidents", "failed deployment recovery time, median": "none failed"}
-
-
-def level(nth):
-    return ["elite", "high", "medium", "low"][nth]
 
 
 def dora(told, asked, now):

@@ -819,7 +819,7 @@ impl<'c> Reading<'c> {
             let Some(line) = self.found.lines.get(line) else { continue };
             let (source, of_stage) = (line.source, (line.organization.clone(), line.pipeline, stage));
             match source {
-                Source::Pipeline if of_stage.2.is_empty() => self.run_before(&of_stage, run)?,
+                Source::Pipeline if of_stage.2.is_empty() => self.run_before(&of_stage, run, of_records)?,
                 Source::Pipeline => {
                     let places = of_records.get(&of_stage).cloned().unwrap_or_default();
                     for place in &places {
@@ -861,26 +861,57 @@ impl<'c> Reading<'c> {
         }
     }
 
-    fn run_before(&mut self, (organization, pipeline, _): &OfStage, run: u64) -> rusqlite::Result<()> {
+    /// The last of which no stage deployed.
+    fn run_before(
+        &mut self,
+        (organization, pipeline, _): &OfStage,
+        run: u64,
+        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
+    ) -> rusqlite::Result<()> {
         let name = self.pipelines.get(&(organization.clone(), *pipeline)).cloned();
         let Some(place) = self.terms.run(name.as_deref()) else { return Ok(()) };
         let ask = format!(
             "{RUNS} WHERE r.id IN (SELECT id FROM runs WHERE organization = ? AND pipeline = ? AND run < ? \
                                    ORDER BY run DESC LIMIT {MOST_BEFORE}) \
-             AND +r.finished < ? AND +r.result IN {} ORDER BY r.finished DESC LIMIT 1",
+             AND +r.finished < ? AND +r.result IN {} ORDER BY r.finished DESC LIMIT {MOST_AGAIN}",
             self.successes()
         );
         let organization = Value::Text(organization.to_string());
         let since = Value::Integer(self.since.ticks());
-        self.each(
-            &ask,
-            vec![organization, number(*pipeline), number(run.saturating_add(MOST_LATER)), since],
-            |this, row| {
-                let finish = this.finish(row)?;
-                this.take(finish, Source::Pipeline, Known::Pattern, &place);
-                Ok(())
-            },
-        )
+        let values = vec![organization, number(*pipeline), number(run.saturating_add(MOST_LATER)), since];
+        let mut runs = Vec::new();
+        self.each(&ask, values, |this, row| {
+            runs.push(this.finish(row)?);
+            Ok(())
+        })?;
+        for finish in runs {
+            if !self.has_deployed(&finish, of_records)? {
+                self.take(finish, Source::Pipeline, Known::Pattern, &place);
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a stage of the run did.
+    fn has_deployed(
+        &mut self,
+        of: &Finish,
+        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
+    ) -> rusqlite::Result<bool> {
+        let known = self.found.deployments.len();
+        let run = || vec![Value::Text(of.organization.to_string()), number(of.run), number(of.pipeline)];
+        let records =
+            format!("{RECORDS} WHERE d.organization = ? AND d.run = ? AND r.pipeline = ? AND d.finished IS NOT NULL");
+        self.each(&records, run(), |this, row| this.take_record(row))?;
+        let stages = format!(
+            "SELECT {OF_STAGES}, {APPROVED} FROM runs r JOIN stages s ON s.run = r.id \
+             WHERE r.organization = ? AND r.run = ? AND r.pipeline = ? AND s.finished IS NOT NULL"
+        );
+        self.each(&stages, run(), |this, row| this.take_stage(row, of_records))?;
+        let has = self.found.deployments.len() > known;
+        self.found.deployments.truncate(known);
+        Ok(has)
     }
 
     fn release_before(&mut self, (organization, definition, stage): &OfStage) -> rusqlite::Result<()> {
@@ -1125,11 +1156,12 @@ impl<'c> Reading<'c> {
         })
     }
 
+    /// Those of all projects name none.
     fn gaps(&mut self) -> rusqlite::Result<()> {
         let mut wanted = self.wanted("g");
         wanted.add("g.covered = 0", []);
         let ask = format!(
-            "SELECT g.organization, coalesce(project.name, g.project_name, g.project_id), g.start, g.finish \
+            "SELECT g.organization, coalesce(project.name, g.project_name, nullif(g.project_id, '')), g.start, g.finish \
              FROM gaps g {}{} LIMIT 10000",
             project_of("g"),
             wanted.text()
@@ -1147,7 +1179,8 @@ impl<'c> Reading<'c> {
                    ORDER BY run LIMIT 1";
         let mut ask = self.c.prepare_cached(ask)?;
         let mut since = self.found.deployments.iter().map(|of| of.finished).min();
-        let pipelines: BTreeSet<_> = self.found.lines.iter().map(|line| (&line.organization, line.pipeline)).collect();
+        let of_runs = self.found.lines.iter().filter(|line| line.source == Source::Pipeline);
+        let pipelines: BTreeSet<_> = of_runs.map(|line| (&line.organization, line.pipeline)).collect();
         for (organization, pipeline) in pipelines {
             let first =
                 ask.query_row(params![organization, pipeline], |row| row.get::<_, Option<i64>>(0)).optional()?;

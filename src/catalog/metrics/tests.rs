@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::Pattern;
-use crate::domain::metrics::EnvironmentRule;
+use crate::domain::metrics::{Ending, EnvironmentRule};
 
 const SECOND: i64 = 10_000_000;
 
@@ -41,15 +41,17 @@ fn catalog(stages: &[(i64, &str, i64)], approvals: &[(i64, &str, Option<&str>)])
     c
 }
 
+fn material(c: &Connection, question: &DeliveryQuestion) -> Material {
+    let mut reading = Reading::new(c, &Scope::All, question, question.span());
+    reading.read().unwrap();
+    reading.found
+}
+
 /// What came where, and how that is known.
 fn found(c: &Connection) -> Vec<(String, String, Known)> {
-    let question = question();
-    let span = Span { from: question.window.from, until: question.now };
-    let mut reading = Reading::new(c, &Scope::All, &question, span);
-    reading.read().unwrap();
-    let place = |of: &Deployed| reading.found.lines[of.line].environment.to_string();
-    let mut found: Vec<_> =
-        reading.found.deployments.iter().map(|of| (of.stage.to_string(), place(of), of.known)).collect();
+    let material = material(c, &question());
+    let place = |of: &Deployed| material.lines[of.line].environment.to_string();
+    let mut found: Vec<_> = material.deployments.iter().map(|of| (of.stage.to_string(), place(of), of.known)).collect();
     found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
     found
 }
@@ -110,12 +112,9 @@ fn what_was_there_before_is_looked_for_wherever_it_came_from() {
     };
     for (partial, before) in [(PartialSuccess::Counts, 2), (PartialSuccess::Fails, 1)] {
         let terms = Terms { partial, environments: vec![whole.clone()], ..Terms::default() };
-        let question = DeliveryQuestion { terms, ..question() };
-        let span = Span { from: question.window.from, until: question.now };
-        let mut reading = Reading::new(&c, &Scope::All, &question, span);
-        reading.read().unwrap();
+        let material = material(&c, &DeliveryQuestion { terms, ..question() });
         let mut found: Vec<_> =
-            reading.found.deployments.iter().map(|of| (reading.found.lines[of.line].source, of.run)).collect();
+            material.deployments.iter().map(|of| (material.lines[of.line].source, of.run)).collect();
         found.sort_unstable();
         let (run, release) = (Source::Pipeline, Source::Release);
         assert_eq!(
@@ -156,4 +155,61 @@ fn a_commit_counts_with_its_first_deployment_however_long_ago_that_was() {
     };
     assert_eq!(counted(None), (Some(1), 0));
     assert_eq!(counted(Some("prod-us")), (Some(1), 1));
+}
+
+#[test]
+fn a_stage_that_failed_is_one_in_a_run_that_failed_and_a_skipped_one_is_none_in_a_green_run() {
+    let c = catalog(&[(1, "prod", 12_000_000), (2, "prod", 12_000_000)], &[]);
+    c.execute_batch(
+        "UPDATE runs SET result = 'failed' WHERE run = 1; UPDATE stages SET result = 'failed' WHERE run = 1; \
+         UPDATE stages SET result = 'skipped' WHERE run = 2",
+    )
+    .unwrap();
+    let endings: Vec<_> = material(&c, &question()).deployments.iter().map(|of| (of.run, of.ending)).collect();
+    assert_eq!(endings, [(1, Ending::Failed)]);
+}
+
+#[test]
+fn a_definition_of_releases_and_a_pipeline_of_the_same_number_have_nothing_in_common() {
+    let c = catalog(&[], &[]);
+    c.execute_batch(
+        "INSERT INTO releases (id, organization, project_id, release, definition) VALUES (1, 'fabrikam', 'p-1', 1, 7); \
+         INSERT INTO release_stages VALUES (1, 'prod', 1, 'completed', 'succeeded', NULL, 120000000000000)",
+    )
+    .unwrap();
+    let known = material(&c, &question());
+    assert_eq!((known.lines.len(), known.since), (1, Some(Time::from_ticks(12_000_000 * SECOND))), "runs were before");
+}
+
+#[test]
+fn a_gap_is_of_its_project_or_of_all_of_them_until_it_is_covered() {
+    let c = catalog(&[], &[]);
+    for (project, covered) in [("", false), ("p-1", false), ("p-2", true)] {
+        let insert = "INSERT INTO gaps (organization, project_id, events, start, covered) \
+                      VALUES ('fabrikam', ?1, 'git.push', 0, ?2)";
+        c.execute(insert, (project, covered)).unwrap();
+    }
+    let gaps = material(&c, &question()).gaps;
+    let of: Vec<_> = gaps.iter().map(|lost| lost.of.project.as_deref()).collect();
+    assert_eq!(of, [None, Some("p-1")]);
+}
+
+#[test]
+fn a_run_of_which_a_stage_deployed_was_not_there_as_a_whole() {
+    let c = catalog(&[(2, "go", 2_000_000)], &[(2, "go", Some("prod-eu"))]);
+    c.execute("INSERT INTO names VALUES ('pipeline', 'fabrikam', '7', 1, 'ship')", []).unwrap();
+    c.execute("UPDATE runs SET finished = NULL WHERE run > 3", []).unwrap();
+    for (run, end) in [(1, 1_000_000), (2, 2_000_000), (3, 12_000_000)] {
+        c.execute("UPDATE runs SET finished = ?2 WHERE run = ?1", (run, end * SECOND)).unwrap();
+    }
+    let whole = EnvironmentRule {
+        name: "production".to_owned(),
+        pipelines: vec![Pattern::new("ship")],
+        ..EnvironmentRule::default()
+    };
+    let terms = Terms { environments: vec![whole], ..Terms::default() };
+    let mut runs: Vec<_> =
+        material(&c, &DeliveryQuestion { terms, ..question() }).deployments.iter().map(|of| of.run).collect();
+    runs.sort_unstable();
+    assert_eq!(runs, [1, 3]);
 }

@@ -97,14 +97,22 @@ impl Terms {
         let fits = |rule: &&EnvironmentRule| any(&rule.stages, Some(stage)) && of_pipeline(rule);
         match self.environments.iter().find(fits) {
             Some(rule) => rule.place(),
-            None => by_name(stage),
+            None => self.by_name(stage),
         }
+    }
+
+    /// As the configuration says of the environment that it is called by, if it does.
+    fn by_name(&self, stage: &str) -> Option<Place> {
+        let place = by_name(stage)?;
+        let mut of_it = self.environments.iter().filter(|rule| rule.name.eq_ignore_ascii_case(&place.environment));
+        let production = of_it.find_map(|rule| rule.production).unwrap_or(place.production);
+        Some(Place { production, ..place })
     }
 
     /// Whether a stage of this name deploys to a wanted environment in some pipeline.
     #[must_use]
     pub fn may_deploy(&self, stage: &str, beside: Beside<'_>) -> bool {
-        let is_named = || by_name(stage).is_some_and(|place| place.is_wanted(beside));
+        let is_named = || self.by_name(stage).is_some_and(|place| place.is_wanted(beside));
         self.environments.iter().any(|rule| any(&rule.stages, Some(stage))) || is_named()
     }
 
@@ -237,6 +245,7 @@ mod tests {
             EnvironmentRule { production, stages: patterns(&["ship"]), pipelines: patterns(&["shop-*"]), ..rule("eu") },
             EnvironmentRule { production, pipelines: patterns(&["infra"]), ..rule("cloud") },
             EnvironmentRule { production, environments: patterns(&["*-4"]), ..rule("customers") },
+            EnvironmentRule { production, ..rule("staging") },
         ];
         let terms = Terms { environments, ..Terms::default() };
         assert_eq!(told(terms.stage(None, "prod-dry-run")), None);
@@ -245,5 +254,9 @@ mod tests {
         assert_eq!(told(terms.run(Some("infra"))), Some(("cloud".to_owned(), true)));
         assert_eq!(told(terms.run(Some("shop-web"))), None, "its rule is about stages");
         assert_eq!(told(terms.environment("ring-4")), Some(("customers".to_owned(), true)));
+        for place in [terms.stage(None, "deploy-staging"), terms.environment("staging")] {
+            assert_eq!(told(place), Some(("staging".to_owned(), true)), "however it is known");
+        }
+        assert!(terms.may_deploy("deploy-staging", Beside::Nothing));
     }
 }

@@ -143,6 +143,19 @@ fn each_attempt_of_a_stage_counts_by_itself() {
 }
 
 #[test]
+fn each_environment_of_a_run_counts_by_itself() {
+    let us = |of: Deployed| Deployed { line: 1, ..of };
+    let eu = [good(1, "a", 1), good(2, "b", 5), good(3, "c", 7)];
+    let mut of = material([eu.to_vec(), vec![us(good(1, "a", 2)), us(bad(2, "b", 6)), us(good(2, "b", 8))]].concat());
+    of.lines.push(line("prod-us", true));
+    let numbers = report_of(&of, weeks(1)).numbers;
+    assert_eq!(numbers.deployment_frequency.deployments, Figure::known(5));
+    assert_eq!((numbers.change_fail_rate.failed, numbers.change_fail_rate.finished), (1, 6));
+    let recovery = numbers.failed_deployment_recovery_time.time;
+    assert_eq!(recovery.median, Figure::known(7_200), "what came elsewhere meanwhile is no recovery");
+}
+
+#[test]
 fn the_first_deployment_gives_no_lead_times() {
     let mut of = material(vec![good(1, "a", 5)]);
     of.commits.insert(name("a"), at(1));
@@ -326,6 +339,24 @@ fn an_incident_belongs_to_the_latest_production_deployment_before_it() {
 }
 
 #[test]
+fn a_tag_makes_an_incident_of_any_work_item() {
+    let is_one = |tags| Terms::default().is_tagged_incident(tags);
+    assert!(is_one("Incident") && is_one("ui;  incident "));
+    assert!(!is_one("ui") && !is_one("") && !is_one("incidental"));
+}
+
+#[test]
+fn an_incident_is_over_since_it_was_resolved_for_good() {
+    let since = |states: &[&str]| {
+        let states: Vec<_> =
+            states.iter().zip(0..).map(|(state, hour)| ((*state).to_owned(), Some(at(hour).ticks()))).collect();
+        Terms::default().resolved_since(&states)
+    };
+    assert_eq!(since(&["New", "Resolved", "Active", "Resolved", "Closed"]), Some(at(3)));
+    assert_eq!(since(&["New", "Resolved", "Active"]), None);
+}
+
+#[test]
 fn recovery_is_whichever_is_known_first() {
     let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), good(3, "c", 10)]);
     of.incidents = vec![incident(6, Some(20))];
@@ -425,13 +456,19 @@ fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
 }
 
 #[test]
-fn times_that_run_backwards_are_left_out_and_counted() {
+fn times_that_run_backwards_or_are_not_known_are_left_out_and_counted() {
     let mut of = material(vec![good(1, "a", 1), good(2, "b", 5)]);
     of.updates = vec![push("a", "b")];
+    let counted = |of: &Material| {
+        let report = report_of(of, weeks(1));
+        let coverage = report.coverage;
+        let total = report.numbers.change_lead_time.total;
+        assert_eq!((total.count, total.median.reason), (0, Some(Unknown::CommitsUnknown)));
+        (coverage.commits_without_time, coverage.commits_from_the_future)
+    };
+    assert_eq!(counted(&of), (1, 0));
     of.commits.insert(name("b"), at(6));
-    let report = report_of(&of, weeks(1));
-    assert_eq!(report.numbers.change_lead_time.total.count, 0);
-    assert_eq!(report.coverage.commits_from_the_future, 1);
+    assert_eq!(counted(&of), (0, 1));
 }
 
 #[test]
@@ -451,6 +488,8 @@ fn gaps_in_the_time_are_told() {
     };
     of.gaps = [lost("shop"), lost("other")].concat();
     assert_eq!(report_of(&of, weeks(1)).coverage.gaps, 2, "not those of another project");
+    of.gaps.push(Lost { of: Part { project: None, ..part("") }, from: at(8), until: None });
+    assert_eq!(report_of(&of, weeks(1)).coverage.gaps, 3, "and those of all");
     assert_eq!(Terms::default().rework_within, Duration::from_secs(2 * 24 * 3_600));
 }
 
