@@ -509,3 +509,4 @@ CREATE TABLE reports (
 CREATE INDEX reports_at ON reports (kind, at);
 CREATE INDEX reports_of ON reports (organization, subject, kind, at);
 CREATE INDEX work_items_tagged ON work_items (created) WHERE tags IS NOT NULL;
+CREATE INDEX work_items_by_tags ON work_items (tags, organization, project) WHERE tags IS NOT NULL;

@@ -1097,8 +1097,11 @@ impl<'c> Reading<'c> {
     fn incidents(&mut self) -> rusqlite::Result<()> {
         let types = incidents::types(self.c, self.terms)?;
         for kind in &types {
-            self.incident_sources(kind)?;
+            self.incident_sources("w.type = ?", kind)?;
             self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
+        }
+        for tags in self.incident_tags()? {
+            self.incident_sources("w.tags = ?", &tags)?;
         }
         let terms = self.terms;
         let marks = vec!["?"; types.len()].join(", ");
@@ -1107,10 +1110,22 @@ impl<'c> Reading<'c> {
         self.work_items(&format!("w.tags IS NOT NULL AND coalesce(w.type, '') NOT IN ({marks})"), other, is_tagged)
     }
 
-    /// The projects that ever had a work item of this type.
-    fn incident_sources(&mut self, kind: &str) -> rusqlite::Result<()> {
+    /// By leaps, since many work items have the same tags.
+    fn incident_tags(&self) -> rusqlite::Result<Vec<String>> {
+        let mut ask = self.c.prepare_cached(&leap("work_items", &["tags"], "tags IS NOT NULL"))?;
+        let (mut last, mut found) = (String::new(), Vec::new());
+        for _ in 0..MOST_NAMES {
+            let Some(next) = ask.query_row([&last], |row| row.get::<_, String>(0)).optional()? else { break };
+            found.extend(self.terms.is_tagged_incident(&next).then(|| next.clone()));
+            last = next;
+        }
+        Ok(found)
+    }
+
+    /// The projects that ever had such a work item.
+    fn incident_sources(&mut self, which: &'static str, value: &str) -> rusqlite::Result<()> {
         let mut wanted = self.wanted("w");
-        wanted.add("w.type = ?", [Value::Text(kind.to_owned())]);
+        wanted.add(which, [Value::Text(value.to_owned())]);
         let ask =
             format!("SELECT DISTINCT w.organization, w.project_name FROM {ITEMS} {}{}", project_of("w"), wanted.text());
         self.each(&ask, wanted.values, |this, row| this.incident_source(row))
@@ -1136,7 +1151,6 @@ impl<'c> Reading<'c> {
             if !is_one(row.get_ref(5)?.as_str_or_null()?.unwrap_or_default()) {
                 return Ok(());
             }
-            this.incident_source(row)?;
             let id: u64 = row.get(2)?;
             let states: Vec<(String, Option<i64>)> =
                 serde_json::from_str(row.get_ref(4)?.as_str()?).unwrap_or_default();

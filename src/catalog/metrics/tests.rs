@@ -213,3 +213,16 @@ fn a_run_of_which_a_stage_deployed_was_not_there_as_a_whole() {
     runs.sort_unstable();
     assert_eq!(runs, [1, 3]);
 }
+
+#[test]
+fn a_project_that_ever_tagged_an_incident_tells_of_incidents() {
+    let c = catalog(&[], &[]);
+    for (id, project, tags) in [(1, "shop", "urgent; incident"), (2, "bank", "urgent"), (3, "bank", "no incident")] {
+        let insert = "INSERT INTO work_items (source, organization, id, project, tags, created, states) \
+                      VALUES (?1, 'fabrikam', ?1, ?2, ?3, 1, '[]')";
+        c.execute(insert, (id, project, tags)).unwrap();
+    }
+    let known = material(&c, &question());
+    let sources: Vec<_> = known.incident_sources.iter().map(|of| of.project.as_deref()).collect();
+    assert_eq!((sources, known.incidents.len()), (vec![Some("shop")], 0));
+}
