@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::Pattern;
-use crate::domain::metrics::{Ending, EnvironmentRule};
+use crate::domain::metrics::{Ending, EnvironmentRule, Known, PartialSuccess};
 
 const SECOND: i64 = 10_000_000;
 

@@ -33,6 +33,6 @@ impl Changes {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
     pub commit: Name,
-    /// Index into [`Material::requests`].
+    /// Index into [`Material::requests`](super::Material::requests).
     pub request: Option<usize>,
 }
