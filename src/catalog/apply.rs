@@ -4,7 +4,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::references::{self, Source};
 use super::releases::{remove_deployment, remove_release, write_deployment, write_release};
-use super::{chain, code, deployed, metrics, parts};
+use super::{chain, code, deployed, metrics, packed, parts};
 use crate::domain::gap::{GapRecord, ShownGap};
 use crate::domain::link::{self, Reference};
 use crate::domain::run::{ShownFailure, ShownJob, ShownRun};
@@ -12,7 +12,7 @@ use crate::domain::{GapKey, GapReason, Key, Outcome, Record, RunKey, Said, State
 use crate::store::{Cursor, Projection, Step};
 
 /// Raised whenever the tables or what stands in them change: the catalog is then built anew.
-const VERSION: u32 = 19;
+const VERSION: u32 = 20;
 
 const SCHEMA: &str = include_str!("schema.sql");
 
@@ -216,6 +216,7 @@ fn remove_run(connection: &Connection, key: &RunKey) -> rusqlite::Result<()> {
     let id: Option<i64> =
         remove.query_row(params![key.run, key.organization, key.pipeline], |row| row.get(0)).optional()?;
     id.map_or(Ok(()), |id| remove_parts(connection, id))?;
+    packed::loosen_run(connection, key.run)?;
     deployed::follow_run(connection, &key.organization, key.run)
 }
 
@@ -251,6 +252,7 @@ fn write_run(connection: &Connection, run: &ShownRun) -> rusqlite::Result<()> {
     if let Some(name) = &run.pipeline_name {
         remember(connection, "pipeline", organization, &run.key.pipeline.to_string(), name)?;
     }
+    packed::loosen_run(connection, run.key.run)?;
     deployed::follow_run(connection, organization, run.key.run)
 }
 

@@ -1,10 +1,11 @@
 //! From records of pushes, pull requests, work items and a run's commits to rows.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::apply::remember;
 use super::broken::repository_id;
 use super::metrics;
+use super::packed::{self, Kind};
 use super::references::Source;
 use crate::domain::changes::ShownChanges;
 use crate::domain::pull_request::{ShownPullRequest, Vote};
@@ -14,11 +15,26 @@ use crate::domain::{PullRequestStatus, Said, ShownCommit, Time};
 
 /// Removes all rows of one record.
 pub(super) fn remove(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
-    for table in ["commits", "pushes", "pull_requests", "work_items", "ref_updates", "pull_request_commits", "compared"]
-    {
+    remove_commits(connection, source)?;
+    metrics::remove_ref_updates(connection, source)?;
+    loosen_request(connection, source)?;
+    for table in ["pushes", "pull_requests", "work_items", "pull_request_commits", "compared"] {
         connection.prepare_cached(&format!("DELETE FROM {table} WHERE source = ?1"))?.execute([&source.key])?;
     }
     Ok(())
+}
+
+fn remove_commits(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
+    let mut remove = connection.prepare_cached("DELETE FROM commits WHERE source = ?1 RETURNING id")?;
+    let removed: rusqlite::Result<Vec<String>> = remove.query_map([&source.key], |row| row.get(0))?.collect();
+    removed?.iter().try_for_each(|id| packed::loosen_requests_of(connection, id))
+}
+
+/// Before and after a pull request was written.
+fn loosen_request(connection: &Connection, source: &Source) -> rusqlite::Result<()> {
+    let mut ask = connection.prepare_cached("SELECT closed FROM pull_requests WHERE source = ?1")?;
+    let closed: Option<Option<i64>> = ask.query_row([&source.key], |row| row.get(0)).optional()?;
+    packed::loosen_day(connection, Kind::Requests, closed.flatten())
 }
 
 pub(super) fn write_changes(c: &Connection, source: &Source, changes: &ShownChanges) -> rusqlite::Result<()> {
@@ -32,13 +48,14 @@ fn write_commits(
     repository: Option<&str>,
     commits: &[ShownCommit],
 ) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM commits WHERE source = ?1")?.execute([&source.key])?;
+    remove_commits(connection, source)?;
     let insert = "INSERT INTO commits (source, id, organization, repository, author, message, at) \
                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let mut insert = connection.prepare_cached(insert)?;
     for ShownCommit { id, commit } in commits {
         let at = commit.at.map(Time::ticks);
         insert.execute(params![source.key, id, source.organization, repository, commit.author, commit.message, at])?;
+        packed::loosen_requests_of(connection, id)?;
     }
     Ok(())
 }
@@ -69,6 +86,7 @@ pub(super) fn write_pull_request(
     source: &Source,
     shown: &ShownPullRequest,
 ) -> rusqlite::Result<()> {
+    loosen_request(connection, source)?;
     let vote = |vote: &Vote| serde_json::json!({"name": vote.name, "vote": vote.vote, "isTeam": vote.is_team});
     let votes: Vec<_> = shown.votes.iter().map(vote).collect();
     let insert = "INSERT OR REPLACE INTO pull_requests (source, organization, id, repository_id, project_id, \
@@ -97,6 +115,7 @@ pub(super) fn write_pull_request(
         serde_json::json!(votes).to_string(),
         shown.merged_by,
     ])?;
+    loosen_request(connection, source)?;
     let repository = (shown.project_id.as_deref(), shown.repository.as_deref());
     remember_default(connection, source, repository, shown.default_branch.as_ref())?;
     metrics::write_pull_request_commits(connection, source, shown)

@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Catalog, CatalogError, Kept, apply, listen};
@@ -15,6 +16,8 @@ use crate::store::Store;
 const EVERY: Duration = Duration::from_secs(1);
 /// The same where the log is in the file beside us, and a look costs next to nothing.
 const EVERY_LOCALLY: Duration = Duration::from_millis(250);
+/// Between two times of packing. What was written meanwhile is read row by row.
+const PACK_EVERY: Duration = Duration::from_secs(60);
 /// The same while the store does not answer.
 const MOST: Duration = Duration::from_secs(30);
 
@@ -33,10 +36,13 @@ impl Catalog {
     }
 
     async fn keep_up_with(&self, store: &dyn Store) -> Infallible {
-        let mut wait = EVERY;
+        let (mut wait, mut packed) = (EVERY, None);
         loop {
             wait = match self.mend_and_refresh(store).await {
-                Ok(()) => EVERY,
+                Ok(()) => {
+                    self.pack_now_and_then(&mut packed).await;
+                    EVERY
+                }
                 Err(error) => {
                     let next = wait.saturating_mul(2).min(MOST);
                     let wait_ms = next.as_millis();
@@ -60,11 +66,23 @@ impl Catalog {
 
     /// The store keeps the catalog, but for what takes long.
     async fn go_on_finishing(&self) -> Infallible {
+        let mut packed = None;
         loop {
             if let Err(error) = self.finish().await {
                 tracing::warn!(error = &error as &dyn std::error::Error, "catalog: not brought up to date");
             }
+            self.pack_now_and_then(&mut packed).await;
             tokio::time::sleep(EVERY).await;
+        }
+    }
+
+    async fn pack_now_and_then(&self, packed: &mut Option<Instant>) {
+        if packed.is_some_and(|packed| packed.elapsed() < PACK_EVERY) {
+            return;
+        }
+        *packed = Some(Instant::now());
+        if let Err(error) = self.pack().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "catalog: not packed, metrics take longer");
         }
     }
 

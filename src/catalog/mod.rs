@@ -25,6 +25,7 @@ mod listing;
 mod metrics;
 mod news;
 mod owned;
+mod packed;
 mod pages;
 mod parts;
 mod place;
@@ -69,6 +70,9 @@ const MOST_RESETS: u32 = 3;
 
 /// Keys that one step of a refresh looks at.
 const PAGE: usize = 1_000;
+
+/// Packing so many takes seconds.
+const MANY_BLOCKS: u64 = 500;
 
 /// Keeps the catalog's tables in the local file in step with the store's.
 #[must_use]
@@ -193,6 +197,34 @@ impl Catalog {
     pub async fn finish(&self) -> Result<(), CatalogError> {
         while self.file.read(deployed::is_unfinished).await? {
             self.file.write(Durability::Normal, deployed::go_on).await?;
+        }
+        Ok(())
+    }
+
+    /// Packs what metrics are counted from, for those who come later. Others read and write between its slices.
+    ///
+    /// # Errors
+    /// When the catalog's file fails. What is not packed is read more slowly, and all the same.
+    pub async fn pack(&self) -> Result<(), CatalogError> {
+        let mut left = self.file.read(packed::left).await?;
+        if left > MANY_BLOCKS {
+            tracing::info!(blocks = left, "catalog: packs what metrics are counted from, which takes a while once");
+        }
+        while left > 0 {
+            self.file.write(Durability::Normal, packed::go_on).await?;
+            left = self.file.read(packed::left).await?;
+        }
+        Ok(())
+    }
+
+    /// [`Catalog::refresh`] for who is about to ask for metrics and for nothing after that: nobody else may have packed.
+    ///
+    /// # Errors
+    /// As a refresh. What cannot be packed is read all the same.
+    pub async fn refresh_for_metrics(&self, store: &dyn Store) -> Result<(), CatalogError> {
+        self.refresh(store).await?;
+        if let Err(error) = self.pack().await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "catalog: not packed, metrics take longer");
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::apply::remember;
-use super::{deployed, parts};
+use super::{deployed, packed, parts};
 use crate::domain::deployment::ShownDeployment;
 use crate::domain::release::{ShownArtifact, ShownRelease};
 use crate::domain::run::ShownStage;
@@ -101,7 +101,7 @@ fn remove_stages(connection: &Connection, key: &DeploymentKey) -> rusqlite::Resu
         "DELETE FROM deployments WHERE organization = ?1 AND project_id = ?2 AND environment = ?3 AND run = ?4";
     let values = params![key.organization, key.project, key.environment, key.run];
     connection.prepare_cached(remove)?.execute(values)?;
-    Ok(())
+    packed::loosen_run(connection, key.run)
 }
 
 pub(super) fn write_deployment(connection: &Connection, deployment: &ShownDeployment) -> rusqlite::Result<()> {

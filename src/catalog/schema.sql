@@ -36,10 +36,6 @@ CREATE INDEX runs_troubled ON runs (result COLLATE NOCASE, run, branch, pipeline
 -- The last runs of a pipeline on a branch: what is broken.
 CREATE INDEX runs_ended ON runs (organization, pipeline, branch, run, result) WHERE result IS NOT NULL;
 CREATE INDEX runs_by_name ON runs (name, organization);
--- How pipelines ran in a time is read from this alone.
-CREATE INDEX runs_finished ON runs (finished, organization, pipeline, run, result, queued, started, branch, commit_id,
-        project_id, pool)
-    WHERE finished IS NOT NULL;
 -- What would have to be counted.
 CREATE TABLE pipelines (
     organization TEXT NOT NULL,
@@ -261,7 +257,7 @@ CREATE TABLE deployments (
     finished INTEGER,
     PRIMARY KEY (organization, project_id, environment, run, stage, attempt)
 ) WITHOUT ROWID;
-CREATE INDEX deployments_run ON deployments (organization, run);
+CREATE INDEX deployments_run ON deployments (run, organization);
 -- Which stages have made records, and where.
 CREATE TABLE kinds (
     organization TEXT NOT NULL,
@@ -434,8 +430,6 @@ CREATE TABLE cluster_syncs (
 ) WITHOUT ROWID;
 CREATE INDEX cluster_syncs_by_commit ON cluster_syncs (commit_id, organization);
 -- For delivery metrics: what finished when, and what moved the branches.
-CREATE INDEX stages_finished ON stages (name, finished) WHERE finished IS NOT NULL;
-CREATE INDEX deployments_of_nobody ON deployments (finished) WHERE pipeline IS NULL;
 CREATE INDEX deployments_of_stage ON deployments (organization, pipeline, stage, project_id, environment, finished);
 CREATE INDEX releases_newest ON releases (organization, release DESC, project_id);
 CREATE INDEX releases_of ON releases (organization, definition, release);
@@ -443,7 +437,7 @@ CREATE INDEX release_stages_finished ON release_stages (finished);
 CREATE INDEX pull_requests_closed ON pull_requests (closed);
 CREATE INDEX work_items_by_type ON work_items (type, created);
 CREATE INDEX work_items_of ON work_items (type, organization, project);
--- All that is asked of a push in one row, and those of a branch beside each other: months of them are read at once.
+-- All that is asked of a push in one row.
 CREATE TABLE ref_updates (
     name TEXT NOT NULL,
     pushed INTEGER NOT NULL,
@@ -455,7 +449,7 @@ CREATE TABLE ref_updates (
     old TEXT,
     new TEXT NOT NULL,
     commits TEXT NOT NULL, -- a JSON array of [id, when it was made]
-    PRIMARY KEY (name, pushed, source)
+    PRIMARY KEY (pushed, name, source)
 ) WITHOUT ROWID;
 CREATE INDEX ref_updates_of ON ref_updates (source);
 CREATE TABLE pull_request_commits (
@@ -463,6 +457,7 @@ CREATE TABLE pull_request_commits (
     id TEXT NOT NULL,
     PRIMARY KEY (source, id)
 ) WITHOUT ROWID;
+CREATE INDEX pull_request_commits_by_id ON pull_request_commits (id);
 -- What came between two runs, as far as anybody asked.
 CREATE TABLE compared (
     source TEXT NOT NULL, -- the key of the later run's changes
@@ -510,3 +505,14 @@ CREATE INDEX reports_at ON reports (kind, at);
 CREATE INDEX reports_of ON reports (organization, subject, kind, at);
 CREATE INDEX work_items_tagged ON work_items (created) WHERE tags IS NOT NULL;
 CREATE INDEX work_items_by_tags ON work_items (tags, organization, project) WHERE tags IS NOT NULL;
+
+-- Blocks of rows, each in one cell: metrics are counted from months of them. See packed/mod.rs.
+CREATE TABLE packed (
+    kind TEXT NOT NULL, -- runs, pushes or pullRequests
+    block INTEGER NOT NULL, -- 256 runs by their ids, or a day
+    earliest INTEGER, -- of the times by which its rows are asked for
+    latest INTEGER, -- null where it is loose: something was written to it since
+    rows BLOB,
+    UNIQUE (kind, block)
+);
+CREATE INDEX packed_times ON packed (kind, latest, earliest, block);

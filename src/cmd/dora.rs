@@ -10,7 +10,7 @@ pub(super) async fn run(context: &Context, args: Dora) -> Result<Exit, Failure> 
     let parts = Parts::open_to_look(context).await?;
     let mut catalog = parts.catalog(context)?;
     let asked = async |catalog: &Catalog| -> Result<Answer, Failure> {
-        catalog.refresh(parts.store.as_ref()).await?;
+        catalog.refresh_for_metrics(parts.store.as_ref()).await?;
         Ok(match is_flow {
             true => Answer::Flow(Box::new(catalog.flow(&question).await?)),
             false => Answer::Delivery(Box::new(catalog.delivery(&question).await?)),

@@ -28,7 +28,7 @@ struct Here {
 
 impl Desks for Here {
     async fn desk(&self) -> Result<Desk, Unavailable> {
-        if let Err(error) = self.catalog.refresh(self.parts.store.as_ref()).await {
+        if let Err(error) = self.catalog.refresh_for_metrics(self.parts.store.as_ref()).await {
             tracing::error!(error = &error as &dyn std::error::Error, "mcp: the catalog cannot be brought up to date");
             return Err(Unavailable);
         }

@@ -34,7 +34,7 @@ pub(super) async fn run(context: &Context, args: &cli::Query) -> Result<Exit, Fa
 pub(super) async fn desk(context: &Context, zone: Tz) -> Result<Desk, Failure> {
     let parts = Parts::open_to_look(context).await?;
     let catalog = parts.catalog(context)?;
-    catalog.refresh(parts.store.as_ref()).await?;
+    catalog.refresh_for_metrics(parts.store.as_ref()).await?;
     Ok(desk_over(context, catalog, zone))
 }
 

@@ -1,9 +1,10 @@
 //! Delivery metrics against an oracle: the same made-up organizations, counted by other code from the raw events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
+use std::time::Duration;
 
 use pipetrail::ado::{Beside, changes_fact, deployment_list, deployment_records};
 use pipetrail::catalog::{self, Catalog, DeliveryQuestion};
@@ -13,7 +14,8 @@ use pipetrail::domain::changes::ChangesFact;
 use pipetrail::domain::gap::GapFact;
 use pipetrail::domain::metrics::{Wanted, Window};
 use pipetrail::domain::run::{Failure, RunFact};
-use pipetrail::domain::{Fact, FactKind, GapKey, GapReason, Record, RunKey, Time};
+use pipetrail::domain::{Fact, FactKind, GapKey, GapReason, Key, Record, RunKey, Time};
+use pipetrail::history::Plan;
 use pipetrail::sqlite::{LocalFile, Missing};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -112,15 +114,25 @@ fn gaps(told: &Value) -> Vec<Fact> {
     told["gaps"].as_array().unwrap().iter().map(fact).collect()
 }
 
-pub(crate) fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
+/// Of odd seeds half of it is packed before the rest comes, and of most all of it at the end.
+pub(crate) async fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
     let path = folder.join(format!("{seed}.db"));
-    drop(LocalFile::open(&path, Missing::Create, Arc::new(SystemClock)).unwrap());
+    let catalog = Catalog::local(LocalFile::open(&path, Missing::Create, Arc::new(SystemClock)).unwrap());
     let connection = Connection::open(&path).unwrap();
-    connection.execute_batch("PRAGMA synchronous = OFF; BEGIN").unwrap();
     let projection = catalog::projection();
+    connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
     projection.prepare(&connection).unwrap();
+    let write = |records: &BTreeMap<Key, Record>| {
+        connection.execute_batch("BEGIN").unwrap();
+        records.values().for_each(|record| projection.apply(record)(&connection).unwrap());
+        connection.execute_batch("COMMIT").unwrap();
+    };
     let text = std::fs::read_to_string(folder.join(format!("{seed}.ndjson"))).unwrap();
     let bodies: Vec<Vec<u8>> = text.lines().map(|line| line.as_bytes().to_vec()).collect();
+    if seed % 2 == 1 {
+        write(&folded(&bodies[..bodies.len() / 2]));
+        catalog.pack().await.unwrap();
+    }
     let mut all = folded(&bodies);
     for fact in [records(told), built(told), errors(told), releases(told), gaps(told)].concat() {
         match all.get_mut(&fact.key()) {
@@ -128,10 +140,11 @@ pub(crate) fn catalog_of(folder: &Path, seed: u64, told: &Value) -> Catalog {
             None => drop(all.insert(fact.key(), Record::of(&fact))),
         }
     }
-    all.values().for_each(|record| projection.apply(record)(&connection).unwrap());
-    connection.execute_batch("COMMIT").unwrap();
-    drop(connection);
-    Catalog::local(LocalFile::open(&path, Missing::Fail, Arc::new(SystemClock)).unwrap())
+    write(&all);
+    if seed % 4 != 1 {
+        catalog.pack().await.unwrap();
+    }
+    catalog
 }
 
 /// The configuration of a seed, as a file says it.
@@ -208,7 +221,7 @@ async fn the_oracle_counts_the_same() {
     for seed in 0..SEEDS {
         let about = read(&folder.path().join(format!("{seed}.json")));
         let expected = read(&folder.path().join(format!("{seed}.expected.json")));
-        let (catalog, config) = (catalog_of(folder.path(), seed, &about), configured(&about));
+        let (catalog, config) = (catalog_of(folder.path(), seed, &about).await, configured(&about));
         let all = |kind: &'static str| expected[kind].as_array().unwrap().iter().map(move |asked| (kind, asked));
         for (kind, asked) in all("delivery").chain(all("flow")) {
             let question = question(&about["plan"], &config, asked);
@@ -226,4 +239,64 @@ async fn the_oracle_counts_the_same() {
     assert_eq!(differ, [""; 0]);
     let missing: Vec<_> = seen.iter().filter(|(_, times)| **times == 0).collect();
     assert!(missing.is_empty(), "each trap is in some of them: {missing:?}");
+}
+
+/// Of which kind its block is, what it is itself, and which block holds it.
+fn block(record: &Record) -> Option<(&'static str, &'static str, i64)> {
+    let day = |at: Time| at.ticks().div_euclid(24 * 3_600 * 10_000_000);
+    let runs = |run: u64| i64::try_from(run >> 8).unwrap();
+    match record {
+        Record::Run(of) => Some(("runs", "run", runs(of.shown().key.run))),
+        Record::Deployment(of) => Some(("runs", "deployment", runs(of.shown().key.run))),
+        Record::Push(of) => of.shown().pushed.map(|at| ("pushes", "push", day(at))),
+        Record::PullRequest(of) => of.shown().closed.map(|at| ("pullRequests", "pull request", day(at))),
+        Record::Changes(_) | Record::Cluster(_) | Record::Gap(_) | Record::Incident(_) => None,
+        Record::Release(_) | Record::Report(_) | Record::WorkItem(_) => None,
+    }
+}
+
+/// Whatever is written or removed, the block that holds it is read from the rows from then on.
+#[tokio::test]
+async fn what_is_written_to_makes_its_block_loose() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("catalog.db");
+    let catalog = Catalog::local(LocalFile::open(&path, Missing::Create, Arc::new(SystemClock)).unwrap());
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch("PRAGMA synchronous = OFF").unwrap();
+    let projection = catalog::projection();
+    projection.prepare(&connection).unwrap();
+    let from = time("2025-01-01T00:00:00Z");
+    let until = from.plus(Duration::from_secs(5 * 24 * 3_600));
+    let plan = Plan { runs_per_day: 200, about: true, ..Plan::new("fabrikam", from, until, 7) };
+    let mut records = folded(&plan.events().map(|event| event.body.to_vec()).collect::<Vec<_>>());
+    records.extend(plan.deployments().map(|fact| Record::of(&Fact::Deployment(fact))).map(|of| (of.key(), of)));
+    let write = |records: &[&Record], remove: bool| {
+        let of = |record: &&Record| if remove { projection.remove(&record.key()) } else { projection.apply(record) };
+        connection.execute_batch("BEGIN").unwrap();
+        records.iter().for_each(|record| of(record)(&connection).unwrap());
+        connection.execute_batch("COMMIT").unwrap();
+    };
+    let loose = |kind: &str| -> BTreeSet<i64> {
+        let ask = "SELECT block FROM packed WHERE kind = ?1 AND rows IS NULL";
+        connection.prepare(ask).unwrap().query_map([kind], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    };
+    let mut groups: BTreeMap<_, (Vec<&Record>, BTreeSet<i64>)> = BTreeMap::new();
+    for (record, (kind, what, block)) in records.values().filter_map(|record| Some((record, block(record)?))) {
+        let (records, blocks) = groups.entry((kind, what)).or_default();
+        records.push(record);
+        blocks.insert(block);
+    }
+    write(&records.values().collect::<Vec<_>>(), false);
+    assert_eq!(groups.len(), 4);
+    for ((kind, what), (records, blocks)) in &groups {
+        for remove in [false, true] {
+            catalog.pack().await.unwrap();
+            assert!(blocks.len() > 2 && loose(kind).len() == 1, "{kind}: all but the newest are packed");
+            write(records, remove);
+            assert!(loose(kind).is_superset(blocks), "{what}: {:?} of {blocks:?}", loose(kind));
+            let tells_of_requests = *what == "push" && loose("pullRequests").len() > 2;
+            assert!(tells_of_requests || *what != "push", "pushes tell when commits of pull requests were made");
+        }
+        write(records, false);
+    }
 }

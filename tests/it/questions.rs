@@ -71,11 +71,11 @@ struct Room {
 }
 
 impl Room {
-    fn of(name: &str) -> Self {
-        Self::asked(&file(name))
+    async fn of(name: &str) -> Self {
+        Self::asked(&file(name)).await
     }
 
-    fn asked(set: &Path) -> Self {
+    async fn asked(set: &Path) -> Self {
         let Set { seed, questions } = serde_json::from_value(read(set)).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracle/questions.py");
@@ -83,7 +83,7 @@ impl Room {
         let done = done.expect("python3 is needed: install Python 3.9 or later");
         assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
         let told = read(&folder.path().join("expected.json"));
-        let catalog = catalog_of(folder.path(), seed, &read(&folder.path().join(format!("{seed}.json"))));
+        let catalog = catalog_of(folder.path(), seed, &read(&folder.path().join(format!("{seed}.json")))).await;
         let now = time(told["now"].as_str().unwrap());
         let desk = Desk {
             catalog,
@@ -234,7 +234,7 @@ fn leaked(name: &str) -> &'static str {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scripted_planner_gets_everything_right() {
     for name in ["first.json", "second.json"] {
-        let room = Room::of(name);
+        let room = Room::of(name).await;
         assert!(room.questions.len() >= 60);
         let told = room.expected.values().filter(|rows| !rows.is_empty()).count();
         assert!(told >= 40, "there is something to find for {told}");
@@ -248,7 +248,7 @@ async fn a_scripted_planner_gets_everything_right() {
 /// What would be counted as right otherwise, and what would be counted as wrong.
 #[tokio::test]
 async fn the_judge_looks_at_columns_and_knows_who_does_not_answer() {
-    let room = Room::of("first.json");
+    let room = Room::of("first.json").await;
     let of = |id: &str| room.questions.iter().find(|asked| asked.id == id).unwrap();
     let asked = of("count-1");
     let mut answer = room.answer(asked, None).await;
@@ -303,7 +303,7 @@ async fn the_oracle_counts_the_same_by_every_dimension_and_filter() {
     }
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), json!({"seed": 2, "questions": questions}).to_string()).unwrap();
-    let room = Room::asked(file.path());
+    let room = Room::asked(file.path()).await;
     let mut found = std::collections::BTreeSet::new();
     for asked in &room.questions {
         let (_, rows) = room.table(asked).await;
@@ -313,7 +313,7 @@ async fn the_oracle_counts_the_same_by_every_dimension_and_filter() {
 }
 
 async fn the_grammar_answers_half_and_nothing_wrong(name: &str) {
-    let room = Room::of(name);
+    let room = Room::of(name).await;
     let all = evaluate(&room, async |_: &Asked| None).await;
     show(&table(&all));
     let all = all["all"];
@@ -350,7 +350,7 @@ fn configured(environment: &Environment) -> Model {
 }
 
 async fn scores(name: &str, model: &Model) -> BTreeMap<String, Score> {
-    let scores = evaluate(&Room::of(name), async |_: &Asked| Some(model.clone())).await;
+    let scores = evaluate(&Room::of(name).await, async |_: &Asked| Some(model.clone())).await;
     show(&format!("{name}, {}\n{}", model.name(), table(&scores)));
     scores
 }

@@ -1,11 +1,11 @@
 //! What was there before the time: of each line that has something in it, the last that succeeded.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use rusqlite::types::Value;
 
 use super::deployed::{APPROVED, Finish, OF_STAGES, RECORDS, RUNS, releases};
-use super::{OfProject, OfStage, Reading, number};
+use super::{OfProject, OfRecords, OfStage, Reading, number};
 use crate::domain::Time;
 use crate::domain::metrics::{Deployed, Known, Map, Name, PartialSuccess, Source};
 
@@ -17,7 +17,7 @@ const MOST_LATER: u64 = 200;
 
 impl Reading<'_> {
     /// Of each line that was found, what was there before: the first of its stages tells where to look.
-    pub(super) fn before(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
+    pub(super) fn before(&mut self, of_records: &OfRecords) -> rusqlite::Result<()> {
         let known = self.found.lines.len();
         let mut first: BTreeMap<(usize, Name), (Time, u64)> = BTreeMap::new();
         for of in &self.found.deployments {
@@ -75,7 +75,7 @@ impl Reading<'_> {
         &mut self,
         (organization, pipeline, _): &OfStage,
         run: u64,
-        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
+        of_records: &OfRecords,
     ) -> rusqlite::Result<()> {
         let name = self.pipelines.get(&(organization.clone(), *pipeline)).cloned();
         let Some(place) = self.terms.run(name.as_deref()) else { return Ok(()) };
@@ -103,21 +103,17 @@ impl Reading<'_> {
     }
 
     /// Whether a stage of the run did.
-    fn has_deployed(
-        &mut self,
-        of: &Finish,
-        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
-    ) -> rusqlite::Result<bool> {
+    fn has_deployed(&mut self, of: &Finish, of_records: &OfRecords) -> rusqlite::Result<bool> {
         let known = self.found.deployments.len();
         let run = || vec![Value::Text(of.organization.to_string()), number(of.run), number(of.pipeline)];
         let records =
             format!("{RECORDS} WHERE d.organization = ? AND d.run = ? AND r.pipeline = ? AND d.finished IS NOT NULL");
-        self.each(&records, run(), |this, row| this.take_record(row))?;
+        self.each(&records, run(), |this, row| this.record_row(row))?;
         let stages = format!(
             "SELECT {OF_STAGES}, {APPROVED} FROM runs r JOIN stages s ON s.run = r.id \
              WHERE r.organization = ? AND r.run = ? AND r.pipeline = ? AND s.finished IS NOT NULL"
         );
-        self.each(&stages, run(), |this, row| this.take_stage(row, of_records))?;
+        self.each(&stages, run(), |this, row| this.stage_row(row, of_records))?;
         let has = self.found.deployments.len() > known;
         self.found.deployments.truncate(known);
         Ok(has)
@@ -156,7 +152,7 @@ impl Reading<'_> {
             Value::Integer(*environment),
             Value::Integer(self.since.ticks()),
         ];
-        self.each(&ask, values, |this, row| this.take_record(row))
+        self.each(&ask, values, |this, row| this.record_row(row))
     }
 
     /// Run by run, by the key of stages: the `+` keeps `SQLite` from an index that has all runs of that stage.
@@ -164,7 +160,7 @@ impl Reading<'_> {
         &mut self,
         (organization, pipeline, stage): &OfStage,
         run: u64,
-        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
+        of_records: &OfRecords,
     ) -> rusqlite::Result<()> {
         let ask = format!(
             "SELECT * FROM (SELECT {OF_STAGES}, {} \
@@ -184,6 +180,6 @@ impl Reading<'_> {
             Value::Text(stage.to_string()),
             Value::Integer(self.since.ticks()),
         ];
-        self.each(&ask, values, |this, row| this.take_stage(row, of_records))
+        self.each(&ask, values, |this, row| this.stage_row(row, of_records))
     }
 }

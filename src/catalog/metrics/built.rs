@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Reading;
 use crate::domain::changes::Between;
-use crate::domain::metrics::{Changes, Deployed, Judged, Line, Name, Source};
+use crate::domain::metrics::{Changes, Commit, Deployed, Judged, Line, Name, Source};
 use crate::domain::{Key, RunKey, Time};
 
 /// So many runs since the deployment before are looked at, the latest first.
@@ -38,7 +38,7 @@ impl Reading<'_> {
     }
 
     /// What the service said when it was asked; `None` where nobody asked.
-    fn compared(&mut self, run: &RunKey, since: u64) -> rusqlite::Result<Option<Vec<Name>>> {
+    fn compared(&mut self, run: &RunKey, since: u64) -> rusqlite::Result<Option<Vec<Commit>>> {
         let ask = "SELECT commits FROM compared WHERE source = ?1 AND since = ?2";
         let mut ask = self.c.prepare_cached(ask)?;
         let json = ask.query_row(params![Key::Changes(run.clone()).to_string(), since], |row| row.get::<_, String>(0));
@@ -92,7 +92,7 @@ impl Reading<'_> {
     }
 
     /// Nothing where the run itself was not asked: what others built says little of it.
-    fn built_since(&mut self, of: &Unconnected) -> rusqlite::Result<Vec<Name>> {
+    fn built_since(&mut self, of: &Unconnected) -> rusqlite::Result<Vec<Commit>> {
         let mut commits = self.built_by(of.run.clone())?;
         if commits.is_empty() {
             return Ok(commits);
@@ -116,14 +116,14 @@ impl Reading<'_> {
         ask.query_map(values, |row| row.get(0))?.collect()
     }
 
-    fn built_by(&mut self, run: RunKey) -> rusqlite::Result<Vec<Name>> {
+    fn built_by(&mut self, run: RunKey) -> rusqlite::Result<Vec<Commit>> {
         let mut ask = self.c.prepare_cached("SELECT id, at FROM commits WHERE source = ?1")?;
         let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
         let rows: rusqlite::Result<Vec<(String, Option<i64>)>> =
             ask.query_map([Key::Changes(run).to_string()], read)?.collect();
         let mut commits = Vec::new();
         for (id, at) in rows? {
-            let id = self.name(&id);
+            let id = Commit::from(id.as_str());
             if let Some(at) = at {
                 self.found.commits.entry(id.clone()).or_insert_with(|| Time::from_ticks(at));
             }

@@ -1,14 +1,13 @@
 //! Pushes, and pull requests that were merged: from records to rows and from rows to what metrics are counted from.
 
-use std::collections::BTreeSet;
+use rusqlite::{Connection, params};
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params};
-
-use super::{MOST_NAMES, PUSHED_BEFORE, Reading, project_of, time};
+use super::blocks::{Owner, Words};
+use super::{PUSHED_BEFORE, Reading};
+use crate::catalog::packed::{self, Kind, Made, Push, Pushes, Request, Requests};
 use crate::catalog::references::Source as RecordSource;
 use crate::domain::changes::ShownChanges;
-use crate::domain::metrics::{Map, MergedRequest, Name, Set, Update};
+use crate::domain::metrics::{Commit, Map, MergedRequest, Name, Set, Update};
 use crate::domain::pull_request::ShownPullRequest;
 use crate::domain::push::ShownPush;
 use crate::domain::{Said, ShownCommit, Time, commit_id};
@@ -18,13 +17,14 @@ pub(in crate::catalog) fn write_ref_updates(
     source: &RecordSource,
     push: &ShownPush,
 ) -> rusqlite::Result<()> {
-    c.prepare_cached("DELETE FROM ref_updates WHERE source = ?1")?.execute([&source.key])?;
+    remove_ref_updates(c, source)?;
     // What has no time is found by nobody.
     let Some(pushed) = push.pushed else { return Ok(()) };
+    packed::loosen_day(c, Kind::Pushes, Some(pushed.ticks()))?;
     let insert = "INSERT OR REPLACE INTO ref_updates (name, pushed, source, organization, project_id, project_name, \
                     repository, old, new, commits) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
     let mut insert = c.prepare_cached(insert)?;
-    let commits = made(&push.commits);
+    let commits = told(&push.commits);
     for update in &push.refs {
         let id = |text: &Option<String>| text.as_deref().and_then(commit_id);
         // A branch that was removed leads nowhere.
@@ -45,8 +45,14 @@ pub(in crate::catalog) fn write_ref_updates(
     Ok(())
 }
 
+pub(in crate::catalog) fn remove_ref_updates(c: &Connection, source: &RecordSource) -> rusqlite::Result<()> {
+    let mut remove = c.prepare_cached("DELETE FROM ref_updates WHERE source = ?1 RETURNING pushed")?;
+    let removed: rusqlite::Result<Vec<i64>> = remove.query_map([&source.key], |row| row.get(0))?.collect();
+    removed?.into_iter().try_for_each(|pushed| packed::loosen_day(c, Kind::Pushes, Some(pushed)))
+}
+
 /// The commits, and when each was made.
-fn made(commits: &[ShownCommit]) -> String {
+fn told(commits: &[ShownCommit]) -> String {
     let commits: Vec<_> = commits.iter().map(|of| (&of.id, of.commit.at.map(Time::ticks))).collect();
     serde_json::json!(commits).to_string()
 }
@@ -61,7 +67,7 @@ pub(in crate::catalog) fn write_compared(
     changes
         .compared
         .iter()
-        .try_for_each(|(since, commits)| insert.execute(params![source.key, since, made(commits)]).map(drop))
+        .try_for_each(|(since, commits)| insert.execute(params![source.key, since, told(commits)]).map(drop))
 }
 
 pub(in crate::catalog) fn write_pull_request_commits(
@@ -75,64 +81,92 @@ pub(in crate::catalog) fn write_pull_request_commits(
     current.try_for_each(|commit| insert.execute([&source.key, &commit.id]).map(drop))
 }
 
+/// Names of repositories, in small letters.
+struct Repositories {
+    /// `None` where some are not known: then it may be any.
+    deployed: Option<Set<String>>,
+    small: Map<Name, Name>,
+}
+
+impl Repositories {
+    fn in_small(&mut self, name: Name) -> Name {
+        self.small.entry(name).or_insert_with_key(|name| name.to_lowercase().into()).clone()
+    }
+
+    /// Whether something of this one may have been deployed.
+    fn hold(&self, name: Option<&Name>) -> bool {
+        let is_deployed = |name: &Name| self.deployed.as_ref().is_none_or(|all| all.contains(&**name));
+        name.is_none_or(is_deployed)
+    }
+}
+
 impl Reading<'_> {
     /// Pushes to the branches that were deployed, and the pull requests that these merged.
     pub(super) fn code(&mut self) -> rusqlite::Result<()> {
         let Some(first) = self.found.deployments.iter().map(|of| of.finished).min() else { return Ok(()) };
         let since = first.minus(PUSHED_BEFORE);
-        let branches: BTreeSet<Name> = self.found.deployments.iter().filter_map(|of| of.branch.clone()).collect();
-        for branch in branches.iter().take(MOST_NAMES) {
-            self.updates(branch, since)?;
-        }
-        self.requests(since)?;
+        self.updates((since, self.span.until))?;
+        self.requests((since, self.span.until))?;
         self.reported_code(first)
     }
 
-    fn updates(&mut self, branch: &Name, since: Time) -> rusqlite::Result<()> {
-        let mut wanted = self.wanted("u");
-        wanted.add("u.name = ?", [Value::Text(branch.to_string())]);
-        let times = [since, self.span.until].map(|time| Value::Integer(time.ticks()));
-        wanted.add("u.pushed >= ? AND u.pushed < ?", times);
-        let ask = format!(
-            "SELECT u.organization, u.repository, u.old, u.new, u.commits FROM ref_updates u {}{} \
-             ORDER BY u.pushed, u.source",
-            project_of("u"),
-            wanted.text()
-        );
-        let deployed = self.repositories();
-        let mut small: Map<Name, Name> = Map::default();
-        self.each(&ask, wanted.values, |this, row| {
-            let in_small = |name: Name| small.entry(name).or_insert_with_key(|name| name.to_lowercase().into()).clone();
-            let repository = this.maybe(row, 1)?.map(in_small);
-            let is_deployed = |name: &Name| deployed.as_ref().is_none_or(|all| all.contains(&**name));
-            if !repository.as_ref().is_none_or(is_deployed) {
-                return Ok(());
+    fn updates(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {
+        let branches: Set<Name> = self.found.deployments.iter().filter_map(|of| of.branch.clone()).collect();
+        let mut repositories = self.repositories();
+        packed::each(self.c, Kind::Pushes, times, |bytes| {
+            let rows: Pushes<&str, &[u8]> = packed::unpacked(bytes)?;
+            let mut words = Words::new(rows.texts, rows.commits);
+            for (branch, pushes) in rows.branches {
+                let Some(branch) = words.text(branch).and_then(|branch| branches.get(branch)) else { continue };
+                let pushes: Vec<Push> = packed::unpacked(pushes)?;
+                for push in pushes.iter().filter(|push| is_within(push.pushed, times)) {
+                    self.update(&mut words, push, branch, &mut repositories);
+                }
             }
-            let update = Update {
-                organization: this.text(row, 0)?,
-                repository,
-                branch: branch.clone(),
-                old: this.maybe(row, 2)?,
-                new: this.text(row, 3)?,
-                commits: this.commits(row.get_ref(4)?.as_str()?),
-            };
-            this.found.updates.push(update);
             Ok(())
         })
     }
 
-    /// Those that were deployed, in small letters; `None` where some are not known: then it may be any.
-    fn repositories(&self) -> Option<Set<String>> {
+    fn update(&mut self, words: &mut Words<'_>, push: &Push, branch: &Name, repositories: &mut Repositories) {
+        let Push { organization, project_id, project_name, .. } = *push;
+        if !self.may_see(words, Owner { organization, project_id, project_name }) {
+            return;
+        }
+        let repository = self.word(words, push.repository).map(|name| repositories.in_small(name));
+        if !repositories.hold(repository.as_ref()) {
+            return;
+        }
+        let (organization, new) = (self.word(words, organization), words.commit(push.new));
+        let (Some(organization), Some(new)) = (organization, new) else { return };
+        let old = words.commit(push.old);
+        let commits = self.made(words, &push.commits);
+        self.found.updates.push(Update { organization, repository, branch: branch.clone(), old, new, commits });
+    }
+
+    /// Commits, and when they were made.
+    fn made(&mut self, words: &mut Words<'_>, commits: &[Made]) -> Vec<Commit> {
+        let mut found = Vec::with_capacity(commits.len());
+        for (id, at) in commits {
+            let Some(id) = words.commit(*id) else { continue };
+            if let Some(at) = at {
+                self.found.commits.insert(id.clone(), Time::from_ticks(*at));
+            }
+            found.push(id);
+        }
+        found
+    }
+
+    fn repositories(&self) -> Repositories {
         let names = self.found.deployments.iter().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
-        names.collect()
+        Repositories { deployed: names.collect(), small: Map::default() }
     }
 
     /// The commits of a push, and when they were made.
-    pub(super) fn commits(&mut self, json: &str) -> Vec<Name> {
+    pub(super) fn commits(&mut self, json: &str) -> Vec<Commit> {
         let told: Vec<(&str, Option<i64>)> = serde_json::from_str(json).unwrap_or_default();
         let mut commits = Vec::with_capacity(told.len());
         for (id, at) in told {
-            let id = self.name(id);
+            let id = Commit::from(id);
             if let Some(at) = at {
                 self.found.commits.insert(id.clone(), Time::from_ticks(at));
             }
@@ -141,53 +175,38 @@ impl Reading<'_> {
         commits
     }
 
-    /// A commit, and when it was made.
-    fn commit(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Name>> {
-        let (id, at) = (self.maybe(row, column)?, row.get::<_, Option<i64>>(column + 1)?);
-        if let (Some(id), Some(at)) = (&id, at) {
-            self.found.commits.insert(id.clone(), Time::from_ticks(at));
-        }
-        Ok(id)
-    }
-
-    fn requests(&mut self, since: Time) -> rusqlite::Result<()> {
-        let mut wanted = self.wanted("p");
-        let times = [since, self.span.until].map(|time| Value::Integer(time.ticks()));
-        wanted.add("p.closed >= ? AND p.closed < ? AND p.merge_commit IS NOT NULL", times);
-        let ask = format!(
-            "SELECT p.source, p.organization, p.id, p.title, p.source_branch, p.created, p.first_approved, \
-               p.merge_commit, m.id, (SELECT max(c.at) FROM commits c WHERE c.id = m.id AND c.organization = p.organization) \
-             FROM pull_requests p LEFT JOIN pull_request_commits m ON m.source = p.source {}{} \
-             ORDER BY p.source",
-            project_of("p"),
-            wanted.text()
-        );
-        let mut last = String::new();
-        self.each(&ask, wanted.values, |this, row| {
-            let source = row.get_ref(0)?.as_str()?;
-            if source != last {
-                source.clone_into(&mut last);
-                let request = this.request(row)?;
-                this.found.requests.push(request);
-            }
-            let commit = this.commit(row, 8)?;
-            if let Some(request) = this.found.requests.last_mut() {
-                request.commits.extend(commit);
+    fn requests(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {
+        packed::each(self.c, Kind::Requests, times, |bytes| {
+            let rows: Requests<&str> = packed::unpacked(bytes)?;
+            let mut words = Words::new(rows.texts, rows.commits);
+            for of in rows.requests.iter().filter(|request| is_within(request.closed, times)) {
+                let Request { organization, project_id, project_name, .. } = *of;
+                if self.may_see(&mut words, Owner { organization, project_id, project_name }) {
+                    self.request(&mut words, of);
+                }
             }
             Ok(())
         })
     }
 
-    fn request(&mut self, row: &Row<'_>) -> rusqlite::Result<MergedRequest> {
-        Ok(MergedRequest {
-            organization: self.text(row, 1)?,
-            number: row.get(2)?,
-            title: self.maybe(row, 3)?,
-            source: self.maybe(row, 4)?,
-            created: time(row, 5)?,
-            approved: time(row, 6)?,
-            merge: self.text(row, 7)?,
-            commits: Vec::new(),
-        })
+    fn request(&mut self, words: &mut Words<'_>, of: &Request) {
+        let (organization, merge) = (self.word(words, of.organization), words.commit(of.merge));
+        let (Some(organization), Some(merge)) = (organization, merge) else { return };
+        let request = MergedRequest {
+            organization,
+            number: of.number,
+            // Hardly any two have the same.
+            title: words.text(of.title).map(Name::from),
+            source: words.text(of.source).map(Name::from),
+            created: of.created.map(Time::from_ticks),
+            approved: of.approved.map(Time::from_ticks),
+            merge,
+            commits: self.made(words, &of.commits),
+        };
+        self.found.requests.push(request);
     }
+}
+
+fn is_within(at: i64, (from, until): (Time, Time)) -> bool {
+    (from..until).contains(&Time::from_ticks(at))
 }

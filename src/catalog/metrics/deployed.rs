@@ -1,34 +1,54 @@
 //! What finished in a time, and where: told by deployment records, by approvals, by the names of stages, by releases, or
 //! by the configuration where whole runs deploy.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::types::Value;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::{MOST_NAMES, OfProject, OfStage, Reading, leap, number, project_of};
-use crate::catalog::query::list;
-use crate::domain::metrics::{Deployed, Known, Line, Name, Place, Set, Source};
+use super::{MOST_NAMES, OfProject, OfRecords, Reading, leap, project_of};
+use crate::domain::metrics::{Commit, Deployed, Ending, Known, Line, Name, Place, Source};
 use crate::domain::{Outcome, Scope, Time};
 
 /// A row of something that finished.
 #[derive(Clone)]
 pub(super) struct Finish {
     pub(super) organization: Name,
-    project: Option<Name>,
-    project_id: Option<Name>,
+    pub(super) project: Option<Name>,
+    pub(super) project_id: Option<Name>,
     pub(super) pipeline: u64,
     pub(super) run: u64,
-    stage: Name,
-    attempt: u32,
-    result: Option<Name>,
-    finished: Time,
-    commit: Option<Name>,
-    branch: Option<Name>,
-    repository: Option<Name>,
-    requested_for: Option<Name>,
-    folder: Option<Name>,
+    pub(super) stage: Name,
+    pub(super) attempt: u32,
+    pub(super) result: Option<Name>,
+    pub(super) finished: Time,
+    pub(super) commit: Option<Commit>,
+    pub(super) branch: Option<Name>,
+    pub(super) repository: Option<Name>,
+    pub(super) requested_for: Option<Name>,
+    pub(super) folder: Option<Name>,
+}
+
+impl Finish {
+    pub(super) fn deployed(self, line: usize, known: Known, ending: Ending) -> Deployed {
+        Deployed {
+            line,
+            run: self.run,
+            stage: self.stage,
+            attempt: self.attempt,
+            known,
+            ending,
+            finished: self.finished,
+            commit: self.commit,
+            branch: self.branch,
+            repository: self.repository,
+            requested_for: self.requested_for,
+            is_fix: false,
+            brought: Vec::new(),
+            compared: Vec::new(),
+            built: Vec::new(),
+        }
+    }
 }
 
 /// All questions for what finished have these columns, as [`Reading::finish`] takes them.
@@ -65,10 +85,10 @@ pub(super) fn releases(scope: &Scope) -> String {
 
 impl Reading<'_> {
     /// By leaps through an index: there are few, and many rows of each.
-    pub(super) fn stages_of_records(&self) -> rusqlite::Result<BTreeMap<OfStage, BTreeSet<OfProject>>> {
+    pub(super) fn stages_of_records(&self) -> rusqlite::Result<OfRecords> {
         let columns = ["organization", "pipeline", "stage", "project_id", "environment"];
         let mut ask = self.c.prepare_cached(&leap("deployments", &columns, "pipeline IS NOT NULL"))?;
-        let mut found: BTreeMap<OfStage, BTreeSet<OfProject>> = BTreeMap::new();
+        let mut found: OfRecords = BTreeMap::new();
         let mut last: (String, u64, String, String, i64) = Default::default();
         for _ in 0..MOST_NAMES {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
@@ -99,58 +119,31 @@ impl Reading<'_> {
         Ok(found)
     }
 
-    /// Of the stages that brought something to an environment that is wanted, all records: an attempt that has one to
-    /// another environment did not go where its stage usually does.
-    pub(super) fn records(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
-        let mut wanted = self.wanted("d");
-        wanted.add(
-            "d.organization = ? AND d.pipeline = ? AND d.stage = ? AND d.project_id = ? AND d.environment = ? \
-             AND d.finished >= ? AND d.finished < ?",
-            [],
-        );
-        let ask = format!("{RECORDS} {}{}", project_of("d"), wanted.text());
-        for ((organization, pipeline, stage), places) in of_records {
-            if !places.iter().any(|place| self.is_wanted(organization, place)) {
-                continue;
-            }
-            for (project, environment) in places {
-                let text = |name: &Name| Value::Text(name.to_string());
-                let environment = Value::Integer(*environment);
-                let of = [text(organization), number(*pipeline), text(stage), text(project), environment];
-                let values = wanted.values.iter().cloned().chain(of).chain(self.times());
-                self.each(&ask, values.collect(), |this, row| this.take_record(row))?;
-            }
-        }
-        self.records_of_nobody()
-    }
-
-    /// Records that do not say of which pipeline they are.
-    fn records_of_nobody(&mut self) -> rusqlite::Result<()> {
-        let mut wanted = self.wanted("d");
-        wanted.add("d.pipeline IS NULL AND d.finished >= ? AND d.finished < ?", self.times());
-        let ask = format!("{RECORDS} {}{}", project_of("d"), wanted.text());
-        self.each(&ask, wanted.values, |this, row| this.take_record(row))
-    }
-
-    fn is_wanted(&mut self, organization: &Name, (project, environment): &OfProject) -> bool {
+    pub(super) fn is_wanted(&mut self, organization: &Name, (project, environment): &OfProject) -> bool {
         let place = self.place_of(organization, project, *environment);
         place.is_some_and(|place| place.is_wanted(self.beside))
     }
 
-    pub(super) fn take_record(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
+    /// From a row of [`RECORDS`].
+    pub(super) fn record_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
         let finish = self.finish(row)?;
-        if let Some(run) = row.get(14)? {
-            self.recorded.insert((run, finish.stage.clone(), finish.attempt));
-        }
-        let project = finish.project_id.clone().unwrap_or_else(|| self.name(""));
-        if let Some(place) = self.place_of(&finish.organization, &project, row.get(15)?) {
-            self.take(finish, Source::Pipeline, Known::Record, &place);
-        }
+        self.take_record(finish, row.get(14)?, row.get(15)?);
         Ok(())
     }
 
+    /// `run` is the row of the run.
+    pub(super) fn take_record(&mut self, finish: Finish, run: Option<i64>, environment: i64) {
+        if let Some(run) = run {
+            self.recorded.insert((run, finish.stage.clone(), finish.attempt));
+        }
+        let project = finish.project_id.clone().unwrap_or_else(|| self.name(""));
+        if let Some(place) = self.place_of(&finish.organization, &project, environment) {
+            self.take(finish, Source::Pipeline, Known::Record, &place);
+        }
+    }
+
     /// What the environment with this id is called, and whether it is production.
-    fn place_of(&mut self, organization: &Name, project: &Name, environment: i64) -> Option<Arc<Place>> {
+    pub(super) fn place_of(&mut self, organization: &Name, project: &Name, environment: i64) -> Option<Arc<Place>> {
         let key = (organization.clone(), project.clone(), environment);
         if let Some(known) = self.places.get(&key) {
             return known.clone();
@@ -162,85 +155,26 @@ impl Reading<'_> {
         place
     }
 
-    pub(super) fn stages(&mut self, of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>) -> rusqlite::Result<()> {
-        let known = self.stages_of_wanted(of_records);
-        for name in self.stage_names()? {
-            let is_approved = self.approved.get(&name).is_some_and(|is_wanted| *is_wanted);
-            if !known.contains(&name) && !is_approved && !self.terms.may_deploy(&name, self.beside) {
-                continue;
-            }
-            let runs = self.runs_without_record(&name)?;
-            if runs.is_empty() {
-                continue;
-            }
-            let mut wanted = self.wanted("r");
-            wanted.add("s.name = ?", [Value::Text(name.to_string())]);
-            // By the run: the `+` keeps `SQLite` from the index that was looked through already.
-            wanted.add("+s.finished >= ? AND +s.finished < ?", self.times());
-            let ask = format!(
-                "SELECT {OF_STAGES}, {} FROM json_each(?) these CROSS JOIN stages s ON s.run = these.value \
-                 CROSS JOIN runs r ON r.id = s.run {}{}",
-                self.approved(&name),
-                project_of("r"),
-                wanted.text()
-            );
-            let values = [list(runs)].into_iter().chain(wanted.values).collect();
-            self.each(&ask, values, |this, row| this.take_stage(row, of_records))?;
-        }
-        Ok(())
-    }
-
-    /// Runs of which a stage of this name ended, the rows of them: of most of these a record tells all, and nobody has to
-    /// look at the run.
-    fn runs_without_record(&mut self, stage: &Name) -> rusqlite::Result<BTreeSet<i64>> {
-        let ask = "SELECT run, attempt FROM stages WHERE name = ? AND finished >= ? AND finished < ?";
-        let mut runs = BTreeSet::new();
-        let values = [Value::Text(stage.to_string())].into_iter().chain(self.times()).collect();
-        self.each(ask, values, |this, row| {
-            let run = row.get(0)?;
-            if !this.recorded.contains(&(run, stage.clone(), row.get(1)?)) {
-                runs.insert(run);
-            }
-            Ok(())
-        })?;
-        Ok(runs)
-    }
-
-    /// Stages that have records of an environment that is wanted.
-    fn stages_of_wanted<'s>(&mut self, of_records: &'s BTreeMap<OfStage, BTreeSet<OfProject>>) -> Set<&'s Name> {
-        let mut is_wanted = |(organization, ..): &OfStage, of: &BTreeSet<OfProject>| {
-            of.iter().any(|of| self.is_wanted(organization, of))
-        };
-        of_records.iter().filter(|(stage, of)| is_wanted(stage, of)).map(|((_, _, stage), _)| stage).collect()
-    }
-
-    fn stage_names(&self) -> rusqlite::Result<Vec<Name>> {
-        let mut ask = self.c.prepare_cached(&leap("stages", &["name"], "finished IS NOT NULL"))?;
-        let mut names: Vec<Name> = Vec::new();
-        while names.len() < MOST_NAMES {
-            let last = names.last().map(|name| name.to_string()).unwrap_or_default();
-            let Some(next) = ask.query_row([last], |row| row.get::<_, String>(0)).optional()? else { break };
-            names.push(next.into());
-        }
-        Ok(names)
-    }
-
     /// The environments whose approval a stage of this name waited for, as a column. Of most names nobody has to look.
     pub(super) fn approved(&self, stage: &Name) -> &'static str {
         if self.approved.contains_key(stage) { APPROVED } else { "NULL" }
     }
 
-    /// Where a record tells of the attempt, that was all. Else what other records tell of the stage comes before what its
-    /// approvals tell, and these before its name.
-    pub(super) fn take_stage(
-        &mut self,
-        row: &Row<'_>,
-        of_records: &BTreeMap<OfStage, BTreeSet<OfProject>>,
-    ) -> rusqlite::Result<()> {
+    /// From a row of [`OF_STAGES`]. Where a record tells of the attempt, that was all.
+    pub(super) fn stage_row(&mut self, row: &Row<'_>, of_records: &OfRecords) -> rusqlite::Result<()> {
         let finish = self.finish(row)?;
         if self.recorded.contains(&(row.get(14)?, finish.stage.clone(), finish.attempt)) {
             return Ok(());
         }
+        let approved: Vec<String> =
+            row.get_ref(15)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+        let approved: Vec<_> = approved.iter().map(|environment| self.name(environment)).collect();
+        self.take_stage(finish, &approved, of_records);
+        Ok(())
+    }
+
+    /// What records tell of the stage comes before what its approvals tell, and these before its name.
+    pub(super) fn take_stage(&mut self, finish: Finish, approved: &[Name], of_records: &OfRecords) {
         let of_stage = (finish.organization.clone(), finish.pipeline, finish.stage.clone());
         if let Some(environments) = of_records.get(&of_stage) {
             for (project, environment) in environments {
@@ -248,17 +182,15 @@ impl Reading<'_> {
                     self.take(finish.clone(), Source::Pipeline, Known::Stage, &place);
                 }
             }
-            return Ok(());
+            return;
         }
-        let approved: Vec<String> =
-            row.get_ref(15)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
-        for environment in &approved {
+        for environment in approved {
             if let Some(place) = self.terms.environment(environment) {
                 self.take(finish.clone(), Source::Pipeline, Known::Approval, &place);
             }
         }
         if !approved.is_empty() {
-            return Ok(());
+            return;
         }
         let pipeline = self.pipelines.get(&(finish.organization.clone(), finish.pipeline)).cloned();
         // Where the configuration says that whole runs deploy, no name of a stage does.
@@ -266,7 +198,6 @@ impl Reading<'_> {
         if let Some(place) = self.terms.stage(pipeline.as_deref(), &finish.stage).filter(|_| !by_run) {
             self.take(finish, Source::Pipeline, Known::Pattern, &place);
         }
-        Ok(())
     }
 
     pub(super) fn releases(&mut self) -> rusqlite::Result<()> {
@@ -287,37 +218,6 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Whole runs, of pipelines that are configured so, where none of their stages is known to have deployed.
-    pub(super) fn runs(&mut self) -> rusqlite::Result<()> {
-        let whole = |(key, name): (&(Name, u64), &Name)| Some((key.clone(), self.terms.run(Some(name))?));
-        let whole: BTreeMap<_, _> = self.pipelines.iter().filter_map(whole).collect();
-        let of_stages = |of: &Deployed| {
-            let line = self.found.lines.get(of.line).filter(|line| line.source == Source::Pipeline)?;
-            let pipeline = (line.organization.clone(), line.pipeline);
-            whole.contains_key(&pipeline).then_some((pipeline, of.run))
-        };
-        let of_stages: Set<_> = match whole.is_empty() {
-            true => Set::default(),
-            false => self.found.deployments.iter().filter_map(of_stages).collect(),
-        };
-        for (key, place) in whole {
-            let (organization, pipeline) = &key;
-            let mut wanted = self.wanted("r");
-            let of = [Value::Text(organization.to_string()), number(*pipeline)];
-            wanted.add("r.organization = ? AND r.pipeline = ?", of);
-            wanted.add("r.finished >= ? AND r.finished < ?", self.times());
-            let ask = format!("{RUNS} {}{}", project_of("r"), wanted.text());
-            self.each(&ask, wanted.values, |this, row| {
-                let finish = this.finish(row)?;
-                if !of_stages.contains(&(key.clone(), finish.run)) {
-                    this.take(finish, Source::Pipeline, Known::Pattern, &place);
-                }
-                Ok(())
-            })?;
-        }
-        Ok(())
-    }
-
     pub(super) fn finish(&mut self, row: &Row<'_>) -> rusqlite::Result<Finish> {
         let organization = self.text(row, 0)?;
         let (id, name) = (self.maybe(row, 1)?, self.maybe(row, 2)?);
@@ -332,7 +232,7 @@ impl Reading<'_> {
             attempt: row.get(6)?,
             result: self.maybe(row, 7)?,
             finished: Time::from_ticks(row.get(8)?),
-            commit: self.maybe(row, 9)?,
+            commit: row.get_ref(9)?.as_str_or_null()?.map(Commit::from),
             branch: self.maybe(row, 10)?,
             repository: self.maybe(row, 11)?,
             requested_for: self.maybe(row, 12)?,
@@ -349,26 +249,10 @@ impl Reading<'_> {
             return;
         }
         let line = self.line(&finish, source, place);
-        self.found.deployments.push(Deployed {
-            line,
-            run: finish.run,
-            stage: finish.stage,
-            attempt: finish.attempt,
-            known,
-            ending,
-            finished: finish.finished,
-            commit: finish.commit,
-            branch: finish.branch,
-            repository: finish.repository,
-            requested_for: finish.requested_for,
-            is_fix: false,
-            brought: Vec::new(),
-            compared: Vec::new(),
-            built: Vec::new(),
-        });
+        self.found.deployments.push(finish.deployed(line, known, ending));
     }
 
-    fn line(&mut self, finish: &Finish, source: Source, place: &Place) -> usize {
+    pub(super) fn line(&mut self, finish: &Finish, source: Source, place: &Place) -> usize {
         let key = (finish.organization.clone(), source, finish.pipeline, place.environment.to_lowercase());
         if let Some(known) = self.lines.get(&key) {
             return *known;

@@ -1,21 +1,18 @@
-//! How pipelines ran: read from an index that holds all that most questions need, in the order in which runs finished.
+//! How pipelines ran: what is asked of half a million runs is asked of their block where it can be.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use rusqlite::types::Value;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
+use super::blocks::{Owner, Words};
 use super::reported::Told;
-use super::{DeliveryQuestion, Reading, Span, project_of, time};
+use super::{DeliveryQuestion, Reading, Span};
 use crate::catalog::broken::Defaults;
+use crate::catalog::packed::{self, Kind, Text};
 use crate::catalog::{Catalog, CatalogError};
 use crate::domain::default_branch::is_default;
-use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Name, Ran, Tests, Whose};
+use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Map, Name, Ran, Tests, Whose};
 use crate::domain::{Outcome, ReportKind, Time};
-
-const NARROW: &str = "r.organization, r.pipeline, r.run, r.result, r.queued, r.started, r.finished, r.branch, r.commit_id, \
-                      r.project_id, r.pool";
-const WIDE: &str = ", r.project_name, r.folder, r.repository, r.requested_for";
 
 /// Where a run belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -55,10 +52,54 @@ struct Runs {
     /// Of each, which place.
     places: Vec<usize>,
     known: Vec<Place>,
-    numbers: HashMap<Place, usize>,
-    pipelines: HashMap<(Name, u64), usize>,
+    numbers: Map<Place, usize>,
+    pipelines: Map<(Name, u64), usize>,
     /// Of each pipeline, the default branch of what it builds, if somebody told it.
     told: Vec<Option<String>>,
+    branches: Map<Option<Name>, usize>,
+    pools: Vec<Option<Name>>,
+    pool_numbers: Map<Option<Name>, usize>,
+    default: Defaults,
+    /// Whether more is asked for than pipelines.
+    is_wide: bool,
+}
+
+impl Runs {
+    /// Its number, and whether it is the default one.
+    fn branch(&mut self, pipeline: usize, name: Option<Name>) -> (usize, bool) {
+        let told = self.told.get(pipeline).and_then(Option::as_deref);
+        let on_default = is_default(name.as_deref(), told);
+        let next = self.branches.len();
+        (*self.branches.entry(name).or_insert(next), on_default)
+    }
+
+    fn pool(&mut self, name: Option<Name>) -> usize {
+        let next = self.pools.len();
+        let number = *self.pool_numbers.entry(name.clone()).or_insert(next);
+        if number == next {
+            self.pools.push(name);
+        }
+        number
+    }
+}
+
+/// Of a place: organization, pipeline, project, and what is asked for beside these.
+type OfPlace = (Text, u64, Text, [Text; 4]);
+
+/// What was found out about the texts of a block.
+struct OfBlock<'b> {
+    words: Words<'b>,
+    /// With its pipeline.
+    places: Map<OfPlace, (usize, usize)>,
+    /// Of a pipeline, and whether it is the default one.
+    branches: Map<(usize, Text), (usize, bool)>,
+    pools: Map<Text, usize>,
+}
+
+impl<'b> OfBlock<'b> {
+    fn new(words: Words<'b>) -> Self {
+        Self { words, places: Map::default(), branches: Map::default(), pools: Map::default() }
+    }
 }
 
 impl Catalog {
@@ -93,21 +134,20 @@ impl DeliveryQuestion {
 
     fn flow(&self, reading: &Reading<'_>, runs: Runs, tests: &[(Place, bool)]) -> FlowReport {
         let places: Vec<_> = runs.known.iter().map(|place| self.group_of(reading, place)).collect();
-        let is_wanted = |place: usize| places.get(place).is_some_and(Option::is_some);
-        let (mut all, mut kept) = (Vec::new(), Vec::new());
-        for (run, place) in runs.runs.into_iter().zip(runs.places) {
-            if is_wanted(place) {
-                all.push(run);
-                kept.push(place);
-            }
+        let Runs { mut runs, places: mut of, pools, .. } = runs;
+        if places.iter().any(Option::is_none) {
+            let is_wanted = |place: &usize| places.get(*place).is_some_and(Option::is_some);
+            let mut wanted = of.iter().map(is_wanted);
+            runs.retain(|_| wanted.next().unwrap_or_default());
+            of.retain(is_wanted);
         }
         let tests: Vec<_> =
             tests.iter().filter_map(|(place, passed)| Some((self.group_of(reading, place)?, *passed))).collect();
-        let mut report = FlowReport::of(&all, self.window, self.zone);
+        let mut report = FlowReport::of(&runs, &pools, self.window, self.zone);
         report.tests = tally(tests.iter().map(|(_, passed)| *passed));
         if self.group.is_some() {
-            let name = |place: &usize| places.get(*place).cloned().flatten().flatten();
-            report.groups = Some(self.flow_groups(all.iter().zip(kept.iter().map(name)), &tests));
+            let places: Vec<_> = places.into_iter().map(Option::flatten).collect();
+            report.groups = Some(self.flow_groups(runs.iter().zip(of), &places, &tests));
             report.caution = Some(Group::CAUTION);
         }
         report
@@ -135,13 +175,21 @@ impl DeliveryQuestion {
         self.wanted.fits_run(&self.owners, &whose).then(|| self.group.and_then(by))
     }
 
+    /// Of runs, each with its place, by the groups of the places.
     fn flow_groups<'r>(
         &self,
-        runs: impl Iterator<Item = (&'r Ran, Option<String>)>,
+        runs: impl Iterator<Item = (&'r Ran, usize)>,
+        places: &[Option<String>],
         tests: &[(Option<String>, bool)],
     ) -> Vec<GroupFlow> {
+        let mut of_places: Vec<Vec<&Ran>> = vec![Vec::new(); places.len()];
+        for (run, place) in runs {
+            of_places.get_mut(place).into_iter().for_each(|of| of.push(run));
+        }
         let mut groups: BTreeMap<Option<String>, (Vec<&Ran>, Vec<bool>)> = BTreeMap::new();
-        runs.for_each(|(run, group)| groups.entry(group).or_default().0.push(run));
+        for (group, runs) in places.iter().zip(of_places) {
+            groups.entry(group.clone()).or_default().0.extend(runs);
+        }
         tests.iter().for_each(|(group, passed)| groups.entry(group.clone()).or_default().1.push(*passed));
         let numbers = |(name, (runs, tests)): (Option<String>, (Vec<&'r Ran>, Vec<bool>))| GroupFlow {
             name,
@@ -180,18 +228,91 @@ impl Reading<'_> {
     }
 
     fn ran(&mut self, is_wide: bool) -> rusqlite::Result<Runs> {
-        let mut wanted = self.wanted("r");
-        let times = [self.span.from, self.span.until].map(|time| Value::Integer(time.ticks()));
-        wanted.add("r.finished >= ? AND r.finished < ?", times);
-        let more = if is_wide { WIDE } else { "" };
-        let ask = format!("SELECT {NARROW}{more} FROM runs r {}{}", project_of("r"), wanted.text());
-        let mut runs = Runs::default();
-        let told = Defaults::read(self.c)?;
-        self.each(&ask, wanted.values, |this, row| {
-            let place = this.place_of_run(row, is_wide)?;
-            this.take_run(row, place, &told, &mut runs)
+        let mut runs = Runs { default: Defaults::read(self.c)?, is_wide, ..Runs::default() };
+        packed::each(self.c, Kind::Runs, (self.span.from, self.span.until), |bytes| {
+            let block: packed::Runs<&str, &[u8]> = packed::unpacked(bytes)?;
+            let mut of = OfBlock::new(Words::new(block.texts, block.commits));
+            for run in block.runs {
+                let ran = self.take_run(&packed::unpacked(run)?, &mut of, &mut runs)?;
+                runs.runs.extend(ran);
+            }
+            Ok(())
         })?;
         Ok(runs)
+    }
+
+    /// What it was, where it finished within the time with a result that the reader may see.
+    fn take_run(&mut self, run: &packed::Run, of: &mut OfBlock<'_>, runs: &mut Runs) -> rusqlite::Result<Option<Ran>> {
+        let finished = run.finished.map(Time::from_ticks).filter(|at| (self.span.from..self.span.until).contains(at));
+        let passed = of.words.text(run.result).map(|result| Ran::passed(&Outcome::from(result)));
+        let (Some(finished), Some(passed)) = (finished, passed) else { return Ok(None) };
+        if !self.may_see(&mut of.words, Owner::of(run)) {
+            return Ok(None);
+        }
+        let Some((place, pipeline)) = self.place_of_run(run, of, runs)? else { return Ok(None) };
+        runs.places.push(place);
+        let (branch, on_default) = match of.branches.get(&(pipeline, run.branch)) {
+            Some(known) => *known,
+            None => {
+                let name = self.word(&mut of.words, run.branch);
+                let found = runs.branch(pipeline, name);
+                of.branches.insert((pipeline, run.branch), found);
+                found
+            }
+        };
+        let pool = match of.pools.get(&run.pool) {
+            Some(pool) => *pool,
+            None => {
+                let pool = runs.pool(self.word(&mut of.words, run.pool));
+                of.pools.insert(run.pool, pool);
+                pool
+            }
+        };
+        Ok(Some(Ran {
+            pipeline,
+            run: run.run,
+            branch,
+            on_default,
+            commit: of.words.commit(run.commit),
+            passed,
+            queued: run.queued.map(Time::from_ticks),
+            started: run.started.map(Time::from_ticks),
+            finished,
+            pool,
+        }))
+    }
+
+    /// The numbers of its place and of its pipeline.
+    fn place_of_run(
+        &mut self,
+        run: &packed::Run,
+        of: &mut OfBlock<'_>,
+        runs: &mut Runs,
+    ) -> rusqlite::Result<Option<(usize, usize)>> {
+        let wide =
+            if runs.is_wide { [run.project_name, run.folder, run.repository, run.requested_for] } else { [0; 4] };
+        let key = (run.organization, run.pipeline, run.project_id, wide);
+        if let Some(known) = of.places.get(&key) {
+            return Ok(Some(*known));
+        }
+        let Some(organization) = self.word(&mut of.words, run.organization) else { return Ok(None) };
+        let project_id = self.word(&mut of.words, run.project_id);
+        let [project_name, folder, repository, requested_for] = wide.map(|text| self.word(&mut of.words, text));
+        let pipeline = run.pipeline;
+        let told = None;
+        let place = Place { organization, pipeline, project_id, project_name, folder, repository, requested_for, told };
+        let next = runs.pipelines.len();
+        let pipeline = *runs.pipelines.entry((place.organization.clone(), pipeline)).or_insert(next);
+        if pipeline == next {
+            runs.told.push(self.told_of(&place, &runs.default)?);
+        }
+        let next = runs.known.len();
+        let number = *runs.numbers.entry(place.clone()).or_insert(next);
+        if number == next {
+            runs.known.push(place);
+        }
+        of.places.insert(key, (number, pipeline));
+        Ok(Some((number, pipeline)))
     }
 
     fn told_of(&self, place: &Place, told: &Defaults) -> rusqlite::Result<Option<String>> {
@@ -200,50 +321,5 @@ impl Reading<'_> {
         let builds: Option<String> = self.c.prepare_cached(ask)?.query_row(of, |row| row.get(0))?;
         let known = told.of(&place.organization, place.project_id.as_deref(), builds.as_deref());
         Ok(known.map(str::to_owned))
-    }
-
-    fn place_of_run(&mut self, row: &Row<'_>, is_wide: bool) -> rusqlite::Result<Place> {
-        let mut wide = |column| if is_wide { self.maybe(row, column) } else { Ok(None) };
-        let (project_name, folder, repository, requested_for) = (wide(11)?, wide(12)?, wide(13)?, wide(14)?);
-        Ok(Place {
-            organization: self.text(row, 0)?,
-            pipeline: row.get(1)?,
-            project_id: self.maybe(row, 9)?,
-            project_name,
-            folder,
-            repository,
-            requested_for,
-            told: None,
-        })
-    }
-
-    fn take_run(&mut self, row: &Row<'_>, place: Place, told: &Defaults, runs: &mut Runs) -> rusqlite::Result<()> {
-        let Some(result) = row.get_ref(3)?.as_str_or_null()?.map(Outcome::from) else { return Ok(()) };
-        let next = runs.pipelines.len();
-        let pipeline = *runs.pipelines.entry((place.organization.clone(), place.pipeline)).or_insert(next);
-        if pipeline == next {
-            runs.told.push(self.told_of(&place, told)?);
-        }
-        let known = runs.known.len();
-        let number = *runs.numbers.entry(place.clone()).or_insert(known);
-        if number == known {
-            runs.known.push(place);
-        }
-        runs.places.push(number);
-        let branch = self.maybe(row, 7)?;
-        let told = runs.told.get(pipeline).and_then(Option::as_deref);
-        runs.runs.push(Ran {
-            pipeline,
-            run: row.get(2)?,
-            on_default: is_default(branch.as_deref(), told),
-            branch,
-            commit: self.maybe(row, 8)?,
-            result,
-            queued: time(row, 4)?,
-            started: time(row, 5)?,
-            finished: Time::from_ticks(row.get(6)?),
-            pool: self.maybe(row, 10)?,
-        });
-        Ok(())
     }
 }

@@ -46,11 +46,12 @@ impl Reading<'_> {
 
     /// The projects that ever had such a work item.
     fn incident_sources(&mut self, which: &'static str, value: &str) -> rusqlite::Result<()> {
-        let mut wanted = self.wanted("w");
-        wanted.add(which, [Value::Text(value.to_owned())]);
-        let ask =
-            format!("SELECT DISTINCT w.organization, w.project_name FROM {ITEMS} {}{}", project_of("w"), wanted.text());
-        self.each(&ask, wanted.values, |this, row| this.incident_source(row))
+        let wanted = self.wanted("w");
+        let projects = format!("(SELECT DISTINCT organization, project FROM work_items w WHERE {which})");
+        let items = ITEMS.replace("work_items", &projects);
+        let ask = format!("SELECT w.organization, w.project_name FROM {items} {}{}", project_of("w"), wanted.text());
+        let values = [Value::Text(value.to_owned())].into_iter().chain(wanted.values).collect();
+        self.each(&ask, values, |this, row| this.incident_source(row))
     }
 
     /// As the first two columns say.

@@ -9,6 +9,7 @@
 //! what is read, for up to a year: it may have been deployed before.
 
 mod before;
+mod blocks;
 mod built;
 mod code;
 mod deployed;
@@ -37,7 +38,7 @@ use crate::domain::metrics::{
 use crate::domain::owner::Owners;
 use crate::domain::{Scope, Time};
 
-pub(super) use code::{write_compared, write_pull_request_commits, write_ref_updates};
+pub(super) use code::{remove_ref_updates, write_compared, write_pull_request_commits, write_ref_updates};
 pub(super) use reported::{remove_incident, remove_reports, write_incident, write_reports};
 
 /// What was there before a time is told by what finished so long before it.
@@ -175,6 +176,8 @@ impl Catalog {
 type OfStage = (Name, u64, Name);
 /// Project and environment, by their ids.
 type OfProject = (Name, i64);
+/// Where the records of a stage say that it brought something.
+type OfRecords = BTreeMap<OfStage, BTreeSet<OfProject>>;
 /// An attempt that has a record: the row of the run, stage, attempt.
 type Attempt = (i64, Name, u32);
 
@@ -273,10 +276,8 @@ impl<'c> Reading<'c> {
         self.names()?;
         let stages = self.stages_of_records()?;
         self.approved = self.stages_of_approvals()?;
-        self.records(&stages)?;
-        self.stages(&stages)?;
+        self.finished(&stages)?;
         self.releases()?;
-        self.runs()?;
         self.reported()?;
         self.before(&stages)?;
         self.code()?;

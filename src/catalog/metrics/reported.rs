@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, params};
 use super::{PUSHED_BEFORE, Reading, project_of, time};
 use crate::catalog::references::Source as RecordSource;
 use crate::domain::incident::ShownIncident;
-use crate::domain::metrics::{Deployed, Ending, Incident, Known, Line, MergedRequest, Name, Source};
+use crate::domain::metrics::{Commit, Deployed, Ending, Incident, Known, Line, MergedRequest, Name, Source};
 use crate::domain::report::ReportRecord;
 use crate::domain::{Label, Outcome, ReportKind, Time};
 
@@ -96,8 +96,8 @@ pub(super) struct Told {
     environment: Option<Name>,
     branch: Option<Name>,
     pull_request: Option<Name>,
-    commit: Option<Name>,
-    commits: Vec<Name>,
+    commit: Option<Commit>,
+    commits: Vec<Commit>,
     pub(super) result: Option<String>,
     is_fix: bool,
     pub(super) at: Time,
@@ -162,8 +162,8 @@ impl Reading<'_> {
             environment: self.maybe(row, 4)?,
             branch: self.maybe(row, 5)?,
             pull_request: self.maybe(row, 6)?,
-            commit: self.maybe(row, 7)?,
-            commits: commits.iter().map(|commit| self.name(commit)).collect(),
+            commit: row.get_ref(7)?.as_str_or_null()?.map(Commit::from),
+            commits: commits.iter().map(|commit| Commit::from(commit.as_str())).collect(),
             result: row.get(9)?,
             is_fix: row.get(10)?,
             at: Time::from_ticks(row.get(11)?),
@@ -257,7 +257,7 @@ impl Reading<'_> {
                 run: row.get(5)?,
                 pipeline: this.maybe(row, 6)?,
                 environment: this.maybe(row, 7)?,
-                commit: this.maybe(row, 8)?,
+                commit: row.get_ref(8)?.as_str_or_null()?.map(Commit::from),
             };
             this.found.incidents.push(incident);
             Ok(())
@@ -271,7 +271,7 @@ struct Reviews(BTreeMap<(Name, Name, Name), MergedRequest>);
 
 impl Reviews {
     fn of(&mut self, told: &Told) -> Option<&mut MergedRequest> {
-        let by = told.pull_request.clone().or_else(|| told.commit.clone())?;
+        let by = told.pull_request.clone().or_else(|| Some(told.commit.as_ref()?.to_string().into()))?;
         let new = || MergedRequest {
             organization: told.organization.clone(),
             number: told.pull_request.as_deref().and_then(|number| number.parse().ok()).unwrap_or_default(),
@@ -279,7 +279,7 @@ impl Reviews {
             source: told.branch.clone(),
             created: None,
             approved: None,
-            merge: told.commit.clone().unwrap_or_else(|| by.clone()),
+            merge: told.commit.clone().unwrap_or_else(|| Commit::from(&*by)),
             commits: Vec::new(),
         };
         Some(self.0.entry((told.organization.clone(), told.subject.clone(), by.clone())).or_insert_with(new))

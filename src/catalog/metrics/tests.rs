@@ -1,4 +1,5 @@
 use super::*;
+use crate::catalog::packed::{self, Kind};
 use crate::domain::Pattern;
 use crate::domain::metrics::{Ending, EnvironmentRule, Known, PartialSuccess};
 
@@ -29,6 +30,7 @@ fn catalog(stages: &[(i64, &str, i64)], approvals: &[(i64, &str, Option<&str>)])
                       VALUES (?1, ?1, 'fabrikam', 7, 'p-1', 'completed', 'succeeded', ?2)";
         c.execute(insert, (run, 11_000_000 * SECOND)).unwrap();
     }
+    packed::loosen_run(&c, 1).unwrap();
     for (run, stage, end) in stages {
         let insert = "INSERT INTO stages VALUES (?1, ?2, 1, 'completed', 'succeeded', ?3, ?3)";
         c.execute(insert, (run, stage, end * SECOND)).unwrap();
@@ -147,6 +149,7 @@ fn a_commit_counts_with_its_first_deployment_however_long_ago_that_was() {
     let pushed = 5_000_000 * SECOND;
     let commits = serde_json::json!([(commit("b"), pushed)]).to_string();
     c.execute(insert, (pushed, commit("a"), commit("b"), commits)).unwrap();
+    packed::loosen_day(&c, Kind::Pushes, Some(pushed)).unwrap();
     let counted = |environment: Option<&str>| {
         let wanted = Wanted { environment: environment.map(str::to_owned), ..Wanted::default() };
         let delivery = DeliveryQuestion { wanted, ..question() }.asked(&c, &Scope::All).unwrap();

@@ -4,7 +4,7 @@
 //! say that they built stands for it, and is told apart: one of those runs may not have been asked. Where nobody asked,
 //! nobody knows, and nothing is guessed from times: a push that got lost would look like none.
 
-use super::material::Name;
+use super::Commit;
 
 /// What came with a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +32,7 @@ impl Changes {
 /// One commit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
-    pub commit: Name,
+    pub commit: Commit,
     /// Index into [`Material::requests`](super::Material::requests).
     pub request: Option<usize>,
 }

@@ -159,9 +159,20 @@ impl Spread {
     /// Of these, in seconds; `why` where there are none.
     #[must_use]
     pub fn of(mut seconds: Vec<i64>, why: Unknown) -> Self {
-        seconds.sort_unstable();
-        let at = |percent| Figure::or(nearest_rank(&seconds, percent).copied(), why);
-        Self { median: at(50), p75: at(75), p95: at(95), count: seconds.len() }
+        let count = seconds.len();
+        // The greatest first: what is below it is then all that the next is among.
+        let mut rest = seconds.as_mut_slice();
+        let [p95, p75, median] = [95, 75, 50].map(|percent| {
+            let at = rank(count, percent);
+            if at >= rest.len() {
+                return Figure::unknown(why);
+            }
+            let (_, found, _) = rest.select_nth_unstable(at);
+            let found = *found;
+            rest = std::mem::take(&mut rest).get_mut(..=at).unwrap_or_default();
+            Figure::known(found)
+        });
+        Self { median, p75, p95, count }
     }
 }
 
@@ -169,8 +180,12 @@ impl Spread {
 /// there are no values.
 #[must_use]
 pub fn nearest_rank<T>(sorted: &[T], percent: usize) -> Option<&T> {
-    let rank = (sorted.len() * percent).div_ceil(100).max(1);
-    sorted.get(rank - 1)
+    sorted.get(rank(sorted.len(), percent))
+}
+
+/// From zero on.
+fn rank(count: usize, percent: usize) -> usize {
+    (count * percent).div_ceil(100).max(1) - 1
 }
 
 /// Whole seconds.
@@ -192,6 +207,18 @@ mod tests {
         assert_eq!([75, 95].map(|percent| of(&[1, 2, 3, 4], percent)), [Some(3), Some(4)]);
         let hundred: Vec<i64> = (1..=100).collect();
         assert_eq!([50, 75, 95].map(|percent| of(&hundred, percent)), [Some(50), Some(75), Some(95)]);
+    }
+
+    #[test]
+    fn a_spread_is_that_of_its_values_in_their_order() {
+        for count in 1..=200 {
+            let values: Vec<i64> = (0..count).map(|nth| nth * 7_919 % 31 - 5).collect();
+            let mut sorted = values.clone();
+            sorted.sort_unstable();
+            let spread = Spread::of(values, Unknown::TooFew);
+            let found = [spread.median, spread.p75, spread.p95].map(|figure| figure.value.unwrap());
+            assert_eq!(found, [50, 75, 95].map(|percent| *nearest_rank(&sorted, percent).unwrap()), "{count}");
+        }
     }
 
     #[test]

@@ -1,32 +1,47 @@
 //! How pipelines run, deployment or not: how long, how long they wait, how often they succeed.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::figure::{Figure, Spread, Unknown, seconds};
 use super::material::Name;
-use super::window::{Window, Zone};
+use super::window::{Hours, Window, Zone};
+use super::{Commit, Map, Set};
 use crate::domain::{Outcome, Time};
 
-/// A run that finished.
+/// A run that finished. Numbers stand for what whoever made this knows: there may be half a million of these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
-    /// Which pipeline: a number that whoever made this knows.
+    /// Which pipeline.
     pub pipeline: usize,
     pub run: u64,
-    /// The full ref.
-    pub branch: Option<Name>,
+    /// Which branch.
+    pub branch: usize,
     /// Whether that is the default branch: as somebody told, else by the usual names.
     pub on_default: bool,
-    pub commit: Option<Name>,
-    pub result: Outcome,
+    pub commit: Option<Commit>,
+    /// `None` for what says nothing about the pipeline: see [`Ran::passed`].
+    pub passed: Option<bool>,
     pub queued: Option<Time>,
     pub started: Option<Time>,
     pub finished: Time,
-    /// Of agents.
-    pub pool: Option<Name>,
+    /// Which pool of agents: the place of its name.
+    pub pool: usize,
+}
+
+impl Ran {
+    /// Whether such a run passed. `None` for what says nothing about the pipeline: somebody canceled it, or the word is
+    /// not known.
+    #[must_use]
+    pub fn passed(result: &Outcome) -> Option<bool> {
+        match result {
+            Outcome::Succeeded | Outcome::PartiallySucceeded => Some(true),
+            Outcome::Failed | Outcome::Rejected | Outcome::Abandoned => Some(false),
+            Outcome::Canceled | Outcome::Skipped | Outcome::Other(_) => None,
+        }
+    }
 }
 
 /// What runs amount to. Times are in seconds.
@@ -142,9 +157,8 @@ impl Flow {
         let mut judged: Vec<(&Ran, bool)> = Vec::new();
         for run in runs {
             all += usize::from(window.holds(run.finished));
-            judged.extend(succeeded(&run.result).map(|good| (run, good)));
+            judged.extend(run.passed.map(|good| (run, good)));
         }
-        judged.sort_by_key(|(run, _)| (run.finished, run.run));
         let (recovery, not_recovered) = recovery(&judged, window);
         judged.retain(|(run, _)| window.holds(run.finished));
         let mut flaky = flaky(&judged);
@@ -165,38 +179,27 @@ impl Flow {
 }
 
 impl FlowReport {
-    /// Of runs in any order; without groups and tests.
+    /// Of runs in any order, by the names of their pools; without groups and tests.
     #[must_use]
-    pub fn of(runs: &[Ran], window: Window, zone: Zone) -> Self {
-        let within = || runs.iter().filter(|run| window.holds(run.finished));
-        let hours = waits(within(), |run| run.queued.map(|queued| zone.hour(queued)));
-        let pools = waits(within(), |run| Some(run.pool.clone()));
-        let mut pools: Vec<PoolQueue> = pools
-            .into_iter()
-            .map(|(pool, queue)| PoolQueue { pool: pool.as_deref().map(str::to_owned), queue })
-            .collect();
-        pools.sort_by_key(|of| std::cmp::Reverse(of.queue.count));
+    pub fn of(runs: &[Ran], pools: &[Option<Name>], window: Window, zone: Zone) -> Self {
+        let (hours, of_pools) = waits(runs.iter().filter(|run| window.holds(run.finished)), zone);
+        let spread = |waits| Spread::of(waits, Unknown::NoRuns);
+        let name = |pool: usize| pools.get(pool).and_then(Option::as_deref).map(str::to_owned);
+        let mut pools: Vec<PoolQueue> =
+            of_pools.into_iter().map(|(pool, waits)| PoolQueue { pool: name(pool), queue: spread(waits) }).collect();
+        pools.sort_by(|one, other| (other.queue.count, &one.pool).cmp(&(one.queue.count, &other.pool)));
         pools.truncate(MOST_POOLS);
         Self {
             from: window.from,
             until: window.until,
             time_zone: zone.to_string(),
             numbers: Flow::of(runs, window),
-            queue_by_hour: hours.into_iter().map(|(hour, queue)| HourQueue { hour, queue }).collect(),
+            queue_by_hour: hours.into_iter().map(|(hour, waits)| HourQueue { hour, queue: spread(waits) }).collect(),
             queue_by_pool: pools,
             tests: Tests::default(),
             groups: None,
             caution: None,
         }
-    }
-}
-
-/// `None` for what says nothing about the pipeline: somebody canceled it, or the word is not known.
-fn succeeded(result: &Outcome) -> Option<bool> {
-    match result {
-        Outcome::Succeeded | Outcome::PartiallySucceeded => Some(true),
-        Outcome::Failed | Outcome::Rejected | Outcome::Abandoned => Some(false),
-        Outcome::Canceled | Outcome::Skipped | Outcome::Other(_) => None,
     }
 }
 
@@ -210,15 +213,17 @@ fn waited(run: &Ran) -> Option<i64> {
     Some(seconds(run.queued?, run.started?))
 }
 
-fn waits<'r, K: Ord>(runs: impl Iterator<Item = &'r Ran>, by: impl Fn(&Ran) -> Option<K>) -> BTreeMap<K, Spread> {
-    let mut waits: BTreeMap<K, Vec<i64>> = BTreeMap::new();
+/// By the hour of the day, and by pool.
+fn waits<'r>(runs: impl Iterator<Item = &'r Ran>, zone: Zone) -> (BTreeMap<u32, Vec<i64>>, Map<usize, Vec<i64>>) {
+    let (mut hour_of, mut hours, mut pools) = (Hours::of(zone), BTreeMap::<u32, Vec<i64>>::new(), Map::default());
     for run in runs {
-        let waited = succeeded(&run.result).and_then(|_| waited(run)).filter(|seconds| *seconds >= 0);
-        if let (Some(waited), Some(key)) = (waited, by(run)) {
-            waits.entry(key).or_default().push(waited);
+        let waited = run.passed.and_then(|_| waited(run)).filter(|seconds| *seconds >= 0);
+        if let (Some(waited), Some(queued)) = (waited, run.queued) {
+            hours.entry(hour_of.hour(queued)).or_default().push(waited);
+            pools.entry(run.pool).or_insert_with(Vec::new).push(waited);
         }
     }
-    waits.into_iter().map(|(key, waits)| (key, Spread::of(waits, Unknown::NoRuns))).collect()
+    (hours, pools)
 }
 
 fn share<'r>(runs: impl Iterator<Item = &'r (&'r Ran, bool)>) -> Figure<f64> {
@@ -233,14 +238,15 @@ fn part(of: u64, whole: u64) -> f64 {
 
 /// From the last to the first: what followed is known then.
 fn recovery(judged: &[(&Ran, bool)], window: Window) -> (Spread, usize) {
-    let mut next: HashMap<(usize, Option<&Name>), Time> = HashMap::new();
+    let mut ends: Vec<_> = judged.iter().map(|(run, is_good)| (run.finished, run.run, *is_good, of(run))).collect();
+    ends.sort_unstable_by_key(|(finished, run, ..)| (*finished, *run));
+    let mut next: Map<(usize, usize), Time> = Map::default();
     let (mut taken, mut open) = (Vec::new(), 0);
-    for (run, is_good) in judged.iter().rev() {
-        let of = (run.pipeline, run.branch.as_ref());
-        match (*is_good, next.get(&of)) {
-            (true, _) => drop(next.insert(of, run.finished)),
-            (false, _) if !window.holds(run.finished) => {}
-            (false, Some(good)) => taken.push(seconds(run.finished, *good)),
+    for (finished, _, is_good, of) in ends.into_iter().rev() {
+        match (is_good, next.get(&of)) {
+            (true, _) => drop(next.insert(of, finished)),
+            (false, _) if !window.holds(finished) => {}
+            (false, Some(good)) => taken.push(seconds(finished, *good)),
             (false, None) => open += 1,
         }
     }
@@ -248,15 +254,20 @@ fn recovery(judged: &[(&Ran, bool)], window: Window) -> (Spread, usize) {
     (Spread::of(taken, why), open)
 }
 
+/// Of which pipeline and branch.
+fn of(run: &Ran) -> (usize, usize) {
+    (run.pipeline, run.branch)
+}
+
 fn flaky(judged: &[(&Ran, bool)]) -> Vec<String> {
     let failed = judged.iter().filter(|(_, is_good)| !is_good).filter_map(|(run, _)| key_of_commit(run));
-    let failed: BTreeSet<_> = failed.collect();
+    let failed: Set<_> = failed.collect();
     let good = judged.iter().filter(|(_, is_good)| *is_good).filter_map(|(run, _)| key_of_commit(run));
-    let both: BTreeSet<&Name> = good.filter(|key| failed.contains(key)).map(|(_, commit)| commit).collect();
+    let both: BTreeSet<&Commit> = good.filter(|key| failed.contains(key)).map(|(_, commit)| commit).collect();
     both.into_iter().map(ToString::to_string).collect()
 }
 
-fn key_of_commit<'r>(run: &&'r Ran) -> Option<(usize, &'r Name)> {
+fn key_of_commit<'r>(run: &&'r Ran) -> Option<(usize, &'r Commit)> {
     Some((run.pipeline, run.commit.as_ref()?))
 }
 
@@ -284,14 +295,14 @@ mod tests {
         Ran {
             pipeline: 7,
             run,
-            branch: Some(format!("refs/heads/{branch}").into()),
+            branch: usize::from(branch == "main"),
             on_default: branch == "main",
             commit: Some(commit.into()),
-            result: Outcome::from(result),
+            passed: Ran::passed(&Outcome::from(result)),
             queued: Some(at(-90)),
             started: Some(at(-60)),
             finished: at(0),
-            pool: Some("linux".into()),
+            pool: 0,
         }
     }
 
@@ -353,11 +364,11 @@ mod tests {
         let slow = Ran {
             queued: Some(minute(2 * HOUR)),
             started: Some(minute(2 * HOUR + 10)),
-            pool: None,
+            pool: 1,
             ..ran((3, "x", "c", "failed", 150))
         };
         let runs = [ran((1, "main", "a", "succeeded", 10)), ran((2, "main", "b", "succeeded", 20)), slow];
-        let report = FlowReport::of(&runs, window, "Asia/Kolkata".parse().unwrap());
+        let report = FlowReport::of(&runs, &[Some("linux".into()), None], window, "Asia/Kolkata".parse().unwrap());
         let hours: Vec<_> = report.queue_by_hour.iter().map(|of| (of.hour, of.queue.median.value)).collect();
         assert_eq!(hours, [(5, Some(30)), (7, Some(600))], "half an hour off");
         let pools: Vec<_> = report.queue_by_pool.iter().map(|of| (of.pool.as_deref(), of.queue.count)).collect();

@@ -3,7 +3,7 @@
 use super::chains::Chains;
 use super::changes::Changes;
 use super::material::{Deployed, Incident, Line, Material, Name, Update};
-use super::{Map, Set, Terms};
+use super::{Commit, Map, Set, Terms};
 use crate::domain::Time;
 
 /// A deployment with what is to be said about it.
@@ -124,13 +124,13 @@ impl<'m> Judge<'m> {
     fn judge_line(&mut self, line: &[usize]) {
         let first_runs = self.first_runs(line);
         let mut current: Option<usize> = None;
-        let mut been: Set<&Name> = Set::default();
+        let mut been: Set<&Commit> = Set::default();
         for at in line {
             let Some(deployed) = self.deployed(*at).filter(|deployed| deployed.succeeded()) else { continue };
             let before = current.and_then(|at| self.deployed(at));
-            let way = before.and_then(|before| self.way(deployed, before));
+            let way = before.and_then(|before| self.way(*at, deployed, before));
             let back =
-                way.is_none() && before.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
+                way.is_none() && current.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
             let changes =
                 if back { Changes::Known(Vec::new()) } else { self.changes(deployed, before, way.as_deref()) };
             self.set(*at, |judged| {
@@ -147,7 +147,7 @@ impl<'m> Judge<'m> {
     }
 
     /// The first run that brought each commit: the numbers of runs grow as commits do.
-    fn first_runs(&self, line: &[usize]) -> Map<&'m Name, u64> {
+    fn first_runs(&self, line: &[usize]) -> Map<&'m Commit, u64> {
         let mut first = Map::default();
         for deployed in line.iter().filter_map(|at| self.deployed(*at)) {
             if let Some(commit) = &deployed.commit {
@@ -158,25 +158,26 @@ impl<'m> Judge<'m> {
     }
 
     /// The pushes from one to the other, where they tell; none where it brought the same again.
-    fn way(&self, deployed: &Deployed, before: &Deployed) -> Option<Vec<&'m Update>> {
+    fn way(&self, at: usize, deployed: &Deployed, before: &Deployed) -> Option<Vec<&'m Update>> {
         let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return None };
-        if commit == old { Some(Vec::new()) } else { self.chains.between(deployed, old, commit) }
+        if commit == old { Some(Vec::new()) } else { self.chains.between(at, old, commit) }
     }
 
-    /// No push tells that it is newer, but one may tell that it is older. Else a commit is older that an earlier run brought, if it has been there or is
-    /// of the same branch: two branches are neither older nor newer.
+    /// No push tells that it is newer, but one may tell that it is older. Else a commit is older that an earlier run
+    /// brought, if it has been there or is of the same branch: two branches are neither older nor newer.
     fn is_older(
         &self,
         deployed: &Deployed,
-        before: &Deployed,
-        first_runs: &Map<&Name, u64>,
-        been: &Set<&Name>,
+        before: usize,
+        first_runs: &Map<&Commit, u64>,
+        been: &Set<&Commit>,
     ) -> bool {
-        let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return false };
+        let Some(replaced) = self.deployed(before) else { return false };
+        let (Some(commit), Some(old)) = (&deployed.commit, &replaced.commit) else { return false };
         if self.chains.between(before, commit, old).is_some() {
             return true;
         }
-        let comparable = been.contains(commit) || (deployed.branch.is_some() && deployed.branch == before.branch);
+        let comparable = been.contains(commit) || (deployed.branch.is_some() && deployed.branch == replaced.branch);
         comparable && first_runs.get(commit) < first_runs.get(old)
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Map;
+use super::{Commit, Map};
 use crate::domain::Time;
 
 /// A text that many things share.
@@ -21,7 +21,7 @@ pub struct Material {
     pub updates: Vec<Update>,
     pub requests: Vec<MergedRequest>,
     /// When commits were made.
-    pub commits: Map<Name, Time>,
+    pub commits: Map<Commit, Time>,
     pub incidents: Vec<Incident>,
     /// Of what anybody ever told of an incident.
     pub incident_sources: BTreeSet<Part>,
@@ -127,7 +127,7 @@ pub struct Deployed {
     pub known: Known,
     pub ending: Ending,
     pub finished: Time,
-    pub commit: Option<Name>,
+    pub commit: Option<Commit>,
     /// The full ref.
     pub branch: Option<Name>,
     pub repository: Option<Name>,
@@ -135,11 +135,11 @@ pub struct Deployed {
     /// Who told of it calls it a fix.
     pub is_fix: bool,
     /// The commits that it brought, where who told of it says so; else pushes tell.
-    pub brought: Vec<Name>,
+    pub brought: Vec<Commit>,
     /// The commits between it and the one before it, where the service was asked to compare the two.
-    pub compared: Vec<Name>,
+    pub compared: Vec<Commit>,
     /// The commits that the runs since the one before it built, as far as anybody asked.
-    pub built: Vec<Name>,
+    pub built: Vec<Commit>,
 }
 
 impl Deployed {
@@ -163,9 +163,9 @@ pub struct Update {
     /// The full ref.
     pub branch: Name,
     /// `None` where the branch is new.
-    pub old: Option<Name>,
-    pub new: Name,
-    pub commits: Vec<Name>,
+    pub old: Option<Commit>,
+    pub new: Commit,
+    pub commits: Vec<Commit>,
 }
 
 /// A pull request that was merged.
@@ -177,9 +177,9 @@ pub struct MergedRequest {
     pub source: Option<Name>,
     pub created: Option<Time>,
     pub approved: Option<Time>,
-    pub merge: Name,
+    pub merge: Commit,
     /// The commits that it was made of.
-    pub commits: Vec<Name>,
+    pub commits: Vec<Commit>,
 }
 
 /// Something went wrong in production.
@@ -198,5 +198,5 @@ pub struct Incident {
     pub pipeline: Option<Name>,
     pub environment: Option<Name>,
     /// The commit whose deployment it names.
-    pub commit: Option<Name>,
+    pub commit: Option<Commit>,
 }

@@ -10,6 +10,7 @@
 
 mod chains;
 mod changes;
+mod commit;
 mod environment;
 mod figure;
 mod flow;
@@ -25,6 +26,7 @@ mod wanted;
 mod window;
 
 pub use changes::{Change, Changes};
+pub use commit::Commit;
 pub use environment::{Beside, EnvironmentRule, Place, is_production, words};
 pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
 pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran, Tests};

@@ -1,6 +1,7 @@
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
+use super::Commit;
 use super::changes::Changes;
 use super::figure::{Figure, Level, Spread, Unknown, seconds};
 use super::judged::Judged;
@@ -269,7 +270,7 @@ impl Selection<'_> {
             known: deployed.known,
             result: deployed.ending,
             finished_at: deployed.finished,
-            commit: text(&deployed.commit),
+            commit: deployed.commit.as_ref().map(Commit::to_string),
             failed_because: because.iter().filter(|(is, _)| *is).map(|(_, why)| *why).collect(),
             incidents: incidents.map(|incident| incident.id.to_string()).collect(),
             rolls_back: judged.rolls_back,

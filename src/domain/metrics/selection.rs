@@ -26,6 +26,8 @@ pub struct Selection<'m> {
 pub(super) struct Lead<'m> {
     pub(super) deployed: &'m Deployed,
     pub(super) change: &'m Change,
+    /// When the commit was made.
+    made: Option<Time>,
     /// Since it was committed. `None` where nobody told when that was; negative where clocks disagree.
     pub(super) total: Option<i64>,
     /// From submitted to approved, and from there to deployed.
@@ -61,8 +63,7 @@ impl<'m> Selection<'m> {
     /// When the oldest of the commits was made that came first in this time.
     #[must_use]
     pub fn oldest_change(&self, window: Window) -> Option<Time> {
-        let made = |lead: &Lead<'_>| self.material.commits.get(&lead.change.commit).copied();
-        self.leads_within(window).iter().filter_map(made).min()
+        self.leads_within(window).iter().filter_map(|lead| lead.made).min()
     }
 
     pub(super) fn material(&self) -> &'m Material {
@@ -288,7 +289,7 @@ fn leads<'m>(material: &'m Material, chosen: &[(&'m Deployed, &'m Judged)]) -> V
         let Some(changes) = judged.changes.as_ref().and_then(Changes::commits) else { continue };
         let organization = material.lines.get(deployed.line).map(|line| &*line.organization);
         for change in changes {
-            if seen.insert((organization, &*change.commit)) {
+            if seen.insert((organization, &change.commit)) {
                 leads.push(lead(material, deployed, change));
             }
         }
@@ -297,13 +298,14 @@ fn leads<'m>(material: &'m Material, chosen: &[(&'m Deployed, &'m Judged)]) -> V
 }
 
 fn lead<'m>(material: &'m Material, deployed: &'m Deployed, change: &'m Change) -> Lead<'m> {
-    let made = material.commits.get(&change.commit);
+    let made = material.commits.get(&change.commit).copied();
     let request = change.request.and_then(|at| material.requests.get(at));
     let reviewed = request.and_then(|request| Some((request.created?, request.approved?)));
     Lead {
         deployed,
         change,
-        total: made.map(|made| seconds(*made, deployed.finished)),
+        made,
+        total: made.map(|made| seconds(made, deployed.finished)),
         split: reviewed.map(|(created, approved)| (seconds(created, approved), seconds(approved, deployed.finished))),
     }
 }

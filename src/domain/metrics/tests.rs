@@ -39,7 +39,7 @@ fn deployed((run, commit, hour): (u64, &str, i64), ending: Ending) -> Deployed {
         known: Known::Pattern,
         ending,
         finished: at(hour),
-        commit: Some(name(commit)),
+        commit: Some(commit.into()),
         branch: Some(name("refs/heads/main")),
         repository: Some(name("web")),
         requested_for: None,
@@ -64,9 +64,9 @@ fn push(old: &str, new: &str) -> Update {
         organization: name("fabrikam"),
         repository: Some(name("web")),
         branch: name("refs/heads/main"),
-        old: Some(name(old)),
-        new: name(new),
-        commits: vec![name(new)],
+        old: Some(old.into()),
+        new: new.into(),
+        commits: vec![new.into()],
     }
 }
 
@@ -158,7 +158,7 @@ fn each_environment_of_a_run_counts_by_itself() {
 #[test]
 fn the_first_deployment_gives_no_lead_times() {
     let mut of = material(vec![good(1, "a", 5)]);
-    of.commits.insert(name("a"), at(1));
+    of.commits.insert("a".into(), at(1));
     let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
     assert_eq!(lead.total.median, Figure::unknown(Unknown::FirstDeployments));
 }
@@ -175,7 +175,7 @@ fn all_commits_since_the_one_before_are_in_it() {
     let mut of = material(vec![good(1, "a", 1), good(2, "d", 50)]);
     of.updates = vec![push("c", "d"), push("a", "b"), push("b", "c")];
     of.commits =
-        [("a", 0), ("b", 2), ("c", 30), ("d", 49)].map(|(id, hour)| (name(id), at(hour))).into_iter().collect();
+        [("a", 0), ("b", 2), ("c", 30), ("d", 49)].map(|(id, hour)| (id.into(), at(hour))).into_iter().collect();
     let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
     let hours = |figure: Figure<i64>| figure.value.unwrap() / 3_600;
     assert_eq!((hours(lead.total.median), hours(lead.total.p75), lead.total.count), (20, 48, 3));
@@ -202,7 +202,7 @@ fn a_missing_push_makes_them_unknown() {
 fn what_was_squashed_is_measured_by_its_own_commits() {
     let mut of = material(vec![good(1, "a", 1), good(2, "m", 50)]);
     of.updates = vec![push("a", "m")];
-    of.commits = [("x", 10), ("y", 20), ("m", 49)].map(|(id, hour)| (name(id), at(hour))).into_iter().collect();
+    of.commits = [("x", 10), ("y", 20), ("m", 49)].map(|(id, hour)| (id.into(), at(hour))).into_iter().collect();
     of.requests = vec![MergedRequest {
         organization: name("fabrikam"),
         number: 88,
@@ -210,8 +210,8 @@ fn what_was_squashed_is_measured_by_its_own_commits() {
         source: None,
         created: Some(at(25)),
         approved: Some(at(40)),
-        merge: name("m"),
-        commits: vec![name("x"), name("y")],
+        merge: "m".into(),
+        commits: vec!["x".into(), "y".into()],
     }];
     let work = work_of(&of);
     let told: Vec<_> = work[1].commits.iter().map(|one| (&*one.commit, one.lead_seconds.unwrap() / 3_600)).collect();
@@ -229,7 +229,7 @@ fn a_commit_counts_once_with_its_earliest_deployment() {
     let mut of = material(vec![good(1, "a", 1), second(1, "a", 2), good(2, "b", 5), second(2, "b", 9)]);
     of.lines.push(line("prod-eu", true));
     of.updates = vec![push("a", "b")];
-    of.commits.insert(name("b"), at(3));
+    of.commits.insert("b".into(), at(3));
     let report = report_of(&of, weeks(1));
     assert_eq!(report.numbers.change_lead_time.total.count, 1);
     assert_eq!(report.numbers.change_lead_time.total.median, Figure::known(7_200));
@@ -423,7 +423,8 @@ fn nothing_deployed_ever_is_no_zero() {
 
 #[test]
 fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
-    let built = |built: &[&str], of: Deployed| Deployed { built: built.iter().map(|one| name(one)).collect(), ..of };
+    let built =
+        |built: &[&str], of: Deployed| Deployed { built: built.iter().map(|one| (*one).into()).collect(), ..of };
     let mut of = material(vec![
         built(&["a"], good(1, "a", 1)),
         built(&["c", "squash"], good(2, "squash", 50)),
@@ -437,11 +438,11 @@ fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
         source: None,
         created: None,
         approved: None,
-        merge: name("squash"),
-        commits: vec![name("p"), name("q")],
+        merge: "squash".into(),
+        commits: vec!["p".into(), "q".into()],
     }];
     of.commits = [("c", 40), ("p", 46), ("q", 48), ("e", 59), ("x", 59)]
-        .map(|(id, hour)| (name(id), at(hour)))
+        .map(|(id, hour)| (id.into(), at(hour)))
         .into_iter()
         .collect();
     let report = report_of(&of, weeks(1));
@@ -467,7 +468,7 @@ fn times_that_run_backwards_or_are_not_known_are_left_out_and_counted() {
         (coverage.commits_without_time, coverage.commits_from_the_future)
     };
     assert_eq!(counted(&of), (1, 0));
-    of.commits.insert(name("b"), at(6));
+    of.commits.insert("b".into(), at(6));
     assert_eq!(counted(&of), (0, 1));
 }
 

@@ -1,0 +1,216 @@
+//! Runs with their stages and deployment records.
+
+use std::collections::{BTreeMap, HashMap};
+
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::texts::{Text, Texts};
+use super::{Packed, bytes};
+use crate::domain::metrics::Commit;
+
+/// A block of runs. `T` and `B` are texts and bytes: owned where it is packed, borrowed from the block where it is read.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::catalog) struct Runs<T, B> {
+    pub(in crate::catalog) texts: Vec<T>,
+    pub(in crate::catalog) commits: Vec<Commit>,
+    /// Each a [`Run`]: whoever asks for deployments asks for few of them.
+    pub(in crate::catalog) runs: Vec<B>,
+    /// By the name of the stage, [`Finish`]ed attempts: most stages are none that anybody asks for.
+    pub(in crate::catalog) stages: Vec<(Text, B)>,
+    /// By the name of the stage, finished [`Deployment`]s.
+    pub(in crate::catalog) deployments: Vec<(Text, B)>,
+    /// Those that do not say of which pipeline they are.
+    pub(in crate::catalog) of_nobody: Vec<(Text, Deployment)>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::catalog) struct Run {
+    /// Its row.
+    pub(in crate::catalog) id: i64,
+    pub(in crate::catalog) run: u64,
+    pub(in crate::catalog) organization: Text,
+    pub(in crate::catalog) pipeline: u64,
+    pub(in crate::catalog) project_id: Text,
+    pub(in crate::catalog) project_name: Text,
+    pub(in crate::catalog) result: Text,
+    pub(in crate::catalog) branch: Text,
+    pub(in crate::catalog) commit: Text,
+    pub(in crate::catalog) repository: Text,
+    pub(in crate::catalog) requested_for: Text,
+    pub(in crate::catalog) folder: Text,
+    pub(in crate::catalog) pool: Text,
+    pub(in crate::catalog) queued: Option<i64>,
+    pub(in crate::catalog) started: Option<i64>,
+    pub(in crate::catalog) finished: Option<i64>,
+}
+
+/// An attempt of a stage that finished.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::catalog) struct Finish {
+    /// Its run's place in the block.
+    pub(in crate::catalog) run: u32,
+    pub(in crate::catalog) attempt: u32,
+    pub(in crate::catalog) result: Text,
+    pub(in crate::catalog) finished: i64,
+    /// The environments whose approval it waited for.
+    pub(in crate::catalog) approved: Vec<Text>,
+}
+
+/// A deployment record that tells of an end.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::catalog) struct Deployment {
+    pub(in crate::catalog) organization: Text,
+    pub(in crate::catalog) project_id: Text,
+    pub(in crate::catalog) project_name: Text,
+    pub(in crate::catalog) environment: i64,
+    /// As the record says it.
+    pub(in crate::catalog) pipeline: Option<u64>,
+    pub(in crate::catalog) run: u64,
+    /// The place of the run in the block, if it is held.
+    pub(in crate::catalog) held: Option<u32>,
+    pub(in crate::catalog) attempt: u32,
+    pub(in crate::catalog) result: Text,
+    pub(in crate::catalog) finished: i64,
+}
+
+const RUNS: &str = "SELECT id, run, organization, pipeline, project_id, project_name, result, branch, commit_id, repository, \
+                      requested_for, folder, pool, queued, started, finished \
+                    FROM runs WHERE run >= ?1 AND run < ?2 ORDER BY run, organization, pipeline";
+const STAGES: &str = "SELECT s.run, s.name, s.attempt, s.result, s.finished FROM runs r CROSS JOIN stages s ON s.run = r.id \
+                      WHERE r.run >= ?1 AND r.run < ?2 AND s.finished IS NOT NULL";
+const APPROVALS: &str = "SELECT DISTINCT a.run, a.stage, a.environment FROM runs r CROSS JOIN approvals a ON a.run = r.id \
+                         WHERE r.run >= ?1 AND r.run < ?2 AND a.stage IS NOT NULL AND a.environment IS NOT NULL \
+                         ORDER BY a.environment";
+const DEPLOYMENTS: &str = "SELECT organization, project_id, project_name, environment, pipeline, run, stage, attempt, result, \
+                             finished \
+                           FROM deployments WHERE run >= ?1 AND run < ?2 AND finished IS NOT NULL";
+
+/// Those with ids from `from` on and below `until`.
+pub(super) fn pack(c: &Connection, from: i64, until: i64) -> rusqlite::Result<Option<Packed>> {
+    let mut block = Block { c, ids: (from, until), texts: Texts::new(), times: Vec::new() };
+    let runs = block.runs()?;
+    let stages = block.stages(&runs)?;
+    let (deployments, of_nobody) = block.deployments(&runs)?;
+    if runs.is_empty() && deployments.is_empty() && of_nobody.is_empty() {
+        return Ok(None);
+    }
+    let runs = runs.iter().map(bytes).collect::<rusqlite::Result<_>>()?;
+    let (texts, commits) = block.texts.into_all();
+    let rows = Runs { texts, commits, runs, stages, deployments, of_nobody };
+    Packed::new(&rows, block.times.into_iter()).map(Some)
+}
+
+struct Block<'c> {
+    c: &'c Connection,
+    ids: (i64, i64),
+    texts: Texts,
+    times: Vec<i64>,
+}
+
+type Groups = Vec<(Text, Vec<u8>)>;
+
+impl Block<'_> {
+    fn each(
+        &mut self,
+        ask: &str,
+        mut take: impl FnMut(&mut Self, &Row<'_>) -> rusqlite::Result<()>,
+    ) -> rusqlite::Result<()> {
+        let mut ask = self.c.prepare_cached(ask)?;
+        let mut rows = ask.query(params![self.ids.0, self.ids.1])?;
+        while let Some(row) = rows.next()? {
+            take(self, row)?;
+        }
+        Ok(())
+    }
+
+    fn runs(&mut self) -> rusqlite::Result<Vec<Run>> {
+        let mut runs = Vec::new();
+        self.each(RUNS, |this, row| {
+            let texts = &mut this.texts;
+            let run = Run {
+                id: row.get(0)?,
+                run: row.get(1)?,
+                organization: texts.text(row, 2)?,
+                pipeline: row.get(3)?,
+                project_id: texts.text(row, 4)?,
+                project_name: texts.text(row, 5)?,
+                result: texts.text(row, 6)?,
+                branch: texts.text(row, 7)?,
+                commit: texts.commit(row, 8)?,
+                repository: texts.text(row, 9)?,
+                requested_for: texts.text(row, 10)?,
+                folder: texts.text(row, 11)?,
+                pool: texts.text(row, 12)?,
+                queued: row.get(13)?,
+                started: row.get(14)?,
+                finished: row.get(15)?,
+            };
+            this.times.extend(run.finished);
+            runs.push(run);
+            Ok(())
+        })?;
+        Ok(runs)
+    }
+
+    fn stages(&mut self, runs: &[Run]) -> rusqlite::Result<Groups> {
+        let places: HashMap<i64, u32> = runs.iter().map(|run| run.id).zip(0..).collect();
+        let mut approved: HashMap<(i64, Text), Vec<Text>> = HashMap::new();
+        self.each(APPROVALS, |this, row| {
+            let (stage, environment) = (this.texts.text(row, 1)?, this.texts.text(row, 2)?);
+            approved.entry((row.get(0)?, stage)).or_default().push(environment);
+            Ok(())
+        })?;
+        let mut stages: BTreeMap<Text, Vec<Finish>> = BTreeMap::new();
+        self.each(STAGES, |this, row| {
+            let (id, stage, result) = (row.get(0)?, this.texts.text(row, 1)?, this.texts.text(row, 3)?);
+            let Some(run) = places.get(&id).copied() else { return Ok(()) };
+            let approved = approved.get(&(id, stage)).cloned().unwrap_or_default();
+            let finish = Finish { run, attempt: row.get(2)?, result, finished: row.get(4)?, approved };
+            this.times.push(finish.finished);
+            stages.entry(stage).or_default().push(finish);
+            Ok(())
+        })?;
+        groups(&stages)
+    }
+
+    fn deployments(&mut self, runs: &[Run]) -> rusqlite::Result<(Groups, Vec<(Text, Deployment)>)> {
+        let mut held: HashMap<(Text, u64), Vec<(u64, u32)>> = HashMap::new();
+        for (run, place) in runs.iter().zip(0..) {
+            held.entry((run.organization, run.run)).or_default().push((run.pipeline, place));
+        }
+        let mut deployments: BTreeMap<Text, Vec<Deployment>> = BTreeMap::new();
+        let mut of_nobody = Vec::new();
+        self.each(DEPLOYMENTS, |this, row| {
+            let texts = &mut this.texts;
+            let (organization, stage) = (texts.text(row, 0)?, texts.text(row, 6)?);
+            let (pipeline, run): (Option<u64>, _) = (row.get(4)?, row.get(5)?);
+            // The number of a run tells its pipeline, unless the service counted anew.
+            let runs = held.get(&(organization, run)).map_or(&[][..], Vec::as_slice);
+            let held = runs.iter().find(|(of, _)| pipeline.is_none_or(|pipeline| pipeline == *of));
+            let deployment = Deployment {
+                organization,
+                project_id: texts.text(row, 1)?,
+                project_name: texts.text(row, 2)?,
+                environment: row.get(3)?,
+                pipeline,
+                run,
+                held: held.map(|(_, place)| *place),
+                attempt: row.get(7)?,
+                result: texts.text(row, 8)?,
+                finished: row.get(9)?,
+            };
+            this.times.push(deployment.finished);
+            match pipeline {
+                Some(_) => deployments.entry(stage).or_default().push(deployment),
+                None => of_nobody.push((stage, deployment)),
+            }
+            Ok(())
+        })?;
+        Ok((groups(&deployments)?, of_nobody))
+    }
+}
+
+fn groups<T: Serialize>(of: &BTreeMap<Text, Vec<T>>) -> rusqlite::Result<Groups> {
+    of.iter().map(|(name, rows)| Ok((*name, bytes(rows)?))).collect()
+}
