@@ -210,9 +210,14 @@ impl Catalog {
         if left > MANY_BLOCKS {
             tracing::info!(blocks = left, "catalog: packs what metrics are counted from, which takes a while once");
         }
+        let is_any = left > 0;
         while left > 0 {
             self.file.write(Durability::Normal, packed::go_on).await?;
             left = self.file.read(packed::left).await?;
+        }
+        // As after a refresh.
+        if is_any && self.kept == Kept::ByFollowing {
+            self.file.empty_log().await?;
         }
         Ok(())
     }
