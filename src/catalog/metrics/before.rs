@@ -19,10 +19,16 @@ impl Reading<'_> {
     /// Of each line that was found, what was there before: the first of its stages tells where to look.
     pub(super) fn before(&mut self, of_records: &OfRecords) -> rusqlite::Result<()> {
         let known = self.found.lines.len();
-        let mut first: BTreeMap<(usize, Name), (Time, u64)> = BTreeMap::new();
+        let mut of_origins: Map<(usize, usize), (Time, u64)> = Map::default();
         for of in &self.found.deployments {
-            let at = first.entry((of.line, of.stage.clone())).or_insert((of.finished, of.run));
+            let at = of_origins.entry((of.line, of.origin)).or_insert((of.finished, of.run));
             *at = (*at).min((of.finished, of.run));
+        }
+        let mut first: BTreeMap<(usize, Name), (Time, u64)> = BTreeMap::new();
+        for ((line, origin), of) in of_origins {
+            let Some(origin) = self.found.origins.get_index(origin) else { continue };
+            let at = first.entry((line, origin.stage.clone())).or_insert(of);
+            *at = of.min(*at);
         }
         for ((line, stage), (_, run)) in first {
             let Some(line) = self.found.lines.get(line) else { continue };
@@ -90,7 +96,7 @@ impl Reading<'_> {
         let values = vec![organization, number(*pipeline), number(run.saturating_add(MOST_LATER)), since];
         let mut runs = Vec::new();
         self.each(&ask, values, |this, row| {
-            runs.push(this.finish(row)?);
+            runs.push(this.row(row)?);
             Ok(())
         })?;
         for finish in runs {

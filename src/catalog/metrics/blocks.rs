@@ -1,39 +1,44 @@
 //! What finished in a time, from blocks of runs: deployment records, stages, and runs that deploy as a whole.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use super::deployed::Finish;
-use super::{OfRecords, OfStage, Reading};
+use super::{OfRecords, Reading};
 use crate::catalog::packed::{self, Finish as Attempt, Kind, Run, Runs, Text};
-use crate::domain::metrics::{Commit, Known, Map, Name, Place, Set, Source};
+use crate::domain::metrics::{Commit, CommitId, Deployed, Ending, Known, Map, Name, Origin, Place, Set, Source};
 use crate::domain::{Outcome, Scope, Time};
 
 type Rows<'b> = Runs<&'b str, &'b [u8]>;
 
-/// Texts of a block, as names once somebody asks for them.
+/// Texts and commits of a block, as names and numbers once somebody asks for them.
 pub(super) struct Words<'b> {
     texts: Vec<&'b str>,
-    commits: Vec<Commit>,
+    commits: &'b [[u8; 20]],
     names: Vec<Option<Name>>,
+    numbers: Vec<Option<Commit>>,
 }
 
 impl<'b> Words<'b> {
-    pub(super) fn new(texts: Vec<&'b str>, commits: Vec<Commit>) -> Self {
-        Self { names: vec![None; texts.len()], texts, commits }
-    }
-
-    pub(super) fn commit(&self, commit: Text) -> Option<Commit> {
-        self.commits.get(Self::place(commit)?).cloned()
-    }
-
-    fn place(text: Text) -> Option<usize> {
-        usize::try_from(text).ok()?.checked_sub(1)
+    pub(super) fn new(texts: Vec<&'b str>, commits: &'b [u8]) -> Self {
+        let (commits, _) = commits.as_chunks();
+        Self { names: vec![None; texts.len()], numbers: vec![None; commits.len()], texts, commits }
     }
 
     pub(super) fn text(&self, text: Text) -> Option<&'b str> {
-        self.texts.get(Self::place(text)?).copied()
+        self.texts.get(place(text)?).copied()
     }
+
+    pub(super) fn commit(&self, commit: packed::Commit) -> Option<CommitId> {
+        match commit % 2 {
+            0 => self.commits.get(place(commit / 2)?).copied().map(CommitId::Sha1),
+            _ => self.text(commit / 2).map(|text| CommitId::Text(text.into())),
+        }
+    }
+}
+
+fn place(text: Text) -> Option<usize> {
+    usize::try_from(text).ok()?.checked_sub(1)
 }
 
 /// A project of an organization, as a row of a block tells it.
@@ -58,48 +63,54 @@ struct Ended<'r> {
     stage: Text,
     attempt: u32,
     result: Text,
-    finished: i64,
+    finished: Time,
     run: Option<&'r Run>,
 }
 
 impl<'r> Ended<'r> {
-    fn stage(run: &'r Run, stage: Text, of: &Attempt) -> Self {
-        let Attempt { attempt, result, finished, .. } = *of;
+    fn stage(run: &'r Run, stage: Text, of: &Attempt, finished: Time) -> Self {
+        let Attempt { attempt, result, .. } = *of;
         Self { stage, attempt, result, finished, ..Self::run(run, finished) }
     }
 
-    fn run(run: &'r Run, finished: i64) -> Self {
+    fn run(run: &'r Run, finished: Time) -> Self {
         let Run { pipeline, run: number, result, .. } = *run;
         Self { owner: Owner::of(run), pipeline, number, stage: 0, attempt: 1, result, finished, run: Some(run) }
     }
 
-    fn record(stage: Text, of: &packed::Deployment, run: Option<&'r Run>) -> Self {
-        let packed::Deployment { organization, project_id, project_name, attempt, result, finished, .. } = *of;
+    fn record((stage, of): (Text, &packed::Deployment), finished: Time, run: Option<&'r Run>) -> Self {
+        let packed::Deployment { organization, project_id, project_name, attempt, result, .. } = *of;
         let owner = Owner { organization, project_id, project_name };
         let pipeline = of.pipeline.or_else(|| Some(run?.pipeline)).unwrap_or_default();
         Self { owner, pipeline, number: of.run, stage, attempt, result, finished, run }
     }
 }
 
+/// Lines, each with how it is known that something came to it.
+type Lines = Rc<[(usize, Known)]>;
+
 /// A block, and what was found out about its rows.
 struct Block<'b> {
+    /// All times are counted from then on.
+    since: i64,
     runs: Vec<&'b [u8]>,
     words: Words<'b>,
-    /// Of organization, pipeline and stage, whether its records are wanted.
-    wanted: Map<(Text, u64, Text), bool>,
-    /// Of organization, project and environment, where that is.
-    places: Map<(Text, Text, i64), Option<Arc<Place>>>,
-    /// Of organization, pipeline, project and environment, the line.
-    lines: Map<(Text, u64, Text, i64), usize>,
-    /// Runs, stages and attempts that have records.
-    recorded: Set<(u32, Text, u32)>,
+    /// Of organization, pipeline, project and environment, the line; `None` where nobody asks for that.
+    lines: Map<(Text, u64, Text, i64), Option<usize>>,
+    /// Of organization, pipeline, stage, and the environments whose approval it waited for.
+    of_stages: Map<(Text, u64, Text, Vec<Text>), Lines>,
+    /// Of stage, branch, repository, and who asked for the run.
+    origins: Map<(Text, Text, Text, Text), usize>,
 }
 
 impl<'b> Block<'b> {
-    fn new(texts: Vec<&'b str>, commits: Vec<Commit>, runs: Vec<&'b [u8]>) -> Self {
-        let words = Words::new(texts, commits);
-        let (wanted, places, lines, recorded) = Default::default();
-        Self { runs, words, wanted, places, lines, recorded }
+    fn new(since: i64, runs: Vec<&'b [u8]>, words: Words<'b>) -> Self {
+        let (lines, of_stages, origins) = Default::default();
+        Self { since, runs, words, lines, of_stages, origins }
+    }
+
+    fn time(&self, at: i64) -> Time {
+        Time::from_ticks(self.since.wrapping_add(at))
     }
 
     fn run(&self, place: u32) -> rusqlite::Result<Option<Run>> {
@@ -111,21 +122,26 @@ impl<'b> Block<'b> {
 impl Reading<'_> {
     /// All that runs deployed in the time.
     pub(super) fn finished(&mut self, of_records: &OfRecords) -> rusqlite::Result<()> {
-        let wanted = of_records.iter().filter(|(of, places)| places.iter().any(|place| self.is_wanted(&of.0, place)));
-        let wanted: Set<&OfStage> = wanted.map(|(stage, _)| stage).collect();
+        let recorded = of_records.iter().filter(|(of, places)| places.iter().any(|place| self.is_wanted(&of.0, place)));
+        let recorded: Set<&Name> = recorded.map(|((_, _, stage), _)| stage).collect();
         let mut asked = Map::default();
         let whole = self.whole();
         let mut of_whole = Vec::new();
         packed::each(self.c, Kind::Runs, (self.since, self.span.until), |bytes| {
-            let Rows { texts, commits, runs, stages, deployments, of_nobody } = packed::unpacked(bytes)?;
-            let mut block = Block::new(texts, commits, runs);
-            self.records(&mut block, &deployments, &wanted)?;
-            for (stage, record) in &of_nobody {
-                self.record(&mut block, *stage, record)?;
+            let Rows { texts, commits, since, runs, stages, deployments, of_nobody } = packed::unpacked(bytes)?;
+            let mut block = Block::new(since, runs, Words::new(texts, commits));
+            for (stage, records) in deployments {
+                if self.word(&mut block.words, stage).is_none_or(|name| !recorded.contains(&name)) {
+                    continue;
+                }
+                let records: Vec<packed::Deployment> = packed::unpacked(records)?;
+                records.iter().try_for_each(|record| self.record(&mut block, stage, record))?;
             }
+            of_nobody.iter().try_for_each(|(stage, record)| self.record(&mut block, *stage, record))?;
             for (stage, attempts) in stages {
                 let Some(name) = self.word(&mut block.words, stage) else { continue };
-                if *asked.entry(name).or_insert_with_key(|name| self.is_asked(name, of_records)) {
+                let is_asked = |name: &Name| recorded.contains(name) || self.may_deploy(name);
+                if *asked.entry(name).or_insert_with_key(is_asked) {
                     self.attempts(&mut block, (stage, attempts), of_records)?;
                 }
             }
@@ -140,12 +156,22 @@ impl Reading<'_> {
 
     /// The text as a name.
     pub(super) fn word(&mut self, words: &mut Words<'_>, text: Text) -> Option<Name> {
-        let place = Words::place(text)?;
+        let place = place(text)?;
         let name = words.names.get_mut(place)?;
         if name.is_none() {
             *name = Some(self.name(words.texts.get(place)?));
         }
         name.clone()
+    }
+
+    /// The commit as it is counted.
+    pub(super) fn commit(&mut self, words: &mut Words<'_>, commit: packed::Commit) -> Option<Commit> {
+        let id = words.commit(commit)?;
+        let number = words.numbers.get_mut(place(commit / 2)?).filter(|_| matches!(id, CommitId::Sha1(_)));
+        match number {
+            Some(known) => Some(*known.get_or_insert_with(|| self.found.commits.called(id))),
+            None => Some(self.found.commits.called(id)),
+        }
     }
 
     /// Whether the reader may.
@@ -161,95 +187,90 @@ impl Reading<'_> {
         self.scope.holds(&organization, name.as_deref().unwrap_or_default(), id.as_deref().unwrap_or_default())
     }
 
-    fn holds(&self, finished: i64) -> bool {
-        (self.since..self.span.until).contains(&Time::from_ticks(finished))
+    fn holds(&self, finished: Time) -> bool {
+        (self.since..self.span.until).contains(&finished)
     }
 
-    fn unpack(&mut self, words: &mut Words<'_>, of: &Ended<'_>) -> Option<Finish> {
+    fn finish(&mut self, words: &mut Words<'_>, of: &Ended<'_>) -> Option<Finish> {
         let organization = self.word(words, of.owner.organization)?;
         let (id, name) = (self.word(words, of.owner.project_id), self.word(words, of.owner.project_name));
-        let today = id.as_ref().and_then(|id| self.projects.get(&(organization.clone(), id.clone())));
-        let project = today.cloned().or(name).or_else(|| id.clone());
         let stage = if of.stage == 0 { self.name("") } else { self.word(words, of.stage)? };
-        let commit = of.run.and_then(|run| words.commit(run.commit));
-        let mut of_run = |text: fn(&Run) -> Text| of.run.and_then(|run| self.word(words, text(run)));
+        let commit = of.run.and_then(|run| self.commit(words, run.commit));
+        let of_run = of.run.map_or([0; 4], |run| [run.branch, run.repository, run.requested_for, run.folder]);
+        let [branch, repository, requested_for, folder] = of_run.map(|text| self.word(words, text));
         Some(Finish {
-            project,
+            project: self.project_today(&organization, id.as_ref(), name),
             project_id: id,
             organization,
             pipeline: of.pipeline,
             run: of.number,
             stage,
             attempt: of.attempt,
-            finished: Time::from_ticks(of.finished),
+            finished: of.finished,
             commit,
-            branch: of_run(|run| run.branch),
-            repository: of_run(|run| run.repository),
-            requested_for: of_run(|run| run.requested_for),
-            folder: of_run(|run| run.folder),
+            branch,
+            repository,
+            requested_for,
+            folder,
             result: self.word(words, of.result),
         })
     }
 
-    /// Of the stages that brought something to an environment that is wanted, all records: an attempt that has one to
-    /// another environment did not go where its stage usually does.
-    fn records(
-        &mut self,
-        block: &mut Block<'_>,
-        deployments: &[(Text, &[u8])],
-        wanted: &Set<&OfStage>,
-    ) -> rusqlite::Result<()> {
-        for (stage, records) in deployments {
-            let records: Vec<packed::Deployment> = packed::unpacked(records)?;
-            for record in &records {
-                let key = (record.organization, record.pipeline.unwrap_or_default(), *stage);
-                let words = &mut block.words;
-                let is_wanted = *block.wanted.entry(key).or_insert_with(|| {
-                    let (organization, stage) = (self.word(words, key.0), self.word(words, key.2));
-                    let of = organization.zip(stage).map(|(organization, stage)| (organization, key.1, stage));
-                    of.is_some_and(|of| wanted.contains(&of))
-                });
-                if is_wanted {
-                    self.record(block, *stage, record)?;
-                }
-            }
+    fn deployed(&mut self, block: &mut Block<'_>, of: &Ended<'_>, line: usize, (known, ending): (Known, Ending)) {
+        let Some(origin) = self.origin(block, of) else { return };
+        let commit = of.run.and_then(|run| self.commit(&mut block.words, run.commit));
+        let (run, attempt, finished) = (of.number, of.attempt, of.finished);
+        let (is_fix, brought) = (false, None);
+        let deployed = Deployed { line, origin, run, attempt, known, ending, is_fix, finished, commit, brought };
+        self.found.deployments.push(deployed);
+    }
+
+    fn origin(&mut self, block: &mut Block<'_>, of: &Ended<'_>) -> Option<usize> {
+        let [branch, repository, requested_for] =
+            of.run.map_or([0; 3], |run| [run.branch, run.repository, run.requested_for]);
+        let key = (of.stage, branch, repository, requested_for);
+        if let Some(known) = block.origins.get(&key) {
+            return Some(*known);
         }
-        Ok(())
+        let stage = self.word(&mut block.words, of.stage)?;
+        let [branch, repository, requested_for] =
+            [branch, repository, requested_for].map(|text| self.word(&mut block.words, text));
+        let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
+        block.origins.insert(key, origin);
+        Some(origin)
+    }
+
+    fn ending(&self, words: &Words<'_>, result: Text) -> Option<Ending> {
+        self.terms.ending(&Outcome::from(words.text(result)?))
     }
 
     fn record(&mut self, block: &mut Block<'_>, stage: Text, of: &packed::Deployment) -> rusqlite::Result<()> {
         let run = of.held.map_or(Ok(None), |place| block.run(place))?;
-        let ended = Ended::record(stage, of, run.as_ref());
-        if !self.holds(of.finished) || !self.may_see(&mut block.words, ended.owner) {
+        let ended = Ended::record((stage, of), block.time(of.finished), run.as_ref());
+        if !self.holds(ended.finished) || !self.may_see(&mut block.words, ended.owner) {
             return Ok(());
         }
-        if let (Some(place), Some(run), Some(name)) = (of.held, &run, self.word(&mut block.words, stage)) {
-            block.recorded.insert((place, stage, of.attempt));
-            self.recorded.insert((run.id, name, of.attempt));
-        }
-        let ending = block.words.text(of.result).and_then(|word| self.terms.ending(&Outcome::from(word)));
-        let place = self.place_in(block, of).filter(|place| place.is_wanted(self.beside));
-        let (Some(ending), Some(place)) = (ending, place) else { return Ok(()) };
+        let Some(ending) = self.ending(&block.words, of.result) else { return Ok(()) };
         let key = (of.organization, ended.pipeline, of.project_id, of.environment);
-        let Some(finish) = self.unpack(&mut block.words, &ended) else { return Ok(()) };
         let line = match block.lines.get(&key) {
             Some(line) => *line,
-            None => self.line(&finish, Source::Pipeline, &place),
+            None => {
+                let line = self.line_of_record(&mut block.words, &ended, of.environment);
+                block.lines.insert(key, line);
+                line
+            }
         };
-        block.lines.insert(key, line);
-        self.found.deployments.push(finish.deployed(line, Known::Record, ending));
+        if let Some(line) = line {
+            self.deployed(block, &ended, line, (Known::Record, ending));
+        }
         Ok(())
     }
 
-    fn place_in(&mut self, block: &mut Block<'_>, of: &packed::Deployment) -> Option<Arc<Place>> {
-        let key = (of.organization, of.project_id, of.environment);
-        if let Some(known) = block.places.get(&key) {
-            return known.clone();
-        }
-        let (organization, project) = (self.word(&mut block.words, key.0)?, self.word(&mut block.words, key.1)?);
-        let place = self.place_of(&organization, &project, of.environment);
-        block.places.insert(key, place.clone());
-        place
+    /// `None` where nobody asks for what came there.
+    fn line_of_record(&mut self, words: &mut Words<'_>, of: &Ended<'_>, environment: i64) -> Option<usize> {
+        let finish = self.finish(words, of)?;
+        let place = self.place_of_record(&finish, environment)?;
+        Some(self.line(&finish, Source::Pipeline, &place))
     }
 
     /// Of one stage.
@@ -261,30 +282,47 @@ impl Reading<'_> {
     ) -> rusqlite::Result<()> {
         let attempts: Vec<Attempt> = packed::unpacked(attempts)?;
         for of in attempts {
-            if !self.holds(of.finished) || block.recorded.contains(&(of.run, stage, of.attempt)) {
+            let finished = block.time(of.finished);
+            if !self.holds(finished) {
                 continue;
             }
+            let Some(ending) = self.ending(&block.words, of.result) else { continue };
             let Some(run) = block.run(of.run)? else { continue };
-            let ended = Ended::stage(&run, stage, &of);
+            let ended = Ended::stage(&run, stage, &of, finished);
             if !self.may_see(&mut block.words, ended.owner) {
                 continue;
             }
-            let approved: Vec<Name> =
-                of.approved.iter().filter_map(|text| self.word(&mut block.words, *text)).collect();
-            if let Some(finish) = self.unpack(&mut block.words, &ended) {
-                self.take_stage(finish, &approved, of_records);
+            for (line, known) in self.lines_of_stage(block, &ended, of.approved, of_records).iter() {
+                self.deployed(block, &ended, *line, (*known, ending));
             }
         }
         Ok(())
     }
 
-    /// Whether a stage of this name may have brought something to an environment that is wanted.
-    fn is_asked(&mut self, stage: &Name, of_records: &OfRecords) -> bool {
-        let mut of_stage = of_records.iter().filter(|((_, _, name), _)| name == stage);
-        self.approved.get(stage) == Some(&true)
-            || self.terms.may_deploy(stage, self.beside)
-            || of_stage
-                .any(|((organization, ..), places)| places.iter().any(|place| self.is_wanted(organization, place)))
+    fn lines_of_stage(
+        &mut self,
+        block: &mut Block<'_>,
+        of: &Ended<'_>,
+        approved: Vec<Text>,
+        of_records: &OfRecords,
+    ) -> Lines {
+        let key = (of.owner.organization, of.pipeline, of.stage, approved);
+        if let Some(known) = block.of_stages.get(&key) {
+            return Rc::clone(known);
+        }
+        let words = &mut block.words;
+        let approved: Vec<Name> = key.3.iter().filter_map(|text| self.word(words, *text)).collect();
+        let lines: Lines = self.finish(words, of).map_or_else(Rc::default, |finish| {
+            let places = self.places_of_stage(&finish, &approved, of_records);
+            places.iter().map(|(place, known)| (self.line(&finish, Source::Pipeline, place), *known)).collect()
+        });
+        block.of_stages.insert(key, Rc::clone(&lines));
+        lines
+    }
+
+    /// Whether a stage of this name may have brought something to an environment that is wanted, whatever records tell.
+    fn may_deploy(&self, stage: &Name) -> bool {
+        self.approved.get(stage) == Some(&true) || self.terms.may_deploy(stage, self.beside)
     }
 
     /// Pipelines that are configured to deploy as a whole, and where to.
@@ -301,11 +339,11 @@ impl Reading<'_> {
     ) -> rusqlite::Result<()> {
         for run in &block.runs {
             let run: Run = packed::unpacked(run)?;
-            let Some(finished) = run.finished.filter(|finished| self.holds(*finished)) else { continue };
+            let Some(finished) = run.finished.map(|at| block.time(at)).filter(|at| self.holds(*at)) else { continue };
             let ended = Ended::run(&run, finished);
             let Some(organization) = self.word(&mut block.words, run.organization) else { continue };
             if whole.contains_key(&(organization, run.pipeline)) && self.may_see(&mut block.words, ended.owner) {
-                found.extend(self.unpack(&mut block.words, &ended));
+                found.extend(self.finish(&mut block.words, &ended));
             }
         }
         Ok(())

@@ -7,7 +7,7 @@ use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::Reading;
 use crate::domain::changes::Between;
-use crate::domain::metrics::{Changes, Commit, Deployed, Judged, Line, Name, Source};
+use crate::domain::metrics::{Brought, Changes, Commit, Judged, Judgement, Line, Name, Origin, Source, Window};
 use crate::domain::{Key, RunKey, Time};
 
 /// So many runs since the deployment before are looked at, the latest first.
@@ -23,15 +23,15 @@ struct Unconnected {
 
 impl Reading<'_> {
     /// Answers whether anything was found: then all is to be judged anew.
-    pub(super) fn built(&mut self, judged: &[Judged]) -> rusqlite::Result<bool> {
-        let unconnected: Vec<_> = judged.iter().filter_map(|judged| self.unconnected(judged)).collect();
+    pub(super) fn built(&mut self, judged: &Judgement) -> rusqlite::Result<bool> {
+        let unconnected: Vec<_> = judged.all.iter().filter_map(|judged| self.unconnected(judged)).collect();
         let mut any = false;
         for of in unconnected {
             let compared = self.compared(&of.run, of.before)?.unwrap_or_default();
             let built = if compared.is_empty() { self.built_since(&of)? } else { Vec::new() };
             any |= !(compared.is_empty() && built.is_empty());
             if let Some(deployed) = self.found.deployments.get_mut(of.at) {
-                (deployed.compared, deployed.built) = (compared, built);
+                deployed.brought = Some(Box::new(Brought { told: Vec::new(), compared, built }));
             }
         }
         Ok(any)
@@ -48,12 +48,13 @@ impl Reading<'_> {
     /// Deployments of which not all is certain, and nobody asked yet.
     pub(super) fn uncompared(
         &mut self,
-        judged: &[Judged],
-        is_wanted: impl Fn(&Line, &Deployed) -> bool,
+        judged: &Judgement,
+        window: Window,
+        is_wanted: impl Fn(&Line, &Origin) -> bool,
     ) -> rusqlite::Result<Vec<Between>> {
         let mut found = Vec::new();
-        for judged in judged {
-            let Some(between) = self.between(judged, &is_wanted) else { continue };
+        for judged in &judged.all {
+            let Some(between) = self.between(judged, window, &is_wanted) else { continue };
             if self.compared(&between.run, between.since)?.is_none() {
                 found.push(between);
             }
@@ -61,33 +62,34 @@ impl Reading<'_> {
         Ok(found)
     }
 
-    fn between(&self, judged: &Judged, is_wanted: impl Fn(&Line, &Deployed) -> bool) -> Option<Between> {
+    fn between(&self, judged: &Judged, window: Window, is_wanted: impl Fn(&Line, &Origin) -> bool) -> Option<Between> {
         let uncertain = matches!(judged.changes, Some(Changes::Unknown | Changes::Likely(_)));
         let deployed = self.found.deployments.get(judged.deployment).filter(|_| uncertain)?;
         let line = self.found.lines.get(deployed.line).filter(|line| line.source == Source::Pipeline)?;
         let before = self.found.deployments.get(judged.replaces?)?;
-        let in_order = before.run < deployed.run && is_wanted(line, deployed);
-        let project = line.project_id.as_ref().or(line.project.as_ref()).filter(|_| in_order)?;
+        let origin = self.found.origins.get_index(deployed.origin)?;
+        let is_asked = window.holds(deployed.finished) && is_wanted(line, origin) && before.run < deployed.run;
+        let project = line.project_id.as_ref().or(line.project.as_ref()).filter(|_| is_asked)?;
         Some(Between {
             since: before.run,
             run: RunKey { organization: line.organization.to_string(), pipeline: line.pipeline, run: deployed.run },
             project: project.to_string(),
-            repository: deployed.repository.as_ref().map(Name::to_string),
+            repository: origin.repository.as_ref().map(Name::to_string),
             said: deployed.finished,
         })
     }
 
     fn unconnected(&self, judged: &Judged) -> Option<Unconnected> {
+        if judged.changes != Some(Changes::Unknown) {
+            return None;
+        }
         let deployed = self.found.deployments.get(judged.deployment)?;
         let line = self.found.lines.get(deployed.line).filter(|line| line.source == Source::Pipeline)?;
-        let before = self.found.deployments.get(judged.replaces?)?;
-        let run = RunKey { organization: line.organization.to_string(), pipeline: line.pipeline, run: deployed.run };
-        let is_unknown = matches!(judged.changes, Some(Changes::Unknown));
-        is_unknown.then(|| Unconnected {
+        Some(Unconnected {
             at: judged.deployment,
-            run,
-            before: before.run,
-            branch: deployed.branch.clone(),
+            run: RunKey { organization: line.organization.to_string(), pipeline: line.pipeline, run: deployed.run },
+            before: self.found.deployments.get(judged.replaces?)?.run,
+            branch: self.found.origins.get_index(deployed.origin)?.branch.clone(),
         })
     }
 
@@ -123,11 +125,9 @@ impl Reading<'_> {
             ask.query_map([Key::Changes(run).to_string()], read)?.collect();
         let mut commits = Vec::new();
         for (id, at) in rows? {
-            let id = Commit::from(id.as_str());
-            if let Some(at) = at {
-                self.found.commits.entry(id.clone()).or_insert_with(|| Time::from_ticks(at));
-            }
-            commits.push(id);
+            let commit = self.commit_called(&id);
+            at.into_iter().for_each(|at| self.found.commits.may_be_made(commit, Time::from_ticks(at)));
+            commits.push(commit);
         }
         Ok(commits)
     }

@@ -4,10 +4,10 @@ use rusqlite::{Connection, params};
 
 use super::blocks::{Owner, Words};
 use super::{PUSHED_BEFORE, Reading};
-use crate::catalog::packed::{self, Kind, Made, Push, Pushes, Request, Requests};
+use crate::catalog::packed::{self, Kind, Made, Push, Pushes, Request, Requests, Text};
 use crate::catalog::references::Source as RecordSource;
 use crate::domain::changes::ShownChanges;
-use crate::domain::metrics::{Commit, Map, MergedRequest, Name, Set, Update};
+use crate::domain::metrics::{Branch, Commit, Few, Map, Material, MergedRequest, Name, Set, Update};
 use crate::domain::pull_request::ShownPullRequest;
 use crate::domain::push::ShownPush;
 use crate::domain::{Said, ShownCommit, Time, commit_id};
@@ -81,25 +81,6 @@ pub(in crate::catalog) fn write_pull_request_commits(
     current.try_for_each(|commit| insert.execute([&source.key, &commit.id]).map(drop))
 }
 
-/// Names of repositories, in small letters.
-struct Repositories {
-    /// `None` where some are not known: then it may be any.
-    deployed: Option<Set<String>>,
-    small: Map<Name, Name>,
-}
-
-impl Repositories {
-    fn in_small(&mut self, name: Name) -> Name {
-        self.small.entry(name).or_insert_with_key(|name| name.to_lowercase().into()).clone()
-    }
-
-    /// Whether something of this one may have been deployed.
-    fn hold(&self, name: Option<&Name>) -> bool {
-        let is_deployed = |name: &Name| self.deployed.as_ref().is_none_or(|all| all.contains(&**name));
-        name.is_none_or(is_deployed)
-    }
-}
-
 impl Reading<'_> {
     /// Pushes to the branches that were deployed, and the pull requests that these merged.
     pub(super) fn code(&mut self) -> rusqlite::Result<()> {
@@ -111,73 +92,65 @@ impl Reading<'_> {
     }
 
     fn updates(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {
-        let branches: Set<Name> = self.found.deployments.iter().filter_map(|of| of.branch.clone()).collect();
-        let mut repositories = self.repositories();
+        let deployed = Repositories::of(&self.found);
         packed::each(self.c, Kind::Pushes, times, |bytes| {
             let rows: Pushes<&str, &[u8]> = packed::unpacked(bytes)?;
             let mut words = Words::new(rows.texts, rows.commits);
-            for (branch, pushes) in rows.branches {
-                let Some(branch) = words.text(branch).and_then(|branch| branches.get(branch)) else { continue };
-                let pushes: Vec<Push> = packed::unpacked(pushes)?;
-                for push in pushes.iter().filter(|push| is_within(push.pushed, times)) {
-                    self.update(&mut words, push, branch, &mut repositories);
+            for (name, pushes) in rows.branches {
+                let Some(name) = words.text(name).and_then(|name| deployed.branches.get(name)) else {
+                    continue;
+                };
+                let mut known: Map<(Text, Text), Option<usize>> = Map::default();
+                for push in packed::unpacked::<Vec<Push>>(pushes)?.iter().filter(|push| is_within(push.pushed, times)) {
+                    let Push { organization, project_id, project_name, .. } = *push;
+                    if !self.may_see(&mut words, Owner { organization, project_id, project_name }) {
+                        continue;
+                    }
+                    let branch = known.entry((organization, push.repository)).or_insert_with(|| {
+                        let (organization, name) = (self.word(&mut words, organization)?, name.clone());
+                        let repository = deployed.small(self.word(&mut words, push.repository))?;
+                        Some(self.found.branches.insert_full(Branch { organization, repository, name }).0)
+                    });
+                    if let Some(branch) = branch {
+                        self.update(&mut words, push, *branch);
+                    }
                 }
             }
             Ok(())
         })
     }
 
-    fn update(&mut self, words: &mut Words<'_>, push: &Push, branch: &Name, repositories: &mut Repositories) {
-        let Push { organization, project_id, project_name, .. } = *push;
-        if !self.may_see(words, Owner { organization, project_id, project_name }) {
-            return;
-        }
-        let repository = self.word(words, push.repository).map(|name| repositories.in_small(name));
-        if !repositories.hold(repository.as_ref()) {
-            return;
-        }
-        let (organization, new) = (self.word(words, organization), words.commit(push.new));
-        let (Some(organization), Some(new)) = (organization, new) else { return };
-        let old = words.commit(push.old);
+    fn update(&mut self, words: &mut Words<'_>, push: &Push, branch: usize) {
+        let Some(new) = self.commit(words, push.new) else { return };
+        let old = self.commit(words, push.old);
         let commits = self.made(words, &push.commits);
-        self.found.updates.push(Update { organization, repository, branch: branch.clone(), old, new, commits });
+        self.found.updates.push(Update { branch, old, new, commits });
     }
 
     /// Commits, and when they were made.
-    fn made(&mut self, words: &mut Words<'_>, commits: &[Made]) -> Vec<Commit> {
-        let mut found = Vec::with_capacity(commits.len());
-        for (id, at) in commits {
-            let Some(id) = words.commit(*id) else { continue };
-            if let Some(at) = at {
-                self.found.commits.insert(id.clone(), Time::from_ticks(*at));
-            }
-            found.push(id);
-        }
-        found
+    fn made(&mut self, words: &mut Words<'_>, commits: &[Made]) -> Few {
+        let mut made = |(id, at): &Made| {
+            let commit = self.commit(words, *id)?;
+            at.iter().for_each(|at| self.found.commits.was_made(commit, Time::from_ticks(*at)));
+            Some(commit)
+        };
+        commits.iter().filter_map(&mut made).collect()
     }
 
-    fn repositories(&self) -> Repositories {
-        let names = self.found.deployments.iter().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
-        Repositories { deployed: names.collect(), small: Map::default() }
-    }
-
-    /// The commits of a push, and when they were made.
+    /// As [`told`] writes them.
     pub(super) fn commits(&mut self, json: &str) -> Vec<Commit> {
         let told: Vec<(&str, Option<i64>)> = serde_json::from_str(json).unwrap_or_default();
-        let mut commits = Vec::with_capacity(told.len());
-        for (id, at) in told {
-            let id = Commit::from(id);
-            if let Some(at) = at {
-                self.found.commits.insert(id.clone(), Time::from_ticks(at));
-            }
-            commits.push(id);
-        }
-        commits
+        let made = |(id, at): (&str, Option<i64>)| {
+            let commit = self.commit_called(id);
+            at.into_iter().for_each(|at| self.found.commits.was_made(commit, Time::from_ticks(at)));
+            commit
+        };
+        told.into_iter().map(made).collect()
     }
 
     fn requests(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {
         packed::each(self.c, Kind::Requests, times, |bytes| {
-            let rows: Requests<&str> = packed::unpacked(bytes)?;
+            let rows: Requests<&str, &[u8]> = packed::unpacked(bytes)?;
             let mut words = Words::new(rows.texts, rows.commits);
             for of in rows.requests.iter().filter(|request| is_within(request.closed, times)) {
                 let Request { organization, project_id, project_name, .. } = *of;
@@ -190,7 +163,7 @@ impl Reading<'_> {
     }
 
     fn request(&mut self, words: &mut Words<'_>, of: &Request) {
-        let (organization, merge) = (self.word(words, of.organization), words.commit(of.merge));
+        let (organization, merge) = (self.word(words, of.organization), self.commit(words, of.merge));
         let (Some(organization), Some(merge)) = (organization, merge) else { return };
         let request = MergedRequest {
             organization,
@@ -209,4 +182,29 @@ impl Reading<'_> {
 
 fn is_within(at: i64, (from, until): (Time, Time)) -> bool {
     (from..until).contains(&Time::from_ticks(at))
+}
+
+/// What was deployed.
+struct Repositories {
+    branches: Set<Name>,
+    /// In small letters; `None` where some are not known: then it may be any.
+    names: Option<Set<String>>,
+}
+
+impl Repositories {
+    fn of(material: &Material) -> Self {
+        let names = material.origins.iter().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
+        let branches = material.origins.iter().filter_map(|of| of.branch.clone()).collect();
+        Self { branches, names: names.collect() }
+    }
+
+    /// The name in small letters; `None` where nothing of that repository was deployed.
+    fn small(&self, name: Option<Name>) -> Option<Option<Name>> {
+        let name = name.map(|name| name.to_lowercase());
+        let is_deployed = match (&name, &self.names) {
+            (Some(name), Some(deployed)) => deployed.contains(name),
+            (None, _) | (_, None) => true,
+        };
+        is_deployed.then(|| name.map(Name::from))
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{MOST_NAMES, OfProject, OfRecords, Reading, leap, project_of};
-use crate::domain::metrics::{Commit, Deployed, Ending, Known, Line, Name, Place, Source};
+use crate::domain::metrics::{Commit, CommitId, Deployed, Known, Line, Name, Origin, Place, Source};
 use crate::domain::{Outcome, Scope, Time};
 
 /// A row of something that finished.
@@ -29,41 +29,18 @@ pub(super) struct Finish {
     pub(super) folder: Option<Name>,
 }
 
-impl Finish {
-    pub(super) fn deployed(self, line: usize, known: Known, ending: Ending) -> Deployed {
-        Deployed {
-            line,
-            run: self.run,
-            stage: self.stage,
-            attempt: self.attempt,
-            known,
-            ending,
-            finished: self.finished,
-            commit: self.commit,
-            branch: self.branch,
-            repository: self.repository,
-            requested_for: self.requested_for,
-            is_fix: false,
-            brought: Vec::new(),
-            compared: Vec::new(),
-            built: Vec::new(),
-        }
-    }
-}
-
-/// All questions for what finished have these columns, as [`Reading::finish`] takes them.
+/// All questions for what finished have these columns, as [`Reading::row`] takes them.
 pub(super) const RUNS: &str = "SELECT r.organization, r.project_id, r.project_name, r.pipeline, r.run, '', 1, r.result, \
                                  r.finished, r.commit_id, r.branch, r.repository, r.requested_for, r.folder \
                                FROM runs r";
 pub(super) const OF_STAGES: &str = "r.organization, r.project_id, r.project_name, r.pipeline, r.run, s.name, s.attempt, \
                                     s.result, s.finished AS ended, r.commit_id, r.branch, r.repository, \
-                                    r.requested_for, r.folder, r.id";
+                                    r.requested_for, r.folder";
 /// What stands behind these where some stage of that name waited for the approval of an environment.
 pub(super) const APPROVED: &str = "(SELECT json_group_array(DISTINCT a.environment) FROM approvals a \
                                     WHERE a.run = r.id AND a.stage = s.name AND a.environment IS NOT NULL)";
 pub(super) const RECORDS: &str = "SELECT d.organization, d.project_id, d.project_name, coalesce(d.pipeline, r.pipeline, 0), d.run, \
-       d.stage, d.attempt, d.result, d.finished, r.commit_id, r.branch, r.repository, r.requested_for, r.folder, r.id, \
-       d.environment \
+       d.stage, d.attempt, d.result, d.finished, r.commit_id, r.branch, r.repository, r.requested_for, r.folder, d.environment \
      FROM deployments d \
      LEFT JOIN runs r ON r.run = d.run AND r.organization = d.organization AND (d.pipeline IS NULL OR r.pipeline = d.pipeline)";
 
@@ -126,20 +103,18 @@ impl Reading<'_> {
 
     /// From a row of [`RECORDS`].
     pub(super) fn record_row(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let finish = self.finish(row)?;
-        self.take_record(finish, row.get(14)?, row.get(15)?);
+        let finish = self.row(row)?;
+        if let Some(place) = self.place_of_record(&finish, row.get(14)?) {
+            self.take(finish, Source::Pipeline, Known::Record, &place);
+        }
         Ok(())
     }
 
-    /// `run` is the row of the run.
-    pub(super) fn take_record(&mut self, finish: Finish, run: Option<i64>, environment: i64) {
-        if let Some(run) = run {
-            self.recorded.insert((run, finish.stage.clone(), finish.attempt));
-        }
+    /// Where somebody asks for that.
+    pub(super) fn place_of_record(&mut self, finish: &Finish, environment: i64) -> Option<Arc<Place>> {
         let project = finish.project_id.clone().unwrap_or_else(|| self.name(""));
-        if let Some(place) = self.place_of(&finish.organization, &project, environment) {
-            self.take(finish, Source::Pipeline, Known::Record, &place);
-        }
+        let place = self.place_of(&finish.organization, &project, environment);
+        place.filter(|place| place.is_wanted(self.beside))
     }
 
     /// What the environment with this id is called, and whether it is production.
@@ -162,42 +137,52 @@ impl Reading<'_> {
 
     /// From a row of [`OF_STAGES`]. Where a record tells of the attempt, that was all.
     pub(super) fn stage_row(&mut self, row: &Row<'_>, of_records: &OfRecords) -> rusqlite::Result<()> {
-        let finish = self.finish(row)?;
-        if self.recorded.contains(&(row.get(14)?, finish.stage.clone(), finish.attempt)) {
+        let finish = self.row(row)?;
+        if self.is_recorded(&finish)? {
             return Ok(());
         }
         let approved: Vec<String> =
-            row.get_ref(15)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
+            row.get_ref(14)?.as_str_or_null()?.and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default();
         let approved: Vec<_> = approved.iter().map(|environment| self.name(environment)).collect();
-        self.take_stage(finish, &approved, of_records);
+        for (place, known) in self.places_of_stage(&finish, &approved, of_records) {
+            self.take(finish.clone(), Source::Pipeline, known, &place);
+        }
         Ok(())
     }
 
-    /// What records tell of the stage comes before what its approvals tell, and these before its name.
-    pub(super) fn take_stage(&mut self, finish: Finish, approved: &[Name], of_records: &OfRecords) {
-        let of_stage = (finish.organization.clone(), finish.pipeline, finish.stage.clone());
+    fn is_recorded(&self, of: &Finish) -> rusqlite::Result<bool> {
+        let ask = "SELECT 1 FROM deployments INDEXED BY deployments_run \
+                   WHERE run = ?1 AND organization = ?2 AND coalesce(pipeline, ?3) = ?3 \
+                   AND stage = ?4 AND attempt = ?5 AND finished < ?6";
+        let until = self.span.until.ticks();
+        let values = params![of.run, of.organization, of.pipeline, of.stage, of.attempt, until];
+        self.c.prepare_cached(ask)?.exists(values)
+    }
+
+    /// Where a stage brings something that somebody asks for. What records tell of it comes before what its approvals
+    /// tell, and these before its name.
+    pub(super) fn places_of_stage(
+        &mut self,
+        of: &Finish,
+        approved: &[Name],
+        of_records: &OfRecords,
+    ) -> Vec<(Arc<Place>, Known)> {
+        let of_stage = (of.organization.clone(), of.pipeline, of.stage.clone());
+        let mut places = Vec::new();
         if let Some(environments) = of_records.get(&of_stage) {
-            for (project, environment) in environments {
-                if let Some(place) = self.place_of(&finish.organization, project, *environment) {
-                    self.take(finish.clone(), Source::Pipeline, Known::Stage, &place);
-                }
-            }
-            return;
+            let known = environments.iter().filter_map(|(project, id)| self.place_of(&of.organization, project, *id));
+            places.extend(known.map(|place| (place, Known::Stage)));
+        } else if !approved.is_empty() {
+            let known = approved.iter().filter_map(|environment| self.terms.environment(environment));
+            places.extend(known.map(|place| (Arc::new(place), Known::Approval)));
+        } else {
+            let pipeline = self.pipelines.get(&(of.organization.clone(), of.pipeline)).map(|name| &**name);
+            // Where the configuration says that whole runs deploy, no name of a stage does.
+            let known = self.terms.stage(pipeline, &of.stage).filter(|_| self.terms.run(pipeline).is_none());
+            places.extend(known.map(|place| (Arc::new(place), Known::Pattern)));
         }
-        for environment in approved {
-            if let Some(place) = self.terms.environment(environment) {
-                self.take(finish.clone(), Source::Pipeline, Known::Approval, &place);
-            }
-        }
-        if !approved.is_empty() {
-            return;
-        }
-        let pipeline = self.pipelines.get(&(finish.organization.clone(), finish.pipeline)).cloned();
-        // Where the configuration says that whole runs deploy, no name of a stage does.
-        let by_run = self.terms.run(pipeline.as_deref()).is_some();
-        if let Some(place) = self.terms.stage(pipeline.as_deref(), &finish.stage).filter(|_| !by_run) {
-            self.take(finish, Source::Pipeline, Known::Pattern, &place);
-        }
+        places.retain(|(place, _)| place.is_wanted(self.beside));
+        places
     }
 
     pub(super) fn releases(&mut self) -> rusqlite::Result<()> {
@@ -208,7 +193,7 @@ impl Reading<'_> {
     }
 
     pub(super) fn take_release(&mut self, row: &Row<'_>) -> rusqlite::Result<()> {
-        let finish = self.finish(row)?;
+        let finish = self.row(row)?;
         if let Some(name) = self.maybe(row, 14)? {
             self.definitions.insert((finish.organization.clone(), finish.pipeline), name);
         }
@@ -218,12 +203,21 @@ impl Reading<'_> {
         Ok(())
     }
 
-    pub(super) fn finish(&mut self, row: &Row<'_>) -> rusqlite::Result<Finish> {
+    /// Its name, or else its id.
+    pub(super) fn project_today(&self, organization: &Name, id: Option<&Name>, name: Option<Name>) -> Option<Name> {
+        let today = id.and_then(|id| self.projects.get(&(organization.clone(), id.clone())));
+        today.cloned().or(name).or_else(|| id.cloned())
+    }
+
+    pub(super) fn commit_called(&mut self, id: &str) -> Commit {
+        self.found.commits.called(CommitId::from(id))
+    }
+
+    pub(super) fn row(&mut self, row: &Row<'_>) -> rusqlite::Result<Finish> {
         let organization = self.text(row, 0)?;
         let (id, name) = (self.maybe(row, 1)?, self.maybe(row, 2)?);
-        let today = id.as_ref().and_then(|id| self.projects.get(&(organization.clone(), id.clone())));
         Ok(Finish {
-            project: today.cloned().or(name).or_else(|| id.clone()),
+            project: self.project_today(&organization, id.as_ref(), name),
             project_id: id,
             organization,
             pipeline: row.get(3)?,
@@ -232,7 +226,7 @@ impl Reading<'_> {
             attempt: row.get(6)?,
             result: self.maybe(row, 7)?,
             finished: Time::from_ticks(row.get(8)?),
-            commit: row.get_ref(9)?.as_str_or_null()?.map(Commit::from),
+            commit: row.get_ref(9)?.as_str_or_null()?.map(|id| self.commit_called(id)),
             branch: self.maybe(row, 10)?,
             repository: self.maybe(row, 11)?,
             requested_for: self.maybe(row, 12)?,
@@ -249,7 +243,11 @@ impl Reading<'_> {
             return;
         }
         let line = self.line(&finish, source, place);
-        self.found.deployments.push(finish.deployed(line, known, ending));
+        let Finish { stage, branch, repository, requested_for, run, attempt, finished, commit, .. } = finish;
+        let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
+        let (is_fix, brought) = (false, None);
+        let deployed = Deployed { line, origin, run, attempt, known, ending, is_fix, finished, commit, brought };
+        self.found.deployments.push(deployed);
     }
 
     pub(super) fn line(&mut self, finish: &Finish, source: Source, place: &Place) -> usize {

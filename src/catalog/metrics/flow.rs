@@ -88,6 +88,8 @@ type OfPlace = (Text, u64, Text, [Text; 4]);
 
 /// What was found out about the texts of a block.
 struct OfBlock<'b> {
+    /// All times are counted from then on.
+    since: i64,
     words: Words<'b>,
     /// With its pipeline.
     places: Map<OfPlace, (usize, usize)>,
@@ -97,8 +99,8 @@ struct OfBlock<'b> {
 }
 
 impl<'b> OfBlock<'b> {
-    fn new(words: Words<'b>) -> Self {
-        Self { words, places: Map::default(), branches: Map::default(), pools: Map::default() }
+    fn new(since: i64, words: Words<'b>) -> Self {
+        Self { since, words, places: Map::default(), branches: Map::default(), pools: Map::default() }
     }
 }
 
@@ -231,7 +233,7 @@ impl Reading<'_> {
         let mut runs = Runs { default: Defaults::read(self.c)?, is_wide, ..Runs::default() };
         packed::each(self.c, Kind::Runs, (self.span.from, self.span.until), |bytes| {
             let block: packed::Runs<&str, &[u8]> = packed::unpacked(bytes)?;
-            let mut of = OfBlock::new(Words::new(block.texts, block.commits));
+            let mut of = OfBlock::new(block.since, Words::new(block.texts, block.commits));
             for run in block.runs {
                 let ran = self.take_run(&packed::unpacked(run)?, &mut of, &mut runs)?;
                 runs.runs.extend(ran);
@@ -243,7 +245,9 @@ impl Reading<'_> {
 
     /// What it was, where it finished within the time with a result that the reader may see.
     fn take_run(&mut self, run: &packed::Run, of: &mut OfBlock<'_>, runs: &mut Runs) -> rusqlite::Result<Option<Ran>> {
-        let finished = run.finished.map(Time::from_ticks).filter(|at| (self.span.from..self.span.until).contains(at));
+        let time = |at: Option<i64>| at.map(|at| Time::from_ticks(of.since.wrapping_add(at)));
+        let [queued, started, finished] = [run.queued, run.started, run.finished].map(time);
+        let finished = finished.filter(|at| (self.span.from..self.span.until).contains(at));
         let passed = of.words.text(run.result).map(|result| Ran::passed(&Outcome::from(result)));
         let (Some(finished), Some(passed)) = (finished, passed) else { return Ok(None) };
         if !self.may_see(&mut of.words, Owner::of(run)) {
@@ -275,8 +279,8 @@ impl Reading<'_> {
             on_default,
             commit: of.words.commit(run.commit),
             passed,
-            queued: run.queued.map(Time::from_ticks),
-            started: run.started.map(Time::from_ticks),
+            queued,
+            started,
             finished,
             pool,
         }))

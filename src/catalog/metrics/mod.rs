@@ -1,8 +1,8 @@
 //! What delivery metrics are counted from: read for a time, within what the reader may see.
 //!
-//! What is a deployment is the configuration's to say, so nothing of that is stored: names of stages are few, and each that
-//! may deploy is looked up in an index by the time of its end. A reader asks for some days of a million runs, and for
-//! nothing twice: texts that many rows have are shared.
+//! What is a deployment is the configuration's to say, so nothing of that is stored: names of stages are few, and of each
+//! packed block those are looked at that may deploy. A reader asks for some days of a million runs, and for nothing twice:
+//! texts that many rows have are shared, and so are the numbers of commits.
 //!
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded. Where a commit of the time is older than that, so is
@@ -32,8 +32,8 @@ use super::query::{Conditions, time};
 use super::{Catalog, CatalogError};
 use crate::domain::changes::Between;
 use crate::domain::metrics::{
-    Beside, Deployed, Group, Grouped, Judged, Line, Map, Material, Name, Period, Place, Report, Selection, Set, Source,
-    Terms, Wanted, Window, Work, Zone,
+    Beside, Group, Grouped, Judgement, Line, Map, Material, Name, Origin, Period, Place, Report, Selection, Set,
+    Source, Terms, Wanted, Window, Work, Zone,
 };
 use crate::domain::owner::Owners;
 use crate::domain::{Scope, Time};
@@ -95,8 +95,8 @@ pub struct Delivery {
 }
 
 impl DeliveryQuestion {
-    fn selection<'m>(&self, material: &'m Material, judged: &'m [Judged]) -> Selection<'m> {
-        Selection::new(material, judged, |line, deployed| self.wanted.fits(&self.owners, line, deployed))
+    fn selection<'m>(&self, material: &'m Material, judged: &'m Judgement) -> Selection<'m> {
+        Selection::new(material, judged, self.zone, |line, origin| self.wanted.fits(&self.owners, line, origin))
     }
 
     fn asked(&self, c: &Connection, scope: &Scope) -> rusqlite::Result<Delivery> {
@@ -111,9 +111,9 @@ impl DeliveryQuestion {
         Ok(self.answer(&reading.found, &judged, &self.selection(&reading.found, &judged)))
     }
 
-    fn answer(&self, material: &Material, judged: &[Judged], selection: &Selection<'_>) -> Delivery {
+    fn answer(&self, material: &Material, judged: &Judgement, selection: &Selection<'_>) -> Delivery {
         Delivery {
-            report: selection.report(self.window, self.zone, self.period),
+            report: selection.report(self.window, self.period),
             groups: self.group.map(|group| self.groups(group, material, judged, selection)),
             caution: self.group.map(|_| Group::CAUTION),
             work: self.work.then(|| selection.work(self.window)),
@@ -126,16 +126,16 @@ impl DeliveryQuestion {
         Span { from: self.window.from, until: self.now.max(self.window.until) }
     }
 
-    fn groups(&self, by: Group, material: &Material, judged: &[Judged], all: &Selection<'_>) -> Vec<Grouped> {
-        let name = |line: &Line, deployed: &Deployed| by.of(&self.owners, line, deployed);
+    fn groups(&self, by: Group, material: &Material, judged: &Judgement, all: &Selection<'_>) -> Vec<Grouped> {
+        let name = |line: &Line, origin: &Origin| by.of(&self.owners, line, origin);
         let mut groups = all.groups(self.window, name);
         groups.sort_by(|one, other| (other.1, &one.0).cmp(&(one.1, &other.0)));
         groups.truncate(Group::MOST);
         let numbers = |group: Option<String>| {
-            let wanted = |line: &Line, deployed: &Deployed| {
-                self.wanted.fits(&self.owners, line, deployed) && name(line, deployed) == group
+            let wanted = |line: &Line, origin: &Origin| {
+                self.wanted.fits(&self.owners, line, origin) && name(line, origin) == group
             };
-            let numbers = Selection::new(material, judged, wanted).bucket(self.window, self.zone);
+            let numbers = Selection::new(material, judged, self.zone, wanted).bucket(self.window);
             Grouped { name: group, numbers }
         };
         groups.into_iter().map(|(group, _)| numbers(group)).collect()
@@ -164,9 +164,7 @@ impl Catalog {
             let mut reading = Reading { beside: Beside::All, ..Reading::new(c, &scope, &question, question.span()) };
             let judged = reading.judged()?;
             let DeliveryQuestion { wanted, owners, window, .. } = &question;
-            reading.uncompared(&judged, |line, deployed| {
-                window.holds(deployed.finished) && wanted.fits_anywhere(owners, line, deployed)
-            })
+            reading.uncompared(&judged, *window, |line, origin| wanted.fits_anywhere(owners, line, origin))
         };
         Ok(self.file.read(read).await?)
     }
@@ -178,8 +176,6 @@ type OfStage = (Name, u64, Name);
 type OfProject = (Name, i64);
 /// Where the records of a stage say that it brought something.
 type OfRecords = BTreeMap<OfStage, BTreeSet<OfProject>>;
-/// An attempt that has a record: the row of the run, stage, attempt.
-type Attempt = (i64, Name, u32);
 
 struct Reading<'c> {
     c: &'c Connection,
@@ -200,7 +196,8 @@ struct Reading<'c> {
     /// What environments are, once that was asked.
     places: Map<(Name, Name, i64), Option<Arc<Place>>>,
     lines: Map<(Name, Source, u64, String), usize>,
-    recorded: Set<Attempt>,
+    /// By where their texts stand.
+    origins: Map<(*const str, [Option<*const str>; 3]), usize>,
     /// Stages that waited for the approval of environments, with whether one of these is wanted.
     approved: BTreeMap<Name, bool>,
     found: Material,
@@ -252,7 +249,7 @@ impl<'c> Reading<'c> {
             environments: Map::default(),
             places: Map::default(),
             lines: Map::default(),
-            recorded: Set::default(),
+            origins: Map::default(),
             approved: BTreeMap::new(),
             found: Material::default(),
         }
@@ -266,10 +263,10 @@ impl<'c> Reading<'c> {
     }
 
     /// All that was deployed, and what is to be said of it.
-    fn judged(&mut self) -> rusqlite::Result<Vec<Judged>> {
+    fn judged(&mut self) -> rusqlite::Result<Judgement> {
         self.read()?;
-        let judged = Judged::all(&self.found, self.terms);
-        Ok(if self.built(&judged)? { Judged::all(&self.found, self.terms) } else { judged })
+        let judged = Judgement::of(&self.found, self.terms);
+        Ok(if self.built(&judged)? { Judgement::of(&self.found, self.terms) } else { judged })
     }
 
     fn read(&mut self) -> rusqlite::Result<()> {
@@ -285,6 +282,14 @@ impl<'c> Reading<'c> {
         self.told_incidents()?;
         self.gaps()?;
         self.beginning()
+    }
+
+    /// The number of one whose texts are shared.
+    fn origin_of(&mut self, origin: Origin) -> usize {
+        let maybe = |name: &Option<Name>| name.as_ref().map(Arc::as_ptr);
+        let Origin { stage, branch, repository, requested_for } = &origin;
+        let texts = (Arc::as_ptr(stage), [branch, repository, requested_for].map(maybe));
+        *self.origins.entry(texts).or_insert_with(|| self.found.origins.insert_full(origin).0)
     }
 
     /// The text, shared.

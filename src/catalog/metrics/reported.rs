@@ -8,7 +8,10 @@ use rusqlite::{Connection, Row, params};
 use super::{PUSHED_BEFORE, Reading, project_of, time};
 use crate::catalog::references::Source as RecordSource;
 use crate::domain::incident::ShownIncident;
-use crate::domain::metrics::{Commit, Deployed, Ending, Incident, Known, Line, MergedRequest, Name, Source};
+use crate::domain::metrics::{
+    Brought, Commit, CommitId, Commits, Deployed, Ending, Few, Incident, Known, Line, MergedRequest, Name, Origin,
+    Source,
+};
 use crate::domain::report::ReportRecord;
 use crate::domain::{Label, Outcome, ReportKind, Time};
 
@@ -162,8 +165,8 @@ impl Reading<'_> {
             environment: self.maybe(row, 4)?,
             branch: self.maybe(row, 5)?,
             pull_request: self.maybe(row, 6)?,
-            commit: row.get_ref(7)?.as_str_or_null()?.map(Commit::from),
-            commits: commits.iter().map(|commit| Commit::from(commit.as_str())).collect(),
+            commit: row.get_ref(7)?.as_str_or_null()?.map(|id| self.commit_called(id)),
+            commits: commits.iter().map(|id| self.commit_called(id)).collect(),
             result: row.get(9)?,
             is_fix: row.get(10)?,
             at: Time::from_ticks(row.get(11)?),
@@ -193,24 +196,21 @@ impl Reading<'_> {
                 production: place.production,
             });
         }
-        let stage = self.name("");
+        let (stage, requested_for) = (self.name(""), None);
+        let Told { branch, repository, .. } = told;
+        let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
         self.found.deployments.push(Deployed {
             line,
             // In the order in which they were told of.
             run: u64::try_from(told.at.ticks()).unwrap_or_default(),
-            stage,
+            origin,
             attempt: 1,
             known: Known::Record,
             ending,
             finished: told.at,
-            commit: told.commit.or_else(|| (told.commits.len() == 1).then(|| told.commits.first().cloned())?),
-            branch: told.branch,
-            repository: told.repository,
-            requested_for: None,
+            commit: told.commit.or_else(|| told.commits.first().copied().filter(|_| told.commits.len() == 1)),
             is_fix: told.is_fix,
-            brought: told.commits,
-            compared: Vec::new(),
-            built: Vec::new(),
+            brought: Some(Box::new(Brought { told: told.commits, ..Brought::default() })),
         });
     }
 
@@ -220,17 +220,15 @@ impl Reading<'_> {
         for kind in [ReportKind::Commit, ReportKind::Push] {
             for told in self.told(&kind, since)? {
                 for commit in told.commits {
-                    self.found.commits.entry(commit).or_insert(told.at);
+                    self.found.commits.may_be_made(commit, told.at);
                 }
             }
         }
-        let mut reviews = Reviews::default();
-        for told in self.told(&ReportKind::Submit, since)? {
-            reviews.submitted(told);
-        }
-        for told in self.told(&ReportKind::Approve, since)? {
-            reviews.approved(told);
-        }
+        let submitted = self.told(&ReportKind::Submit, since)?;
+        let approved = self.told(&ReportKind::Approve, since)?;
+        let mut reviews = Reviews { commits: &mut self.found.commits, requests: BTreeMap::new() };
+        submitted.into_iter().for_each(|told| reviews.submitted(told));
+        approved.into_iter().for_each(|told| reviews.approved(told));
         self.found.requests.extend(reviews.into_requests());
         Ok(())
     }
@@ -257,7 +255,7 @@ impl Reading<'_> {
                 run: row.get(5)?,
                 pipeline: this.maybe(row, 6)?,
                 environment: this.maybe(row, 7)?,
-                commit: row.get_ref(8)?.as_str_or_null()?.map(Commit::from),
+                commit: row.get_ref(8)?.as_str_or_null()?.map(|id| this.commit_called(id)),
             };
             this.found.incidents.push(incident);
             Ok(())
@@ -266,12 +264,15 @@ impl Reading<'_> {
 }
 
 /// Submissions with their approvals: by the pull request, or else by the commit.
-#[derive(Default)]
-struct Reviews(BTreeMap<(Name, Name, Name), MergedRequest>);
+struct Reviews<'c> {
+    commits: &'c mut Commits,
+    requests: BTreeMap<(Name, Name, Name), MergedRequest>,
+}
 
-impl Reviews {
+impl<'c> Reviews<'c> {
     fn of(&mut self, told: &Told) -> Option<&mut MergedRequest> {
-        let by = told.pull_request.clone().or_else(|| Some(told.commit.as_ref()?.to_string().into()))?;
+        let commit = || Some(self.commits.id(told.commit?)?.to_string().into());
+        let by = told.pull_request.clone().or_else(commit)?;
         let new = || MergedRequest {
             organization: told.organization.clone(),
             number: told.pull_request.as_deref().and_then(|number| number.parse().ok()).unwrap_or_default(),
@@ -279,10 +280,10 @@ impl Reviews {
             source: told.branch.clone(),
             created: None,
             approved: None,
-            merge: told.commit.clone().unwrap_or_else(|| Commit::from(&*by)),
-            commits: Vec::new(),
+            merge: told.commit.unwrap_or_else(|| self.commits.called(CommitId::from(&*by))),
+            commits: Few::new(),
         };
-        Some(self.0.entry((told.organization.clone(), told.subject.clone(), by.clone())).or_insert_with(new))
+        Some(self.requests.entry((told.organization.clone(), told.subject.clone(), by.clone())).or_insert_with(new))
     }
 
     fn submitted(&mut self, told: Told) {
@@ -295,14 +296,14 @@ impl Reviews {
     fn approved(&mut self, told: Told) {
         let Some(request) = self.of(&told) else { return };
         request.approved.get_or_insert(told.at);
-        request.merge = told.commit.unwrap_or_else(|| request.merge.clone());
+        request.merge = told.commit.unwrap_or(request.merge);
     }
 
     /// Where the commit stayed the same, it stands for itself.
-    fn into_requests(self) -> impl Iterator<Item = MergedRequest> {
-        self.0.into_values().map(|mut request| {
+    fn into_requests(self) -> impl Iterator<Item = MergedRequest> + use<'c> {
+        self.requests.into_values().map(|mut request| {
             if request.commits.contains(&request.merge) {
-                request.commits = Vec::new();
+                request.commits.clear();
             }
             request
         })

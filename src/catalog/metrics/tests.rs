@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalog::packed::{self, Kind};
 use crate::domain::Pattern;
-use crate::domain::metrics::{Ending, EnvironmentRule, Known, PartialSuccess};
+use crate::domain::metrics::{Deployed, Ending, EnvironmentRule, Known, PartialSuccess};
 
 const SECOND: i64 = 10_000_000;
 
@@ -53,7 +53,8 @@ fn material(c: &Connection, question: &DeliveryQuestion) -> Material {
 fn found(c: &Connection) -> Vec<(String, String, Known)> {
     let material = material(c, &question());
     let place = |of: &Deployed| material.lines[of.line].environment.to_string();
-    let mut found: Vec<_> = material.deployments.iter().map(|of| (of.stage.to_string(), place(of), of.known)).collect();
+    let stage = |of: &Deployed| material.origins[of.origin].stage.to_string();
+    let mut found: Vec<_> = material.deployments.iter().map(|of| (stage(of), place(of), of.known)).collect();
     found.sort_by(|one, other| (&one.0, &one.1).cmp(&(&other.0, &other.1)));
     found
 }

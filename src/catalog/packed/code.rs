@@ -4,19 +4,19 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
-use super::texts::{Text, Texts};
+use super::texts::{Commit, Text, Texts};
 use super::{Packed, bytes};
-use crate::domain::metrics::Commit;
 
 /// A commit, and when it was made.
-pub(in crate::catalog) type Made = (Text, Option<i64>);
+pub(in crate::catalog) type Made = (Commit, Option<i64>);
 
 /// The pushes of a day. `T` and `B` as in a block of runs.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Pushes<T, B> {
     pub(in crate::catalog) texts: Vec<T>,
-    pub(in crate::catalog) commits: Vec<Commit>,
+    pub(in crate::catalog) commits: B,
     /// By the branch, [`Push`]es in the order in which they came.
     pub(in crate::catalog) branches: Vec<(Text, B)>,
 }
@@ -29,16 +29,17 @@ pub(in crate::catalog) struct Push {
     pub(in crate::catalog) project_id: Text,
     pub(in crate::catalog) project_name: Text,
     pub(in crate::catalog) repository: Text,
-    pub(in crate::catalog) old: Text,
-    pub(in crate::catalog) new: Text,
-    pub(in crate::catalog) commits: Vec<Made>,
+    pub(in crate::catalog) old: Commit,
+    pub(in crate::catalog) new: Commit,
+    /// Mostly one.
+    pub(in crate::catalog) commits: SmallVec<[Made; 1]>,
 }
 
 /// The pull requests that were closed on a day, and merged.
 #[derive(Debug, Serialize, Deserialize)]
-pub(in crate::catalog) struct Requests<T> {
+pub(in crate::catalog) struct Requests<T, B> {
     pub(in crate::catalog) texts: Vec<T>,
-    pub(in crate::catalog) commits: Vec<Commit>,
+    pub(in crate::catalog) commits: B,
     pub(in crate::catalog) requests: Vec<Request>,
 }
 
@@ -53,7 +54,7 @@ pub(in crate::catalog) struct Request {
     pub(in crate::catalog) source: Text,
     pub(in crate::catalog) created: Option<i64>,
     pub(in crate::catalog) approved: Option<i64>,
-    pub(in crate::catalog) merge: Text,
+    pub(in crate::catalog) merge: Commit,
     /// That it was made of.
     pub(in crate::catalog) commits: Vec<Made>,
 }
@@ -83,7 +84,7 @@ pub(super) fn pack_pushes(c: &Connection, from: i64, until: i64) -> rusqlite::Re
             repository: texts.text(row, 5)?,
             old: texts.commit(row, 6)?,
             new: texts.commit(row, 7)?,
-            commits: commits.into_iter().map(|(id, made)| (texts.place(id), made)).collect(),
+            commits: commits.into_iter().map(|(id, made)| (texts.commit_called(id), made)).collect(),
         });
     }
     if branches.is_empty() {

@@ -17,7 +17,7 @@ use crate::domain::Time;
 
 pub(super) use code::{Made, Push, Pushes, Request, Requests};
 pub(super) use runs::{Deployment, Finish, Run, Runs};
-pub(super) use texts::Text;
+pub(super) use texts::{Commit, Text};
 
 /// 100 ns ticks of a day.
 const DAY: i64 = 864_000_000_000;

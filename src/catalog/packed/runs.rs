@@ -1,22 +1,24 @@
 //! Runs with their stages and deployment records.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use rusqlite::{Connection, Row, params};
 use serde::{Deserialize, Serialize};
 
-use super::texts::{Text, Texts};
+use super::texts::{Commit, Text, Texts};
 use super::{Packed, bytes};
-use crate::domain::metrics::Commit;
 
 /// A block of runs. `T` and `B` are texts and bytes: owned where it is packed, borrowed from the block where it is read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Runs<T, B> {
     pub(in crate::catalog) texts: Vec<T>,
-    pub(in crate::catalog) commits: Vec<Commit>,
+    pub(in crate::catalog) commits: B,
+    /// All times are counted from then on.
+    pub(in crate::catalog) since: i64,
     /// Each a [`Run`]: whoever asks for deployments asks for few of them.
     pub(in crate::catalog) runs: Vec<B>,
-    /// By the name of the stage, [`Finish`]ed attempts: most stages are none that anybody asks for.
+    /// By the name of the stage, [`Finish`]ed attempts that no deployment record tells of: most stages are none that
+    /// anybody asks for.
     pub(in crate::catalog) stages: Vec<(Text, B)>,
     /// By the name of the stage, finished [`Deployment`]s.
     pub(in crate::catalog) deployments: Vec<(Text, B)>,
@@ -26,8 +28,6 @@ pub(in crate::catalog) struct Runs<T, B> {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Run {
-    /// Its row.
-    pub(in crate::catalog) id: i64,
     pub(in crate::catalog) run: u64,
     pub(in crate::catalog) organization: Text,
     pub(in crate::catalog) pipeline: u64,
@@ -35,7 +35,7 @@ pub(in crate::catalog) struct Run {
     pub(in crate::catalog) project_name: Text,
     pub(in crate::catalog) result: Text,
     pub(in crate::catalog) branch: Text,
-    pub(in crate::catalog) commit: Text,
+    pub(in crate::catalog) commit: Commit,
     pub(in crate::catalog) repository: Text,
     pub(in crate::catalog) requested_for: Text,
     pub(in crate::catalog) folder: Text,
@@ -88,16 +88,18 @@ const DEPLOYMENTS: &str = "SELECT organization, project_id, project_name, enviro
 
 /// Those with ids from `from` on and below `until`.
 pub(super) fn pack(c: &Connection, from: i64, until: i64) -> rusqlite::Result<Option<Packed>> {
-    let mut block = Block { c, ids: (from, until), texts: Texts::new(), times: Vec::new() };
-    let runs = block.runs()?;
-    let stages = block.stages(&runs)?;
+    let (texts, recorded) = (Texts::new(), HashSet::new());
+    let mut block = Block { c, ids: (from, until), texts, recorded, since: None, times: Vec::new() };
+    let (ids, runs) = block.runs()?;
     let (deployments, of_nobody) = block.deployments(&runs)?;
+    let stages = block.stages(&ids)?;
     if runs.is_empty() && deployments.is_empty() && of_nobody.is_empty() {
         return Ok(None);
     }
     let runs = runs.iter().map(bytes).collect::<rusqlite::Result<_>>()?;
     let (texts, commits) = block.texts.into_all();
-    let rows = Runs { texts, commits, runs, stages, deployments, of_nobody };
+    let since = block.since.unwrap_or_default();
+    let rows = Runs { texts, commits, since, runs, stages, deployments, of_nobody };
     Packed::new(&rows, block.times.into_iter()).map(Some)
 }
 
@@ -105,6 +107,10 @@ struct Block<'c> {
     c: &'c Connection,
     ids: (i64, i64),
     texts: Texts,
+    /// Places of runs, stages and attempts that have records.
+    recorded: HashSet<(u32, Text, u32)>,
+    /// The first time that was met.
+    since: Option<i64>,
     times: Vec<i64>,
 }
 
@@ -124,12 +130,21 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn runs(&mut self) -> rusqlite::Result<Vec<Run>> {
-        let mut runs = Vec::new();
+    fn after(&mut self, at: i64) -> i64 {
+        at.wrapping_sub(*self.since.get_or_insert(at))
+    }
+
+    /// The rows of runs, and what they say.
+    fn runs(&mut self) -> rusqlite::Result<(Vec<i64>, Vec<Run>)> {
+        let (mut ids, mut runs) = (Vec::new(), Vec::new());
         self.each(RUNS, |this, row| {
+            let [queued, started, finished] = [row.get(13)?, row.get(14)?, row.get(15)?];
+            this.times.extend::<Option<i64>>(finished);
+            let after = |at: Option<i64>| at.map(|at| this.after(at));
+            let [queued, started, finished] = [queued, started, finished].map(after);
             let texts = &mut this.texts;
-            let run = Run {
-                id: row.get(0)?,
+            ids.push(row.get(0)?);
+            runs.push(Run {
                 run: row.get(1)?,
                 organization: texts.text(row, 2)?,
                 pipeline: row.get(3)?,
@@ -142,19 +157,17 @@ impl Block<'_> {
                 requested_for: texts.text(row, 10)?,
                 folder: texts.text(row, 11)?,
                 pool: texts.text(row, 12)?,
-                queued: row.get(13)?,
-                started: row.get(14)?,
-                finished: row.get(15)?,
-            };
-            this.times.extend(run.finished);
-            runs.push(run);
+                queued,
+                started,
+                finished,
+            });
             Ok(())
         })?;
-        Ok(runs)
+        Ok((ids, runs))
     }
 
-    fn stages(&mut self, runs: &[Run]) -> rusqlite::Result<Groups> {
-        let places: HashMap<i64, u32> = runs.iter().map(|run| run.id).zip(0..).collect();
+    fn stages(&mut self, ids: &[i64]) -> rusqlite::Result<Groups> {
+        let places: HashMap<i64, u32> = ids.iter().copied().zip(0..).collect();
         let mut approved: HashMap<(i64, Text), Vec<Text>> = HashMap::new();
         self.each(APPROVALS, |this, row| {
             let (stage, environment) = (this.texts.text(row, 1)?, this.texts.text(row, 2)?);
@@ -164,10 +177,15 @@ impl Block<'_> {
         let mut stages: BTreeMap<Text, Vec<Finish>> = BTreeMap::new();
         self.each(STAGES, |this, row| {
             let (id, stage, result) = (row.get(0)?, this.texts.text(row, 1)?, this.texts.text(row, 3)?);
+            let attempt = row.get(2)?;
             let Some(run) = places.get(&id).copied() else { return Ok(()) };
+            if this.recorded.contains(&(run, stage, attempt)) {
+                return Ok(());
+            }
             let approved = approved.get(&(id, stage)).cloned().unwrap_or_default();
-            let finish = Finish { run, attempt: row.get(2)?, result, finished: row.get(4)?, approved };
-            this.times.push(finish.finished);
+            let finished = row.get(4)?;
+            this.times.push(finished);
+            let finish = Finish { run, attempt, result, finished: this.after(finished), approved };
             stages.entry(stage).or_default().push(finish);
             Ok(())
         })?;
@@ -182,12 +200,17 @@ impl Block<'_> {
         let mut deployments: BTreeMap<Text, Vec<Deployment>> = BTreeMap::new();
         let mut of_nobody = Vec::new();
         self.each(DEPLOYMENTS, |this, row| {
+            let finished = row.get(9)?;
+            this.times.push(finished);
+            let finished = this.after(finished);
             let texts = &mut this.texts;
             let (organization, stage) = (texts.text(row, 0)?, texts.text(row, 6)?);
             let (pipeline, run): (Option<u64>, _) = (row.get(4)?, row.get(5)?);
             // The number of a run tells its pipeline, unless the service counted anew.
             let runs = held.get(&(organization, run)).map_or(&[][..], Vec::as_slice);
             let held = runs.iter().find(|(of, _)| pipeline.is_none_or(|pipeline| pipeline == *of));
+            let (held, attempt) = (held.map(|(_, place)| *place), row.get(7)?);
+            this.recorded.extend(held.map(|place| (place, stage, attempt)));
             let deployment = Deployment {
                 organization,
                 project_id: texts.text(row, 1)?,
@@ -195,12 +218,11 @@ impl Block<'_> {
                 environment: row.get(3)?,
                 pipeline,
                 run,
-                held: held.map(|(_, place)| *place),
-                attempt: row.get(7)?,
+                held,
+                attempt,
                 result: texts.text(row, 8)?,
-                finished: row.get(9)?,
+                finished,
             };
-            this.times.push(deployment.finished);
             match pipeline {
                 Some(_) => deployments.entry(stage).or_default().push(deployment),
                 None => of_nobody.push((stage, deployment)),

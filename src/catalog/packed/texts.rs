@@ -5,10 +5,13 @@ use std::hash::Hash;
 
 use rusqlite::Row;
 
-use crate::domain::metrics::Commit;
+use crate::domain::metrics::CommitId;
 
-/// Its place among the texts, or the commits, of its block, from one on; zero where there is none.
+/// Its place among the texts of its block, from one on; zero where there is none.
 pub(in crate::catalog) type Text = u32;
+/// Twice the place of its SHA-1 among those of its block; of a commit with another id, twice the place of that among the
+/// texts, and one. Zero where there is none.
+pub(in crate::catalog) type Commit = u32;
 
 struct Once<T> {
     places: HashMap<T, Text>,
@@ -29,7 +32,7 @@ impl<T: Clone + Eq + Hash> Once<T> {
 
 pub(super) struct Texts {
     texts: Once<String>,
-    commits: Once<Commit>,
+    commits: Once<[u8; 20]>,
 }
 
 impl Texts {
@@ -43,17 +46,20 @@ impl Texts {
         Ok(text.map(|text| self.texts.place(text.to_owned())).unwrap_or_default())
     }
 
-    pub(super) fn commit(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Text> {
+    pub(super) fn commit(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Commit> {
         let id = row.get_ref(column)?.as_str_or_null()?;
-        Ok(id.map(|id| self.place(id)).unwrap_or_default())
+        Ok(id.map(|id| self.commit_called(id)).unwrap_or_default())
     }
 
-    /// Of a commit.
-    pub(super) fn place(&mut self, id: &str) -> Text {
-        self.commits.place(Commit::from(id))
+    pub(super) fn commit_called(&mut self, id: &str) -> Commit {
+        match CommitId::from(id) {
+            CommitId::Sha1(bytes) => self.commits.place(bytes) * 2,
+            CommitId::Text(text) => self.texts.place(text.into()) * 2 + 1,
+        }
     }
 
-    pub(super) fn into_all(self) -> (Vec<String>, Vec<Commit>) {
-        (self.texts.all, self.commits.all)
+    /// The texts, and the SHA-1 of commits, 20 bytes each.
+    pub(super) fn into_all(self) -> (Vec<String>, Vec<u8>) {
+        (self.texts.all, self.commits.all.concat())
     }
 }

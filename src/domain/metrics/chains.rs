@@ -3,192 +3,129 @@
 //! Each push says from which commit to which a branch was moved, so they make a chain, which is followed back from the
 //! commit that was deployed to the one that was deployed before.
 
-use std::collections::hash_map::Entry;
-use std::sync::Arc;
-
-use super::material::{Deployed, Material, Update};
+use super::commit::ByCommit;
+use super::material::{Branch, Deployed, Material, Update};
 use super::{Change, Commit, Map};
 
-/// A branch of an organization, in a repository by its name in small letters.
+/// A branch of an organization, in a repository as deployments say it.
 type Key<'m> = (&'m str, &'m str, Option<&'m str>);
+/// The number of a [`Key`].
+type Line = u32;
+/// The place of a [`Node`].
+type Place = u32;
 
 /// Ways back along branches.
 #[derive(Debug)]
 pub(super) struct Chains<'m> {
-    /// Of what repository, as deployments say it: then also pushes that do not say theirs. Without one, those of any.
-    branches: Vec<Branch<'m>>,
-    /// Of each deployment, which of these.
-    of: Vec<Option<usize>>,
-    /// By merge commit; each list is short, since organizations have no commits in common.
-    requests: Map<Commit, Vec<usize>>,
+    nodes: Vec<Node<'m>>,
+    /// Of each commit the last node to which it was pushed: see [`Node::same`].
+    last: ByCommit<Place>,
+    /// Of each deployment, where it stands.
+    of: Vec<Option<Line>>,
+    requests: Requests<'m>,
     material: &'m Material,
 }
 
-impl<'m> Chains<'m> {
-    pub(super) fn new(material: &'m Material) -> Self {
-        let mut requests: Map<Commit, Vec<usize>> = Map::default();
-        for (at, request) in material.requests.iter().enumerate() {
-            requests.entry(request.merge.clone()).or_default().push(at);
-        }
-        let mut chains = Self { branches: Vec::new(), of: Vec::new(), requests, material };
-        let pushes = Pushes::new(&material.updates);
-        let mut known: Map<Key<'_>, usize> = Map::default();
-        for deployed in &material.deployments {
-            let branch = chains.key(deployed).map(|key| {
-                *known.entry(key).or_insert_with(|| {
-                    chains.branches.push(Branch::new(pushes.to(key)));
-                    chains.branches.len() - 1
-                })
-            });
-            chains.of.push(branch);
-        }
-        chains
-    }
-
-    fn organization(&self, of: &Deployed) -> &'m str {
-        self.material.lines.get(of.line).map(|line| &*line.organization).unwrap_or_default()
-    }
-
-    fn key(&self, of: &'m Deployed) -> Option<Key<'m>> {
-        Some((self.organization(of), of.branch.as_deref()?, of.repository.as_deref()))
-    }
-
-    /// The updates on the branch of a deployment, by its index, that lead from one commit to another, the latest first.
-    pub(super) fn between(&self, of: usize, after: &Commit, upto: &Commit) -> Option<Vec<&'m Update>> {
-        let branch = self.of.get(of).copied().flatten()?;
-        self.branches.get(branch)?.between(after, upto)
-    }
-
-    /// The commits that these updates brought.
-    pub(super) fn commits_of<'u>(&self, of: &Deployed, updates: &[&'u Update]) -> Vec<Change> {
-        let told = |update: &'u Update| {
-            let new = Some(&update.new).filter(|new| !update.commits.contains(new));
-            update.commits.iter().chain(new)
-        };
-        self.commits(of, updates.iter().flat_map(|update| told(update)))
-    }
-
-    /// These commits. In place of a merge stand those that were merged: they tell when the work was done, and a squash
-    /// would hide them.
-    pub(super) fn commits<'c>(&self, of: &Deployed, commits: impl IntoIterator<Item = &'c Commit>) -> Vec<Change> {
-        let mut found = Vec::new();
-        for commit in commits {
-            let request = self.request(of, commit);
-            let merged = request.and_then(|at| self.material.requests.get(at)).map(|request| &request.commits);
-            match merged.filter(|commits| !commits.is_empty()) {
-                Some(commits) => found.extend(commits.iter().map(|commit| Change { commit: commit.clone(), request })),
-                None => found.push(Change { commit: commit.clone(), request }),
-            }
-        }
-        if found.len() > 1 {
-            // One that came alone and by a pull request came by that.
-            found.sort_unstable_by(|one, other| (&one.commit, other.request).cmp(&(&other.commit, one.request)));
-            found.dedup_by(|other, one| other.commit == one.commit);
-        }
-        found
-    }
-
-    /// The last that was told, where several have it.
-    fn request(&self, of: &Deployed, merge: &Commit) -> Option<usize> {
-        let organization = self.organization(of);
-        let is_here = |at: &&usize| {
-            self.material.requests.get(**at).is_some_and(|request| *request.organization == *organization)
-        };
-        self.requests.get(merge)?.iter().rev().find(is_here).copied()
-    }
+/// That a branch was moved to a commit, the first time where there were several.
+#[derive(Debug)]
+struct Node<'m> {
+    update: &'m Update,
+    line: Line,
+    /// The one that brought what was there before.
+    parent: Option<Place>,
+    /// Another one with the same commit, on another line.
+    same: Option<Place>,
+    back: Back,
 }
 
-/// Updates by what they moved, each list in the order of [`Material::updates`].
-struct Pushes<'m> {
-    all: &'m [Update],
-    told: Map<Key<'m>, Vec<usize>>,
-    of_any: Map<(&'m str, &'m str), Vec<usize>>,
-}
-
-impl<'m> Pushes<'m> {
-    fn new(all: &'m [Update]) -> Self {
-        // Texts are shared: what tells them apart is compared once for each.
-        let mut same: Map<_, Vec<usize>> = Map::default();
-        for (at, update) in all.iter().enumerate() {
-            let repository = update.repository.as_ref().map(Arc::as_ptr);
-            let texts = (Arc::as_ptr(&update.organization), Arc::as_ptr(&update.branch), repository);
-            same.entry(texts).or_default().push(at);
-        }
-        let mut pushes = Self { told: Map::default(), of_any: Map::default(), all };
-        for some in same.into_values() {
-            let Some(update) = some.first().and_then(|at| all.get(*at)) else { continue };
-            let (organization, branch) = (&*update.organization, &*update.branch);
-            pushes.of_any.entry((organization, branch)).or_default().extend(&some);
-            pushes.told.entry((organization, branch, update.repository.as_deref())).or_default().extend(some);
-        }
-        pushes.told.values_mut().chain(pushes.of_any.values_mut()).for_each(|of| of.sort_unstable());
-        pushes
-    }
-
-    fn to(&self, (organization, branch, repository): Key<'_>) -> impl Iterator<Item = &'m Update> {
-        let small = repository.map(str::to_lowercase);
-        let told = |repository| self.told.get(&(organization, branch, repository)).map_or(&[][..], Vec::as_slice);
-        let found = match &small {
-            Some(repository) => {
-                let mut found = [told(Some(repository)), told(None)].concat();
-                found.sort_unstable();
-                found
-            }
-            None => self.of_any.get(&(organization, branch)).cloned().unwrap_or_default(),
-        };
-        found.into_iter().filter_map(|at| self.all.get(at))
-    }
+/// How far a way goes back.
+#[derive(Clone, Copy, Debug)]
+enum Back {
+    NotYetKnown,
+    BeingCounted,
+    /// By so many pushes, to this commit.
+    Known(u32, Option<Commit>),
 }
 
 /// So many pushes are between two deployments at most: no more commits than that can be shown.
 const MOST_PUSHES: usize = 10_000;
 
-#[derive(Debug)]
-struct Branch<'m> {
-    nodes: Vec<Node<'m>>,
-    /// By the commit to which the branch was moved; the first time where there were several.
-    by_commit: Map<Commit, usize>,
-}
+impl<'m> Chains<'m> {
+    pub(super) fn new(material: &'m Material) -> Self {
+        let mut chains = Self {
+            nodes: Vec::with_capacity(material.updates.len()),
+            last: ByCommit::among(&material.commits),
+            of: Vec::with_capacity(material.deployments.len()),
+            requests: Requests::new(material),
+            material,
+        };
+        let pushes = Pushes::new(material);
+        let mut numbers: Map<Key<'_>, Line> = Map::default();
+        let mut same: Map<(usize, usize), Option<Line>> = Map::default();
+        for deployed in &material.deployments {
+            let line = *same.entry((deployed.line, deployed.origin)).or_insert_with(|| {
+                let key = chains.key(deployed)?;
+                let next = place(numbers.len());
+                Some(*numbers.entry(key).or_insert_with(|| {
+                    chains.add(next, pushes.to(key));
+                    next
+                }))
+            });
+            chains.of.push(line);
+        }
+        chains
+    }
 
-#[derive(Debug)]
-struct Node<'m> {
-    update: &'m Update,
-    /// The one that brought what was there before.
-    parent: Option<usize>,
-    back: Back<'m>,
-}
+    fn key(&self, of: &'m Deployed) -> Option<Key<'m>> {
+        let origin = self.material.origin(of)?;
+        Some((self.material.organization(of), origin.branch.as_deref()?, origin.repository.as_deref()))
+    }
 
-/// How far a way goes back.
-#[derive(Clone, Copy, Debug)]
-enum Back<'m> {
-    NotYetKnown,
-    BeingCounted,
-    /// By so many pushes, to this commit.
-    Known(usize, Option<&'m Commit>),
-}
+    fn node(&self, at: Place) -> Option<&Node<'m>> {
+        self.nodes.get(usize::try_from(at).ok()?)
+    }
 
-impl<'m> Branch<'m> {
-    fn new(updates: impl Iterator<Item = &'m Update>) -> Self {
-        let mut branch = Self { nodes: Vec::new(), by_commit: Map::default() };
+    fn node_mut(&mut self, at: Place) -> Option<&mut Node<'m>> {
+        self.nodes.get_mut(usize::try_from(at).ok()?)
+    }
+
+    /// Where the line was at this commit.
+    fn at(&self, line: Line, commit: Commit) -> Option<Place> {
+        let mut at = self.last.get(commit)?;
+        loop {
+            let node = self.node(at)?;
+            if node.line == line {
+                return Some(at);
+            }
+            at = node.same?;
+        }
+    }
+
+    /// All of a line at once: so of a commit the last node tells whether the line was there before.
+    fn add(&mut self, line: Line, updates: impl Iterator<Item = &'m Update>) {
+        let first = place(self.nodes.len());
         for update in updates {
-            if let Entry::Vacant(first) = branch.by_commit.entry(update.new.clone()) {
-                first.insert(branch.nodes.len());
-                branch.nodes.push(Node { update, parent: None, back: Back::NotYetKnown });
+            let same = self.last.get(update.new);
+            if same.and_then(|same| self.node(same)).is_none_or(|node| node.line != line) {
+                self.last.insert(update.new, place(self.nodes.len()));
+                self.nodes.push(Node { update, line, parent: None, same, back: Back::NotYetKnown });
             }
         }
-        for node in &mut branch.nodes {
-            node.parent = node.update.old.as_ref().and_then(|old| branch.by_commit.get(old).copied());
+        let added = first..place(self.nodes.len());
+        for at in added.clone() {
+            let old = self.node(at).and_then(|node| node.update.old);
+            let parent = old.and_then(|old| self.at(line, old));
+            self.node_mut(at).into_iter().for_each(|node| node.parent = parent);
         }
-        (0..branch.nodes.len()).for_each(|at| branch.count(at));
-        branch
+        let mut way = Vec::new();
+        added.for_each(|at| self.count(at, &mut way));
     }
 
     /// A branch that was set back may go in circles: these are cut where they close.
-    fn count(&mut self, upto: usize) {
-        let mut way = Vec::new();
+    fn count(&mut self, upto: Place, way: &mut Vec<Place>) {
         let mut at = Some(upto);
         let mut known = None;
-        while let Some(node) = at.and_then(|at| self.nodes.get_mut(at)) {
+        while let Some(node) = at.and_then(|at| self.node_mut(at)) {
             match node.back {
                 Back::NotYetKnown => {
                     node.back = Back::BeingCounted;
@@ -196,7 +133,7 @@ impl<'m> Branch<'m> {
                     at = node.parent;
                 }
                 Back::BeingCounted => {
-                    if let Some(last) = way.last().and_then(|last| self.nodes.get_mut(*last)) {
+                    if let Some(last) = way.last().and_then(|last| self.node_mut(*last)) {
                         last.parent = None;
                     }
                     break;
@@ -207,39 +144,142 @@ impl<'m> Branch<'m> {
                 }
             }
         }
-        for at in way.into_iter().rev() {
-            let Some(node) = self.nodes.get_mut(at) else { continue };
-            let (pushes, first) = known.unwrap_or((0, node.update.old.as_ref()));
+        for at in way.drain(..).rev() {
+            let Some(node) = self.node_mut(at) else { continue };
+            let (pushes, first) = known.unwrap_or((0, node.update.old));
             node.back = Back::Known(pushes + 1, first);
             known = Some((pushes + 1, first));
         }
     }
 
-    fn back(&self, at: usize) -> Option<(usize, Option<&'m Commit>)> {
-        match self.nodes.get(at)?.back {
+    fn back(&self, at: Place) -> Option<(u32, Option<Commit>)> {
+        match self.node(at)?.back {
             Back::Known(pushes, first) => Some((pushes, first)),
             Back::NotYetKnown | Back::BeingCounted => None,
         }
     }
 
+    /// Finds the updates on the branch of a deployment, by its index, that lead from one commit to another, the latest
+    /// first; answers whether they do.
+    pub(super) fn find(&self, of: usize, between: (Commit, Commit), way: &mut Vec<&'m Update>) -> bool {
+        way.clear();
+        self.of.get(of).copied().flatten().is_some_and(|line| self.walk(line, between, way).is_some())
+    }
+
     /// No further back than `after` is: most who ask in vain would walk to the very first push.
-    fn between(&self, after: &Commit, upto: &Commit) -> Option<Vec<&'m Update>> {
-        let mut at = self.by_commit.get(upto).copied();
-        let (mut left, first) = self.back(at?)?;
-        let floor = match self.by_commit.get(after) {
+    fn walk(&self, line: Line, (after, upto): (Commit, Commit), way: &mut Vec<&'m Update>) -> Option<()> {
+        let mut at = self.at(line, upto)?;
+        let (mut left, first) = self.back(at)?;
+        let floor = match self.at(line, after) {
             _ if first == Some(after) => 0,
-            Some(after) => self.back(*after)?.0,
+            Some(after) => self.back(after)?.0,
             None => return None,
         };
-        let mut way = Vec::new();
         while left > floor {
-            let Node { update, parent, .. } = self.nodes.get(at?).filter(|_| way.len() < MOST_PUSHES)?;
+            let Node { update, parent, .. } = self.node(at).filter(|_| way.len() < MOST_PUSHES)?;
             way.push(*update);
-            if update.old.as_ref() == Some(after) {
-                return Some(way);
+            if update.old == Some(after) {
+                return Some(());
             }
-            (at, left) = (*parent, left - 1);
+            (at, left) = ((*parent)?, left - 1);
         }
         None
     }
+
+    /// The commits that these updates brought.
+    pub(super) fn commits_of(&self, of: &Deployed, updates: &[&Update], found: &mut Vec<Change>) {
+        let told = updates.iter().flat_map(|update| {
+            let new = Some(update.new).filter(|new| !update.commits.contains(new));
+            update.commits.iter().copied().chain(new)
+        });
+        self.commits(of, told, found);
+    }
+
+    /// These commits, each once. In place of a merge stand those that were merged: they tell when the work was done, and a
+    /// squash would hide them.
+    pub(super) fn commits(&self, of: &Deployed, commits: impl Iterator<Item = Commit>, found: &mut Vec<Change>) {
+        found.clear();
+        for commit in commits {
+            let request = self.requests.merged(of, commit);
+            let merged = request.and_then(|at| self.material.requests.get(at)).map(|request| &request.commits);
+            match merged.filter(|commits| !commits.is_empty()) {
+                Some(commits) => found.extend(commits.iter().map(|commit| Change { commit: *commit, request })),
+                None => found.push(Change { commit, request }),
+            }
+        }
+        // One that came alone and by a pull request came by that.
+        found.sort_unstable_by(|one, other| (one.commit, other.request).cmp(&(other.commit, one.request)));
+        found.dedup_by(|other, one| other.commit == one.commit);
+    }
+}
+
+/// Pull requests by the commits by which they were merged.
+#[derive(Debug)]
+struct Requests<'m> {
+    last: ByCommit<u32>,
+    /// Of each, the one before it with the same commit: few, since organizations have no commits in common.
+    earlier: Vec<Option<u32>>,
+    material: &'m Material,
+}
+
+impl<'m> Requests<'m> {
+    fn new(material: &'m Material) -> Self {
+        let mut last = ByCommit::among(&material.commits);
+        let earlier = material.requests.iter().zip(0..).map(|(request, at)| last.insert(request.merge, at)).collect();
+        Self { last, earlier, material }
+    }
+
+    /// The last that was told, where several have it.
+    fn merged(&self, of: &Deployed, merge: Commit) -> Option<usize> {
+        let mut at = self.last.get(merge);
+        loop {
+            let place = usize::try_from(at?).ok()?;
+            if *self.material.requests.get(place)?.organization == *self.material.organization(of) {
+                return Some(place);
+            }
+            at = self.earlier.get(place).copied().flatten();
+        }
+    }
+}
+
+/// The same branch in each repository, with the updates that moved it.
+type OfRepositories<'m> = Vec<(&'m Branch, Vec<usize>)>;
+
+/// Updates by the branch that they moved, each list in the order of [`Material::updates`].
+struct Pushes<'m> {
+    material: &'m Material,
+    /// By organization and branch.
+    of: Map<(&'m str, &'m str), OfRepositories<'m>>,
+}
+
+impl<'m> Pushes<'m> {
+    fn new(material: &'m Material) -> Self {
+        let mut of_branches = vec![Vec::new(); material.branches.len()];
+        for (at, update) in material.updates.iter().enumerate() {
+            of_branches.get_mut(update.branch).into_iter().for_each(|of: &mut Vec<usize>| of.push(at));
+        }
+        let mut of: Map<_, OfRepositories<'_>> = Map::default();
+        for (branch, updates) in material.branches.iter().zip(of_branches) {
+            of.entry((&*branch.organization, &*branch.name)).or_default().push((branch, updates));
+        }
+        Self { material, of }
+    }
+
+    fn to(&self, (organization, branch, repository): Key<'_>) -> impl Iterator<Item = &'m Update> {
+        let small = repository.map(str::to_lowercase);
+        let is_it = |of: &Branch| match (&small, &of.repository) {
+            (Some(deployed), Some(pushed)) => **deployed == **pushed,
+            (None, _) | (_, None) => true,
+        };
+        let all = self.of.get(&(organization, branch)).map_or(&[][..], Vec::as_slice);
+        let found = all.iter().filter(|(of, _)| is_it(of)).map(|(_, updates)| updates.as_slice());
+        let mut found = found.collect::<Vec<_>>().concat();
+        found.sort_unstable();
+        found.into_iter().filter_map(|at| self.material.updates.get(at))
+    }
+}
+
+/// There are not more of them than numbers: each takes more memory.
+fn place(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }

@@ -4,9 +4,11 @@
 //! say that they built stands for it, and is told apart: one of those runs may not have been asked. Where nobody asked,
 //! nobody knows, and nothing is guessed from times: a push that got lost would look like none.
 
+use std::ops::Range;
+
 use super::Commit;
 
-/// What came with a deployment.
+/// What came with a deployment: which commits, [`Judgement::changes`](super::Judgement::changes) says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Changes {
     /// Nothing is known to have been there before.
@@ -14,23 +16,12 @@ pub enum Changes {
     /// Pushes are missing, or the commit, and nobody asked what was built.
     Unknown,
     /// Pushes are missing; these were built since the deployment before.
-    Likely(Vec<Change>),
-    Known(Vec<Change>),
-}
-
-impl Changes {
-    /// `None` where they are not known.
-    #[must_use]
-    pub fn commits(&self) -> Option<&[Change]> {
-        match self {
-            Self::Known(commits) | Self::Likely(commits) => Some(commits),
-            Self::First | Self::Unknown => None,
-        }
-    }
+    Likely(Range<usize>),
+    Known(Range<usize>),
 }
 
 /// One commit.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Change {
     pub commit: Commit,
     /// Index into [`Material::requests`](super::Material::requests).

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 
 use super::figure::{Figure, Spread, Unknown, seconds};
 use super::material::Name;
-use super::window::{Hours, Window, Zone};
-use super::{Commit, Map, Set};
+use super::window::{Clocks, Window, Zone};
+use super::{CommitId, Map, Set};
 use crate::domain::{Outcome, Time};
 
 /// A run that finished. Numbers stand for what whoever made this knows: there may be half a million of these.
@@ -21,7 +21,7 @@ pub struct Ran {
     pub branch: usize,
     /// Whether that is the default branch: as somebody told, else by the usual names.
     pub on_default: bool,
-    pub commit: Option<Commit>,
+    pub commit: Option<CommitId>,
     /// `None` for what says nothing about the pipeline: see [`Ran::passed`].
     pub passed: Option<bool>,
     pub queued: Option<Time>,
@@ -215,7 +215,7 @@ fn waited(run: &Ran) -> Option<i64> {
 
 /// By the hour of the day, and by pool.
 fn waits<'r>(runs: impl Iterator<Item = &'r Ran>, zone: Zone) -> (BTreeMap<u32, Vec<i64>>, Map<usize, Vec<i64>>) {
-    let (mut hour_of, mut hours, mut pools) = (Hours::of(zone), BTreeMap::<u32, Vec<i64>>::new(), Map::default());
+    let (mut hour_of, mut hours, mut pools) = (Clocks::of(zone), BTreeMap::<u32, Vec<i64>>::new(), Map::default());
     for run in runs {
         let waited = run.passed.and_then(|_| waited(run)).filter(|seconds| *seconds >= 0);
         if let (Some(waited), Some(queued)) = (waited, run.queued) {
@@ -263,11 +263,11 @@ fn flaky(judged: &[(&Ran, bool)]) -> Vec<String> {
     let failed = judged.iter().filter(|(_, is_good)| !is_good).filter_map(|(run, _)| key_of_commit(run));
     let failed: Set<_> = failed.collect();
     let good = judged.iter().filter(|(_, is_good)| *is_good).filter_map(|(run, _)| key_of_commit(run));
-    let both: BTreeSet<&Commit> = good.filter(|key| failed.contains(key)).map(|(_, commit)| commit).collect();
+    let both: BTreeSet<&CommitId> = good.filter(|key| failed.contains(key)).map(|(_, commit)| commit).collect();
     both.into_iter().map(ToString::to_string).collect()
 }
 
-fn key_of_commit<'r>(run: &&'r Ran) -> Option<(usize, &'r Commit)> {
+fn key_of_commit<'r>(run: &&'r Ran) -> Option<(usize, &'r CommitId)> {
     Some((run.pipeline, run.commit.as_ref()?))
 }
 

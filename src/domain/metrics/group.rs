@@ -1,7 +1,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::material::{Deployed, Line, Source};
+use super::material::{Line, Origin, Source};
 use super::report::Bucket;
 use super::wanted::{Whose, owner};
 use crate::domain::owner::Owners;
@@ -38,19 +38,19 @@ impl Group {
 
     /// `None` where it belongs to none.
     #[must_use]
-    pub fn of(self, owners: &Owners, line: &Line, deployed: &Deployed) -> Option<String> {
+    pub fn of(self, owners: &Owners, line: &Line, origin: &Origin) -> Option<String> {
         match self {
             Self::Pipeline => {
                 let name = line.pipeline_name.as_deref().map(str::to_owned);
                 let what = if line.source == Source::Release { "definition " } else { "" };
                 Some(name.unwrap_or_else(|| format!("{what}{}", line.pipeline)))
             }
-            Self::Repository => deployed.repository.as_deref().map(str::to_owned),
+            Self::Repository => origin.repository.as_deref().map(str::to_owned),
             Self::Project => line.project.as_deref().map(str::to_owned),
             Self::Environment => Some(line.environment.to_string()),
-            Self::Service => owner(owners, line, deployed).map(|owner| owner.service),
-            Self::Team => owner(owners, line, deployed).and_then(|owner| owner.team),
-            Self::Person => deployed.requested_for.as_deref().map(str::to_owned),
+            Self::Service => owner(owners, line, origin).map(|owner| owner.service),
+            Self::Team => owner(owners, line, origin).and_then(|owner| owner.team),
+            Self::Person => origin.requested_for.as_deref().map(str::to_owned),
         }
     }
 

@@ -1,10 +1,20 @@
 //! What each deployment was: how it ended, what it brought, what became of it.
 
+use std::ops::Range;
+
 use super::chains::Chains;
-use super::changes::Changes;
-use super::material::{Deployed, Incident, Line, Material, Name, Update};
+use super::changes::{Change, Changes};
+use super::material::{Brought, Deployed, Incident, Line, Material, Name, Update};
 use super::{Commit, Map, Set, Terms};
 use crate::domain::Time;
+
+/// What is to be said about all deployments.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judgement {
+    /// In the order in which they came.
+    pub all: Vec<Judged>,
+    changes: Vec<Change>,
+}
 
 /// A deployment with what is to be said about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,14 +25,21 @@ pub struct Judged {
     pub replaces: Option<usize>,
     /// It brought back an older commit than was there.
     pub rolls_back: bool,
+    pub is_rework: bool,
+    /// Only of one that succeeded.
+    pub changes: Option<Changes>,
+    /// It failed, was rolled back, or an incident followed.
+    pub failure: Option<Box<Failure>>,
+}
+
+/// How a deployment failed, beside its end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Failure {
     /// One of these rolled it back.
     pub rolled_back_by: Option<usize>,
     /// Indices into [`Material::incidents`].
     pub incidents: Vec<usize>,
-    pub is_rework: bool,
-    /// Only of one that succeeded.
-    pub changes: Option<Changes>,
-    /// Of one that failed, once it is over.
+    /// Once it is over.
     pub recovered: Option<Recovered>,
 }
 
@@ -34,112 +51,158 @@ pub struct Recovered {
     pub by: Option<usize>,
 }
 
-impl Judged {
-    /// It failed, was rolled back, or an incident followed.
+impl Judgement {
     #[must_use]
-    pub fn failed(&self, of: &Deployed) -> bool {
-        !of.succeeded() || self.rolled_back_by.is_some() || !self.incidents.is_empty()
-    }
-
-    /// Of all deployments, in the order of [`Material::deployments`].
-    #[must_use]
-    pub fn all(material: &Material, terms: &Terms) -> Vec<Self> {
+    pub fn of(material: &Material, terms: &Terms) -> Self {
         let mut judge = Judge::new(material, terms);
-        judge.link_incidents();
-        for line in in_order(material) {
-            judge.judge_line(&line);
+        let lines = judge.lines();
+        judge.link_incidents(&lines);
+        lines.iter().for_each(|line| judge.judge_line(line));
+        judge.found
+    }
+
+    /// The commits that came with a deployment; `None` where they are not known.
+    #[must_use]
+    pub fn changes(&self, of: &Judged) -> Option<&[Change]> {
+        match of.changes.as_ref()? {
+            Changes::Known(commits) | Changes::Likely(commits) => self.changes.get(commits.clone()),
+            Changes::First | Changes::Unknown => None,
         }
-        judge.judged
     }
 }
 
-/// The deployments of each line, in the order in which they came.
-fn in_order(material: &Material) -> Vec<Vec<usize>> {
-    let mut lines = vec![Vec::new(); material.lines.len()];
-    for (at, deployed) in material.deployments.iter().enumerate() {
-        if let Some(line) = lines.get_mut(deployed.line) {
-            line.push(at);
-        }
-    }
-    let rank = |at: &usize| material.deployments.get(*at).map(Deployed::rank);
-    lines.iter_mut().for_each(|line| line.sort_by(|one, other| rank(one).cmp(&rank(other))));
-    lines
+/// Deployments by their indices, in the order in which they came, wherever.
+fn in_order(material: &Material) -> Vec<usize> {
+    let mut order: Vec<_> = material.deployments.iter().zip(0..).map(|(of, at)| (of.finished, at)).collect();
+    let rank = |at: usize| material.deployments.get(at).map(|of| material.rank(of));
+    // Few finished at the same moment: only of those more is looked at.
+    order.sort_by(|(one, at), (other, than)| one.cmp(other).then_with(|| rank(*at).cmp(&rank(*than))));
+    order.into_iter().map(|(_, at)| at).collect()
 }
 
+/// Deployments are known to it by their places in the order in which they came.
 struct Judge<'m> {
     material: &'m Material,
     terms: &'m Terms,
     chains: Chains<'m>,
-    judged: Vec<Judged>,
+    fixes: Fixes<'m>,
+    deployed: Vec<&'m Deployed>,
+    found: Judgement,
 }
 
 impl<'m> Judge<'m> {
     fn new(material: &'m Material, terms: &'m Terms) -> Self {
-        let blank = |deployment| Judged {
+        let order = in_order(material);
+        let deployed: Vec<_> = order.iter().filter_map(|at| material.deployments.get(*at)).collect();
+        let blank = |(deployment, deployed): (usize, &&Deployed)| Judged {
             deployment,
             replaces: None,
             rolls_back: false,
-            rolled_back_by: None,
-            incidents: Vec::new(),
             is_rework: false,
             changes: None,
-            recovered: None,
+            failure: (!deployed.succeeded()).then(Box::default),
         };
-        let judged = (0..material.deployments.len()).map(blank).collect();
-        Self { material, terms, chains: Chains::new(material), judged }
+        let all = order.into_iter().zip(&deployed).map(blank).collect();
+        let found = Judgement { all, changes: Vec::new() };
+        let (chains, fixes) = (Chains::new(material), Fixes::new(material, terms));
+        Self { material, terms, chains, fixes, deployed, found }
     }
 
-    fn deployed(&self, at: usize) -> Option<&'m Deployed> {
-        self.material.deployments.get(at)
+    /// What came to each line.
+    fn lines(&self) -> Vec<Vec<usize>> {
+        let mut lines = vec![Vec::new(); self.material.lines.len()];
+        for (deployed, place) in self.deployed.iter().zip(0..) {
+            lines.get_mut(deployed.line).into_iter().for_each(|line| line.push(place));
+        }
+        lines
     }
 
-    fn set(&mut self, at: usize, with: impl FnOnce(&mut Judged)) {
-        if let Some(judged) = self.judged.get_mut(at) {
+    fn deployed(&self, place: usize) -> Option<&'m Deployed> {
+        self.deployed.get(place).copied()
+    }
+
+    fn judged(&self, place: usize) -> Option<&Judged> {
+        self.found.all.get(place)
+    }
+
+    fn failure(&self, place: usize) -> Option<&Failure> {
+        self.judged(place)?.failure.as_deref()
+    }
+
+    /// Its index into [`Material::deployments`].
+    fn index(&self, place: usize) -> Option<usize> {
+        self.judged(place).map(|judged| judged.deployment)
+    }
+
+    fn set(&mut self, place: usize, with: impl FnOnce(&mut Judged)) {
+        if let Some(judged) = self.found.all.get_mut(place) {
             with(judged);
         }
     }
 
+    fn set_failed(&mut self, place: usize, with: impl FnOnce(&mut Failure)) {
+        self.set(place, |judged| with(judged.failure.get_or_insert_default()));
+    }
+
     /// Each to the deployment that it names, or to the latest production deployment before it. Who names one may have seen
     /// it fail before it was over.
-    fn link_incidents(&mut self) {
-        let mut production: Vec<(&Deployed, usize)> = Vec::new();
-        for (at, deployed) in self.material.deployments.iter().enumerate() {
-            if self.material.lines.get(deployed.line).is_some_and(|line| line.production) {
-                production.push((deployed, at));
+    fn link_incidents(&mut self, lines: &[Vec<usize>]) {
+        // Many are told of in the same words.
+        let mut told: Map<_, Vec<&[usize]>> = Map::default();
+        for (number, incident) in self.material.incidents.iter().enumerate() {
+            let Incident { organization, project, pipeline, environment, .. } = incident;
+            let lines = told.entry((organization, project, pipeline, environment)).or_insert_with(|| {
+                let lines = self.material.lines.iter().zip(lines);
+                let lines = lines.filter(|(line, _)| line.production && concerns(incident, line));
+                lines.map(|(_, places)| places.as_slice()).collect()
+            });
+            if let Some(place) = self.linked(incident, lines) {
+                self.set_failed(place, |failure| failure.incidents.push(number));
             }
         }
-        production.sort_by_key(|(deployed, _)| self.material.rank(deployed));
-        for (number, incident) in self.material.incidents.iter().enumerate() {
-            let before = production.partition_point(|(deployed, _)| deployed.finished <= incident.opened);
-            let fits = |(deployed, _): &&(&Deployed, usize)| {
-                self.material.lines.get(deployed.line).is_some_and(|line| concerns(incident, line, deployed))
-            };
-            let is_named = incident.run.is_some() || incident.commit.is_some();
-            let later = production.get(before..).unwrap_or_default().iter().find(fits).filter(|_| is_named);
-            let found = production.iter().take(before).rev().find(fits).or(later).map(|(_, at)| *at);
-            found.into_iter().for_each(|at| self.set(at, |judged| judged.incidents.push(number)));
-        }
+    }
+
+    /// One of these lines.
+    fn linked(&self, incident: &Incident, lines: &[&[usize]]) -> Option<usize> {
+        let is_named = incident.run.is_some() || incident.commit.is_some();
+        let fits = |place: &&usize| {
+            self.deployed(**place).is_some_and(|deployed| {
+                incident.run.is_none_or(|run| run == deployed.run)
+                    && (incident.commit.is_none() || incident.commit == deployed.commit)
+            })
+        };
+        let parts = lines.iter().map(|line| {
+            let is_before = |place: &usize| self.deployed(*place).is_some_and(|of| of.finished <= incident.opened);
+            line.split_at(line.partition_point(is_before))
+        });
+        let before = parts.clone().filter_map(|(before, _)| before.iter().rev().find(fits)).max();
+        let later = || parts.filter_map(|(_, later)| later.iter().find(fits)).min().filter(|_| is_named);
+        before.or_else(later).copied()
     }
 
     fn judge_line(&mut self, line: &[usize]) {
         let first_runs = self.first_runs(line);
         let mut current: Option<usize> = None;
-        let mut been: Set<&Commit> = Set::default();
+        let mut been: Set<Commit> = Set::default();
+        let (mut way, mut brought) = (Vec::new(), Vec::new());
         for at in line {
             let Some(deployed) = self.deployed(*at).filter(|deployed| deployed.succeeded()) else { continue };
             let before = current.and_then(|at| self.deployed(at));
-            let way = before.and_then(|before| self.way(*at, deployed, before));
-            let back =
-                way.is_none() && current.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
-            let changes =
-                if back { Changes::Known(Vec::new()) } else { self.changes(deployed, before, way.as_deref()) };
+            let is_forward = before.is_some_and(|before| self.is_way(*at, deployed, before, &mut way));
+            let back = !is_forward && current.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
+            let changes = match back {
+                true => Changes::Known(0..0),
+                false => self.changes(deployed, before, is_forward.then_some(&way), &mut brought),
+            };
+            let replaces = current.and_then(|before| self.index(before));
             self.set(*at, |judged| {
-                (judged.replaces, judged.rolls_back, judged.changes) = (current, back, Some(changes));
+                (judged.replaces, judged.rolls_back, judged.changes) = (replaces, back, Some(changes));
             });
             if let Some(replaced) = current.filter(|_| back) {
-                self.set(replaced, |judged| judged.rolled_back_by = Some(*at));
+                let by = self.index(*at);
+                self.set_failed(replaced, |failure| failure.rolled_back_by = by);
             }
-            been.extend(&deployed.commit);
+            been.extend(deployed.commit);
             current = Some(*at);
         }
         self.judge_recovery(line);
@@ -147,58 +210,71 @@ impl<'m> Judge<'m> {
     }
 
     /// The first run that brought each commit: the numbers of runs grow as commits do.
-    fn first_runs(&self, line: &[usize]) -> Map<&'m Commit, u64> {
+    fn first_runs(&self, line: &[usize]) -> Map<Commit, u64> {
         let mut first = Map::default();
         for deployed in line.iter().filter_map(|at| self.deployed(*at)) {
-            if let Some(commit) = &deployed.commit {
+            if let Some(commit) = deployed.commit {
                 first.entry(commit).and_modify(|run: &mut u64| *run = deployed.run.min(*run)).or_insert(deployed.run);
             }
         }
         first
     }
 
-    /// The pushes from one to the other, where they tell; none where it brought the same again.
-    fn way(&self, at: usize, deployed: &Deployed, before: &Deployed) -> Option<Vec<&'m Update>> {
-        let (Some(commit), Some(old)) = (&deployed.commit, &before.commit) else { return None };
-        if commit == old { Some(Vec::new()) } else { self.chains.between(at, old, commit) }
+    /// Finds the pushes from one to the other; answers whether they tell. None of them where it brought the same again.
+    fn is_way(&self, at: usize, deployed: &Deployed, before: &Deployed, way: &mut Vec<&'m Update>) -> bool {
+        way.clear();
+        let (Some(commit), Some(old)) = (deployed.commit, before.commit) else { return false };
+        commit == old || self.index(at).is_some_and(|at| self.chains.find(at, (old, commit), way))
     }
 
     /// No push tells that it is newer, but one may tell that it is older. Else a commit is older that an earlier run
     /// brought, if it has been there or is of the same branch: two branches are neither older nor newer.
-    fn is_older(
-        &self,
-        deployed: &Deployed,
-        before: usize,
-        first_runs: &Map<&Commit, u64>,
-        been: &Set<&Commit>,
-    ) -> bool {
-        let Some(replaced) = self.deployed(before) else { return false };
-        let (Some(commit), Some(old)) = (&deployed.commit, &replaced.commit) else { return false };
-        if self.chains.between(before, commit, old).is_some() {
+    fn is_older(&self, deployed: &Deployed, before: usize, first_runs: &Map<Commit, u64>, been: &Set<Commit>) -> bool {
+        let (Some(replaced), Some(index)) = (self.deployed(before), self.index(before)) else { return false };
+        let (Some(commit), Some(old)) = (deployed.commit, replaced.commit) else { return false };
+        if self.chains.find(index, (commit, old), &mut Vec::new()) {
             return true;
         }
-        let comparable = been.contains(commit) || (deployed.branch.is_some() && deployed.branch == replaced.branch);
-        comparable && first_runs.get(commit) < first_runs.get(old)
+        let branch = |of| self.material.origin(of).and_then(|origin| origin.branch.as_ref());
+        let is_same_branch = || branch(deployed).is_some() && branch(deployed) == branch(replaced);
+        (been.contains(&commit) || is_same_branch()) && first_runs.get(&commit) < first_runs.get(&old)
     }
 
-    fn changes(&self, deployed: &Deployed, before: Option<&Deployed>, way: Option<&[&Update]>) -> Changes {
-        if !deployed.brought.is_empty() {
-            return Changes::Known(self.chains.commits(deployed, &deployed.brought));
+    /// What came after the one before it, by the pushes between the two where they tell. `found` is used on the way.
+    fn changes(
+        &mut self,
+        of: &Deployed,
+        before: Option<&Deployed>,
+        way: Option<&[&Update]>,
+        found: &mut Vec<Change>,
+    ) -> Changes {
+        let said = |commits: fn(&Brought) -> &Vec<Commit>| {
+            let commits = of.brought.as_deref().map(commits).filter(|commits| !commits.is_empty());
+            commits.map(|commits| commits.iter().copied())
+        };
+        if let Some(told) = said(|brought| &brought.told) {
+            self.chains.commits(of, told, found);
+            return Changes::Known(self.keep(found));
         }
         match (before, way) {
-            (None, _) => Changes::First,
-            (Some(_), Some(way)) => Changes::Known(self.chains.commits_of(deployed, way)),
-            (Some(_), None) => self.built(deployed),
+            (None, _) => return Changes::First,
+            (Some(_), Some(way)) => self.chains.commits_of(of, way, found),
+            (Some(_), None) => match (said(|brought| &brought.compared), said(|brought| &brought.built)) {
+                (Some(compared), _) => self.chains.commits(of, compared, found),
+                (None, Some(built)) => {
+                    self.chains.commits(of, built, found);
+                    return Changes::Likely(self.keep(found));
+                }
+                (None, None) => return Changes::Unknown,
+            },
         }
+        Changes::Known(self.keep(found))
     }
 
-    fn built(&self, deployed: &Deployed) -> Changes {
-        let Deployed { compared, built, .. } = deployed;
-        match (compared.is_empty(), built.is_empty()) {
-            (false, _) => Changes::Known(self.chains.commits(deployed, compared)),
-            (true, false) => Changes::Likely(self.chains.commits(deployed, built)),
-            (true, true) => Changes::Unknown,
-        }
+    fn keep(&mut self, changes: &[Change]) -> Range<usize> {
+        let from = self.found.changes.len();
+        self.found.changes.extend_from_slice(changes);
+        from..self.found.changes.len()
     }
 
     /// The next that succeeded, or the resolution of an incident, whichever came first. What only an incident says failed
@@ -208,65 +284,95 @@ impl<'m> Judge<'m> {
         let mut later: Vec<(Time, usize)> = Vec::new();
         for at in line.iter().rev() {
             let Some(deployed) = self.deployed(*at) else { continue };
-            let recovered = self.judged.get(*at).filter(|judged| judged.failed(deployed)).and_then(|judged| {
-                let incidents = || judged.incidents.iter().filter_map(|at| self.material.incidents.get(*at));
-                let of_itself = !deployed.succeeded() || judged.rolled_back_by.is_some();
-                let began = incidents().map(|incident| incident.opened).min().filter(|_| !of_itself);
-                let next = later.iter().rev().find(|(at, _)| began.is_none_or(|began| began <= *at));
-                let by_next = next.map(|(at, by)| Recovered { at: *at, by: Some(*by) });
-                let resolved = incidents().filter_map(|incident| incident.resolved).min();
-                let by_incident = resolved.map(|at| Recovered { at: at.max(deployed.finished), by: None });
-                [by_next, by_incident].into_iter().flatten().min_by_key(|recovered| recovered.at)
-            });
-            self.set(*at, |judged| judged.recovered = recovered);
+            if let Some(failure) = self.failure(*at) {
+                let recovered = self.recovered(deployed, failure, &later);
+                self.set_failed(*at, |failure| failure.recovered = recovered);
+            }
             if deployed.succeeded() {
                 later.push((deployed.finished, *at));
             }
         }
     }
 
+    fn recovered(&self, deployed: &Deployed, failure: &Failure, later: &[(Time, usize)]) -> Option<Recovered> {
+        let incidents = || failure.incidents.iter().filter_map(|at| self.material.incidents.get(*at));
+        let of_itself = !deployed.succeeded() || failure.rolled_back_by.is_some();
+        let began = incidents().map(|incident| incident.opened).min().filter(|_| !of_itself);
+        let next = later.iter().rev().find(|(at, _)| began.is_none_or(|began| began <= *at));
+        let by_next = next.map(|(at, by)| Recovered { at: *at, by: self.index(*by) });
+        let resolved = incidents().filter_map(|incident| incident.resolved).min();
+        let by_incident = resolved.map(|at| Recovered { at: at.max(deployed.finished), by: None });
+        [by_next, by_incident].into_iter().flatten().min_by_key(|recovered| recovered.at)
+    }
+
     fn judge_rework(&mut self, line: &[usize]) {
-        let linked = line.iter().filter_map(|at| self.judged.get(*at)).flat_map(|judged| &judged.incidents);
+        let linked = line.iter().filter_map(|at| self.failure(*at)).flat_map(|failure| &failure.incidents);
         let mut opened: Vec<Time> =
             linked.filter_map(|at| self.material.incidents.get(*at)).map(|incident| incident.opened).collect();
         opened.sort_unstable();
+        let mut opened = opened.into_iter().peekable();
         for at in line {
             let Some(deployed) = self.deployed(*at) else { continue };
             let since = deployed.finished.minus(self.terms.rework_within);
-            let first = opened.partition_point(|opened| *opened < since);
-            let follows = opened.get(first).is_some_and(|opened| *opened < deployed.finished);
-            let is_fix = self
-                .judged
-                .get(*at)
-                .is_some_and(|judged| judged.rolls_back || (follows && self.is_fix(deployed, judged.changes.as_ref())));
-            self.set(*at, |judged| judged.is_rework = is_fix);
+            while opened.next_if(|opened| *opened < since).is_some() {}
+            let follows = opened.peek().is_some_and(|opened| *opened < deployed.finished);
+            let Some(judged) = self.found.all.get(*at) else { continue };
+            let mut is_fix = || {
+                let changes = self.found.changes(judged).unwrap_or_default();
+                let mut requests = changes.iter().filter_map(|change| change.request);
+                deployed.is_fix || self.fixes.origin(deployed.origin) || requests.any(|at| self.fixes.request(at))
+            };
+            if judged.rolls_back || (follows && is_fix()) {
+                self.set(*at, |judged| judged.is_rework = true);
+            }
         }
-    }
-
-    fn is_fix(&self, deployed: &Deployed, changes: Option<&Changes>) -> bool {
-        let names = |text: &Option<Name>| text.as_deref().is_some_and(|text| self.terms.names_fix(text));
-        let changes = changes.and_then(Changes::commits).unwrap_or_default();
-        let requests = changes.iter().filter_map(|change| self.material.requests.get(change.request?));
-        deployed.is_fix
-            || names(&deployed.branch)
-            || requests.into_iter().any(|of| names(&of.source) || names(&of.title))
     }
 }
 
-/// Whether the incident may come from this deployment.
-fn concerns(incident: &Incident, line: &Line, deployed: &Deployed) -> bool {
+/// What is named as a fix: each asked once, since several deployments have it.
+struct Fixes<'m> {
+    material: &'m Material,
+    terms: &'m Terms,
+    origins: Vec<Option<bool>>,
+    requests: Vec<Option<bool>>,
+}
+
+impl<'m> Fixes<'m> {
+    fn new(material: &'m Material, terms: &'m Terms) -> Self {
+        let (origins, requests) = (vec![None; material.origins.len()], vec![None; material.requests.len()]);
+        Self { material, terms, origins, requests }
+    }
+
+    /// By its branch.
+    fn origin(&mut self, at: usize) -> bool {
+        let branch = self.material.origins.get_index(at).and_then(|origin| origin.branch.as_ref());
+        let terms = self.terms;
+        self.origins.get_mut(at).is_some_and(|known| *known.get_or_insert_with(|| names_fix(terms, branch)))
+    }
+
+    fn request(&mut self, at: usize) -> bool {
+        let (terms, request) = (self.terms, self.material.requests.get(at));
+        let texts = || request.into_iter().flat_map(|request| [request.source.as_ref(), request.title.as_ref()]);
+        let named = || texts().any(|text| names_fix(terms, text));
+        self.requests.get_mut(at).is_some_and(|known| *known.get_or_insert_with(named))
+    }
+}
+
+fn names_fix(terms: &Terms, text: Option<&Name>) -> bool {
+    text.is_some_and(|text| terms.names_fix(text))
+}
+
+/// Whether the incident may come from what was deployed there.
+fn concerns(incident: &Incident, line: &Line) -> bool {
     let same = |said: &Option<Name>, is: Option<&Name>| match (said, is) {
         (Some(said), Some(is)) => said.eq_ignore_ascii_case(is),
         (None, _) => true,
         (Some(_), None) => false,
     };
-    let id = line.pipeline.to_string();
-    let is_pipeline = incident.pipeline.as_deref().is_none_or(|said| said == id)
-        || same(&incident.pipeline, line.pipeline_name.as_ref());
+    let is_pipeline = same(&incident.pipeline, line.pipeline_name.as_ref())
+        || incident.pipeline.as_deref().is_some_and(|said| *said == *line.pipeline.to_string());
     incident.organization == line.organization
         && same(&incident.project, line.project.as_ref())
         && same(&incident.environment, Some(&line.environment))
-        && incident.run.is_none_or(|run| run == deployed.run)
-        && (incident.commit.is_none() || incident.commit == deployed.commit)
         && is_pipeline
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 use serde::Serialize;
+use smallvec::SmallVec;
 use utoipa::ToSchema;
 
-use super::{Commit, Map};
+use super::{Commit, Commits};
 use crate::domain::Time;
 
 /// A text that many things share.
@@ -18,10 +21,12 @@ pub struct Material {
     pub lines: Vec<Line>,
     /// In any order, as all of these.
     pub deployments: Vec<Deployed>,
+    pub origins: IndexSet<Origin, RandomState>,
+    pub branches: IndexSet<Branch, RandomState>,
     pub updates: Vec<Update>,
     pub requests: Vec<MergedRequest>,
-    /// When commits were made.
-    pub commits: Map<Commit, Time>,
+    /// All that anything else speaks of.
+    pub commits: Commits,
     pub incidents: Vec<Incident>,
     /// Of what anybody ever told of an incident.
     pub incident_sources: BTreeSet<Part>,
@@ -59,9 +64,18 @@ pub struct Lost {
 }
 
 impl Material {
+    pub(super) fn origin(&self, of: &Deployed) -> Option<&Origin> {
+        self.origins.get_index(of.origin)
+    }
+
+    pub(super) fn organization(&self, of: &Deployed) -> &str {
+        self.lines.get(of.line).map(|line| &*line.organization).unwrap_or_default()
+    }
+
     /// The order in which things came, wherever; what came to several environments at once in the order of their names.
     pub(super) fn rank<'m>(&'m self, of: &'m Deployed) -> impl Ord + use<'m> {
-        (of.rank(), self.lines.get(of.line).map(|line| &line.environment))
+        let stage = self.origin(of).map(|origin| &origin.stage);
+        (of.finished, of.run, of.attempt, stage, self.lines.get(of.line).map(|line| &line.environment))
     }
 }
 
@@ -114,31 +128,45 @@ pub enum Known {
     Pattern,
 }
 
-/// Something that was deployed, or was tried to be.
+/// Something that was deployed, or was tried to be. There are tens of thousands of these, and they are looked at often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Deployed {
     /// Index into [`Material::lines`].
     pub line: usize,
+    /// Index into [`Material::origins`].
+    pub origin: usize,
     /// The run, or the release; of what was told of a number that grows with the time.
     pub run: u64,
-    /// Empty where the whole run deployed.
-    pub stage: Name,
     pub attempt: u32,
     pub known: Known,
     pub ending: Ending,
+    /// Who told of it calls it a fix.
+    pub is_fix: bool,
     pub finished: Time,
     pub commit: Option<Commit>,
+    /// Of most pushes alone tell.
+    pub brought: Option<Box<Brought>>,
+}
+
+/// Where deployments came from: many have the same.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// Empty where the whole run deployed.
+    pub stage: Name,
     /// The full ref.
     pub branch: Option<Name>,
     pub repository: Option<Name>,
     pub requested_for: Option<Name>,
-    /// Who told of it calls it a fix.
-    pub is_fix: bool,
-    /// The commits that it brought, where who told of it says so; else pushes tell.
-    pub brought: Vec<Commit>,
-    /// The commits between it and the one before it, where the service was asked to compare the two.
+}
+
+/// What is said of the commits that came with a deployment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Brought {
+    /// By who told of it: this comes before what pushes tell.
+    pub told: Vec<Commit>,
+    /// Those between it and the one before it, where the service was asked to compare the two.
     pub compared: Vec<Commit>,
-    /// The commits that the runs since the one before it built, as far as anybody asked.
+    /// Those that the runs since the one before it built, as far as anybody asked.
     pub built: Vec<Commit>,
 }
 
@@ -147,26 +175,31 @@ impl Deployed {
     pub fn succeeded(&self) -> bool {
         self.ending != Ending::Failed
     }
+}
 
-    /// The order in which things came to a line.
-    pub(super) fn rank(&self) -> (Time, u64, u32, &Name) {
-        (self.finished, self.run, self.attempt, &self.stage)
-    }
+/// A branch that was pushed to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Branch {
+    pub organization: Name,
+    /// In small letters.
+    pub repository: Option<Name>,
+    /// The full ref.
+    pub name: Name,
 }
 
 /// That a branch was moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Update {
-    pub organization: Name,
-    /// In small letters.
-    pub repository: Option<Name>,
-    /// The full ref.
-    pub branch: Name,
+    /// Index into [`Material::branches`].
+    pub branch: usize,
     /// `None` where the branch is new.
     pub old: Option<Commit>,
     pub new: Commit,
-    pub commits: Vec<Commit>,
+    pub commits: Few,
 }
+
+/// Commits that something is said to consist of: mostly one.
+pub type Few = SmallVec<[Commit; 4]>;
 
 /// A pull request that was merged.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +212,7 @@ pub struct MergedRequest {
     pub approved: Option<Time>,
     pub merge: Commit,
     /// The commits that it was made of.
-    pub commits: Vec<Commit>,
+    pub commits: Few,
 }
 
 /// Something went wrong in production.

@@ -1,6 +1,6 @@
 //! How well is delivered: DORA's five numbers and those beside them, each with the runs behind it.
 //!
-//! [`Material`] is what is known of deployments, commits and incidents; [`Judged`] says of each deployment how it ended,
+//! [`Material`] is what is known of deployments, commits and incidents; [`Judgement`] says of each deployment how it ended,
 //! what it brought and what became of it; [`Selection`] sums up those that somebody asks about. What cannot be had is no
 //! number but a word for why ([`Unknown`]): a zero would say that all is well.
 //!
@@ -26,14 +26,15 @@ mod wanted;
 mod window;
 
 pub use changes::{Change, Changes};
-pub use commit::Commit;
+pub use commit::{Commit, CommitId, Commits};
 pub use environment::{Beside, EnvironmentRule, Place, is_production, words};
 pub use figure::{Figure, Level, Spread, Unknown, nearest_rank};
 pub use flow::{Flow, FlowReport, GroupFlow, HourQueue, PoolQueue, Ran, Tests};
 pub use group::{Group, Grouped};
-pub use judged::{Judged, Recovered};
+pub use judged::{Failure, Judged, Judgement, Recovered};
 pub use material::{
-    Deployed, Ending, Incident, Known, Line, Lost, Material, MergedRequest, Name, Part, Source, Update,
+    Branch, Brought, Deployed, Ending, Few, Incident, Known, Line, Lost, Material, MergedRequest, Name, Origin, Part,
+    Source, Update,
 };
 pub use report::{
     Bucket, CommitWork, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend, Work,

@@ -1,12 +1,11 @@
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::Commit;
+use super::CommitId;
 use super::changes::Changes;
 use super::figure::{Figure, Level, Spread, Unknown, seconds};
-use super::judged::Judged;
-use super::material::{Deployed, Ending, Known, Name, Source};
-use super::selection::{Lead, Selection};
+use super::material::{Ending, Known, Name, Source};
+use super::selection::{Chosen, Lead, Selection};
 use super::window::Window;
 use crate::domain::Time;
 
@@ -224,37 +223,41 @@ impl Selection<'_> {
     pub fn work(&self, window: Window) -> Vec<Work> {
         let mut leads = self.leads_within(window).iter().peekable();
         let mut all = Vec::new();
-        for (deployed, judged) in self.within(window) {
+        for of in self.within(window) {
             let mut commits = Vec::new();
-            while let Some(lead) = leads.next_if(|lead| std::ptr::eq(lead.deployed, *deployed)) {
-                commits.push(self.commit_work(lead));
+            while let Some(lead) = leads.next_if(|lead| std::ptr::eq(lead.deployed, of.deployed)) {
+                commits.extend(self.commit_work(lead));
             }
-            all.extend(self.work_of(deployed, judged, commits));
+            commits.sort_by(|one, other| one.commit.cmp(&other.commit));
+            all.extend(self.work_of(of, commits));
         }
         all
     }
 
-    fn commit_work(&self, lead: &Lead<'_>) -> CommitWork {
+    fn commit_work(&self, lead: &Lead<'_>) -> Option<CommitWork> {
         let request = lead.change.request.and_then(|at| self.material().requests.get(at));
-        CommitWork {
-            commit: lead.change.commit.to_string(),
+        Some(CommitWork {
+            commit: self.material().commits.id(lead.change.commit)?.to_string(),
             lead_seconds: lead.total,
             pull_request_id: request.map(|request| request.number),
             review_seconds: lead.split.map(|(review, _)| review),
             deployment_seconds: lead.split.map(|(_, deployment)| deployment),
-        }
+        })
     }
 
-    fn work_of(&self, deployed: &Deployed, judged: &Judged, commits: Vec<CommitWork>) -> Option<Work> {
+    fn work_of(&self, of: &Chosen<'_>, commits: Vec<CommitWork>) -> Option<Work> {
+        let Chosen { deployed, judged, .. } = *of;
         let line = self.material().lines.get(deployed.line)?;
         let text = |name: &Option<Name>| name.as_deref().map(str::to_owned);
-        let incidents = judged.incidents.iter().filter_map(|at| self.material().incidents.get(*at));
+        let failure = of.failure();
+        let incidents = failure.map_or(&[][..], |failure| &failure.incidents);
         let because = [
             (!deployed.succeeded(), "failed"),
-            (judged.rolled_back_by.is_some(), "rolledBack"),
-            (!judged.incidents.is_empty(), "incident"),
+            (failure.is_some_and(|failure| failure.rolled_back_by.is_some()), "rolledBack"),
+            (!incidents.is_empty(), "incident"),
         ];
-        let recovered = judged.recovered.as_ref();
+        let incidents = incidents.iter().filter_map(|at| self.material().incidents.get(*at));
+        let recovered = failure.and_then(|failure| failure.recovered.as_ref());
         let by = recovered.and_then(|recovered| self.material().deployments.get(recovered.by?));
         let by = by.filter(|_| line.source != Source::Reported);
         Some(Work {
@@ -265,12 +268,12 @@ impl Selection<'_> {
             pipeline: text(&line.pipeline_name),
             environment: line.environment.to_string(),
             run_id: if line.source == Source::Reported { 0 } else { deployed.run },
-            stage: deployed.stage.to_string(),
+            stage: self.material().origin(deployed)?.stage.to_string(),
             attempt: deployed.attempt,
             known: deployed.known,
             result: deployed.ending,
             finished_at: deployed.finished,
-            commit: deployed.commit.as_ref().map(Commit::to_string),
+            commit: deployed.commit.and_then(|commit| self.material().commits.id(commit)).map(CommitId::to_string),
             failed_because: because.iter().filter(|(is, _)| *is).map(|(_, why)| *why).collect(),
             incidents: incidents.map(|incident| incident.id.to_string()).collect(),
             rolls_back: judged.rolls_back,

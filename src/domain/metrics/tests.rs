@@ -15,6 +15,28 @@ fn name(text: &str) -> Name {
     text.into()
 }
 
+/// All that anything here speaks of.
+fn commits() -> Commits {
+    let mut commits = Commits::default();
+    for id in ["a", "b", "c", "d", "e", "m", "p", "q", "squash", "x", "y"] {
+        commits.called(id.into());
+    }
+    commits
+}
+
+fn commit(id: &str) -> Commit {
+    let commit = commits().called(id.into());
+    assert!(commits().id(commit).is_some(), "{id}");
+    commit
+}
+
+/// With the hours in which these were made.
+fn made(hours: &[(&str, i64)]) -> Commits {
+    let mut commits = commits();
+    hours.iter().for_each(|(id, hour)| commits.was_made(commit(id), at(*hour)));
+    commits
+}
+
 fn line(environment: &str, production: bool) -> Line {
     Line {
         organization: name("fabrikam"),
@@ -30,23 +52,18 @@ fn line(environment: &str, production: bool) -> Line {
 }
 
 /// `(run, commit, hour of the end)`
-fn deployed((run, commit, hour): (u64, &str, i64), ending: Ending) -> Deployed {
+fn deployed((run, id, hour): (u64, &str, i64), ending: Ending) -> Deployed {
     Deployed {
         line: 0,
         run,
-        stage: name("prod"),
+        origin: 0,
         attempt: 1,
         known: Known::Pattern,
         ending,
         finished: at(hour),
-        commit: Some(commit.into()),
-        branch: Some(name("refs/heads/main")),
-        repository: Some(name("web")),
-        requested_for: None,
+        commit: Some(commit(id)),
         is_fix: false,
-        brought: Vec::new(),
-        compared: Vec::new(),
-        built: Vec::new(),
+        brought: None,
     }
 }
 
@@ -58,16 +75,23 @@ fn bad(run: u64, commit: &str, hour: i64) -> Deployed {
     deployed((run, commit, hour), Ending::Failed)
 }
 
-/// A push to `main`, and when its commit was made.
+/// A push to `main`.
 fn push(old: &str, new: &str) -> Update {
-    Update {
-        organization: name("fabrikam"),
-        repository: Some(name("web")),
-        branch: name("refs/heads/main"),
-        old: Some(old.into()),
-        new: new.into(),
-        commits: vec![new.into()],
-    }
+    Update { branch: 0, old: Some(commit(old)), new: commit(new), commits: [commit(new)].into_iter().collect() }
+}
+
+/// Branches that deployments come from, in the order in which they are known.
+const MAIN: &str = "refs/heads/main";
+const RELEASE: &str = "refs/heads/release/1";
+const FIX: &str = "refs/heads/hotfix/total";
+
+fn origin(branch: &str) -> Origin {
+    Origin { stage: name("prod"), branch: Some(name(branch)), repository: Some(name("web")), requested_for: None }
+}
+
+fn main() -> Branch {
+    let [organization, repository, name] = ["fabrikam", "web", MAIN].map(name);
+    Branch { organization, repository: Some(repository), name }
 }
 
 fn incident(opened: i64, resolved: Option<i64>) -> Incident {
@@ -89,7 +113,14 @@ fn part(project: &str) -> Part {
 }
 
 fn material(deployments: Vec<Deployed>) -> Material {
-    Material { lines: vec![line("prod", true)], deployments, ..Material::default() }
+    Material {
+        lines: vec![line("prod", true)],
+        origins: [MAIN, RELEASE, FIX].map(origin).into_iter().collect(),
+        branches: [main()].into_iter().collect(),
+        commits: commits(),
+        deployments,
+        ..Material::default()
+    }
 }
 
 fn weeks(count: i64) -> Window {
@@ -97,13 +128,13 @@ fn weeks(count: i64) -> Window {
 }
 
 fn report_of(material: &Material, window: Window) -> Report {
-    let judged = Judged::all(material, &Terms::default());
-    Selection::new(material, &judged, |line, _| line.production).report(window, Zone::default(), None)
+    let judged = Judgement::of(material, &Terms::default());
+    Selection::new(material, &judged, Zone::default(), |line, _| line.production).report(window, None)
 }
 
 fn work_of(material: &Material) -> Vec<Work> {
-    let judged = Judged::all(material, &Terms::default());
-    Selection::new(material, &judged, |line, _| line.production).work(weeks(4))
+    let judged = Judgement::of(material, &Terms::default());
+    Selection::new(material, &judged, Zone::default(), |line, _| line.production).work(weeks(4))
 }
 
 #[test]
@@ -158,7 +189,7 @@ fn each_environment_of_a_run_counts_by_itself() {
 #[test]
 fn the_first_deployment_gives_no_lead_times() {
     let mut of = material(vec![good(1, "a", 5)]);
-    of.commits.insert("a".into(), at(1));
+    of.commits = made(&[("a", 1)]);
     let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
     assert_eq!(lead.total.median, Figure::unknown(Unknown::FirstDeployments));
 }
@@ -174,8 +205,7 @@ fn without_pushes_the_commits_are_unknown_and_not_none() {
 fn all_commits_since_the_one_before_are_in_it() {
     let mut of = material(vec![good(1, "a", 1), good(2, "d", 50)]);
     of.updates = vec![push("c", "d"), push("a", "b"), push("b", "c")];
-    of.commits =
-        [("a", 0), ("b", 2), ("c", 30), ("d", 49)].map(|(id, hour)| (id.into(), at(hour))).into_iter().collect();
+    of.commits = made(&[("a", 0), ("b", 2), ("c", 30), ("d", 49)]);
     let lead = report_of(&of, weeks(1)).numbers.change_lead_time;
     let hours = |figure: Figure<i64>| figure.value.unwrap() / 3_600;
     assert_eq!((hours(lead.total.median), hours(lead.total.p75), lead.total.count), (20, 48, 3));
@@ -202,7 +232,7 @@ fn a_missing_push_makes_them_unknown() {
 fn what_was_squashed_is_measured_by_its_own_commits() {
     let mut of = material(vec![good(1, "a", 1), good(2, "m", 50)]);
     of.updates = vec![push("a", "m")];
-    of.commits = [("x", 10), ("y", 20), ("m", 49)].map(|(id, hour)| (id.into(), at(hour))).into_iter().collect();
+    of.commits = made(&[("x", 10), ("y", 20), ("m", 49)]);
     of.requests = vec![MergedRequest {
         organization: name("fabrikam"),
         number: 88,
@@ -210,8 +240,8 @@ fn what_was_squashed_is_measured_by_its_own_commits() {
         source: None,
         created: Some(at(25)),
         approved: Some(at(40)),
-        merge: "m".into(),
-        commits: vec!["x".into(), "y".into()],
+        merge: commit("m"),
+        commits: ["x", "y"].map(commit).into_iter().collect(),
     }];
     let work = work_of(&of);
     let told: Vec<_> = work[1].commits.iter().map(|one| (&*one.commit, one.lead_seconds.unwrap() / 3_600)).collect();
@@ -229,7 +259,7 @@ fn a_commit_counts_once_with_its_earliest_deployment() {
     let mut of = material(vec![good(1, "a", 1), second(1, "a", 2), good(2, "b", 5), second(2, "b", 9)]);
     of.lines.push(line("prod-eu", true));
     of.updates = vec![push("a", "b")];
-    of.commits.insert("b".into(), at(3));
+    of.commits = made(&[("b", 3)]);
     let report = report_of(&of, weeks(1));
     assert_eq!(report.numbers.change_lead_time.total.count, 1);
     assert_eq!(report.numbers.change_lead_time.total.median, Figure::known(7_200));
@@ -256,8 +286,7 @@ fn an_older_commit_is_a_rollback_and_fails_what_it_replaces() {
 fn an_older_run_deployed_again_is_a_rollback_without_having_been_there() {
     let told = |earlier: Deployed| work_of(&material(vec![good(5, "b", 5), earlier]))[1].rolls_back;
     assert!(told(good(4, "a", 7)));
-    let other = Some(name("refs/heads/release/1"));
-    assert!(!told(Deployed { branch: other, ..good(4, "a", 7) }), "two branches are neither older nor newer");
+    assert!(!told(Deployed { origin: 1, ..good(4, "a", 7) }), "two branches are neither older nor newer");
 }
 
 #[test]
@@ -339,6 +368,37 @@ fn an_incident_belongs_to_the_latest_production_deployment_before_it() {
 }
 
 #[test]
+fn of_several_lines_the_latest_deployment_counts_unless_the_incident_says_which() {
+    let eu = |run, hour| Deployed { line: 1, ..good(run, "b", hour) };
+    let mut of = material(vec![good(1, "a", 1), eu(2, 5), good(3, "c", 7), eu(4, 8)]);
+    of.lines.push(line("prod-eu", true));
+    let linked = |of: &Material, incident: Incident| -> Vec<u64> {
+        let of = Material { incidents: vec![incident], ..of.clone() };
+        work_of(&of).iter().filter(|one| !one.incidents.is_empty()).map(|one| one.run_id).collect()
+    };
+    let environment = |text: &str| Some(name(text));
+    assert_eq!(linked(&of, incident(6, None)), [2]);
+    assert_eq!(linked(&of, Incident { environment: environment("prod"), ..incident(6, None) }), [1]);
+    assert_eq!(linked(&of, Incident { environment: environment("elsewhere"), ..incident(6, None) }), [0; 0]);
+    assert_eq!(linked(&of, Incident { pipeline: Some(name("7")), ..incident(6, None) }), [2]);
+    assert_eq!(linked(&of, Incident { pipeline: Some(name("8")), ..incident(6, None) }), [0; 0]);
+    assert_eq!(linked(&of, Incident { commit: Some(commit("c")), ..incident(6, None) }), [3], "it was not over yet");
+}
+
+#[test]
+fn organizations_have_their_own_commits() {
+    let second = |run, commit, hour| Deployed { line: 1, ..good(run, commit, hour) };
+    let mut of =
+        material(vec![good(1, "a", 1), second(1, "a", 2), good(2, "b", 5), second(2, "b", 9), good(3, "b", 10)]);
+    of.lines.push(Line { organization: name("contoso"), ..line("prod", true) });
+    of.branches.insert(Branch { organization: name("contoso"), ..main() });
+    of.updates = vec![push("a", "b"), Update { branch: 1, ..push("a", "b") }];
+    of.commits = made(&[("b", 3)]);
+    let lead = report_of(&of, weeks(1)).numbers.change_lead_time.total;
+    assert_eq!((lead.count, lead.median, lead.p95), (2, Figure::known(7_200), Figure::known(21_600)));
+}
+
+#[test]
 fn a_tag_makes_an_incident_of_any_work_item() {
     let is_one = |tags| Terms::default().is_tagged_incident(tags);
     assert!(is_one("Incident") && is_one("ui;  incident "));
@@ -369,7 +429,7 @@ fn recovery_is_whichever_is_known_first() {
 
 #[test]
 fn a_fix_after_an_incident_is_rework_and_one_without_is_none() {
-    let fix = |hour| Deployed { branch: Some(name("refs/heads/hotfix/total")), ..good(3, "c", hour) };
+    let fix = |hour| Deployed { origin: 2, ..good(3, "c", hour) };
     let told = |opened, hour| {
         let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), fix(hour)]);
         of.incidents = vec![incident(opened, None)];
@@ -402,10 +462,10 @@ fn weeks_without_deployments_count() {
 #[test]
 fn the_edge_of_a_week_is_that_of_the_zone() {
     let of = material(vec![good(1, "a", 7 * 24 - 1), good(2, "b", 7 * 24)]);
-    let judged = Judged::all(&of, &Terms::default());
-    let selection = Selection::new(&of, &judged, |_, _| true);
+    let judged = Judgement::of(&of, &Terms::default());
     let by_week = |zone: &str| -> Vec<_> {
-        let report = selection.report(weeks(2), zone.parse().unwrap(), Some(Period::Week));
+        let selection = Selection::new(&of, &judged, zone.parse().unwrap(), |_, _| true);
+        let report = selection.report(weeks(2), Some(Period::Week));
         report.series.iter().map(|week| week.deployment_frequency.deployments.value.unwrap()).collect()
     };
     assert_eq!(by_week("UTC"), [1, 1]);
@@ -423,8 +483,10 @@ fn nothing_deployed_ever_is_no_zero() {
 
 #[test]
 fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
-    let built =
-        |built: &[&str], of: Deployed| Deployed { built: built.iter().map(|one| (*one).into()).collect(), ..of };
+    let built = |built: &[&str], of: Deployed| {
+        let built = built.iter().map(|one| commit(one)).collect();
+        Deployed { brought: Some(Box::new(Brought { built, ..Brought::default() })), ..of }
+    };
     let mut of = material(vec![
         built(&["a"], good(1, "a", 1)),
         built(&["c", "squash"], good(2, "squash", 50)),
@@ -438,13 +500,10 @@ fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
         source: None,
         created: None,
         approved: None,
-        merge: "squash".into(),
-        commits: vec!["p".into(), "q".into()],
+        merge: commit("squash"),
+        commits: ["p", "q"].map(commit).into_iter().collect(),
     }];
-    of.commits = [("c", 40), ("p", 46), ("q", 48), ("e", 59), ("x", 59)]
-        .map(|(id, hour)| (id.into(), at(hour)))
-        .into_iter()
-        .collect();
+    of.commits = made(&[("c", 40), ("p", 46), ("q", 48), ("e", 59), ("x", 59)]);
     let report = report_of(&of, weeks(1));
     let coverage = report.coverage;
     assert_eq!((coverage.first_on_record, coverage.commits_likely, coverage.commits_unknown), (1, 1, 0));
@@ -468,7 +527,7 @@ fn times_that_run_backwards_or_are_not_known_are_left_out_and_counted() {
         (coverage.commits_without_time, coverage.commits_from_the_future)
     };
     assert_eq!(counted(&of), (1, 0));
-    of.commits.insert("b".into(), at(6));
+    of.commits = made(&[("b", 6)]);
     assert_eq!(counted(&of), (0, 1));
 }
 
@@ -496,10 +555,10 @@ fn gaps_in_the_time_are_told() {
 
 #[test]
 fn what_is_wanted_is_by_name_or_id_and_production_where_nothing_is_said() {
-    let fits = |wanted: Wanted| wanted.fits(&owners(), &line("prod-eu", true), &good(1, "a", 1));
+    let fits = |wanted: Wanted| wanted.fits(&owners(), &line("prod-eu", true), &origin(MAIN));
     let some = |text: &str| Some(text.to_owned());
     assert!(fits(Wanted::default()));
-    assert!(!Wanted::default().fits(&owners(), &line("staging", false), &good(1, "a", 1)));
+    assert!(!Wanted::default().fits(&owners(), &line("staging", false), &origin(MAIN)));
     for (wanted, expected) in [
         (Wanted { pipeline: some("WEB"), ..Wanted::default() }, true),
         (Wanted { pipeline: some("7"), ..Wanted::default() }, true),
@@ -524,9 +583,9 @@ fn owners() -> Owners {
 #[test]
 fn groups_are_those_with_deployments_in_the_time() {
     let of = material(vec![good(1, "a", -5), good(2, "b", 5), bad(3, "c", 6)]);
-    let judged = Judged::all(&of, &Terms::default());
-    let selection = Selection::new(&of, &judged, |_, _| true);
-    let by = |group: Group| selection.groups(weeks(1), |line, deployed| group.of(&owners(), line, deployed));
+    let judged = Judgement::of(&of, &Terms::default());
+    let selection = Selection::new(&of, &judged, Zone::default(), |_, _| true);
+    let by = |group: Group| selection.groups(weeks(1), |line, origin| group.of(&owners(), line, origin));
     let one = |name: &str| vec![(Some(name.to_owned()), 2)];
     assert_eq!(by(Group::Pipeline), one("web"));
     assert_eq!(by(Group::Environment), one("prod"));

@@ -1,4 +1,4 @@
-use super::material::{Deployed, Line, Name};
+use super::material::{Line, Name, Origin};
 use crate::domain::owner::{Owned, Owner, Owners};
 
 /// Whose deployments are counted. An absent field does not filter, but for the environment: then it is production.
@@ -30,7 +30,7 @@ pub struct Whose<'n> {
 }
 
 impl<'n> Whose<'n> {
-    fn of(line: &'n Line, deployed: &'n Deployed) -> Self {
+    fn of(line: &'n Line, origin: &'n Origin) -> Self {
         Self {
             organization: &line.organization,
             project: line.project.as_ref(),
@@ -38,7 +38,7 @@ impl<'n> Whose<'n> {
             pipeline: line.pipeline,
             pipeline_name: line.pipeline_name.as_ref(),
             folder: line.folder.as_ref(),
-            repository: deployed.repository.as_ref(),
+            repository: origin.repository.as_ref(),
         }
     }
 
@@ -54,18 +54,18 @@ impl<'n> Whose<'n> {
 
 impl Wanted {
     #[must_use]
-    pub fn fits(&self, owners: &Owners, line: &Line, deployed: &Deployed) -> bool {
+    pub fn fits(&self, owners: &Owners, line: &Line, origin: &Origin) -> bool {
         let environment = match &self.environment {
             Some(wanted) => wanted.eq_ignore_ascii_case(&line.environment),
             None => line.production,
         };
-        environment && self.fits_anywhere(owners, line, deployed)
+        environment && self.fits_anywhere(owners, line, origin)
     }
 
     /// Whatever the environment.
     #[must_use]
-    pub fn fits_anywhere(&self, owners: &Owners, line: &Line, deployed: &Deployed) -> bool {
-        self.fits_run(owners, &Whose::of(line, deployed))
+    pub fn fits_anywhere(&self, owners: &Owners, line: &Line, origin: &Origin) -> bool {
+        self.fits_run(owners, &Whose::of(line, origin))
     }
 
     #[must_use]
@@ -88,8 +88,8 @@ impl Wanted {
     }
 }
 
-pub(super) fn owner(owners: &Owners, line: &Line, deployed: &Deployed) -> Option<Owner> {
-    Whose::of(line, deployed).owner(owners)
+pub(super) fn owner(owners: &Owners, line: &Line, origin: &Origin) -> Option<Owner> {
+    Whose::of(line, origin).owner(owners)
 }
 
 /// Names are compared without regard to case, as the service does.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, TimeZone, Utc};
+use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveTime, Offset, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -43,9 +43,10 @@ impl Zone {
         at.to_utc().with_timezone(&self.0).date_naive()
     }
 
-    /// The hour of the day.
-    fn hour(self, at: Time) -> u32 {
-        chrono::Timelike::hour(&at.to_utc().with_timezone(&self.0))
+    /// How far the clocks there are ahead of UTC, in ticks.
+    fn ahead(self, at: Time) -> i64 {
+        let offset = self.0.offset_from_utc_datetime(&at.to_utc().naive_utc());
+        i64::from(offset.fix().local_minus_utc()) * SECOND
     }
 
     /// When the day begins there. Where clocks skip midnight, that is when they do.
@@ -59,31 +60,50 @@ impl Zone {
     }
 }
 
-/// Hours of the day, looked up once for each quarter of an hour: hundreds of thousands of times are asked.
+/// What the clocks of a zone show, looked up once for each quarter of an hour: hundreds of thousands of times are asked.
 #[derive(Debug)]
-pub(super) struct Hours {
+pub(super) struct Clocks {
     zone: Zone,
-    /// `None` where it changes within the quarter, as it did where clocks kept to the sun.
-    known: Map<i64, Option<u32>>,
+    /// The last quarter that was asked for.
+    last: Option<(i64, Option<i64>)>,
+    /// `None` where they are changed within the quarter, as they were where they kept to the sun.
+    ahead: Map<i64, Option<i64>>,
 }
 
-impl Hours {
+impl Clocks {
     pub(super) fn of(zone: Zone) -> Self {
-        Self { zone, known: Map::default() }
+        Self { zone, last: None, ahead: Map::default() }
     }
 
+    /// The hour of the day.
     pub(super) fn hour(&mut self, at: Time) -> u32 {
+        u32::try_from(self.local(at).rem_euclid(DAY) / HOUR).unwrap_or_default()
+    }
+
+    /// The number of the day, which grows from day to day.
+    pub(super) fn day(&mut self, at: Time) -> i64 {
+        self.local(at).div_euclid(DAY)
+    }
+
+    fn local(&mut self, at: Time) -> i64 {
         let quarter = at.ticks().div_euclid(QUARTER);
-        let first = || Time::from_ticks(quarter * QUARTER);
-        let last = || Time::from_ticks(quarter * QUARTER + QUARTER - 1);
-        let zone = self.zone;
-        let same = || Some(zone.hour(first())).filter(|hour| *hour == zone.hour(last()));
-        self.known.entry(quarter).or_insert_with(same).unwrap_or_else(|| zone.hour(at))
+        let known = match self.last {
+            Some((last, known)) if last == quarter => known,
+            Some(_) | None => *self.ahead.entry(quarter).or_insert_with(|| {
+                let [first, last] = [0, QUARTER - 1].map(|ticks| Time::from_ticks(quarter * QUARTER + ticks));
+                Some(self.zone.ahead(first)).filter(|ahead| *ahead == self.zone.ahead(last))
+            }),
+        };
+        self.last = Some((quarter, known));
+        at.ticks() + known.unwrap_or_else(|| self.zone.ahead(at))
     }
 }
 
-/// In ticks.
-const QUARTER: i64 = 15 * 60 * 10_000_000;
+// In ticks.
+const SECOND: i64 = 10_000_000;
+const QUARTER: i64 = 15 * 60 * SECOND;
+const HOUR: i64 = 4 * QUARTER;
+const DAY: i64 = 24 * HOUR;
 
 /// What numbers are cut into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -187,6 +207,8 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
+    use chrono::Timelike;
+
     use super::*;
 
     fn time(text: &str) -> Time {
@@ -233,13 +255,19 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_that_is_known_is_the_same_hour() {
+    fn clocks_show_the_hour_and_the_day_of_their_zone() {
         for zone in ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Africa/Monrovia"] {
             let zone: Zone = zone.parse().unwrap();
-            let mut hours = Hours::of(zone);
+            let mut clocks = Clocks::of(zone);
             for (start, step) in [("2025-03-30T00:00:00Z", 217), ("1971-12-31T20:00:00Z", 101)] {
-                let ticks = (0..400).map(|nth| time(start).ticks() + nth * step * 10_000_000);
-                ticks.map(Time::from_ticks).for_each(|at| assert_eq!(hours.hour(at), zone.hour(at), "{zone} {at}"));
+                let ticks = (0..400).map(|nth| time(start).ticks() + nth * step * SECOND);
+                for at in ticks.map(Time::from_ticks) {
+                    let local = at.to_utc().with_timezone(&zone.0).naive_local();
+                    let shown =
+                        DateTime::from_timestamp(clocks.day(at) * 86_400 + i64::from(clocks.hour(at)) * 3_600, 0)
+                            .unwrap();
+                    assert_eq!(shown.naive_utc(), local.date().and_hms_opt(local.hour(), 0, 0).unwrap(), "{zone} {at}");
+                }
             }
         }
     }
