@@ -206,17 +206,16 @@ impl Catalog {
     /// # Errors
     /// When the catalog's file fails. What is not packed is read more slowly, and all the same.
     pub async fn pack(&self) -> Result<(), CatalogError> {
-        let mut left = self.file.read(packed::left).await?;
+        let left = self.file.read(packed::left).await?;
         if left > MANY_BLOCKS {
             tracing::info!(blocks = left, "catalog: packs what metrics are counted from, which takes a while once");
         }
-        let is_any = left > 0;
-        while left > 0 {
-            self.file.write(Durability::Normal, packed::go_on).await?;
-            left = self.file.read(packed::left).await?;
+        if left == 0 {
+            return Ok(());
         }
+        while self.file.write(Durability::Normal, packed::go_on).await? {}
         // As after a refresh.
-        if is_any && self.kept == Kept::ByFollowing {
+        if self.kept == Kept::ByFollowing {
             self.file.empty_log().await?;
         }
         Ok(())

@@ -115,32 +115,33 @@ pub(super) fn loosen_requests_of(c: &Connection, commit: &str) -> rusqlite::Resu
     Ok(())
 }
 
-/// The next that are to be packed.
+/// Blocks that are to be packed: the newest would be opened again by the next event.
+const LOOSE: &str = "FROM packed WHERE kind = ?1 AND latest IS NULL \
+                     AND block < (SELECT max(block) FROM packed WHERE kind = ?1)";
+
+/// The next of them.
 fn loose(c: &Connection, kind: Kind) -> rusqlite::Result<Vec<i64>> {
-    let ask = "SELECT block FROM packed WHERE kind = ?1 AND latest IS NULL \
-                 AND block < (SELECT max(block) FROM packed WHERE kind = ?1) LIMIT ?2";
-    let mut ask = c.prepare_cached(ask)?;
+    let mut ask = c.prepare_cached(&format!("SELECT block {LOOSE} LIMIT ?2"))?;
     ask.query_map(params![kind.as_str(), SLICE], |row| row.get(0))?.collect()
 }
 
 /// How many blocks are to be packed.
 pub(super) fn left(c: &Connection) -> rusqlite::Result<u64> {
-    let ask = "SELECT count(*) FROM packed WHERE kind = ?1 AND latest IS NULL \
-                 AND block < (SELECT max(block) FROM packed WHERE kind = ?1)";
-    let mut ask = c.prepare_cached(ask)?;
+    let mut ask = c.prepare_cached(&format!("SELECT count(*) {LOOSE}"))?;
     let of = |kind: &Kind| ask.query_row([kind.as_str()], |row| row.get::<_, u64>(0));
     Kind::ALL.iter().map(of).sum()
 }
 
-/// Packs the next of them.
-pub(super) fn go_on(c: &Connection) -> rusqlite::Result<()> {
+/// Packs the next of them; answers whether there were any.
+pub(super) fn go_on(c: &Connection) -> rusqlite::Result<bool> {
     for kind in Kind::ALL {
         let blocks = loose(c, kind)?;
         if !blocks.is_empty() {
-            return blocks.into_iter().try_for_each(|block| pack(c, kind, block));
+            blocks.into_iter().try_for_each(|block| pack(c, kind, block))?;
+            return Ok(true);
         }
     }
-    Ok(())
+    Ok(false)
 }
 
 fn pack(c: &Connection, kind: Kind, block: i64) -> rusqlite::Result<()> {
