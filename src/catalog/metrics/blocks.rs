@@ -131,7 +131,9 @@ impl Reading<'_> {
             let Rows { texts, commits, since, runs, stages, deployments, of_nobody } = packed::unpacked(bytes)?;
             let mut block = Block::new(since, runs, Words::new(texts, commits));
             for (stage, records) in deployments {
-                if self.word(&mut block.words, stage).is_none_or(|name| !recorded.contains(&name)) {
+                let Some(name) = self.word(&mut block.words, stage) else { continue };
+                // No attempt tells of these, so that those count whose stages nobody knows to have records.
+                if !recorded.contains(&name) && !self.may_deploy(&name) {
                     continue;
                 }
                 let records: Vec<packed::Deployment> = packed::unpacked(records)?;

@@ -193,9 +193,11 @@ struct Repositories {
 
 impl Repositories {
     fn of(material: &Material) -> Self {
-        let names = material.origins.iter().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
-        let branches = material.origins.iter().filter_map(|of| of.branch.clone()).collect();
-        Self { branches, names: names.collect() }
+        // Some origins are of what was read and left out again.
+        let origins: Set<usize> = material.deployments.iter().map(|of| of.origin).collect();
+        let origins = origins.iter().filter_map(|at| material.origins.get_index(*at));
+        let names = origins.clone().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
+        Self { names: names.collect(), branches: origins.filter_map(|of| of.branch.clone()).collect() }
     }
 
     /// The name in small letters; `None` where nothing of that repository was deployed.

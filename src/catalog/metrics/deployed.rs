@@ -153,9 +153,8 @@ impl Reading<'_> {
     fn is_recorded(&self, of: &Finish) -> rusqlite::Result<bool> {
         let ask = "SELECT 1 FROM deployments INDEXED BY deployments_run \
                    WHERE run = ?1 AND organization = ?2 AND coalesce(pipeline, ?3) = ?3 \
-                   AND stage = ?4 AND attempt = ?5 AND finished < ?6";
-        let until = self.span.until.ticks();
-        let values = params![of.run, of.organization, of.pipeline, of.stage, of.attempt, until];
+                   AND stage = ?4 AND attempt = ?5 AND finished IS NOT NULL";
+        let values = params![of.run, of.organization, of.pipeline, of.stage, of.attempt];
         self.c.prepare_cached(ask)?.exists(values)
     }
 

@@ -4,13 +4,13 @@
 //! commit that was deployed to the one that was deployed before.
 
 use super::commit::ByCommit;
-use super::material::{Branch, Deployed, Material, Update};
+use super::material::{Deployed, Material, Update};
 use super::{Change, Commit, Map};
 
 /// A branch of an organization, in a repository as deployments say it.
 type Key<'m> = (&'m str, &'m str, Option<&'m str>);
 /// The number of a [`Key`].
-type Line = u32;
+type Branch = u32;
 /// The place of a [`Node`].
 type Place = u32;
 
@@ -18,10 +18,11 @@ type Place = u32;
 #[derive(Debug)]
 pub(super) struct Chains<'m> {
     nodes: Vec<Node<'m>>,
-    /// Of each commit the last node to which it was pushed: see [`Node::same`].
-    last: ByCommit<Place>,
+    /// The first node of each commit, on whatever branch, and those on other branches: few have commits in common.
+    first: ByCommit<Place>,
+    others: Map<(Branch, Commit), Place>,
     /// Of each deployment, where it stands.
-    of: Vec<Option<Line>>,
+    of: Vec<Option<Branch>>,
     requests: Requests<'m>,
     material: &'m Material,
 }
@@ -30,11 +31,9 @@ pub(super) struct Chains<'m> {
 #[derive(Debug)]
 struct Node<'m> {
     update: &'m Update,
-    line: Line,
+    branch: Branch,
     /// The one that brought what was there before.
     parent: Option<Place>,
-    /// Another one with the same commit, on another line.
-    same: Option<Place>,
     back: Back,
 }
 
@@ -54,16 +53,17 @@ impl<'m> Chains<'m> {
     pub(super) fn new(material: &'m Material) -> Self {
         let mut chains = Self {
             nodes: Vec::with_capacity(material.updates.len()),
-            last: ByCommit::among(&material.commits),
+            first: ByCommit::among(&material.commits),
+            others: Map::default(),
             of: Vec::with_capacity(material.deployments.len()),
             requests: Requests::new(material),
             material,
         };
         let pushes = Pushes::new(material);
-        let mut numbers: Map<Key<'_>, Line> = Map::default();
-        let mut same: Map<(usize, usize), Option<Line>> = Map::default();
+        let mut numbers: Map<Key<'_>, Branch> = Map::default();
+        let mut known: Map<(usize, usize), Option<Branch>> = Map::default();
         for deployed in &material.deployments {
-            let line = *same.entry((deployed.line, deployed.origin)).or_insert_with(|| {
+            let branch = *known.entry((deployed.line, deployed.origin)).or_insert_with(|| {
                 let key = chains.key(deployed)?;
                 let next = place(numbers.len());
                 Some(*numbers.entry(key).or_insert_with(|| {
@@ -71,7 +71,7 @@ impl<'m> Chains<'m> {
                     next
                 }))
             });
-            chains.of.push(line);
+            chains.of.push(branch);
         }
         chains
     }
@@ -89,32 +89,30 @@ impl<'m> Chains<'m> {
         self.nodes.get_mut(usize::try_from(at).ok()?)
     }
 
-    /// Where the line was at this commit.
-    fn at(&self, line: Line, commit: Commit) -> Option<Place> {
-        let mut at = self.last.get(commit)?;
-        loop {
-            let node = self.node(at)?;
-            if node.line == line {
-                return Some(at);
-            }
-            at = node.same?;
-        }
+    /// Where the branch was at this commit.
+    fn at(&self, branch: Branch, commit: Commit) -> Option<Place> {
+        let first = self.first.get(commit)?;
+        if self.node(first)?.branch == branch { Some(first) } else { self.others.get(&(branch, commit)).copied() }
     }
 
-    /// All of a line at once: so of a commit the last node tells whether the line was there before.
-    fn add(&mut self, line: Line, updates: impl Iterator<Item = &'m Update>) {
+    fn add(&mut self, branch: Branch, updates: impl Iterator<Item = &'m Update>) {
         let first = place(self.nodes.len());
         for update in updates {
-            let same = self.last.get(update.new);
-            if same.and_then(|same| self.node(same)).is_none_or(|node| node.line != line) {
-                self.last.insert(update.new, place(self.nodes.len()));
-                self.nodes.push(Node { update, line, parent: None, same, back: Back::NotYetKnown });
+            let (commit, next) = (update.new, place(self.nodes.len()));
+            if self.at(branch, commit).is_some() {
+                continue;
             }
+            if self.first.get(commit).is_none() {
+                self.first.insert(commit, next);
+            } else {
+                self.others.insert((branch, commit), next);
+            }
+            self.nodes.push(Node { update, branch, parent: None, back: Back::NotYetKnown });
         }
         let added = first..place(self.nodes.len());
         for at in added.clone() {
             let old = self.node(at).and_then(|node| node.update.old);
-            let parent = old.and_then(|old| self.at(line, old));
+            let parent = old.and_then(|old| self.at(branch, old));
             self.node_mut(at).into_iter().for_each(|node| node.parent = parent);
         }
         let mut way = Vec::new();
@@ -163,14 +161,14 @@ impl<'m> Chains<'m> {
     /// first; answers whether they do.
     pub(super) fn find(&self, of: usize, between: (Commit, Commit), way: &mut Vec<&'m Update>) -> bool {
         way.clear();
-        self.of.get(of).copied().flatten().is_some_and(|line| self.walk(line, between, way).is_some())
+        self.of.get(of).copied().flatten().is_some_and(|branch| self.walk(branch, between, way).is_some())
     }
 
     /// No further back than `after` is: most who ask in vain would walk to the very first push.
-    fn walk(&self, line: Line, (after, upto): (Commit, Commit), way: &mut Vec<&'m Update>) -> Option<()> {
-        let mut at = self.at(line, upto)?;
+    fn walk(&self, branch: Branch, (after, upto): (Commit, Commit), way: &mut Vec<&'m Update>) -> Option<()> {
+        let mut at = self.at(branch, upto)?;
         let (mut left, first) = self.back(at)?;
-        let floor = match self.at(line, after) {
+        let floor = match self.at(branch, after) {
             _ if first == Some(after) => 0,
             Some(after) => self.back(after)?.0,
             None => return None,
@@ -243,7 +241,7 @@ impl<'m> Requests<'m> {
 }
 
 /// The same branch in each repository, with the updates that moved it.
-type OfRepositories<'m> = Vec<(&'m Branch, Vec<usize>)>;
+type OfRepositories<'m> = Map<Option<&'m str>, Vec<usize>>;
 
 /// Updates by the branch that they moved, each list in the order of [`Material::updates`].
 struct Pushes<'m> {
@@ -260,22 +258,24 @@ impl<'m> Pushes<'m> {
         }
         let mut of: Map<_, OfRepositories<'_>> = Map::default();
         for (branch, updates) in material.branches.iter().zip(of_branches) {
-            of.entry((&*branch.organization, &*branch.name)).or_default().push((branch, updates));
+            let repositories = of.entry((&*branch.organization, &*branch.name)).or_default();
+            repositories.insert(branch.repository.as_deref(), updates);
         }
         Self { material, of }
     }
 
     fn to(&self, (organization, branch, repository): Key<'_>) -> impl Iterator<Item = &'m Update> {
-        let small = repository.map(str::to_lowercase);
-        let is_it = |of: &Branch| match (&small, &of.repository) {
-            (Some(deployed), Some(pushed)) => **deployed == **pushed,
-            (None, _) | (_, None) => true,
-        };
-        let all = self.of.get(&(organization, branch)).map_or(&[][..], Vec::as_slice);
-        let found = all.iter().filter(|(of, _)| is_it(of)).map(|(_, updates)| updates.as_slice());
-        let mut found = found.collect::<Vec<_>>().concat();
+        let mut found = Vec::new();
+        if let Some(all) = self.of.get(&(organization, branch)) {
+            match repository.map(str::to_lowercase) {
+                Some(small) => {
+                    [Some(&*small), None].iter().filter_map(|of| all.get(of)).for_each(|of| found.extend(of))
+                }
+                None => all.values().for_each(|of| found.extend(of)),
+            }
+        }
         found.sort_unstable();
-        found.into_iter().filter_map(|at| self.material.updates.get(at))
+        found.into_iter().filter_map(|at: usize| self.material.updates.get(at))
     }
 }
 

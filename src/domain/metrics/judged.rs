@@ -148,36 +148,35 @@ impl<'m> Judge<'m> {
     /// it fail before it was over.
     fn link_incidents(&mut self, lines: &[Vec<usize>]) {
         // Many are told of in the same words.
-        let mut told: Map<_, Vec<&[usize]>> = Map::default();
+        let mut told: Map<_, Vec<usize>> = Map::default();
         for (number, incident) in self.material.incidents.iter().enumerate() {
             let Incident { organization, project, pipeline, environment, .. } = incident;
-            let lines = told.entry((organization, project, pipeline, environment)).or_insert_with(|| {
+            let places = told.entry((organization, project, pipeline, environment)).or_insert_with(|| {
                 let lines = self.material.lines.iter().zip(lines);
                 let lines = lines.filter(|(line, _)| line.production && concerns(incident, line));
-                lines.map(|(_, places)| places.as_slice()).collect()
+                let mut places: Vec<usize> = lines.flat_map(|(_, places)| places).copied().collect();
+                places.sort_unstable();
+                places
             });
-            if let Some(place) = self.linked(incident, lines) {
+            if let Some(place) = self.linked(incident, places) {
                 self.set_failed(place, |failure| failure.incidents.push(number));
             }
         }
     }
 
-    /// One of these lines.
-    fn linked(&self, incident: &Incident, lines: &[&[usize]]) -> Option<usize> {
-        let is_named = incident.run.is_some() || incident.commit.is_some();
+    /// One of these, which are in order.
+    fn linked(&self, incident: &Incident, places: &[usize]) -> Option<usize> {
         let fits = |place: &&usize| {
             self.deployed(**place).is_some_and(|deployed| {
                 incident.run.is_none_or(|run| run == deployed.run)
                     && (incident.commit.is_none() || incident.commit == deployed.commit)
             })
         };
-        let parts = lines.iter().map(|line| {
-            let is_before = |place: &usize| self.deployed(*place).is_some_and(|of| of.finished <= incident.opened);
-            line.split_at(line.partition_point(is_before))
-        });
-        let before = parts.clone().filter_map(|(before, _)| before.iter().rev().find(fits)).max();
-        let later = || parts.filter_map(|(_, later)| later.iter().find(fits)).min().filter(|_| is_named);
-        before.or_else(later).copied()
+        let is_before = |place: &usize| self.deployed(*place).is_some_and(|of| of.finished <= incident.opened);
+        let (before, later) = places.split_at(places.partition_point(is_before));
+        let is_named = incident.run.is_some() || incident.commit.is_some();
+        let later = || later.iter().find(fits).filter(|_| is_named);
+        before.iter().rev().find(fits).or_else(later).copied()
     }
 
     fn judge_line(&mut self, line: &[usize]) {

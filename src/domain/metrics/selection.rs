@@ -70,10 +70,11 @@ impl<'m> Selection<'m> {
         let mut clocks = Clocks::of(zone);
         let with_line = |judged: &'m Judged| {
             let deployed = material.deployments.get(judged.deployment)?;
-            let is_wanted = known.entry((deployed.line, deployed.origin)).or_insert_with_key(|of| is_wanted(*of));
+            if !*known.entry((deployed.line, deployed.origin)).or_insert_with_key(|of| is_wanted(*of)) {
+                return None;
+            }
             let (finished, succeeded, failed) = (deployed.finished, deployed.succeeded(), judged.failure.is_some());
-            let day = clocks.day(finished);
-            is_wanted.then_some(Chosen { deployed, judged, finished, day, succeeded, failed })
+            Some(Chosen { deployed, judged, finished, day: clocks.day(finished), succeeded, failed })
         };
         let chosen: Vec<_> = judgement.all.iter().filter_map(with_line).collect();
         let mut has_any = vec![false; material.lines.len()];
@@ -325,9 +326,9 @@ fn share(part: usize, whole: usize) -> Option<f64> {
 /// Each commit once, with its earliest deployment among the chosen.
 fn leads<'m>(material: &'m Material, judgement: &Judgement, chosen: &[Chosen<'m>]) -> Vec<Lead<'m>> {
     let organizations = organizations(&material.lines);
-    let mut seen: ByCommit<usize> = ByCommit::among(&material.commits);
+    let mut seen: ByCommit<u32> = ByCommit::among(&material.commits);
     // Organizations hardly ever have a commit in common.
-    let mut of_others: Set<(usize, Commit)> = Set::default();
+    let mut of_others: Set<(u32, Commit)> = Set::default();
     let mut leads = Vec::new();
     for of in chosen {
         let changes = judgement.changes(of.judged).unwrap_or_default();
@@ -344,10 +345,10 @@ fn leads<'m>(material: &'m Material, judgement: &Judgement, chosen: &[Chosen<'m>
 }
 
 /// Of each line, a number that is that of its organization.
-fn organizations(lines: &[Line]) -> Vec<usize> {
-    let mut numbers: Map<&str, usize> = Map::default();
+fn organizations(lines: &[Line]) -> Vec<u32> {
+    let mut numbers: Map<&str, u32> = Map::default();
     let number = |line| {
-        let next = numbers.len();
+        let next = u32::try_from(numbers.len()).unwrap_or(u32::MAX);
         *numbers.entry(line).or_insert(next)
     };
     lines.iter().map(|line| &*line.organization).map(number).collect()

@@ -388,9 +388,11 @@ fn of_several_lines_the_latest_deployment_counts_unless_the_incident_says_which(
 #[test]
 fn organizations_have_their_own_commits() {
     let second = |run, commit, hour| Deployed { line: 1, ..good(run, commit, hour) };
-    let mut of =
-        material(vec![good(1, "a", 1), second(1, "a", 2), good(2, "b", 5), second(2, "b", 9), good(3, "b", 10)]);
-    of.lines.push(Line { organization: name("contoso"), ..line("prod", true) });
+    let third = |run, commit, hour| Deployed { line: 2, ..good(run, commit, hour) };
+    let first = [good(1, "a", 1), second(1, "a", 2), third(1, "a", 3)];
+    let mut of = material([&first[..], &[good(2, "b", 5), second(2, "b", 9), third(2, "b", 10)]].concat());
+    let contoso = |environment| Line { organization: name("contoso"), ..line(environment, true) };
+    of.lines.extend([contoso("prod"), contoso("prod-eu")]);
     of.branches.insert(Branch { organization: name("contoso"), ..main() });
     of.updates = vec![push("a", "b"), Update { branch: 1, ..push("a", "b") }];
     of.commits = made(&[("b", 3)]);
