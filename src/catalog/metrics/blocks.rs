@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::deployed::Finish;
 use super::{OfRecords, Reading};
-use crate::catalog::packed::{self, Finish as Attempt, Kind, Run, Runs, Text};
+use crate::catalog::packed::{self, Finish as Attempt, Kind, Run, Runs, Since, Text};
 use crate::domain::metrics::{Commit, CommitId, Deployed, Ending, Known, Map, Name, Origin, Place, Set, Source};
 use crate::domain::{Outcome, Scope, Time};
 
@@ -91,8 +91,7 @@ type Lines = Rc<[(usize, Known)]>;
 
 /// A block, and what was found out about its rows.
 struct Block<'b> {
-    /// All times are counted from then on.
-    since: i64,
+    since: Since,
     runs: Vec<&'b [u8]>,
     words: Words<'b>,
     /// Of organization, pipeline, project and environment, the line; `None` where nobody asks for that.
@@ -104,13 +103,9 @@ struct Block<'b> {
 }
 
 impl<'b> Block<'b> {
-    fn new(since: i64, runs: Vec<&'b [u8]>, words: Words<'b>) -> Self {
+    fn new(since: Since, runs: Vec<&'b [u8]>, words: Words<'b>) -> Self {
         let (lines, of_stages, origins) = Default::default();
         Self { since, runs, words, lines, of_stages, origins }
-    }
-
-    fn time(&self, at: i64) -> Time {
-        Time::from_ticks(self.since.wrapping_add(at))
     }
 
     fn run(&self, place: u32) -> rusqlite::Result<Option<Run>> {
@@ -130,20 +125,20 @@ impl Reading<'_> {
         packed::each(self.c, Kind::Runs, (self.since, self.span.until), |bytes| {
             let Rows { texts, commits, since, runs, stages, deployments, of_nobody } = packed::unpacked(bytes)?;
             let mut block = Block::new(since, runs, Words::new(texts, commits));
+            let mut is_asked = |reading: &mut Self, words: &mut Words<'_>, stage| {
+                let Some(name) = reading.word(words, stage) else { return false };
+                let is_asked = |name: &Name| recorded.contains(name) || reading.may_deploy(name);
+                *asked.entry(name).or_insert_with_key(is_asked)
+            };
             for (stage, records) in deployments {
-                let Some(name) = self.word(&mut block.words, stage) else { continue };
-                // No attempt tells of these, so that those count whose stages nobody knows to have records.
-                if !recorded.contains(&name) && !self.may_deploy(&name) {
-                    continue;
+                if is_asked(self, &mut block.words, stage) {
+                    let records: Vec<packed::Deployment> = packed::unpacked(records)?;
+                    records.iter().try_for_each(|record| self.record(&mut block, stage, record))?;
                 }
-                let records: Vec<packed::Deployment> = packed::unpacked(records)?;
-                records.iter().try_for_each(|record| self.record(&mut block, stage, record))?;
             }
             of_nobody.iter().try_for_each(|(stage, record)| self.record(&mut block, *stage, record))?;
             for (stage, attempts) in stages {
-                let Some(name) = self.word(&mut block.words, stage) else { continue };
-                let is_asked = |name: &Name| recorded.contains(name) || self.may_deploy(name);
-                if *asked.entry(name).or_insert_with_key(is_asked) {
+                if is_asked(self, &mut block.words, stage) {
                     self.attempts(&mut block, (stage, attempts), of_records)?;
                 }
             }
@@ -248,7 +243,7 @@ impl Reading<'_> {
 
     fn record(&mut self, block: &mut Block<'_>, stage: Text, of: &packed::Deployment) -> rusqlite::Result<()> {
         let run = of.held.map_or(Ok(None), |place| block.run(place))?;
-        let ended = Ended::record((stage, of), block.time(of.finished), run.as_ref());
+        let ended = Ended::record((stage, of), block.since.time(of.finished), run.as_ref());
         if !self.holds(ended.finished) || !self.may_see(&mut block.words, ended.owner) {
             return Ok(());
         }
@@ -284,7 +279,7 @@ impl Reading<'_> {
     ) -> rusqlite::Result<()> {
         let attempts: Vec<Attempt> = packed::unpacked(attempts)?;
         for of in attempts {
-            let finished = block.time(of.finished);
+            let finished = block.since.time(of.finished);
             if !self.holds(finished) {
                 continue;
             }
@@ -341,7 +336,9 @@ impl Reading<'_> {
     ) -> rusqlite::Result<()> {
         for run in &block.runs {
             let run: Run = packed::unpacked(run)?;
-            let Some(finished) = run.finished.map(|at| block.time(at)).filter(|at| self.holds(*at)) else { continue };
+            let Some(finished) = run.finished.map(|at| block.since.time(at)).filter(|at| self.holds(*at)) else {
+                continue;
+            };
             let ended = Ended::run(&run, finished);
             let Some(organization) = self.word(&mut block.words, run.organization) else { continue };
             if whole.contains_key(&(organization, run.pipeline)) && self.may_see(&mut block.words, ended.owner) {

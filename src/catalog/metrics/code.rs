@@ -127,25 +127,31 @@ impl Reading<'_> {
         self.found.updates.push(Update { branch, old, new, commits });
     }
 
-    /// Commits, and when they were made.
     fn made(&mut self, words: &mut Words<'_>, commits: &[Made]) -> Few {
-        let mut made = |(id, at): &Made| {
-            let commit = self.commit(words, *id)?;
-            at.iter().for_each(|at| self.found.commits.was_made(commit, Time::from_ticks(*at)));
-            Some(commit)
-        };
-        commits.iter().filter_map(&mut made).collect()
+        commits
+            .iter()
+            .filter_map(|(id, at)| {
+                let commit = self.commit(words, *id)?;
+                Some(self.with_time(commit, *at))
+            })
+            .collect()
     }
 
     /// As [`told`] writes them.
     pub(super) fn commits(&mut self, json: &str) -> Vec<Commit> {
         let told: Vec<(&str, Option<i64>)> = serde_json::from_str(json).unwrap_or_default();
-        let made = |(id, at): (&str, Option<i64>)| {
-            let commit = self.commit_called(id);
-            at.into_iter().for_each(|at| self.found.commits.was_made(commit, Time::from_ticks(at)));
-            commit
-        };
-        told.into_iter().map(made).collect()
+        told.into_iter()
+            .map(|(id, at)| {
+                let commit = self.commit_called(id);
+                self.with_time(commit, at)
+            })
+            .collect()
+    }
+
+    /// The commit, which was made then.
+    fn with_time(&mut self, commit: Commit, made: Option<i64>) -> Commit {
+        made.into_iter().for_each(|at| self.found.commits.was_made(commit, Time::from_ticks(at)));
+        commit
     }
 
     fn requests(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {

@@ -8,11 +8,11 @@ use super::blocks::{Owner, Words};
 use super::reported::Told;
 use super::{DeliveryQuestion, Reading, Span};
 use crate::catalog::broken::Defaults;
-use crate::catalog::packed::{self, Kind, Text};
+use crate::catalog::packed::{self, Kind, Since, Text};
 use crate::catalog::{Catalog, CatalogError};
 use crate::domain::default_branch::is_default;
 use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Map, Name, Ran, Tests, Whose};
-use crate::domain::{Outcome, ReportKind, Time};
+use crate::domain::{Outcome, ReportKind};
 
 /// Where a run belongs.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -88,8 +88,7 @@ type OfPlace = (Text, u64, Text, [Text; 4]);
 
 /// What was found out about the texts of a block.
 struct OfBlock<'b> {
-    /// All times are counted from then on.
-    since: i64,
+    since: Since,
     words: Words<'b>,
     /// With its pipeline.
     places: Map<OfPlace, (usize, usize)>,
@@ -99,7 +98,7 @@ struct OfBlock<'b> {
 }
 
 impl<'b> OfBlock<'b> {
-    fn new(since: i64, words: Words<'b>) -> Self {
+    fn new(since: Since, words: Words<'b>) -> Self {
         Self { since, words, places: Map::default(), branches: Map::default(), pools: Map::default() }
     }
 }
@@ -245,7 +244,7 @@ impl Reading<'_> {
 
     /// What it was, where it finished within the time with a result that the reader may see.
     fn take_run(&mut self, run: &packed::Run, of: &mut OfBlock<'_>, runs: &mut Runs) -> rusqlite::Result<Option<Ran>> {
-        let time = |at: Option<i64>| at.map(|at| Time::from_ticks(of.since.wrapping_add(at)));
+        let time = |at: Option<i64>| at.map(|at| of.since.time(at));
         let [queued, started, finished] = [run.queued, run.started, run.finished].map(time);
         let finished = finished.filter(|at| (self.span.from..self.span.until).contains(at));
         let passed = of.words.text(run.result).map(|result| Ran::passed(&Outcome::from(result)));

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Time;
 
 pub(super) use code::{Made, Push, Pushes, Request, Requests};
-pub(super) use runs::{Deployment, Finish, Run, Runs};
+pub(super) use runs::{Deployment, Finish, Run, Runs, Since};
 pub(super) use texts::{Commit, Text};
 
 /// 100 ns ticks of a day.

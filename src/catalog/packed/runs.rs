@@ -7,14 +7,14 @@ use serde::{Deserialize, Serialize};
 
 use super::texts::{Commit, Text, Texts};
 use super::{Packed, bytes};
+use crate::domain::Time;
 
 /// A block of runs. `T` and `B` are texts and bytes: owned where it is packed, borrowed from the block where it is read.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Runs<T, B> {
     pub(in crate::catalog) texts: Vec<T>,
     pub(in crate::catalog) commits: B,
-    /// All times are counted from then on.
-    pub(in crate::catalog) since: i64,
+    pub(in crate::catalog) since: Since,
     /// Each a [`Run`]: whoever asks for deployments asks for few of them.
     pub(in crate::catalog) runs: Vec<B>,
     /// By the name of the stage, [`Finish`]ed attempts that no deployment record tells of: most stages are none that
@@ -24,6 +24,21 @@ pub(in crate::catalog) struct Runs<T, B> {
     pub(in crate::catalog) deployments: Vec<(Text, B)>,
     /// Those that do not say of which pipeline they are.
     pub(in crate::catalog) of_nobody: Vec<(Text, Deployment)>,
+}
+
+/// From when on all times of a block are counted.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(in crate::catalog) struct Since(i64);
+
+impl Since {
+    fn count(self, at: i64) -> i64 {
+        at.wrapping_sub(self.0)
+    }
+
+    /// What was counted.
+    pub(in crate::catalog) fn time(self, count: i64) -> Time {
+        Time::from_ticks(count.wrapping_add(self.0))
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -110,7 +125,7 @@ struct Block<'c> {
     /// Places of runs, stages and attempts that have records.
     recorded: HashSet<(u32, Text, u32)>,
     /// The first time that was met.
-    since: Option<i64>,
+    since: Option<Since>,
     times: Vec<i64>,
 }
 
@@ -130,8 +145,8 @@ impl Block<'_> {
         Ok(())
     }
 
-    fn after(&mut self, at: i64) -> i64 {
-        at.wrapping_sub(*self.since.get_or_insert(at))
+    fn count(&mut self, at: i64) -> i64 {
+        self.since.get_or_insert(Since(at)).count(at)
     }
 
     /// The rows of runs, and what they say.
@@ -140,8 +155,8 @@ impl Block<'_> {
         self.each(RUNS, |this, row| {
             let [queued, started, finished] = [row.get(13)?, row.get(14)?, row.get(15)?];
             this.times.extend::<Option<i64>>(finished);
-            let after = |at: Option<i64>| at.map(|at| this.after(at));
-            let [queued, started, finished] = [queued, started, finished].map(after);
+            let count = |at: Option<i64>| at.map(|at| this.count(at));
+            let [queued, started, finished] = [queued, started, finished].map(count);
             let texts = &mut this.texts;
             ids.push(row.get(0)?);
             runs.push(Run {
@@ -185,7 +200,7 @@ impl Block<'_> {
             let approved = approved.get(&(id, stage)).cloned().unwrap_or_default();
             let finished = row.get(4)?;
             this.times.push(finished);
-            let finish = Finish { run, attempt, result, finished: this.after(finished), approved };
+            let finish = Finish { run, attempt, result, finished: this.count(finished), approved };
             stages.entry(stage).or_default().push(finish);
             Ok(())
         })?;
@@ -202,7 +217,7 @@ impl Block<'_> {
         self.each(DEPLOYMENTS, |this, row| {
             let finished = row.get(9)?;
             this.times.push(finished);
-            let finished = this.after(finished);
+            let finished = this.count(finished);
             let texts = &mut this.texts;
             let (organization, stage) = (texts.text(row, 0)?, texts.text(row, 6)?);
             let (pipeline, run): (Option<u64>, _) = (row.get(4)?, row.get(5)?);
