@@ -24,7 +24,7 @@ struct Unconnected {
 impl Reading<'_> {
     /// Answers whether anything was found: then all is to be judged anew.
     pub(super) fn built(&mut self, judged: &Judgement) -> rusqlite::Result<bool> {
-        let unconnected: Vec<_> = judged.all.iter().filter_map(|judged| self.unconnected(judged)).collect();
+        let unconnected: Vec<_> = judged.iter().filter_map(|judged| self.unconnected(judged)).collect();
         let mut any = false;
         for of in unconnected {
             let compared = self.compared(&of.run, of.before)?.unwrap_or_default();
@@ -53,7 +53,7 @@ impl Reading<'_> {
         is_wanted: impl Fn(&Line, &Origin) -> bool,
     ) -> rusqlite::Result<Vec<Between>> {
         let mut found = Vec::new();
-        for judged in &judged.all {
+        for judged in judged.iter() {
             let Some(between) = self.between(judged, window, &is_wanted) else { continue };
             if self.compared(&between.run, between.since)?.is_none() {
                 found.push(between);

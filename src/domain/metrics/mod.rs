@@ -16,6 +16,7 @@ mod figure;
 mod flow;
 mod group;
 mod judged;
+mod lines;
 mod material;
 mod report;
 mod selection;

@@ -76,7 +76,7 @@ impl<'m> Selection<'m> {
             let (finished, succeeded, failed) = (deployed.finished, deployed.succeeded(), judged.failure.is_some());
             Some(Chosen { deployed, judged, finished, day: clocks.day(finished), succeeded, failed })
         };
-        let chosen: Vec<_> = judgement.all.iter().filter_map(with_line).collect();
+        let chosen: Vec<_> = judgement.iter().filter_map(with_line).collect();
         let mut has_any = vec![false; material.lines.len()];
         for of in &chosen {
             has_any.get_mut(of.deployed.line).into_iter().for_each(|has| *has = true);

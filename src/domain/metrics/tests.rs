@@ -594,3 +594,29 @@ fn groups_are_those_with_deployments_in_the_time() {
     assert_eq!(by(Group::Team), one("payments"));
     assert_eq!(by(Group::Person), [(None, 2)]);
 }
+
+/// More than a thousand deployments are judged by several threads.
+#[test]
+fn lines_that_are_judged_at_once_have_nothing_to_do_with_each_other() {
+    let lines = || ["prod", "prod-eu", "prod-us"].map(|environment| line(environment, true)).to_vec();
+    let of = |deployments| Material { lines: lines(), updates: vec![push("a", "b")], ..material(deployments) };
+    let work = |material: &Material, of: usize| {
+        let judged = Judgement::of(material, &Terms::default());
+        let wanted = |line: &Line, _: &Origin| Some(&line.environment) == lines().get(of).map(|line| &line.environment);
+        Selection::new(material, &judged, Zone::default(), wanted).work(weeks(52))
+    };
+    let commits = ["a", "b", "c", "b"].iter().cycle();
+    let deployed = (0..).zip(commits).take(3_000).map(|(hour, commit): (i64, _)| {
+        let run = hour.unsigned_abs();
+        Deployed { line: usize::try_from(run % 3).unwrap(), ..if run % 7 == 0 { bad } else { good }(run, commit, hour) }
+    });
+    let deployed: Vec<_> = deployed.collect();
+    let all = of(deployed.clone());
+    for line in 0..3 {
+        let alone = of(deployed.iter().filter(|of| of.line == line).cloned().collect());
+        let work_alone = work(&alone, line);
+        assert_eq!(work(&all, line), work_alone);
+        assert_eq!(work_alone.len(), 1_000);
+        assert!(work_alone.iter().any(|of| of.rolls_back) && work_alone.iter().any(|of| !of.commits.is_empty()));
+    }
+}
