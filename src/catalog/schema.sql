@@ -435,8 +435,8 @@ CREATE INDEX releases_newest ON releases (organization, release DESC, project_id
 CREATE INDEX releases_of ON releases (organization, definition, release);
 CREATE INDEX release_stages_finished ON release_stages (finished);
 CREATE INDEX pull_requests_closed ON pull_requests (closed);
-CREATE INDEX work_items_by_type ON work_items (type, created);
-CREATE INDEX work_items_of ON work_items (type, organization, project);
+CREATE INDEX work_items_by_type ON work_items (type, created, organization, project, id, states, tags);
+CREATE INDEX work_items_of ON work_items (type, organization, coalesce(project, ''));
 -- All that is asked of a push in one row.
 CREATE TABLE ref_updates (
     name TEXT NOT NULL,
@@ -504,7 +504,7 @@ CREATE TABLE reports (
 CREATE INDEX reports_at ON reports (kind, at);
 CREATE INDEX reports_of ON reports (organization, subject, kind, at);
 CREATE INDEX work_items_tagged ON work_items (created) WHERE tags IS NOT NULL;
-CREATE INDEX work_items_by_tags ON work_items (tags, organization, project) WHERE tags IS NOT NULL;
+CREATE INDEX work_items_by_tags ON work_items (tags, organization, coalesce(project, '')) WHERE tags IS NOT NULL;
 
 -- Blocks of rows, each in one cell: metrics are counted from months of them. See packed/mod.rs.
 CREATE TABLE packed (
@@ -514,5 +514,12 @@ CREATE TABLE packed (
     latest INTEGER, -- null where it is loose: something was written to it since
     rows BLOB,
     UNIQUE (kind, block)
+);
+-- What finished in stages of one name, of a block of runs that is not loose: of most names nobody asks.
+CREATE TABLE packed_stages (
+    block INTEGER NOT NULL,
+    stage TEXT NOT NULL, -- or nothing: deployment records that do not say of which pipeline they are
+    rows BLOB NOT NULL,
+    PRIMARY KEY (block, stage)
 );
 CREATE INDEX packed_times ON packed (kind, latest, earliest, block);

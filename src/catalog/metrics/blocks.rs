@@ -5,13 +5,11 @@ use std::rc::Rc;
 
 use super::deployed::Finish;
 use super::{OfRecords, Reading};
-use crate::catalog::packed::{self, Finish as Attempt, Kind, Run, Runs, Since, Text};
+use crate::catalog::packed::{self, Finish as Attempt, Head, Kind, ReadStages, Run, Runs, Since, Stages, Text};
 use crate::domain::metrics::{Commit, CommitId, Deployed, Ending, Known, Map, Name, Origin, Place, Set, Source};
 use crate::domain::{Outcome, Scope, Time};
 
-type Rows<'b> = Runs<&'b str, &'b [u8]>;
-
-/// Texts and commits of a block, as names and numbers once somebody asks for them.
+/// Texts and commits of a cell, as names and numbers once somebody asks for them.
 pub(super) struct Words<'b> {
     texts: Vec<&'b str>,
     commits: &'b [[u8; 20]],
@@ -41,7 +39,7 @@ fn place(text: Text) -> Option<usize> {
     usize::try_from(text).ok()?.checked_sub(1)
 }
 
-/// A project of an organization, as a row of a block tells it.
+/// A project of an organization, as a row of a cell tells it.
 #[derive(Clone, Copy)]
 pub(super) struct Owner {
     pub(super) organization: Text,
@@ -50,7 +48,7 @@ pub(super) struct Owner {
 }
 
 impl Owner {
-    pub(super) fn of(run: &Run) -> Self {
+    pub(super) fn of(run: &Head) -> Self {
         Self { organization: run.organization, project_id: run.project_id, project_name: run.project_name }
     }
 }
@@ -64,22 +62,22 @@ struct Ended<'r> {
     attempt: u32,
     result: Text,
     finished: Time,
-    run: Option<&'r Run>,
+    run: Option<&'r Head>,
 }
 
 impl<'r> Ended<'r> {
-    fn stage(run: &'r Run, stage: Text, of: &Attempt, finished: Time) -> Self {
-        let Attempt { attempt, result, .. } = *of;
-        Self { stage, attempt, result, finished, ..Self::run(run, finished) }
+    fn stage(run: &'r Head, of: &Attempt, finished: Time) -> Self {
+        let Attempt { stage, attempt, .. } = *of;
+        Self { stage, attempt, ..Self::run(run, of.result, finished) }
     }
 
-    fn run(run: &'r Run, finished: Time) -> Self {
-        let Run { pipeline, run: number, result, .. } = *run;
+    fn run(run: &'r Head, result: Text, finished: Time) -> Self {
+        let Head { pipeline, run: number, .. } = *run;
         Self { owner: Owner::of(run), pipeline, number, stage: 0, attempt: 1, result, finished, run: Some(run) }
     }
 
-    fn record((stage, of): (Text, &packed::Deployment), finished: Time, run: Option<&'r Run>) -> Self {
-        let packed::Deployment { organization, project_id, project_name, attempt, result, .. } = *of;
+    fn record(of: &packed::Deployment, finished: Time, run: Option<&'r Head>) -> Self {
+        let packed::Deployment { organization, project_id, project_name, stage, attempt, result, .. } = *of;
         let owner = Owner { organization, project_id, project_name };
         let pipeline = of.pipeline.or_else(|| Some(run?.pipeline)).unwrap_or_default();
         Self { owner, pipeline, number: of.run, stage, attempt, result, finished, run }
@@ -89,10 +87,9 @@ impl<'r> Ended<'r> {
 /// Lines, each with how it is known that something came to it.
 type Lines = Rc<[(usize, Known)]>;
 
-/// A block, and what was found out about its rows.
-struct Block<'b> {
+/// A cell, and what was found out about its rows.
+struct Cell<'b> {
     since: Since,
-    runs: Vec<&'b [u8]>,
     words: Words<'b>,
     /// Of organization, pipeline, project and environment, the line; `None` where nobody asks for that.
     lines: Map<(Text, u64, Text, i64), Option<usize>>,
@@ -102,15 +99,48 @@ struct Block<'b> {
     origins: Map<(Text, Text, Text, Text), usize>,
 }
 
-impl<'b> Block<'b> {
-    fn new(since: Since, runs: Vec<&'b [u8]>, words: Words<'b>) -> Self {
+impl<'b> Cell<'b> {
+    fn new(since: Since, words: Words<'b>) -> Self {
         let (lines, of_stages, origins) = Default::default();
-        Self { since, runs, words, lines, of_stages, origins }
+        Self { since, words, lines, of_stages, origins }
+    }
+}
+
+/// Reads what finished in stages that may have deployed.
+struct Finished<'r, 'c> {
+    reading: &'r mut Reading<'c>,
+    of_records: &'r OfRecords,
+    /// Names of stages that have records of environments that are wanted.
+    recorded: Set<&'r Name>,
+    /// By the name of the stage.
+    asked: Map<Name, bool>,
+}
+
+impl ReadStages for Finished<'_, '_> {
+    fn asks_for(&mut self, stage: &str) -> bool {
+        let (reading, recorded) = (&self.reading, &self.recorded);
+        if let Some(known) = self.asked.get(stage) {
+            return *known;
+        }
+        let name = Name::from(stage);
+        let asks = name.is_empty() || recorded.contains(&name) || reading.may_deploy(&name);
+        self.asked.insert(name, asks);
+        asks
     }
 
-    fn run(&self, place: u32) -> rusqlite::Result<Option<Run>> {
-        let place = usize::try_from(place).unwrap_or(usize::MAX);
-        self.runs.get(place).map(|run| packed::unpacked(run)).transpose()
+    fn take(&mut self, rows: &[u8]) -> rusqlite::Result<()> {
+        let Stages { texts, commits, since, runs, attempts, records }: Stages<&str, &[u8]> = packed::unpacked(rows)?;
+        let mut cell = Cell::new(since, Words::new(texts, commits));
+        let run = |place: u32| runs.get(usize::try_from(place).ok()?);
+        for record in &records {
+            self.reading.record(&mut cell, record, record.held.and_then(run));
+        }
+        for attempt in attempts {
+            if let Some(run) = run(attempt.run) {
+                self.reading.attempt(&mut cell, attempt, run, self.of_records);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -119,35 +149,18 @@ impl Reading<'_> {
     pub(super) fn finished(&mut self, of_records: &OfRecords) -> rusqlite::Result<()> {
         let recorded = of_records.iter().filter(|(of, places)| places.iter().any(|place| self.is_wanted(&of.0, place)));
         let recorded: Set<&Name> = recorded.map(|((_, _, stage), _)| stage).collect();
-        let mut asked = Map::default();
+        let (c, times) = (self.c, (self.since, self.span.until));
+        packed::each_stage(c, times, &mut Finished { reading: self, of_records, recorded, asked: Map::default() })?;
         let whole = self.whole();
-        let mut of_whole = Vec::new();
-        packed::each(self.c, Kind::Runs, (self.since, self.span.until), |bytes| {
-            let Rows { texts, commits, since, runs, stages, deployments, of_nobody } = packed::unpacked(bytes)?;
-            let mut block = Block::new(since, runs, Words::new(texts, commits));
-            let mut is_asked = |reading: &mut Self, words: &mut Words<'_>, stage| {
-                let Some(name) = reading.word(words, stage) else { return false };
-                let is_asked = |name: &Name| recorded.contains(name) || reading.may_deploy(name);
-                *asked.entry(name).or_insert_with_key(is_asked)
-            };
-            for (stage, records) in deployments {
-                if is_asked(self, &mut block.words, stage) {
-                    let records: Vec<packed::Deployment> = packed::unpacked(records)?;
-                    records.iter().try_for_each(|record| self.record(&mut block, stage, record))?;
-                }
-            }
-            of_nobody.iter().try_for_each(|(stage, record)| self.record(&mut block, *stage, record))?;
-            for (stage, attempts) in stages {
-                if is_asked(self, &mut block.words, stage) {
-                    self.attempts(&mut block, (stage, attempts), of_records)?;
-                }
-            }
-            if !whole.is_empty() {
-                self.ends(&mut block, &whole, &mut of_whole)?;
-            }
+        if whole.is_empty() {
+            return Ok(());
+        }
+        let mut ends = Vec::new();
+        packed::each(c, Kind::Runs, times, |bytes| {
+            self.ends(packed::unpacked(bytes)?, &whole, &mut ends);
             Ok(())
         })?;
-        self.whole_runs(of_whole, &whole);
+        self.whole_runs(ends, &whole);
         Ok(())
     }
 
@@ -213,27 +226,27 @@ impl Reading<'_> {
         })
     }
 
-    fn deployed(&mut self, block: &mut Block<'_>, of: &Ended<'_>, line: usize, (known, ending): (Known, Ending)) {
-        let Some(origin) = self.origin(block, of) else { return };
-        let commit = of.run.and_then(|run| self.commit(&mut block.words, run.commit));
+    fn deployed(&mut self, cell: &mut Cell<'_>, of: &Ended<'_>, line: usize, (known, ending): (Known, Ending)) {
+        let Some(origin) = self.origin(cell, of) else { return };
+        let commit = of.run.and_then(|run| self.commit(&mut cell.words, run.commit));
         let (run, attempt, finished) = (of.number, of.attempt, of.finished);
         let (is_fix, brought) = (false, None);
         let deployed = Deployed { line, origin, run, attempt, known, ending, is_fix, finished, commit, brought };
         self.found.deployments.push(deployed);
     }
 
-    fn origin(&mut self, block: &mut Block<'_>, of: &Ended<'_>) -> Option<usize> {
+    fn origin(&mut self, cell: &mut Cell<'_>, of: &Ended<'_>) -> Option<usize> {
         let [branch, repository, requested_for] =
             of.run.map_or([0; 3], |run| [run.branch, run.repository, run.requested_for]);
         let key = (of.stage, branch, repository, requested_for);
-        if let Some(known) = block.origins.get(&key) {
+        if let Some(known) = cell.origins.get(&key) {
             return Some(*known);
         }
-        let stage = self.word(&mut block.words, of.stage)?;
+        let stage = self.word(&mut cell.words, of.stage)?;
         let [branch, repository, requested_for] =
-            [branch, repository, requested_for].map(|text| self.word(&mut block.words, text));
+            [branch, repository, requested_for].map(|text| self.word(&mut cell.words, text));
         let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
-        block.origins.insert(key, origin);
+        cell.origins.insert(key, origin);
         Some(origin)
     }
 
@@ -241,26 +254,24 @@ impl Reading<'_> {
         self.terms.ending(&Outcome::from(words.text(result)?))
     }
 
-    fn record(&mut self, block: &mut Block<'_>, stage: Text, of: &packed::Deployment) -> rusqlite::Result<()> {
-        let run = of.held.map_or(Ok(None), |place| block.run(place))?;
-        let ended = Ended::record((stage, of), block.since.time(of.finished), run.as_ref());
-        if !self.holds(ended.finished) || !self.may_see(&mut block.words, ended.owner) {
-            return Ok(());
+    fn record(&mut self, cell: &mut Cell<'_>, of: &packed::Deployment, run: Option<&Head>) {
+        let ended = Ended::record(of, cell.since.time(of.finished), run);
+        if !self.holds(ended.finished) || !self.may_see(&mut cell.words, ended.owner) {
+            return;
         }
-        let Some(ending) = self.ending(&block.words, of.result) else { return Ok(()) };
+        let Some(ending) = self.ending(&cell.words, of.result) else { return };
         let key = (of.organization, ended.pipeline, of.project_id, of.environment);
-        let line = match block.lines.get(&key) {
+        let line = match cell.lines.get(&key) {
             Some(line) => *line,
             None => {
-                let line = self.line_of_record(&mut block.words, &ended, of.environment);
-                block.lines.insert(key, line);
+                let line = self.line_of_record(&mut cell.words, &ended, of.environment);
+                cell.lines.insert(key, line);
                 line
             }
         };
         if let Some(line) = line {
-            self.deployed(block, &ended, line, (Known::Record, ending));
+            self.deployed(cell, &ended, line, (Known::Record, ending));
         }
-        Ok(())
     }
 
     /// `None` where nobody asks for what came there.
@@ -270,50 +281,35 @@ impl Reading<'_> {
         Some(self.line(&finish, Source::Pipeline, &place))
     }
 
-    /// Of one stage.
-    fn attempts(
-        &mut self,
-        block: &mut Block<'_>,
-        (stage, attempts): (Text, &[u8]),
-        of_records: &OfRecords,
-    ) -> rusqlite::Result<()> {
-        let attempts: Vec<Attempt> = packed::unpacked(attempts)?;
-        for of in attempts {
-            let finished = block.since.time(of.finished);
-            if !self.holds(finished) {
-                continue;
-            }
-            let Some(ending) = self.ending(&block.words, of.result) else { continue };
-            let Some(run) = block.run(of.run)? else { continue };
-            let ended = Ended::stage(&run, stage, &of, finished);
-            if !self.may_see(&mut block.words, ended.owner) {
-                continue;
-            }
-            for (line, known) in self.lines_of_stage(block, &ended, of.approved, of_records).iter() {
-                self.deployed(block, &ended, *line, (*known, ending));
-            }
+    fn attempt(&mut self, cell: &mut Cell<'_>, of: Attempt, run: &Head, of_records: &OfRecords) {
+        let ended = Ended::stage(run, &of, cell.since.time(of.finished));
+        if !self.holds(ended.finished) || !self.may_see(&mut cell.words, ended.owner) {
+            return;
         }
-        Ok(())
+        let Some(ending) = self.ending(&cell.words, of.result) else { return };
+        for (line, known) in self.lines_of_stage(cell, &ended, of.approved, of_records).iter() {
+            self.deployed(cell, &ended, *line, (*known, ending));
+        }
     }
 
     fn lines_of_stage(
         &mut self,
-        block: &mut Block<'_>,
+        cell: &mut Cell<'_>,
         of: &Ended<'_>,
         approved: Vec<Text>,
         of_records: &OfRecords,
     ) -> Lines {
         let key = (of.owner.organization, of.pipeline, of.stage, approved);
-        if let Some(known) = block.of_stages.get(&key) {
+        if let Some(known) = cell.of_stages.get(&key) {
             return Rc::clone(known);
         }
-        let words = &mut block.words;
+        let words = &mut cell.words;
         let approved: Vec<Name> = key.3.iter().filter_map(|text| self.word(words, *text)).collect();
         let lines: Lines = self.finish(words, of).map_or_else(Rc::default, |finish| {
             let places = self.places_of_stage(&finish, &approved, of_records);
             places.iter().map(|(place, known)| (self.line(&finish, Source::Pipeline, place), *known)).collect()
         });
-        block.of_stages.insert(key, Rc::clone(&lines));
+        cell.of_stages.insert(key, Rc::clone(&lines));
         lines
     }
 
@@ -328,24 +324,17 @@ impl Reading<'_> {
         self.pipelines.iter().filter_map(whole).collect()
     }
 
-    fn ends(
-        &mut self,
-        block: &mut Block<'_>,
-        whole: &Map<(Name, u64), Place>,
-        found: &mut Vec<Finish>,
-    ) -> rusqlite::Result<()> {
-        for run in &block.runs {
-            let run: Run = packed::unpacked(run)?;
-            let Some(finished) = run.finished.map(|at| block.since.time(at)).filter(|at| self.holds(*at)) else {
+    fn ends(&mut self, cell: Runs<&str, &[u8]>, whole: &Map<(Name, u64), Place>, found: &mut Vec<Finish>) {
+        let mut words = Words::new(cell.texts, cell.commits);
+        for Run { head, result, finished, .. } in &cell.runs {
+            let finished = finished.map(|at| cell.since.time(at)).filter(|at| self.holds(*at));
+            let (Some(finished), Some(organization)) = (finished, self.word(&mut words, head.organization)) else {
                 continue;
             };
-            let ended = Ended::run(&run, finished);
-            let Some(organization) = self.word(&mut block.words, run.organization) else { continue };
-            if whole.contains_key(&(organization, run.pipeline)) && self.may_see(&mut block.words, ended.owner) {
-                found.extend(self.finish(&mut block.words, &ended));
+            if whole.contains_key(&(organization, head.pipeline)) && self.may_see(&mut words, Owner::of(head)) {
+                found.extend(self.finish(&mut words, &Ended::run(head, *result, finished)));
             }
         }
-        Ok(())
     }
 
     /// Those of which no stage is known to have deployed.

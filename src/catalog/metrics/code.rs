@@ -92,7 +92,7 @@ impl Reading<'_> {
     }
 
     fn updates(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {
-        let deployed = Repositories::of(&self.found);
+        let deployed = DeployedCode::of(&self.found);
         packed::each(self.c, Kind::Pushes, times, |bytes| {
             let rows: Pushes<&str, &[u8]> = packed::unpacked(bytes)?;
             let mut words = Words::new(rows.texts, rows.commits);
@@ -108,8 +108,9 @@ impl Reading<'_> {
                     }
                     let branch = known.entry((organization, push.repository)).or_insert_with(|| {
                         let (organization, name) = (self.word(&mut words, organization)?, name.clone());
-                        let repository = deployed.small(self.word(&mut words, push.repository))?;
-                        Some(self.found.branches.insert_full(Branch { organization, repository, name }).0)
+                        let repository = self.word(&mut words, push.repository).map(|name| in_small(&name).into());
+                        let branch = Branch { organization, repository, name };
+                        deployed.holds(&branch).then(|| self.found.branches.insert_full(branch).0)
                     });
                     if let Some(branch) = branch {
                         self.update(&mut words, push, *branch);
@@ -190,29 +191,32 @@ fn is_within(at: i64, (from, until): (Time, Time)) -> bool {
     (from..until).contains(&Time::from_ticks(at))
 }
 
-/// What was deployed.
-struct Repositories {
-    branches: Set<Name>,
-    /// In small letters; `None` where some are not known: then it may be any.
-    names: Option<Set<String>>,
+/// Repositories are the same whatever letters they are written in.
+fn in_small(repository: &str) -> String {
+    repository.to_lowercase()
 }
 
-impl Repositories {
+/// Where what was deployed came from.
+struct DeployedCode {
+    branches: Set<Name>,
+    /// In small letters; `None` where some are not known: then it may be any.
+    repositories: Option<Set<String>>,
+}
+
+impl DeployedCode {
     fn of(material: &Material) -> Self {
         // Some origins are of what was read and left out again.
         let origins: Set<usize> = material.deployments.iter().map(|of| of.origin).collect();
         let origins = origins.iter().filter_map(|at| material.origins.get_index(*at));
-        let names = origins.clone().map(|of| of.repository.as_ref().map(|name| name.to_lowercase()));
-        Self { names: names.collect(), branches: origins.filter_map(|of| of.branch.clone()).collect() }
+        let repositories = origins.clone().map(|of| of.repository.as_deref().map(in_small));
+        Self { repositories: repositories.collect(), branches: origins.filter_map(|of| of.branch.clone()).collect() }
     }
 
-    /// The name in small letters; `None` where nothing of that repository was deployed.
-    fn small(&self, name: Option<Name>) -> Option<Option<Name>> {
-        let name = name.map(|name| name.to_lowercase());
-        let is_deployed = match (&name, &self.names) {
-            (Some(name), Some(deployed)) => deployed.contains(name),
+    fn holds(&self, branch: &Branch) -> bool {
+        let is_one = match (&branch.repository, &self.repositories) {
+            (Some(name), Some(deployed)) => deployed.contains(&**name),
             (None, _) | (_, None) => true,
         };
-        is_deployed.then(|| name.map(Name::from))
+        is_one && self.branches.contains(&branch.name)
     }
 }

@@ -8,7 +8,7 @@ use super::blocks::{Owner, Words};
 use super::reported::Told;
 use super::{DeliveryQuestion, Reading, Span};
 use crate::catalog::broken::Defaults;
-use crate::catalog::packed::{self, Kind, Since, Text};
+use crate::catalog::packed::{self, Head, Kind, Since, Text};
 use crate::catalog::{Catalog, CatalogError};
 use crate::domain::default_branch::is_default;
 use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Map, Name, Ran, Tests, Whose};
@@ -233,8 +233,8 @@ impl Reading<'_> {
         packed::each(self.c, Kind::Runs, (self.span.from, self.span.until), |bytes| {
             let block: packed::Runs<&str, &[u8]> = packed::unpacked(bytes)?;
             let mut of = OfBlock::new(block.since, Words::new(block.texts, block.commits));
-            for run in block.runs {
-                let ran = self.take_run(&packed::unpacked(run)?, &mut of, &mut runs)?;
+            for run in &block.runs {
+                let ran = self.take_run(run, &mut of, &mut runs)?;
                 runs.runs.extend(ran);
             }
             Ok(())
@@ -249,17 +249,18 @@ impl Reading<'_> {
         let finished = finished.filter(|at| (self.span.from..self.span.until).contains(at));
         let passed = of.words.text(run.result).map(|result| Ran::passed(&Outcome::from(result)));
         let (Some(finished), Some(passed)) = (finished, passed) else { return Ok(None) };
-        if !self.may_see(&mut of.words, Owner::of(run)) {
+        if !self.may_see(&mut of.words, Owner::of(&run.head)) {
             return Ok(None);
         }
-        let Some((place, pipeline)) = self.place_of_run(run, of, runs)? else { return Ok(None) };
+        let Head { branch, commit, .. } = run.head;
+        let Some((place, pipeline)) = self.place_of_run(&run.head, of, runs)? else { return Ok(None) };
         runs.places.push(place);
-        let (branch, on_default) = match of.branches.get(&(pipeline, run.branch)) {
+        let (branch, on_default) = match of.branches.get(&(pipeline, branch)) {
             Some(known) => *known,
             None => {
-                let name = self.word(&mut of.words, run.branch);
+                let name = self.word(&mut of.words, branch);
                 let found = runs.branch(pipeline, name);
-                of.branches.insert((pipeline, run.branch), found);
+                of.branches.insert((pipeline, branch), found);
                 found
             }
         };
@@ -273,10 +274,10 @@ impl Reading<'_> {
         };
         Ok(Some(Ran {
             pipeline,
-            run: run.run,
+            run: run.head.run,
             branch,
             on_default,
-            commit: of.words.commit(run.commit),
+            commit: of.words.commit(commit),
             passed,
             queued,
             started,
@@ -288,7 +289,7 @@ impl Reading<'_> {
     /// The numbers of its place and of its pipeline.
     fn place_of_run(
         &mut self,
-        run: &packed::Run,
+        run: &Head,
         of: &mut OfBlock<'_>,
         runs: &mut Runs,
     ) -> rusqlite::Result<Option<(usize, usize)>> {

@@ -1,7 +1,7 @@
 //! Incidents that work items tell of, and times of which events were lost.
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::{MOST_NAMES, Reading, leap, project_of, time};
 use crate::catalog::incidents;
@@ -19,11 +19,11 @@ impl Reading<'_> {
     pub(super) fn incidents(&mut self) -> rusqlite::Result<()> {
         let types = incidents::types(self.c, self.terms)?;
         for kind in &types {
-            self.incident_sources("w.type = ?", kind)?;
+            self.incident_sources("type", kind)?;
             self.work_items("w.type = ?", vec![Value::Text(kind.clone())], |_| true)?;
         }
         for tags in self.incident_tags()? {
-            self.incident_sources("w.tags = ?", &tags)?;
+            self.incident_sources("tags", &tags)?;
         }
         let terms = self.terms;
         let marks = vec!["?"; types.len()].join(", ");
@@ -44,14 +44,27 @@ impl Reading<'_> {
         Ok(found)
     }
 
-    /// The projects that ever had such a work item.
-    fn incident_sources(&mut self, which: &'static str, value: &str) -> rusqlite::Result<()> {
+    /// The projects that ever had a work item with this value, by leaps: there are few, and many work items of each.
+    fn incident_sources(&mut self, column: &str, value: &str) -> rusqlite::Result<()> {
+        let columns = ["organization", "coalesce(project, '')"];
+        let mut ask = self.c.prepare_cached(&leap("work_items", &columns, &format!("{column} = ?3")))?;
+        let mut last = <(String, String)>::default();
+        for _ in 0..MOST_NAMES {
+            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
+            let Some(next) = ask.query_row(params![last.0, last.1, value], read).optional()? else { break };
+            last = next;
+            self.source_of_items(&last)?;
+        }
+        Ok(())
+    }
+
+    /// Where the reader may see it.
+    fn source_of_items(&mut self, (organization, project): &(String, String)) -> rusqlite::Result<()> {
         let wanted = self.wanted("w");
-        let projects = format!("(SELECT DISTINCT organization, project FROM work_items w WHERE {which})");
-        let items = ITEMS.replace("work_items", &projects);
+        let items = ITEMS.replace("work_items", "(SELECT ? AS organization, nullif(?, '') AS project)");
         let ask = format!("SELECT w.organization, w.project_name FROM {items} {}{}", project_of("w"), wanted.text());
-        let values = [Value::Text(value.to_owned())].into_iter().chain(wanted.values).collect();
-        self.each(&ask, values, |this, row| this.incident_source(row))
+        let of = [organization, project].map(|text| Value::Text(text.clone()));
+        self.each(&ask, of.into_iter().chain(wanted.values).collect(), |this, row| this.incident_source(row))
     }
 
     /// As the first two columns say.

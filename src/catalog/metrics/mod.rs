@@ -284,7 +284,7 @@ impl<'c> Reading<'c> {
         self.beginning()
     }
 
-    /// The number of one whose texts are shared.
+    /// The number of one whose texts are shared: none of them is ever dropped, so where one stands tells which it is.
     fn origin_of(&mut self, origin: Origin) -> usize {
         let maybe = |name: &Option<Name>| name.as_ref().map(Arc::as_ptr);
         let Origin { stage, branch, repository, requested_for } = &origin;

@@ -197,7 +197,7 @@ impl Reading<'_> {
             });
         }
         let (stage, requested_for) = (self.name(""), None);
-        let Told { branch, repository, .. } = told;
+        let Told { branch, repository, commits, .. } = told;
         let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
         self.found.deployments.push(Deployed {
             line,
@@ -208,9 +208,9 @@ impl Reading<'_> {
             known: Known::Record,
             ending,
             finished: told.at,
-            commit: told.commit.or_else(|| told.commits.first().copied().filter(|_| told.commits.len() == 1)),
+            commit: told.commit.or_else(|| commits.first().copied().filter(|_| commits.len() == 1)),
             is_fix: told.is_fix,
-            brought: Some(Box::new(Brought { told: told.commits, ..Brought::default() })),
+            brought: (!commits.is_empty()).then(|| Box::new(Brought { told: commits, ..Brought::default() })),
         });
     }
 

@@ -91,6 +91,35 @@ fn an_approval_tells_more_than_a_name_and_less_than_a_record() {
     assert_eq!(found(&c), expected.map(|(stage, place, known)| (stage.to_owned(), place.to_owned(), known)));
 }
 
+/// Its stage succeeded, and yet the record says that what it brought there failed.
+#[test]
+fn a_stage_of_which_a_record_tells_is_no_guess() {
+    let c = catalog(&[(8, "go", 6_000_000)], &[]);
+    for (run, result, end) in [(7, "succeeded", 5_000_000), (8, "failed", 6_000_000), (9, "succeeded", 12_000_000)] {
+        let insert = "INSERT INTO deployments (organization, project_id, environment, run, stage, attempt, pipeline, \
+                        result, finished) VALUES ('fabrikam', 'p-1', 5, ?1, 'go', 1, 7, ?2, ?3)";
+        c.execute(insert, (run, result, end * SECOND)).unwrap();
+    }
+    let mut found: Vec<_> = material(&c, &question()).deployments.iter().map(|of| (of.run, of.known)).collect();
+    found.sort_unstable();
+    assert_eq!(found, [(7, Known::Record), (9, Known::Record)]);
+}
+
+/// Of which pipeline they are, and of which stage nobody knows to have records, the run tells.
+#[test]
+fn records_that_name_no_pipeline_are_read_whatever_their_stage_is_called() {
+    let c = catalog(&[(4, "go", 12_000_000)], &[]);
+    let insert = "INSERT INTO deployments (organization, project_id, environment, run, stage, attempt, result, finished) \
+                  VALUES ('fabrikam', 'p-1', 5, 4, 'go', 1, 'succeeded', ?1)";
+    c.execute(insert, [12_000_000 * SECOND]).unwrap();
+    for is_loose in [true, false] {
+        assert_eq!(found(&c), [("go".to_owned(), "live".to_owned(), Known::Record)], "loose: {is_loose}");
+        // The newest block stays loose.
+        packed::loosen_run(&c, 1_000).unwrap();
+        while packed::go_on(&c).unwrap() {}
+    }
+}
+
 /// Releases and whole runs, too; and what the configuration says is no success is none.
 #[test]
 fn what_was_there_before_is_looked_for_wherever_it_came_from() {

@@ -1,8 +1,8 @@
 //! Blocks of rows, each packed into one cell.
 //!
 //! Delivery metrics of a year are counted from half a million runs, and row by row `SQLite` takes seconds to read them. So
-//! they stand in cells, too: 256 runs with their stages and deployment records, the pushes of a day, the pull requests that
-//! were closed on a day. Whoever writes to a block makes it loose; then it is read from the rows, as if it had been packed
+//! they stand in cells, too: 256 runs, what finished in their stages of one name, the pushes of a day, the pull requests
+//! that were closed on a day. Whoever writes to a block makes it loose; then it is read from the rows, as if it had been packed
 //! this moment, and so nobody has to wait until [`super::Catalog::pack`] packs it again. The newest block of each kind
 //! stays loose: the next event would open it.
 
@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::Time;
 
 pub(super) use code::{Made, Push, Pushes, Request, Requests};
-pub(super) use runs::{Deployment, Finish, Run, Runs, Since};
+pub(super) use runs::{Deployment, Finish, Head, Run, Runs, Since, Stages};
 pub(super) use texts::{Commit, Text};
 
 /// 100 ns ticks of a day.
@@ -61,6 +61,8 @@ struct Packed {
     earliest: i64,
     latest: i64,
     rows: Vec<u8>,
+    /// Of runs, by the name of the stage, [`Stages`].
+    stages: Vec<(String, Vec<u8>)>,
 }
 
 impl Packed {
@@ -68,7 +70,7 @@ impl Packed {
         let wider = |(earliest, latest): (i64, i64), at: i64| (at.min(earliest), at.max(latest));
         // What has no time is asked for by nobody.
         let (earliest, latest) = times.fold((i64::MAX, i64::MIN), wider);
-        Ok(Self { earliest, latest, rows: bytes(rows)? })
+        Ok(Self { earliest, latest, rows: bytes(rows)?, stages: Vec::new() })
     }
 }
 
@@ -145,35 +147,84 @@ pub(super) fn go_on(c: &Connection) -> rusqlite::Result<bool> {
 }
 
 fn pack(c: &Connection, kind: Kind, block: i64) -> rusqlite::Result<()> {
+    if kind == Kind::Runs {
+        c.prepare_cached("DELETE FROM packed_stages WHERE block = ?1")?.execute([block])?;
+    }
     let Some(packed) = kind.pack(c, block)? else {
         let remove = "DELETE FROM packed WHERE kind = ?1 AND block = ?2";
         return c.prepare_cached(remove)?.execute(params![kind.as_str(), block]).map(drop);
     };
+    let Packed { earliest, latest, rows, stages } = packed;
+    let mut keep = c.prepare_cached("INSERT INTO packed_stages (block, stage, rows) VALUES (?1, ?2, ?3)")?;
+    stages.iter().try_for_each(|(stage, rows)| keep.execute(params![block, stage, rows]).map(drop))?;
     let keep = "UPDATE packed SET earliest = ?3, latest = ?4, rows = ?5 WHERE kind = ?1 AND block = ?2";
-    let Packed { earliest, latest, rows } = packed;
     c.prepare_cached(keep)?.execute(params![kind.as_str(), block, earliest, latest, rows]).map(drop)
+}
+
+/// Each block that may hold something of that time, in their order, with whether it is loose.
+fn blocks(
+    c: &Connection,
+    kind: Kind,
+    (from, until): (Time, Time),
+    mut take: impl FnMut(i64, bool) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let ask = "SELECT block, FALSE FROM packed WHERE kind = ?1 AND latest >= ?2 AND earliest < ?3 \
+               UNION ALL SELECT block, TRUE FROM packed WHERE kind = ?1 AND latest IS NULL ORDER BY block";
+    let mut blocks = c.prepare_cached(ask)?;
+    let mut blocks = blocks.query(params![kind.as_str(), from.ticks(), until.ticks()])?;
+    while let Some(of) = blocks.next()? {
+        take(of.get(0)?, of.get(1)?)?;
+    }
+    Ok(())
 }
 
 /// The rows of each block that may hold something of that time, in the order of the blocks.
 pub(super) fn each(
     c: &Connection,
     kind: Kind,
-    (from, until): (Time, Time),
+    times: (Time, Time),
     mut take: impl FnMut(&[u8]) -> rusqlite::Result<()>,
 ) -> rusqlite::Result<()> {
-    let ask = "SELECT block, FALSE FROM packed WHERE kind = ?1 AND latest >= ?2 AND earliest < ?3 \
-               UNION ALL SELECT block, TRUE FROM packed WHERE kind = ?1 AND latest IS NULL ORDER BY block";
-    let mut blocks = c.prepare_cached(ask)?;
     let mut rows = c.prepare_cached("SELECT rows FROM packed WHERE kind = ?1 AND block = ?2")?;
-    let mut blocks = blocks.query(params![kind.as_str(), from.ticks(), until.ticks()])?;
-    while let Some(of) = blocks.next()? {
-        let (block, is_loose) = (of.get(0)?, of.get(1)?);
+    blocks(c, kind, times, |block, is_loose| {
         if is_loose {
-            kind.pack(c, block)?.map_or(Ok(()), |packed| take(&packed.rows))?;
-        } else {
-            let found = rows.query_row(params![kind.as_str(), block], |row| Ok(take(row.get_ref(0)?.as_blob()?)));
-            found.optional()?.unwrap_or(Ok(()))?;
+            return kind.pack(c, block)?.map_or(Ok(()), |packed| take(&packed.rows));
         }
-    }
-    Ok(())
+        let found = rows.query_row(params![kind.as_str(), block], |row| Ok(take(row.get_ref(0)?.as_blob()?)));
+        found.optional()?.unwrap_or(Ok(()))
+    })
+}
+
+/// Who reads what finished in stages.
+pub(super) trait ReadStages {
+    /// Whether to read those of that name. Those without one have what does not say of which pipeline it is.
+    fn asks_for(&mut self, stage: &str) -> bool;
+
+    /// As [`Stages`].
+    fn take(&mut self, rows: &[u8]) -> rusqlite::Result<()>;
+}
+
+/// What finished in stages, of each block of runs that may hold something of that time.
+pub(super) fn each_stage(c: &Connection, times: (Time, Time), by: &mut impl ReadStages) -> rusqlite::Result<()> {
+    let mut stages = c.prepare_cached("SELECT stage FROM packed_stages WHERE block = ?1")?;
+    let mut rows = c.prepare_cached("SELECT rows FROM packed_stages WHERE block = ?1 AND stage = ?2")?;
+    blocks(c, Kind::Runs, times, |block, is_loose| {
+        if is_loose {
+            let packed = Kind::Runs.pack(c, block)?;
+            for (stage, rows) in packed.iter().flat_map(|packed| &packed.stages) {
+                if by.asks_for(stage) {
+                    by.take(rows)?;
+                }
+            }
+            return Ok(());
+        }
+        let mut stages = stages.query([block])?;
+        while let Some(row) = stages.next()? {
+            let stage = row.get_ref(0)?.as_str()?;
+            if by.asks_for(stage) {
+                rows.query_row(params![block, stage], |row| Ok(by.take(row.get_ref(0)?.as_blob()?)))??;
+            }
+        }
+        Ok(())
+    })
 }

@@ -15,15 +15,19 @@ pub(in crate::catalog) struct Runs<T, B> {
     pub(in crate::catalog) texts: Vec<T>,
     pub(in crate::catalog) commits: B,
     pub(in crate::catalog) since: Since,
-    /// Each a [`Run`]: whoever asks for deployments asks for few of them.
-    pub(in crate::catalog) runs: Vec<B>,
-    /// By the name of the stage, [`Finish`]ed attempts that no deployment record tells of: most stages are none that
-    /// anybody asks for.
-    pub(in crate::catalog) stages: Vec<(Text, B)>,
-    /// By the name of the stage, finished [`Deployment`]s.
-    pub(in crate::catalog) deployments: Vec<(Text, B)>,
-    /// Those that do not say of which pipeline they are.
-    pub(in crate::catalog) of_nobody: Vec<(Text, Deployment)>,
+    pub(in crate::catalog) runs: Vec<Run>,
+}
+
+/// What finished in the stages of one name. `T` and `B` as in a block of runs.
+#[derive(Debug, Serialize, Deserialize)]
+pub(in crate::catalog) struct Stages<T, B> {
+    pub(in crate::catalog) texts: Vec<T>,
+    pub(in crate::catalog) commits: B,
+    pub(in crate::catalog) since: Since,
+    pub(in crate::catalog) runs: Vec<Head>,
+    /// Those that no deployment record tells of.
+    pub(in crate::catalog) attempts: Vec<Finish>,
+    pub(in crate::catalog) records: Vec<Deployment>,
 }
 
 /// From when on all times of a block are counted.
@@ -43,28 +47,36 @@ impl Since {
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Run {
-    pub(in crate::catalog) run: u64,
-    pub(in crate::catalog) organization: Text,
-    pub(in crate::catalog) pipeline: u64,
-    pub(in crate::catalog) project_id: Text,
-    pub(in crate::catalog) project_name: Text,
+    pub(in crate::catalog) head: Head,
     pub(in crate::catalog) result: Text,
-    pub(in crate::catalog) branch: Text,
-    pub(in crate::catalog) commit: Commit,
-    pub(in crate::catalog) repository: Text,
-    pub(in crate::catalog) requested_for: Text,
-    pub(in crate::catalog) folder: Text,
     pub(in crate::catalog) pool: Text,
+    /// Times count from the first of the block.
     pub(in crate::catalog) queued: Option<i64>,
     pub(in crate::catalog) started: Option<i64>,
     pub(in crate::catalog) finished: Option<i64>,
 }
 
+/// Which run it is, and what it was made from: nothing else is asked of one that deployed.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub(in crate::catalog) struct Head {
+    pub(in crate::catalog) run: u64,
+    pub(in crate::catalog) organization: Text,
+    pub(in crate::catalog) pipeline: u64,
+    pub(in crate::catalog) project_id: Text,
+    pub(in crate::catalog) project_name: Text,
+    pub(in crate::catalog) branch: Text,
+    pub(in crate::catalog) commit: Commit,
+    pub(in crate::catalog) repository: Text,
+    pub(in crate::catalog) requested_for: Text,
+    pub(in crate::catalog) folder: Text,
+}
+
 /// An attempt of a stage that finished.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Finish {
-    /// Its run's place in the block.
+    /// The place of its run.
     pub(in crate::catalog) run: u32,
+    pub(in crate::catalog) stage: Text,
     pub(in crate::catalog) attempt: u32,
     pub(in crate::catalog) result: Text,
     pub(in crate::catalog) finished: i64,
@@ -73,7 +85,7 @@ pub(in crate::catalog) struct Finish {
 }
 
 /// A deployment record that tells of an end.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Deployment {
     pub(in crate::catalog) organization: Text,
     pub(in crate::catalog) project_id: Text,
@@ -82,8 +94,9 @@ pub(in crate::catalog) struct Deployment {
     /// As the record says it.
     pub(in crate::catalog) pipeline: Option<u64>,
     pub(in crate::catalog) run: u64,
-    /// The place of the run in the block, if it is held.
+    /// The place of the run, if it is held.
     pub(in crate::catalog) held: Option<u32>,
+    pub(in crate::catalog) stage: Text,
     pub(in crate::catalog) attempt: u32,
     pub(in crate::catalog) result: Text,
     pub(in crate::catalog) finished: i64,
@@ -106,16 +119,99 @@ pub(super) fn pack(c: &Connection, from: i64, until: i64) -> rusqlite::Result<Op
     let (texts, recorded) = (Texts::new(), HashSet::new());
     let mut block = Block { c, ids: (from, until), texts, recorded, since: None, times: Vec::new() };
     let (ids, runs) = block.runs()?;
-    let (deployments, of_nobody) = block.deployments(&runs)?;
-    let stages = block.stages(&ids)?;
-    if runs.is_empty() && deployments.is_empty() && of_nobody.is_empty() {
+    let mut stages = OfStages::new();
+    block.deployments(&runs, &mut stages)?;
+    block.attempts(&ids, &mut stages)?;
+    if runs.is_empty() && stages.is_empty() {
         return Ok(None);
     }
-    let runs = runs.iter().map(bytes).collect::<rusqlite::Result<_>>()?;
-    let (texts, commits) = block.texts.into_all();
-    let since = block.since.unwrap_or_default();
-    let rows = Runs { texts, commits, since, runs, stages, deployments, of_nobody };
-    Packed::new(&rows, block.times.into_iter()).map(Some)
+    let Block { texts, since, times, .. } = block;
+    let since = since.unwrap_or_default();
+    let name = |stage| texts.get(stage).unwrap_or_default().to_owned();
+    let cell = |(stage, of)| Ok((name(stage), bytes(&Cell::new(&texts, &runs).stages(since, of))?));
+    let stages = stages.into_iter().map(cell).collect::<rusqlite::Result<_>>()?;
+    let (texts, commits) = texts.into_all();
+    let packed = Packed::new(&Runs { texts, commits, since, runs }, times.into_iter())?;
+    Ok(Some(Packed { stages, ..packed }))
+}
+
+/// By their names. The empty one has all records that do not say of which pipeline they are, too.
+type OfStages = BTreeMap<Text, OfStage>;
+
+#[derive(Default)]
+struct OfStage {
+    attempts: Vec<Finish>,
+    records: Vec<Deployment>,
+}
+
+/// What is copied to a cell of its own: texts, commits and runs have other places there.
+struct Cell<'b> {
+    from: &'b Texts,
+    all: &'b [Run],
+    texts: Texts,
+    runs: Vec<Head>,
+    places: HashMap<u32, u32>,
+}
+
+impl<'b> Cell<'b> {
+    fn new(from: &'b Texts, all: &'b [Run]) -> Self {
+        Self { from, all, texts: Texts::new(), runs: Vec::new(), places: HashMap::new() }
+    }
+
+    fn stages(mut self, since: Since, of: OfStage) -> Stages<String, Vec<u8>> {
+        let attempts = of.attempts.into_iter().filter_map(|attempt| self.attempt(attempt)).collect();
+        let records = of.records.into_iter().map(|record| self.record(record)).collect();
+        let (texts, commits) = self.texts.into_all();
+        Stages { texts, commits, since, runs: self.runs, attempts, records }
+    }
+
+    fn text(&mut self, text: Text) -> Text {
+        self.texts.copied(self.from, text)
+    }
+
+    fn run(&mut self, place: u32) -> Option<u32> {
+        if let Some(known) = self.places.get(&place) {
+            return Some(*known);
+        }
+        let head = self.all.get(usize::try_from(place).ok()?)?.head;
+        let head = Head {
+            organization: self.text(head.organization),
+            project_id: self.text(head.project_id),
+            project_name: self.text(head.project_name),
+            branch: self.text(head.branch),
+            commit: self.texts.copied_commit(self.from, head.commit),
+            repository: self.text(head.repository),
+            requested_for: self.text(head.requested_for),
+            folder: self.text(head.folder),
+            ..head
+        };
+        let new = u32::try_from(self.runs.len()).ok()?;
+        self.runs.push(head);
+        self.places.insert(place, new);
+        Some(new)
+    }
+
+    fn attempt(&mut self, of: Finish) -> Option<Finish> {
+        Some(Finish {
+            run: self.run(of.run)?,
+            stage: self.text(of.stage),
+            result: self.text(of.result),
+            approved: of.approved.iter().map(|environment| self.text(*environment)).collect(),
+            ..of
+        })
+    }
+
+    fn record(&mut self, of: Deployment) -> Deployment {
+        Deployment {
+            organization: self.text(of.organization),
+            project_id: self.text(of.project_id),
+            project_name: self.text(of.project_name),
+            held: of.held.and_then(|place| self.run(place)),
+            stage: self.text(of.stage),
+            result: self.text(of.result),
+            ..of
+        }
+    }
 }
 
 struct Block<'c> {
@@ -128,8 +224,6 @@ struct Block<'c> {
     since: Option<Since>,
     times: Vec<i64>,
 }
-
-type Groups = Vec<(Text, Vec<u8>)>;
 
 impl Block<'_> {
     fn each(
@@ -159,29 +253,26 @@ impl Block<'_> {
             let [queued, started, finished] = [queued, started, finished].map(count);
             let texts = &mut this.texts;
             ids.push(row.get(0)?);
-            runs.push(Run {
+            let head = Head {
                 run: row.get(1)?,
                 organization: texts.text(row, 2)?,
                 pipeline: row.get(3)?,
                 project_id: texts.text(row, 4)?,
                 project_name: texts.text(row, 5)?,
-                result: texts.text(row, 6)?,
                 branch: texts.text(row, 7)?,
                 commit: texts.commit(row, 8)?,
                 repository: texts.text(row, 9)?,
                 requested_for: texts.text(row, 10)?,
                 folder: texts.text(row, 11)?,
-                pool: texts.text(row, 12)?,
-                queued,
-                started,
-                finished,
-            });
+            };
+            let (result, pool) = (texts.text(row, 6)?, texts.text(row, 12)?);
+            runs.push(Run { head, result, pool, queued, started, finished });
             Ok(())
         })?;
         Ok((ids, runs))
     }
 
-    fn stages(&mut self, ids: &[i64]) -> rusqlite::Result<Groups> {
+    fn attempts(&mut self, ids: &[i64], stages: &mut OfStages) -> rusqlite::Result<()> {
         let places: HashMap<i64, u32> = ids.iter().copied().zip(0..).collect();
         let mut approved: HashMap<(i64, Text), Vec<Text>> = HashMap::new();
         self.each(APPROVALS, |this, row| {
@@ -189,7 +280,6 @@ impl Block<'_> {
             approved.entry((row.get(0)?, stage)).or_default().push(environment);
             Ok(())
         })?;
-        let mut stages: BTreeMap<Text, Vec<Finish>> = BTreeMap::new();
         self.each(STAGES, |this, row| {
             let (id, stage, result) = (row.get(0)?, this.texts.text(row, 1)?, this.texts.text(row, 3)?);
             let attempt = row.get(2)?;
@@ -200,20 +290,18 @@ impl Block<'_> {
             let approved = approved.get(&(id, stage)).cloned().unwrap_or_default();
             let finished = row.get(4)?;
             this.times.push(finished);
-            let finish = Finish { run, attempt, result, finished: this.count(finished), approved };
-            stages.entry(stage).or_default().push(finish);
+            let finish = Finish { run, stage, attempt, result, finished: this.count(finished), approved };
+            stages.entry(stage).or_default().attempts.push(finish);
             Ok(())
-        })?;
-        groups(&stages)
+        })
     }
 
-    fn deployments(&mut self, runs: &[Run]) -> rusqlite::Result<(Groups, Vec<(Text, Deployment)>)> {
+    fn deployments(&mut self, runs: &[Run], stages: &mut OfStages) -> rusqlite::Result<()> {
         let mut held: HashMap<(Text, u64), Vec<(u64, u32)>> = HashMap::new();
         for (run, place) in runs.iter().zip(0..) {
-            held.entry((run.organization, run.run)).or_default().push((run.pipeline, place));
+            let Head { organization, run, pipeline, .. } = run.head;
+            held.entry((organization, run)).or_default().push((pipeline, place));
         }
-        let mut deployments: BTreeMap<Text, Vec<Deployment>> = BTreeMap::new();
-        let mut of_nobody = Vec::new();
         self.each(DEPLOYMENTS, |this, row| {
             let finished = row.get(9)?;
             this.times.push(finished);
@@ -234,20 +322,14 @@ impl Block<'_> {
                 pipeline,
                 run,
                 held,
+                stage,
                 attempt,
                 result: texts.text(row, 8)?,
                 finished,
             };
-            match pipeline {
-                Some(_) => deployments.entry(stage).or_default().push(deployment),
-                None => of_nobody.push((stage, deployment)),
-            }
+            let of = pipeline.map_or_else(|| texts.called(""), |_| stage);
+            stages.entry(of).or_default().records.push(deployment);
             Ok(())
-        })?;
-        Ok((groups(&deployments)?, of_nobody))
+        })
     }
-}
-
-fn groups<T: Serialize>(of: &BTreeMap<Text, Vec<T>>) -> rusqlite::Result<Groups> {
-    of.iter().map(|(name, rows)| Ok((*name, bytes(rows)?))).collect()
 }

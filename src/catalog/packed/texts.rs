@@ -28,6 +28,10 @@ impl<T: Clone + Eq + Hash> Once<T> {
         self.places.insert(one, place);
         place
     }
+
+    fn get(&self, place: Text) -> Option<&T> {
+        self.all.get(usize::try_from(place).ok()?.checked_sub(1)?)
+    }
 }
 
 pub(super) struct Texts {
@@ -43,7 +47,11 @@ impl Texts {
 
     pub(super) fn text(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Text> {
         let text = row.get_ref(column)?.as_str_or_null()?;
-        Ok(text.map(|text| self.texts.place(text.to_owned())).unwrap_or_default())
+        Ok(text.map(|text| self.called(text)).unwrap_or_default())
+    }
+
+    pub(super) fn called(&mut self, text: &str) -> Text {
+        self.texts.place(text.to_owned())
     }
 
     pub(super) fn commit(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Commit> {
@@ -55,6 +63,22 @@ impl Texts {
         match CommitId::from(id) {
             CommitId::Sha1(bytes) => self.commits.place(bytes) * 2,
             CommitId::Text(text) => self.texts.place(text.into()) * 2 + 1,
+        }
+    }
+
+    pub(super) fn get(&self, text: Text) -> Option<&str> {
+        self.texts.get(text).map(String::as_str)
+    }
+
+    /// Of others.
+    pub(super) fn copied(&mut self, from: &Self, text: Text) -> Text {
+        from.get(text).map(|text| self.called(text)).unwrap_or_default()
+    }
+
+    pub(super) fn copied_commit(&mut self, from: &Self, commit: Commit) -> Commit {
+        match commit % 2 {
+            0 => from.commits.get(commit / 2).map(|id| self.commits.place(*id) * 2).unwrap_or_default(),
+            _ => self.copied(from, commit / 2) * 2 + 1,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::changes::{Change, Changes};
 use super::lines::{Judges, OfLine};
 use super::material::{Deployed, Incident, Line, Material, Name};
+use super::threads::both;
 use super::{Map, Terms};
 use crate::domain::Time;
 
@@ -54,6 +55,14 @@ pub struct Recovered {
 impl Judgement {
     #[must_use]
     pub fn of(material: &Material, terms: &Terms) -> Self {
+        let judges = || Judges::new(material, terms);
+        let (mut found, judges) = both(material.deployments.len(), || Self::blank(material), judges);
+        judges.judge(&mut found.lines);
+        found
+    }
+
+    /// Of which nothing is said yet but how they ended, and which incidents followed.
+    fn blank(material: &Material) -> Self {
         let mut found = Self { order: Vec::new(), lines: vec![OfLine::default(); material.lines.len()] };
         for at in in_order(material) {
             if let Some(judged) = Judged::blank(material, at) {
@@ -63,7 +72,6 @@ impl Judgement {
             }
         }
         link_incidents(material, &mut found);
-        Judges::new(material, terms).judge(&mut found.lines);
         found
     }
 
@@ -85,7 +93,6 @@ impl Judgement {
 }
 
 impl Judged {
-    /// Of which nothing is said yet but how it ended.
     fn blank(material: &Material, deployment: usize) -> Option<Self> {
         let deployed = material.deployments.get(deployment)?;
         Some(Self {

@@ -2,19 +2,14 @@
 
 use std::cmp::Reverse;
 use std::ops::Range;
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
 use super::chains::Chains;
 use super::changes::{Change, Changes};
 use super::judged::{Failure, Judged, Recovered};
 use super::material::{Brought, Deployed, Material, Name, Update};
+use super::threads::share;
 use super::{Commit, Map, Set, Terms};
 use crate::domain::Time;
-
-/// So many threads judge at once at most, and one alone where there are fewer deployments than so.
-const MOST_THREADS: usize = 4;
-const FEW: usize = 1_000;
 
 /// What is to be said of all that came to a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,22 +36,11 @@ impl<'m> Judges<'m> {
     pub(super) fn judge(&self, lines: &mut [OfLine]) {
         let mut lines: Vec<_> = lines.iter_mut().filter(|line| !line.judged.is_empty()).collect();
         lines.sort_by_key(|line| Reverse(line.judged.len()));
-        let is_little = self.material.deployments.len() < FEW;
-        let threads = if is_little { 1 } else { lines.len().min(MOST_THREADS) };
-        let left = Mutex::new(lines.into_iter());
-        let next = || left.lock().unwrap_or_else(PoisonError::into_inner).next();
-        let work = || {
+        share(self.material.deployments.len(), lines, |next| {
             let mut fixes = Fixes::new(self.material, self.terms);
             while let Some(line) = next() {
                 Judge::new(self, &mut fixes, line).judge();
             }
-        };
-        thread::scope(|scope| {
-            for _ in 1..threads {
-                // Where the system has no thread to give, this one does it all.
-                let _ = thread::Builder::new().spawn_scoped(scope, work);
-            }
-            work();
         });
     }
 }

@@ -23,6 +23,7 @@ mod selection;
 mod terms;
 #[cfg(test)]
 mod tests;
+mod threads;
 mod wanted;
 mod window;
 

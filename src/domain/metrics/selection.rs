@@ -8,6 +8,7 @@ use super::figure::{Figure, Level, Spread, Unknown, seconds};
 use super::judged::{Failure, Judged, Judgement, Recovered};
 use super::material::{Deployed, Ending, Known, Line, Lost, Material, Origin, Part};
 use super::report::{Bucket, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend};
+use super::threads::both;
 use super::window::{Clocks, Period, Window, Zone};
 use super::{Commit, Map, Set};
 use crate::domain::Time;
@@ -127,14 +128,17 @@ impl<'m> Selection<'m> {
     #[must_use]
     pub fn report(&self, window: Window, period: Option<Period>) -> Report {
         let (first, second) = window.halves();
-        let parts = period.map(|period| window.cut(period, self.zone)).unwrap_or_default();
+        let numbers = || (self.bucket(window), Trend { before: self.bucket(first), after: self.bucket(second) });
+        let parts = || period.map(|period| window.cut(period, self.zone)).unwrap_or_default();
+        let series = || parts().into_iter().map(|part| self.bucket(part)).collect();
+        let ((numbers, trend), series) = both(self.chosen.len(), numbers, series);
         Report {
-            numbers: self.bucket(window),
-            trend: Trend { before: self.bucket(first), after: self.bucket(second) },
+            numbers,
+            trend,
             time_zone: self.zone.to_string(),
             between_deployments: self.between(window),
             coverage: self.coverage(window),
-            series: parts.into_iter().map(|part| self.bucket(part)).collect(),
+            series,
         }
     }
 
