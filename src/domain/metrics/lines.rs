@@ -8,7 +8,7 @@ use super::changes::{Change, Changes};
 use super::judged::{Failure, Judged, Recovered};
 use super::material::{Brought, Deployed, Material, Name, Update};
 use super::threads::share;
-use super::{Commit, Map, Set, Terms};
+use super::{Commit, Map, Terms};
 use crate::domain::Time;
 
 /// What is to be said of all that came to a line.
@@ -43,6 +43,14 @@ impl<'m> Judges<'m> {
             }
         });
     }
+}
+
+/// When a commit came first.
+struct Earliest {
+    /// The numbers of runs grow as commits do.
+    run: u64,
+    /// The place of the first success with it.
+    success: Option<usize>,
 }
 
 /// Judges a line, whose deployments it knows by their places in the order in which they came.
@@ -82,15 +90,14 @@ impl<'j, 'm> Judge<'j, 'm> {
     }
 
     fn judge(&mut self) {
-        let first_runs = self.first_runs();
+        let earliest = self.earliest();
         let mut current: Option<usize> = None;
-        let mut been: Set<Commit> = Set::default();
         let (mut way, mut brought) = (Vec::new(), Vec::new());
         for at in 0..self.deployed.len() {
             let Some(deployed) = self.deployed(at).filter(|deployed| deployed.succeeded()) else { continue };
             let before = current.and_then(|at| self.deployed(at));
             let is_forward = before.is_some_and(|before| self.is_way(at, deployed, before, &mut way));
-            let back = !is_forward && current.is_some_and(|before| self.is_older(deployed, before, &first_runs, &been));
+            let back = !is_forward && current.is_some_and(|before| self.is_older(at, before, &earliest));
             let changes = match back {
                 true => Changes::Known(0..0),
                 false => self.changes(deployed, before, is_forward.then_some(&way), &mut brought),
@@ -103,22 +110,23 @@ impl<'j, 'm> Judge<'j, 'm> {
                 let by = self.index(at);
                 self.set(replaced, |judged| judged.failed().rolled_back_by = by);
             }
-            been.extend(deployed.commit);
             current = Some(at);
         }
         self.judge_recovery();
         self.judge_rework();
     }
 
-    /// The first run that brought each commit: the numbers of runs grow as commits do.
-    fn first_runs(&self) -> Map<Commit, u64> {
-        let mut first = Map::default();
-        for deployed in &self.deployed {
+    fn earliest(&self) -> Map<Commit, Earliest> {
+        let mut all: Map<Commit, Earliest> = Map::default();
+        all.reserve(self.deployed.len());
+        for (deployed, at) in self.deployed.iter().zip(0..) {
             if let Some(commit) = deployed.commit {
-                first.entry(commit).and_modify(|run: &mut u64| *run = deployed.run.min(*run)).or_insert(deployed.run);
+                let earliest = all.entry(commit).or_insert(Earliest { run: deployed.run, success: None });
+                earliest.run = deployed.run.min(earliest.run);
+                earliest.success = earliest.success.or_else(|| deployed.succeeded().then_some(at));
             }
         }
-        first
+        all
     }
 
     /// Finds the pushes from one to the other; answers whether they tell. None of them where it brought the same again.
@@ -130,15 +138,17 @@ impl<'j, 'm> Judge<'j, 'm> {
 
     /// No push tells that it is newer, but one may tell that it is older. Else a commit is older that an earlier run
     /// brought, if it has been there or is of the same branch: two branches are neither older nor newer.
-    fn is_older(&self, deployed: &Deployed, before: usize, first_runs: &Map<Commit, u64>, been: &Set<Commit>) -> bool {
-        let (Some(replaced), Some(index)) = (self.deployed(before), self.index(before)) else { return false };
+    fn is_older(&self, at: usize, before: usize, earliest: &Map<Commit, Earliest>) -> bool {
+        let (Some(deployed), Some(replaced)) = (self.deployed(at), self.deployed(before)) else { return false };
         let (Some(commit), Some(old)) = (deployed.commit, replaced.commit) else { return false };
-        if self.chains.find(index, (commit, old), &mut Vec::new()) {
+        if self.index(before).is_some_and(|index| self.chains.find(index, (commit, old), &mut Vec::new())) {
             return true;
         }
         let branch = |of| self.material.origin(of).and_then(|origin| origin.branch.as_ref());
         let is_same_branch = || branch(deployed).is_some() && branch(deployed) == branch(replaced);
-        (been.contains(&commit) || is_same_branch()) && first_runs.get(&commit) < first_runs.get(&old)
+        let (Some(commit), Some(old)) = (earliest.get(&commit), earliest.get(&old)) else { return false };
+        let has_been = commit.success.is_some_and(|success| success < at);
+        (has_been || is_same_branch()) && commit.run < old.run
     }
 
     /// What came after the one before it, by the pushes between the two where they tell. `found` is used on the way.

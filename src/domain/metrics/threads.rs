@@ -31,7 +31,7 @@ pub(super) fn share<T: Send>(deployments: usize, items: Vec<T>, work: impl Fn(&d
     let work = || work(&next);
     thread::scope(|scope| {
         for _ in 1..threads {
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
+            drop(thread::Builder::new().spawn_scoped(scope, work));
         }
         work();
     });
