@@ -506,7 +506,7 @@ CREATE INDEX reports_of ON reports (organization, subject, kind, at);
 CREATE INDEX work_items_tagged ON work_items (created) WHERE tags IS NOT NULL;
 CREATE INDEX work_items_by_tags ON work_items (tags, organization, coalesce(project, '')) WHERE tags IS NOT NULL;
 
--- Blocks of rows, each in one cell: metrics are counted from months of them. See packed/mod.rs.
+-- Blocks of rows, packed into cells: metrics are counted from months of them. See packed/mod.rs.
 CREATE TABLE packed (
     kind TEXT NOT NULL, -- runs, pushes or pullRequests
     block INTEGER NOT NULL, -- 256 runs by their ids, or a day
@@ -515,7 +515,7 @@ CREATE TABLE packed (
     rows BLOB,
     UNIQUE (kind, block)
 );
--- What finished in stages of one name, of a block of runs that is not loose: of most names nobody asks.
+-- What finished in stages of one name, of a block of runs: of most names nobody asks. Outdated while the block is loose.
 CREATE TABLE packed_stages (
     block INTEGER NOT NULL,
     stage TEXT NOT NULL, -- or nothing: deployment records that do not say of which pipeline they are

@@ -110,7 +110,7 @@ impl Reading<'_> {
                         let (organization, name) = (self.word(&mut words, organization)?, name.clone());
                         let repository = self.word(&mut words, push.repository).map(|name| in_small(&name).into());
                         let branch = Branch { organization, repository, name };
-                        deployed.holds(&branch).then(|| self.found.branches.insert_full(branch).0)
+                        deployed.may_hold(&branch).then(|| self.found.branches.insert_full(branch).0)
                     });
                     if let Some(branch) = branch {
                         self.update(&mut words, push, *branch);
@@ -212,11 +212,11 @@ impl DeployedCode {
         Self { repositories: repositories.collect(), branches: origins.filter_map(|of| of.branch.clone()).collect() }
     }
 
-    fn holds(&self, branch: &Branch) -> bool {
-        let is_one = match (&branch.repository, &self.repositories) {
+    /// By the repository.
+    fn may_hold(&self, branch: &Branch) -> bool {
+        match (&branch.repository, &self.repositories) {
             (Some(name), Some(deployed)) => deployed.contains(&**name),
             (None, _) | (_, None) => true,
-        };
-        is_one && self.branches.contains(&branch.name)
+        }
     }
 }

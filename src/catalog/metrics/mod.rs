@@ -1,8 +1,8 @@
 //! What delivery metrics are counted from: read for a time, within what the reader may see.
 //!
-//! What is a deployment is the configuration's to say, so nothing of that is stored: names of stages are few, and of each
-//! packed block those are looked at that may deploy. A reader asks for some days of a million runs, and for nothing twice:
-//! texts that many rows have are shared, and so are the numbers of commits.
+//! What is a deployment is the configuration's to say, so nothing of that is stored: names of stages are few, and what
+//! finished is read of those that may deploy. A reader asks for some days of a million runs, and for nothing twice: texts
+//! that many rows have are shared, and so are the numbers of commits.
 //!
 //! The trap: a deployment means little without the one before it. So what finished up to 30 days earlier is read, too, and
 //! of each line that has nothing in those, the last that succeeded. Where a commit of the time is older than that, so is
@@ -47,7 +47,8 @@ const LOOK_BACK: Duration = Duration::from_secs(30 * 24 * 3_600);
 const MOST_BACK: Duration = Duration::from_secs(365 * 24 * 3_600);
 /// A commit is pushed before it is deployed; who deploys it later than so has no lead times.
 const PUSHED_BEFORE: Duration = Duration::from_secs(30 * 24 * 3_600);
-/// Names of stages, and stages that have records: more than anybody has, and few enough for hostile data.
+/// Names of stages, stages that have records, projects that have incidents: more than anybody has, and few enough for
+/// hostile data.
 const MOST_NAMES: usize = 10_000;
 
 /// The times to read.

@@ -1,7 +1,7 @@
 use super::*;
 use crate::catalog::packed::{self, Kind};
 use crate::domain::Pattern;
-use crate::domain::metrics::{Deployed, Ending, EnvironmentRule, Known, PartialSuccess};
+use crate::domain::metrics::{Deployed, Ending, EnvironmentRule, Known, Part, PartialSuccess};
 
 const SECOND: i64 = 10_000_000;
 
@@ -41,6 +41,12 @@ fn catalog(stages: &[(i64, &str, i64)], approvals: &[(i64, &str, Option<&str>)])
         c.execute(insert, (run, nth.to_string(), stage, environment)).unwrap();
     }
     c
+}
+
+fn pack(c: &Connection) {
+    // The newest block stays loose.
+    packed::loosen_run(c, 1_000).unwrap();
+    while packed::go_on(c).unwrap() {}
 }
 
 fn material(c: &Connection, question: &DeliveryQuestion) -> Material {
@@ -91,11 +97,16 @@ fn an_approval_tells_more_than_a_name_and_less_than_a_record() {
     assert_eq!(found(&c), expected.map(|(stage, place, known)| (stage.to_owned(), place.to_owned(), known)));
 }
 
-/// Its stage succeeded, and yet the record says that what it brought there failed.
+/// Its stage succeeded, and yet the record says that what it brought there failed, or came there later.
 #[test]
 fn a_stage_of_which_a_record_tells_is_no_guess() {
-    let c = catalog(&[(8, "go", 6_000_000)], &[]);
-    for (run, result, end) in [(7, "succeeded", 5_000_000), (8, "failed", 6_000_000), (9, "succeeded", 12_000_000)] {
+    let c = catalog(&[(6, "go", 6_500_000), (8, "go", 6_000_000)], &[]);
+    for (run, result, end) in [
+        (6, "succeeded", 25_000_000),
+        (7, "succeeded", 5_000_000),
+        (8, "failed", 6_000_000),
+        (9, "succeeded", 12_000_000),
+    ] {
         let insert = "INSERT INTO deployments (organization, project_id, environment, run, stage, attempt, pipeline, \
                         result, finished) VALUES ('fabrikam', 'p-1', 5, ?1, 'go', 1, 7, ?2, ?3)";
         c.execute(insert, (run, result, end * SECOND)).unwrap();
@@ -114,10 +125,64 @@ fn records_that_name_no_pipeline_are_read_whatever_their_stage_is_called() {
     c.execute(insert, [12_000_000 * SECOND]).unwrap();
     for is_loose in [true, false] {
         assert_eq!(found(&c), [("go".to_owned(), "live".to_owned(), Known::Record)], "loose: {is_loose}");
-        // The newest block stays loose.
-        packed::loosen_run(&c, 1_000).unwrap();
-        while packed::go_on(&c).unwrap() {}
+        pack(&c);
     }
+}
+
+/// Which is found first tells how its environment is written, and where its pipeline stands.
+#[test]
+fn packed_blocks_are_read_in_the_order_of_loose_ones() {
+    let c = catalog(&[(1, "prod", 12_000_000), (2, "PROD", 12_000_000)], &[]);
+    c.execute("UPDATE runs SET folder = 'of run ' || run, commit_id = 'C1' || run", []).unwrap();
+    let read = || {
+        let Material { lines, deployments, commits, .. } = material(&c, &question());
+        let commit = |of: &Deployed| commits.id(of.commit.unwrap()).unwrap().to_string();
+        (lines, deployments.iter().map(|of| (of.run, commit(of))).collect::<Vec<_>>())
+    };
+    let (lines, deployments) = read();
+    assert_eq!((lines.len(), lines[0].folder.as_deref()), (1, Some("of run 2")));
+    assert_eq!(deployments, [(2, "C12".to_owned()), (1, "C11".to_owned())]);
+    pack(&c);
+    assert_eq!(read(), (lines, deployments));
+}
+
+#[test]
+fn a_stage_that_is_gone_is_in_no_cell() {
+    let c = catalog(&[(4, "prod", 12_000_000)], &[]);
+    pack(&c);
+    assert_eq!(found(&c).len(), 1);
+    c.execute("DELETE FROM stages", []).unwrap();
+    packed::loosen_run(&c, 4).unwrap();
+    assert_eq!(found(&c), []);
+    pack(&c);
+    assert_eq!(found(&c), []);
+}
+
+#[test]
+fn incidents_are_told_of_in_each_project_that_the_reader_may_see() {
+    let c = catalog(&[], &[]);
+    for (id, organization, project) in [
+        (1, "contoso", Some("bank")),
+        (2, "fabrikam", None),
+        (3, "fabrikam", Some("bank")),
+        (4, "fabrikam", Some("shop")),
+        (5, "fabrikam", Some("shop")),
+    ] {
+        let insert = "INSERT INTO work_items (source, organization, id, project, type, created, states) \
+                      VALUES (?1, ?2, ?1, ?3, 'Incident', 1, '[]')";
+        c.execute(insert, (id, organization, project)).unwrap();
+    }
+    let sources = |scope: &Scope| -> Vec<(String, Option<String>)> {
+        let question = question();
+        let mut reading = Reading::new(&c, scope, &question, question.span());
+        reading.read().unwrap();
+        let text = |part: Part| (part.organization.to_string(), part.project.map(|name| name.to_string()));
+        reading.found.incident_sources.into_iter().map(text).collect()
+    };
+    let of = |organization: &str, project: Option<&str>| (organization.to_owned(), project.map(str::to_owned));
+    let [none, bank, shop] = [None, Some("bank"), Some("shop")].map(|project| of("fabrikam", project));
+    assert_eq!(sources(&Scope::All), [of("contoso", Some("bank")), none, bank, shop.clone()]);
+    assert_eq!(sources(&Scope::Only(vec!["shop".parse().unwrap()])), [shop]);
 }
 
 /// Releases and whole runs, too; and what the configuration says is no success is none.

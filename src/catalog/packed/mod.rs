@@ -1,10 +1,10 @@
-//! Blocks of rows, each packed into one cell.
+//! Blocks of rows, packed into cells.
 //!
 //! Delivery metrics of a year are counted from half a million runs, and row by row `SQLite` takes seconds to read them. So
 //! they stand in cells, too: 256 runs, what finished in their stages of one name, the pushes of a day, the pull requests
-//! that were closed on a day. Whoever writes to a block makes it loose; then it is read from the rows, as if it had been packed
-//! this moment, and so nobody has to wait until [`super::Catalog::pack`] packs it again. The newest block of each kind
-//! stays loose: the next event would open it.
+//! that were closed on a day. Whoever writes to a block makes it loose; then it is read from the rows, as if it had been
+//! packed this moment, and so nobody has to wait until [`super::Catalog::pack`] packs it again. The newest block of each
+//! kind stays loose: the next event would open it.
 
 mod code;
 mod runs;
@@ -46,10 +46,10 @@ impl Kind {
         }
     }
 
-    /// From the rows; `None` where there are none.
-    fn pack(self, c: &Connection, block: i64) -> rusqlite::Result<Option<Packed>> {
+    /// From the rows; `None` where there are none. Of runs with the stages that are asked for.
+    fn pack(self, c: &Connection, block: i64, asks_for: impl FnMut(&str) -> bool) -> rusqlite::Result<Option<Packed>> {
         match self {
-            Self::Runs => runs::pack(c, block << RUNS, (block + 1) << RUNS),
+            Self::Runs => runs::pack(c, (block << RUNS, (block + 1) << RUNS), asks_for),
             Self::Pushes => code::pack_pushes(c, block * DAY, (block + 1) * DAY),
             Self::Requests => code::pack_requests(c, block * DAY, (block + 1) * DAY),
         }
@@ -61,7 +61,7 @@ struct Packed {
     earliest: i64,
     latest: i64,
     rows: Vec<u8>,
-    /// Of runs, by the name of the stage, [`Stages`].
+    /// Of runs, [`Stages`] in the order of their names.
     stages: Vec<(String, Vec<u8>)>,
 }
 
@@ -150,7 +150,7 @@ fn pack(c: &Connection, kind: Kind, block: i64) -> rusqlite::Result<()> {
     if kind == Kind::Runs {
         c.prepare_cached("DELETE FROM packed_stages WHERE block = ?1")?.execute([block])?;
     }
-    let Some(packed) = kind.pack(c, block)? else {
+    let Some(packed) = kind.pack(c, block, |_| true)? else {
         let remove = "DELETE FROM packed WHERE kind = ?1 AND block = ?2";
         return c.prepare_cached(remove)?.execute(params![kind.as_str(), block]).map(drop);
     };
@@ -188,7 +188,7 @@ pub(super) fn each(
     let mut rows = c.prepare_cached("SELECT rows FROM packed WHERE kind = ?1 AND block = ?2")?;
     blocks(c, kind, times, |block, is_loose| {
         if is_loose {
-            return kind.pack(c, block)?.map_or(Ok(()), |packed| take(&packed.rows));
+            return kind.pack(c, block, |_| false)?.map_or(Ok(()), |packed| take(&packed.rows));
         }
         let found = rows.query_row(params![kind.as_str(), block], |row| Ok(take(row.get_ref(0)?.as_blob()?)));
         found.optional()?.unwrap_or(Ok(()))
@@ -206,17 +206,12 @@ pub(super) trait ReadStages {
 
 /// What finished in stages, of each block of runs that may hold something of that time.
 pub(super) fn each_stage(c: &Connection, times: (Time, Time), by: &mut impl ReadStages) -> rusqlite::Result<()> {
-    let mut stages = c.prepare_cached("SELECT stage FROM packed_stages WHERE block = ?1")?;
+    let mut stages = c.prepare_cached("SELECT stage FROM packed_stages WHERE block = ?1 ORDER BY stage")?;
     let mut rows = c.prepare_cached("SELECT rows FROM packed_stages WHERE block = ?1 AND stage = ?2")?;
     blocks(c, Kind::Runs, times, |block, is_loose| {
         if is_loose {
-            let packed = Kind::Runs.pack(c, block)?;
-            for (stage, rows) in packed.iter().flat_map(|packed| &packed.stages) {
-                if by.asks_for(stage) {
-                    by.take(rows)?;
-                }
-            }
-            return Ok(());
+            let packed = Kind::Runs.pack(c, block, |stage| by.asks_for(stage))?;
+            return packed.iter().flat_map(|packed| &packed.stages).try_for_each(|(_, rows)| by.take(rows));
         }
         let mut stages = stages.query([block])?;
         while let Some(row) = stages.next()? {

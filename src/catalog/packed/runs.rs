@@ -50,7 +50,6 @@ pub(in crate::catalog) struct Run {
     pub(in crate::catalog) head: Head,
     pub(in crate::catalog) result: Text,
     pub(in crate::catalog) pool: Text,
-    /// Times count from the first of the block.
     pub(in crate::catalog) queued: Option<i64>,
     pub(in crate::catalog) started: Option<i64>,
     pub(in crate::catalog) finished: Option<i64>,
@@ -114,10 +113,14 @@ const DEPLOYMENTS: &str = "SELECT organization, project_id, project_name, enviro
                              finished \
                            FROM deployments WHERE run >= ?1 AND run < ?2 AND finished IS NOT NULL";
 
-/// Those with ids from `from` on and below `until`.
-pub(super) fn pack(c: &Connection, from: i64, until: i64) -> rusqlite::Result<Option<Packed>> {
+/// Those with ids from the first on and below the second, with the stages that are asked for.
+pub(super) fn pack(
+    c: &Connection,
+    ids: (i64, i64),
+    mut asks_for: impl FnMut(&str) -> bool,
+) -> rusqlite::Result<Option<Packed>> {
     let (texts, recorded) = (Texts::new(), HashSet::new());
-    let mut block = Block { c, ids: (from, until), texts, recorded, since: None, times: Vec::new() };
+    let mut block = Block { c, ids, texts, recorded, since: None, times: Vec::new() };
     let (ids, runs) = block.runs()?;
     let mut stages = OfStages::new();
     block.deployments(&runs, &mut stages)?;
@@ -127,9 +130,10 @@ pub(super) fn pack(c: &Connection, from: i64, until: i64) -> rusqlite::Result<Op
     }
     let Block { texts, since, times, .. } = block;
     let since = since.unwrap_or_default();
-    let name = |stage| texts.get(stage).unwrap_or_default().to_owned();
-    let cell = |(stage, of)| Ok((name(stage), bytes(&Cell::new(&texts, &runs).stages(since, of))?));
-    let stages = stages.into_iter().map(cell).collect::<rusqlite::Result<_>>()?;
+    let named: BTreeMap<_, _> = stages.into_iter().filter_map(|(stage, of)| Some((texts.get(stage)?, of))).collect();
+    let asked = named.into_iter().filter(|(stage, _)| asks_for(stage));
+    let cell = |(stage, of): (&str, _)| Ok((stage.to_owned(), bytes(&Copied::new(&texts, &runs).stages(since, of))?));
+    let stages = asked.map(cell).collect::<rusqlite::Result<_>>()?;
     let (texts, commits) = texts.into_all();
     let packed = Packed::new(&Runs { texts, commits, since, runs }, times.into_iter())?;
     Ok(Some(Packed { stages, ..packed }))
@@ -145,7 +149,7 @@ struct OfStage {
 }
 
 /// What is copied to a cell of its own: texts, commits and runs have other places there.
-struct Cell<'b> {
+struct Copied<'b> {
     from: &'b Texts,
     all: &'b [Run],
     texts: Texts,
@@ -153,7 +157,7 @@ struct Cell<'b> {
     places: HashMap<u32, u32>,
 }
 
-impl<'b> Cell<'b> {
+impl<'b> Copied<'b> {
     fn new(from: &'b Texts, all: &'b [Run]) -> Self {
         Self { from, all, texts: Texts::new(), runs: Vec::new(), places: HashMap::new() }
     }

@@ -138,11 +138,12 @@ fn link_incidents(material: &Material, found: &mut Judgement) {
     for (deployed, place) in deployed.iter().zip(0..) {
         of_lines.get_mut(deployed.line).into_iter().for_each(|places| places.push(place));
     }
-    // Many are told of in the same words.
+    // Many are told of in the same words, in whatever letters.
+    let small = |name: &Option<Name>| name.as_ref().map(|name| name.to_ascii_lowercase());
     let mut told: Map<_, Vec<(usize, &Deployed)>> = Map::default();
     for (number, incident) in material.incidents.iter().enumerate() {
         let Incident { organization, project, pipeline, environment, .. } = incident;
-        let may_be = told.entry((organization, project, pipeline, environment)).or_insert_with(|| {
+        let may_be = told.entry((organization, [project, pipeline, environment].map(small))).or_insert_with(|| {
             let lines = material.lines.iter().zip(&of_lines);
             let lines = lines.filter(|(line, _)| line.production && concerns(incident, line));
             let mut places: Vec<usize> = lines.flat_map(|(_, places)| places).copied().collect();

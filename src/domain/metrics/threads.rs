@@ -1,5 +1,6 @@
 //! Work that several threads share, since one reader waits for all of it.
 
+use std::panic::resume_unwind;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -17,8 +18,11 @@ pub(super) fn both<A, B: Send>(
     thread::scope(|scope| {
         let thread = (deployments >= FEW).then(|| thread::Builder::new().spawn_scoped(scope, other));
         let one = one();
-        // Where the system has no thread to give, this one does it all.
-        let other = thread.and_then(Result::ok).and_then(|thread| thread.join().ok()).unwrap_or_else(other);
+        let other = match thread {
+            Some(Ok(thread)) => thread.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // Where the system has no thread to give, this one does it all.
+            Some(Err(_)) | None => other(),
+        };
         (one, other)
     })
 }
