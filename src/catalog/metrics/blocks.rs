@@ -118,12 +118,11 @@ struct Finished<'r, 'c> {
 
 impl ReadStages for Finished<'_, '_> {
     fn asks_for(&mut self, stage: &str) -> bool {
-        let (reading, recorded) = (&self.reading, &self.recorded);
         if let Some(known) = self.asked.get(stage) {
             return *known;
         }
         let name = Name::from(stage);
-        let asks = name.is_empty() || recorded.contains(&name) || reading.may_deploy(&name);
+        let asks = name.is_empty() || self.recorded.contains(&name) || self.reading.may_deploy(&name);
         self.asked.insert(name, asks);
         asks
     }

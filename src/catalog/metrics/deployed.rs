@@ -4,9 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
-use super::{MOST_NAMES, OfProject, OfRecords, Reading, leap, project_of};
+use super::{OfProject, OfRecords, Reading, leap, leaps, project_of};
 use crate::domain::metrics::{Commit, CommitId, Deployed, Known, Line, Name, Origin, Place, Source};
 use crate::domain::{Outcome, Scope, Time};
 
@@ -66,16 +66,15 @@ impl Reading<'_> {
         let columns = ["organization", "pipeline", "stage", "project_id", "environment"];
         let mut ask = self.c.prepare_cached(&leap("deployments", &columns, "pipeline IS NOT NULL"))?;
         let mut found: OfRecords = BTreeMap::new();
-        let mut last: (String, u64, String, String, i64) = Default::default();
-        for _ in 0..MOST_NAMES {
+        let next = |last: &(String, u64, String, String, i64)| {
             let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?));
-            let values = params![last.0, last.1, last.2, last.3, last.4];
-            let Some(next) = ask.query_row(values, read).optional()? else { break };
-            last = next;
-            let (organization, pipeline, stage, project, environment) = &last;
+            ask.query_row(params![last.0, last.1, last.2, last.3, last.4], read)
+        };
+        leaps(next, |(organization, pipeline, stage, project, environment)| {
             let of_stage = (organization.as_str().into(), *pipeline, stage.as_str().into());
             found.entry(of_stage).or_default().insert((project.as_str().into(), *environment));
-        }
+            Ok(())
+        })?;
         Ok(found)
     }
 
@@ -84,15 +83,14 @@ impl Reading<'_> {
         let ask = leap("approvals", &["stage", "environment"], "environment IS NOT NULL");
         let mut ask = self.c.prepare_cached(&ask)?;
         let mut found: BTreeMap<Name, bool> = BTreeMap::new();
-        let mut last = <(String, String)>::default();
-        for _ in 0..MOST_NAMES {
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let Some(next) = ask.query_row(params![last.0, last.1], read).optional()? else { break };
-            last = next;
-            let place = self.terms.environment(&last.1);
+        let next =
+            |last: &(String, String)| ask.query_row(params![last.0, last.1], |row| Ok((row.get(0)?, row.get(1)?)));
+        leaps(next, |(stage, environment)| {
+            let place = self.terms.environment(environment);
             let is_wanted = place.is_some_and(|place| place.is_wanted(self.beside));
-            *found.entry(last.0.as_str().into()).or_default() |= is_wanted;
-        }
+            *found.entry(stage.as_str().into()).or_default() |= is_wanted;
+            Ok(())
+        })?;
         Ok(found)
     }
 

@@ -1,9 +1,9 @@
 //! Incidents that work items tell of, and times of which events were lost.
 
 use rusqlite::types::Value;
-use rusqlite::{OptionalExtension as _, Row, params};
+use rusqlite::{Row, params};
 
-use super::{MOST_NAMES, Reading, leap, project_of, time};
+use super::{Reading, leap, leaps, project_of, time};
 use crate::catalog::incidents;
 use crate::domain::Time;
 use crate::domain::metrics::{Incident, Lost, Part};
@@ -35,12 +35,12 @@ impl Reading<'_> {
     /// By leaps, since many work items have the same tags.
     fn incident_tags(&self) -> rusqlite::Result<Vec<String>> {
         let mut ask = self.c.prepare_cached(&leap("work_items", &["tags"], "tags IS NOT NULL"))?;
-        let (mut last, mut found) = (String::new(), Vec::new());
-        for _ in 0..MOST_NAMES {
-            let Some(next) = ask.query_row([&last], |row| row.get::<_, String>(0)).optional()? else { break };
-            found.extend(self.terms.is_tagged_incident(&next).then(|| next.clone()));
-            last = next;
-        }
+        let mut found = Vec::new();
+        let next = |last: &String| ask.query_row([last], |row| row.get(0));
+        leaps(next, |tags| {
+            found.extend(self.terms.is_tagged_incident(tags).then(|| tags.clone()));
+            Ok(())
+        })?;
         Ok(found)
     }
 
@@ -48,14 +48,10 @@ impl Reading<'_> {
     fn incident_sources(&mut self, column: &str, value: &str) -> rusqlite::Result<()> {
         let columns = ["organization", "coalesce(project, '')"];
         let mut ask = self.c.prepare_cached(&leap("work_items", &columns, &format!("{column} = ?3")))?;
-        let mut last = <(String, String)>::default();
-        for _ in 0..MOST_NAMES {
-            let read = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-            let Some(next) = ask.query_row(params![last.0, last.1, value], read).optional()? else { break };
-            last = next;
-            self.source_of_items(&last)?;
-        }
-        Ok(())
+        let next = |(organization, project): &(String, String)| {
+            ask.query_row(params![organization, project, value], |row| Ok((row.get(0)?, row.get(1)?)))
+        };
+        leaps(next, |of| self.source_of_items(of))
     }
 
     /// Where the reader may see it.

@@ -220,6 +220,20 @@ fn leap(table: &str, columns: &[&str], of: &str) -> String {
     format!("{} LIMIT 1", after.collect::<Vec<_>>().join(" UNION ALL "))
 }
 
+/// From each to the `next` that [`leap`] finds after it.
+fn leaps<T: Default>(
+    mut next: impl FnMut(&T) -> rusqlite::Result<T>,
+    mut take: impl FnMut(&T) -> rusqlite::Result<()>,
+) -> rusqlite::Result<()> {
+    let mut last = T::default();
+    for _ in 0..MOST_NAMES {
+        let Some(found) = next(&last).optional()? else { break };
+        take(&found)?;
+        last = found;
+    }
+    Ok(())
+}
+
 /// The names of today, for the scope alone: `SQLite` leaves out a join that nothing asks for.
 fn project_of(alias: &str) -> String {
     format!(

@@ -71,7 +71,7 @@ pub(in crate::catalog) struct Head {
 }
 
 /// An attempt of a stage that finished.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Finish {
     /// The place of its run.
     pub(in crate::catalog) run: u32,
@@ -84,7 +84,7 @@ pub(in crate::catalog) struct Finish {
 }
 
 /// A deployment record that tells of an end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(in crate::catalog) struct Deployment {
     pub(in crate::catalog) organization: Text,
     pub(in crate::catalog) project_id: Text,
