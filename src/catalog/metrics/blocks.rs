@@ -4,54 +4,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use super::deployed::Finish;
+use super::words::{Owner, Word, Words};
 use super::{OfRecords, Reading};
 use crate::catalog::packed::{self, Finish as Attempt, Head, Kind, ReadStages, Run, Runs, Since, Stages, Text};
-use crate::domain::metrics::{Commit, CommitId, Deployed, Ending, Known, Map, Name, Origin, Place, Set, Source};
-use crate::domain::{Outcome, Scope, Time};
-
-/// Texts and commits of a cell, as names and numbers once somebody asks for them.
-pub(super) struct Words<'b> {
-    texts: Vec<&'b str>,
-    commits: &'b [[u8; 20]],
-    names: Vec<Option<Name>>,
-    numbers: Vec<Option<Commit>>,
-}
-
-impl<'b> Words<'b> {
-    pub(super) fn new(texts: Vec<&'b str>, commits: &'b [u8]) -> Self {
-        let (commits, _) = commits.as_chunks();
-        Self { names: vec![None; texts.len()], numbers: vec![None; commits.len()], texts, commits }
-    }
-
-    pub(super) fn text(&self, text: Text) -> Option<&'b str> {
-        self.texts.get(place(text)?).copied()
-    }
-
-    pub(super) fn commit(&self, commit: packed::Commit) -> Option<CommitId> {
-        match commit % 2 {
-            0 => self.commits.get(place(commit / 2)?).copied().map(CommitId::Sha1),
-            _ => self.text(commit / 2).map(|text| CommitId::Text(text.into())),
-        }
-    }
-}
-
-fn place(text: Text) -> Option<usize> {
-    usize::try_from(text).ok()?.checked_sub(1)
-}
-
-/// A project of an organization, as a row of a cell tells it.
-#[derive(Clone, Copy)]
-pub(super) struct Owner {
-    pub(super) organization: Text,
-    pub(super) project_id: Text,
-    pub(super) project_name: Text,
-}
-
-impl Owner {
-    pub(super) fn of(run: &Head) -> Self {
-        Self { organization: run.organization, project_id: run.project_id, project_name: run.project_name }
-    }
-}
+use crate::domain::metrics::{Deployed, Ending, Known, Map, Name, Origin, Place, Set, Source};
+use crate::domain::{Outcome, Time};
 
 /// Something that finished.
 struct Ended<'r> {
@@ -87,23 +44,10 @@ impl<'r> Ended<'r> {
 /// Lines, each with how it is known that something came to it.
 type Lines = Rc<[(usize, Known)]>;
 
-/// A cell, and what was found out about its rows.
+/// A cell whose rows are read.
 struct Cell<'b> {
     since: Since,
     words: Words<'b>,
-    /// Of organization, pipeline, project and environment, the line; `None` where nobody asks for that.
-    lines: Map<(Text, u64, Text, i64), Option<usize>>,
-    /// Of organization, pipeline, stage, and the environments whose approval it waited for.
-    of_stages: Map<(Text, u64, Text, Vec<Text>), Lines>,
-    /// Of stage, branch, repository, and who asked for the run.
-    origins: Map<(Text, Text, Text, Text), usize>,
-}
-
-impl<'b> Cell<'b> {
-    fn new(since: Since, words: Words<'b>) -> Self {
-        let (lines, of_stages, origins) = Default::default();
-        Self { since, words, lines, of_stages, origins }
-    }
 }
 
 /// Reads what finished in stages that may have deployed.
@@ -114,6 +58,10 @@ struct Finished<'r, 'c> {
     recorded: Set<&'r Name>,
     /// By the name of the stage.
     asked: Map<Name, bool>,
+    /// Of organization, pipeline, project and environment, the line; `None` where nobody asks for that.
+    lines: Map<(Word, u64, Word, i64), Option<usize>>,
+    /// Of organization, pipeline, stage, and the environments whose approval it waited for.
+    of_stages: Map<(Word, u64, Word, Vec<Word>), Lines>,
 }
 
 impl ReadStages for Finished<'_, '_> {
@@ -129,17 +77,63 @@ impl ReadStages for Finished<'_, '_> {
 
     fn take(&mut self, rows: &[u8]) -> rusqlite::Result<()> {
         let Stages { texts, commits, since, runs, attempts, records }: Stages<&str, &[u8]> = packed::unpacked(rows)?;
-        let mut cell = Cell::new(since, Words::new(texts, commits));
+        let mut cell = Cell { since, words: Words::new(texts, commits) };
         let run = |place: u32| runs.get(usize::try_from(place).ok()?);
         for record in &records {
-            self.reading.record(&mut cell, record, record.held.and_then(run));
+            self.record(&mut cell, record, record.held.and_then(run));
         }
         for attempt in attempts {
             if let Some(run) = run(attempt.run) {
-                self.reading.attempt(&mut cell, attempt, run, self.of_records);
+                self.attempt(&mut cell, attempt, run);
             }
         }
         Ok(())
+    }
+}
+
+impl Finished<'_, '_> {
+    fn record(&mut self, cell: &mut Cell<'_>, of: &packed::Deployment, run: Option<&Head>) {
+        let ended = Ended::record(of, cell.since.time(of.finished), run);
+        let Some(ending) = self.reading.ending(&mut cell.words, &ended) else { return };
+        let owner = [of.organization, of.project_id];
+        let [organization, project] = owner.map(|text| self.reading.word(&mut cell.words, text));
+        let key = (organization, ended.pipeline, project, of.environment);
+        let line = match self.lines.get(&key) {
+            Some(line) => *line,
+            None => {
+                let line = self.reading.line_of_record(&mut cell.words, &ended, of.environment);
+                self.lines.insert(key, line);
+                line
+            }
+        };
+        if let Some(line) = line {
+            self.reading.deployed(&mut cell.words, &ended, line, (Known::Record, ending));
+        }
+    }
+
+    fn attempt(&mut self, cell: &mut Cell<'_>, of: Attempt, run: &Head) {
+        let ended = Ended::stage(run, &of, cell.since.time(of.finished));
+        let Some(ending) = self.reading.ending(&mut cell.words, &ended) else { return };
+        for (line, known) in self.lines_of_stage(&mut cell.words, &ended, &of.approved).iter() {
+            self.reading.deployed(&mut cell.words, &ended, *line, (*known, ending));
+        }
+    }
+
+    fn lines_of_stage(&mut self, words: &mut Words<'_>, of: &Ended<'_>, approved: &[Text]) -> Lines {
+        let reading = &mut *self.reading;
+        let [organization, stage] = [of.owner.organization, of.stage].map(|text| reading.word(words, text));
+        let approved = approved.iter().map(|text| reading.word(words, *text)).collect();
+        let key = (organization, of.pipeline, stage, approved);
+        if let Some(known) = self.of_stages.get(&key) {
+            return Rc::clone(known);
+        }
+        let approved: Vec<Name> = key.3.iter().filter_map(|word| reading.name_of(*word)).collect();
+        let lines: Lines = reading.finish(words, of).map_or_else(Rc::default, |finish| {
+            let places = reading.places_of_stage(&finish, &approved, self.of_records);
+            places.iter().map(|(place, known)| (reading.line(&finish, Source::Pipeline, place), *known)).collect()
+        });
+        self.of_stages.insert(key, Rc::clone(&lines));
+        lines
     }
 }
 
@@ -149,7 +143,8 @@ impl Reading<'_> {
         let recorded = of_records.iter().filter(|(of, places)| places.iter().any(|place| self.is_wanted(&of.0, place)));
         let recorded: Set<&Name> = recorded.map(|((_, _, stage), _)| stage).collect();
         let (c, times) = (self.c, (self.since, self.span.until));
-        packed::each_stage(c, times, &mut Finished { reading: self, of_records, recorded, asked: Map::default() })?;
+        let (asked, lines, of_stages) = Default::default();
+        packed::each_stage(c, times, &mut Finished { reading: self, of_records, recorded, asked, lines, of_stages })?;
         let whole = self.whole();
         if whole.is_empty() {
             return Ok(());
@@ -163,50 +158,17 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// The text as a name.
-    pub(super) fn word(&mut self, words: &mut Words<'_>, text: Text) -> Option<Name> {
-        let place = place(text)?;
-        let name = words.names.get_mut(place)?;
-        if name.is_none() {
-            *name = Some(self.name(words.texts.get(place)?));
-        }
-        name.clone()
-    }
-
-    /// The commit as it is counted.
-    pub(super) fn commit(&mut self, words: &mut Words<'_>, commit: packed::Commit) -> Option<Commit> {
-        let id = words.commit(commit)?;
-        let number = words.numbers.get_mut(place(commit / 2)?).filter(|_| matches!(id, CommitId::Sha1(_)));
-        match number {
-            Some(known) => Some(*known.get_or_insert_with(|| self.found.commits.called(id))),
-            None => Some(self.found.commits.called(id)),
-        }
-    }
-
-    /// Whether the reader may.
-    pub(super) fn may_see(&mut self, words: &mut Words<'_>, of: Owner) -> bool {
-        if *self.scope == Scope::All {
-            return true;
-        }
-        let [organization, id, name] =
-            [of.organization, of.project_id, of.project_name].map(|text| self.word(words, text));
-        let Some(organization) = organization else { return false };
-        let today = id.clone().and_then(|id| self.projects.get(&(organization.clone(), id)).cloned());
-        let name = today.or(name);
-        self.scope.holds(&organization, name.as_deref().unwrap_or_default(), id.as_deref().unwrap_or_default())
-    }
-
     fn holds(&self, finished: Time) -> bool {
         (self.since..self.span.until).contains(&finished)
     }
 
     fn finish(&mut self, words: &mut Words<'_>, of: &Ended<'_>) -> Option<Finish> {
-        let organization = self.word(words, of.owner.organization)?;
-        let (id, name) = (self.word(words, of.owner.project_id), self.word(words, of.owner.project_name));
-        let stage = if of.stage == 0 { self.name("") } else { self.word(words, of.stage)? };
+        let organization = self.said(words, of.owner.organization)?;
+        let (id, name) = (self.said(words, of.owner.project_id), self.said(words, of.owner.project_name));
+        let stage = if of.stage == 0 { self.name("") } else { self.said(words, of.stage)? };
         let commit = of.run.and_then(|run| self.commit(words, run.commit));
         let of_run = of.run.map_or([0; 4], |run| [run.branch, run.repository, run.requested_for, run.folder]);
-        let [branch, repository, requested_for, folder] = of_run.map(|text| self.word(words, text));
+        let [branch, repository, requested_for, folder] = of_run.map(|text| self.said(words, text));
         Some(Finish {
             project: self.project_today(&organization, id.as_ref(), name),
             project_id: id,
@@ -221,56 +183,39 @@ impl Reading<'_> {
             repository,
             requested_for,
             folder,
-            result: self.word(words, of.result),
+            result: self.said(words, of.result),
         })
     }
 
-    fn deployed(&mut self, cell: &mut Cell<'_>, of: &Ended<'_>, line: usize, (known, ending): (Known, Ending)) {
-        let Some(origin) = self.origin(cell, of) else { return };
-        let commit = of.run.and_then(|run| self.commit(&mut cell.words, run.commit));
+    /// How it ended, where that is asked for and the reader may see it.
+    fn ending(&mut self, words: &mut Words<'_>, of: &Ended<'_>) -> Option<Ending> {
+        if !self.holds(of.finished) || !self.may_see(words, of.owner) {
+            return None;
+        }
+        self.terms.ending(&Outcome::from(words.text(of.result)?))
+    }
+
+    fn deployed(&mut self, words: &mut Words<'_>, of: &Ended<'_>, line: usize, (known, ending): (Known, Ending)) {
+        let origin = self.origin(words, of);
+        let commit = of.run.and_then(|run| self.commit(words, run.commit));
         let (run, attempt, finished) = (of.number, of.attempt, of.finished);
         let (is_fix, brought) = (false, None);
         let deployed = Deployed { line, origin, run, attempt, known, ending, is_fix, finished, commit, brought };
         self.found.deployments.push(deployed);
     }
 
-    fn origin(&mut self, cell: &mut Cell<'_>, of: &Ended<'_>) -> Option<usize> {
-        let [branch, repository, requested_for] =
-            of.run.map_or([0; 3], |run| [run.branch, run.repository, run.requested_for]);
-        let key = (of.stage, branch, repository, requested_for);
-        if let Some(known) = cell.origins.get(&key) {
-            return Some(*known);
+    fn origin(&mut self, words: &mut Words<'_>, of: &Ended<'_>) -> usize {
+        let of_run = of.run.map_or([0; 3], |run| [run.branch, run.repository, run.requested_for]);
+        let [branch, repository, requested_for] = of_run.map(|text| self.word(words, text));
+        let key = [self.word(words, of.stage), branch, repository, requested_for];
+        if let Some(known) = self.origins.get(&key) {
+            return *known;
         }
-        let stage = self.word(&mut cell.words, of.stage)?;
-        let [branch, repository, requested_for] =
-            [branch, repository, requested_for].map(|text| self.word(&mut cell.words, text));
-        let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
-        cell.origins.insert(key, origin);
-        Some(origin)
-    }
-
-    fn ending(&self, words: &Words<'_>, result: Text) -> Option<Ending> {
-        self.terms.ending(&Outcome::from(words.text(result)?))
-    }
-
-    fn record(&mut self, cell: &mut Cell<'_>, of: &packed::Deployment, run: Option<&Head>) {
-        let ended = Ended::record(of, cell.since.time(of.finished), run);
-        if !self.holds(ended.finished) || !self.may_see(&mut cell.words, ended.owner) {
-            return;
-        }
-        let Some(ending) = self.ending(&cell.words, of.result) else { return };
-        let key = (of.organization, ended.pipeline, of.project_id, of.environment);
-        let line = match cell.lines.get(&key) {
-            Some(line) => *line,
-            None => {
-                let line = self.line_of_record(&mut cell.words, &ended, of.environment);
-                cell.lines.insert(key, line);
-                line
-            }
-        };
-        if let Some(line) = line {
-            self.deployed(cell, &ended, line, (Known::Record, ending));
-        }
+        let [stage, branch, repository, requested_for] = key.map(|word| self.name_of(word));
+        let origin = Origin { stage: stage.unwrap_or_default(), branch, repository, requested_for };
+        let origin = self.found.origins.insert_full(origin).0;
+        self.origins.insert(key, origin);
+        origin
     }
 
     /// `None` where nobody asks for what came there.
@@ -278,38 +223,6 @@ impl Reading<'_> {
         let finish = self.finish(words, of)?;
         let place = self.place_of_record(&finish, environment)?;
         Some(self.line(&finish, Source::Pipeline, &place))
-    }
-
-    fn attempt(&mut self, cell: &mut Cell<'_>, of: Attempt, run: &Head, of_records: &OfRecords) {
-        let ended = Ended::stage(run, &of, cell.since.time(of.finished));
-        if !self.holds(ended.finished) || !self.may_see(&mut cell.words, ended.owner) {
-            return;
-        }
-        let Some(ending) = self.ending(&cell.words, of.result) else { return };
-        for (line, known) in self.lines_of_stage(cell, &ended, of.approved, of_records).iter() {
-            self.deployed(cell, &ended, *line, (*known, ending));
-        }
-    }
-
-    fn lines_of_stage(
-        &mut self,
-        cell: &mut Cell<'_>,
-        of: &Ended<'_>,
-        approved: Vec<Text>,
-        of_records: &OfRecords,
-    ) -> Lines {
-        let key = (of.owner.organization, of.pipeline, of.stage, approved);
-        if let Some(known) = cell.of_stages.get(&key) {
-            return Rc::clone(known);
-        }
-        let words = &mut cell.words;
-        let approved: Vec<Name> = key.3.iter().filter_map(|text| self.word(words, *text)).collect();
-        let lines: Lines = self.finish(words, of).map_or_else(Rc::default, |finish| {
-            let places = self.places_of_stage(&finish, &approved, of_records);
-            places.iter().map(|(place, known)| (self.line(&finish, Source::Pipeline, place), *known)).collect()
-        });
-        cell.of_stages.insert(key, Rc::clone(&lines));
-        lines
     }
 
     /// Whether a stage of this name may have brought something to an environment that is wanted, whatever records tell.
@@ -327,7 +240,7 @@ impl Reading<'_> {
         let mut words = Words::new(cell.texts, cell.commits);
         for Run { head, result, finished, .. } in &cell.runs {
             let finished = finished.map(|at| cell.since.time(at)).filter(|at| self.holds(*at));
-            let (Some(finished), Some(organization)) = (finished, self.word(&mut words, head.organization)) else {
+            let (Some(finished), Some(organization)) = (finished, self.said(&mut words, head.organization)) else {
                 continue;
             };
             if whole.contains_key(&(organization, head.pipeline)) && self.may_see(&mut words, Owner::of(head)) {

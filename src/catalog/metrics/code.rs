@@ -2,12 +2,12 @@
 
 use rusqlite::{Connection, params};
 
-use super::blocks::{Owner, Words};
+use super::words::{Owner, Word, Words};
 use super::{PUSHED_BEFORE, Reading};
 use crate::catalog::packed::{self, Kind, Made, Push, Pushes, Request, Requests, Text};
 use crate::catalog::references::Source as RecordSource;
 use crate::domain::changes::ShownChanges;
-use crate::domain::metrics::{Branch, Commit, Few, Map, Material, MergedRequest, Name, Set, Update};
+use crate::domain::metrics::{Branch, Commit, Few, Map, Material, MergedRequest, Name, Set, Title, Update};
 use crate::domain::pull_request::ShownPullRequest;
 use crate::domain::push::ShownPush;
 use crate::domain::{Said, ShownCommit, Time, commit_id};
@@ -93,22 +93,26 @@ impl Reading<'_> {
 
     fn updates(&mut self, times: (Time, Time)) -> rusqlite::Result<()> {
         let deployed = DeployedCode::of(&self.found);
+        // Of organization, repository and the branch's name.
+        let mut known: Map<[Word; 3], Option<usize>> = Map::default();
         packed::each(self.c, Kind::Pushes, times, |bytes| {
             let rows: Pushes<&str, &[u8]> = packed::unpacked(bytes)?;
             let mut words = Words::new(rows.texts, rows.commits);
-            for (name, pushes) in rows.branches {
-                let Some(name) = words.text(name).and_then(|name| deployed.branches.get(name)) else {
+            for (branch, pushes) in rows.branches {
+                let Some(name) = words.text(branch).and_then(|name| deployed.branches.get(name)) else {
                     continue;
                 };
-                let mut known: Map<(Text, Text), Option<usize>> = Map::default();
+                let branch = self.word(&mut words, branch);
                 for push in packed::unpacked::<Vec<Push>>(pushes)?.iter().filter(|push| is_within(push.pushed, times)) {
                     let Push { organization, project_id, project_name, .. } = *push;
                     if !self.may_see(&mut words, Owner { organization, project_id, project_name }) {
                         continue;
                     }
-                    let branch = known.entry((organization, push.repository)).or_insert_with(|| {
-                        let (organization, name) = (self.word(&mut words, organization)?, name.clone());
-                        let repository = self.word(&mut words, push.repository).map(|name| in_small(&name).into());
+                    let [organization, repository] =
+                        [organization, push.repository].map(|text| self.word(&mut words, text));
+                    let branch = known.entry([organization, repository, branch]).or_insert_with(|| {
+                        let (organization, name) = (self.name_of(organization)?, name.clone());
+                        let repository = self.name_of(repository).map(|name| in_small(&name).into());
                         let branch = Branch { organization, repository, name };
                         deployed.may_hold(&branch).then(|| self.found.branches.insert_full(branch).0)
                     });
@@ -170,20 +174,23 @@ impl Reading<'_> {
     }
 
     fn request(&mut self, words: &mut Words<'_>, of: &Request) {
-        let (organization, merge) = (self.word(words, of.organization), self.commit(words, of.merge));
+        let (organization, merge) = (self.said(words, of.organization), self.commit(words, of.merge));
         let (Some(organization), Some(merge)) = (organization, merge) else { return };
         let request = MergedRequest {
             organization,
             number: of.number,
-            // Hardly any two have the same.
-            title: words.text(of.title).map(Name::from),
-            source: words.text(of.source).map(Name::from),
+            title: self.title(words, of.title),
+            source: self.title(words, of.source),
             created: of.created.map(Time::from_ticks),
             approved: of.approved.map(Time::from_ticks),
             merge,
             commits: self.made(words, &of.commits),
         };
         self.found.requests.push(request);
+    }
+
+    fn title(&mut self, words: &Words<'_>, text: Text) -> Title {
+        self.found.titles.add(words.text(text).unwrap_or_default())
     }
 }
 
@@ -206,8 +213,11 @@ struct DeployedCode {
 impl DeployedCode {
     fn of(material: &Material) -> Self {
         // Some origins are of what was read and left out again.
-        let origins: Set<usize> = material.deployments.iter().map(|of| of.origin).collect();
-        let origins = origins.iter().filter_map(|at| material.origins.get_index(*at));
+        let mut is_left = vec![false; material.origins.len()];
+        for of in &material.deployments {
+            is_left.get_mut(of.origin).into_iter().for_each(|is_left| *is_left = true);
+        }
+        let origins = material.origins.iter().zip(is_left).filter_map(|(origin, is_left)| is_left.then_some(origin));
         let repositories = origins.clone().map(|of| of.repository.as_deref().map(in_small));
         Self { repositories: repositories.collect(), branches: origins.filter_map(|of| of.branch.clone()).collect() }
     }

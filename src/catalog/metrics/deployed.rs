@@ -241,7 +241,7 @@ impl Reading<'_> {
         }
         let line = self.line(&finish, source, place);
         let Finish { stage, branch, repository, requested_for, run, attempt, finished, commit, .. } = finish;
-        let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
+        let origin = self.found.origins.insert_full(Origin { stage, branch, repository, requested_for }).0;
         let (is_fix, brought) = (false, None);
         let deployed = Deployed { line, origin, run, attempt, known, ending, is_fix, finished, commit, brought };
         self.found.deployments.push(deployed);

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use rusqlite::{Connection, params};
 
-use super::blocks::{Owner, Words};
 use super::reported::Told;
+use super::words::{Owner, Word, Words};
 use super::{DeliveryQuestion, Reading, Span};
 use crate::catalog::broken::Defaults;
-use crate::catalog::packed::{self, Head, Kind, Since, Text};
+use crate::catalog::packed::{self, Head, Kind, Since};
 use crate::catalog::{Catalog, CatalogError};
 use crate::domain::default_branch::is_default;
 use crate::domain::metrics::{Flow, FlowReport, Group, GroupFlow, Map, Name, Ran, Tests, Whose};
@@ -52,55 +52,27 @@ struct Runs {
     /// Of each, which place.
     places: Vec<usize>,
     known: Vec<Place>,
-    numbers: Map<Place, usize>,
+    /// With the pipeline of each.
+    numbers: Map<OfPlace, (usize, usize)>,
     pipelines: Map<(Name, u64), usize>,
     /// Of each pipeline, the default branch of what it builds, if somebody told it.
     told: Vec<Option<String>>,
-    branches: Map<Option<Name>, usize>,
+    /// Whether a branch is the default one of what a pipeline builds.
+    on_default: Map<(usize, Word), bool>,
     pools: Vec<Option<Name>>,
-    pool_numbers: Map<Option<Name>, usize>,
+    pool_numbers: Map<Word, usize>,
     default: Defaults,
     /// Whether more is asked for than pipelines.
     is_wide: bool,
 }
 
-impl Runs {
-    /// Its number, and whether it is the default one.
-    fn branch(&mut self, pipeline: usize, name: Option<Name>) -> (usize, bool) {
-        let told = self.told.get(pipeline).and_then(Option::as_deref);
-        let on_default = is_default(name.as_deref(), told);
-        let next = self.branches.len();
-        (*self.branches.entry(name).or_insert(next), on_default)
-    }
-
-    fn pool(&mut self, name: Option<Name>) -> usize {
-        let next = self.pools.len();
-        let number = *self.pool_numbers.entry(name.clone()).or_insert(next);
-        if number == next {
-            self.pools.push(name);
-        }
-        number
-    }
-}
-
 /// Of a place: organization, pipeline, project, and what is asked for beside these.
-type OfPlace = (Text, u64, Text, [Text; 4]);
+type OfPlace = (Word, u64, Word, [Word; 4]);
 
-/// What was found out about the texts of a block.
-struct OfBlock<'b> {
+/// A block whose runs are read.
+struct Block<'b> {
     since: Since,
     words: Words<'b>,
-    /// With its pipeline.
-    places: Map<OfPlace, (usize, usize)>,
-    /// Of a pipeline, and whether it is the default one.
-    branches: Map<(usize, Text), (usize, bool)>,
-    pools: Map<Text, usize>,
-}
-
-impl<'b> OfBlock<'b> {
-    fn new(since: Since, words: Words<'b>) -> Self {
-        Self { since, words, places: Map::default(), branches: Map::default(), pools: Map::default() }
-    }
 }
 
 impl Catalog {
@@ -232,7 +204,7 @@ impl Reading<'_> {
         let mut runs = Runs { default: Defaults::read(self.c)?, is_wide, ..Runs::default() };
         packed::each(self.c, Kind::Runs, (self.span.from, self.span.until), |bytes| {
             let block: packed::Runs<&str, &[u8]> = packed::unpacked(bytes)?;
-            let mut of = OfBlock::new(block.since, Words::new(block.texts, block.commits));
+            let mut of = Block { since: block.since, words: Words::new(block.texts, block.commits) };
             for run in &block.runs {
                 let ran = self.take_run(run, &mut of, &mut runs)?;
                 runs.runs.extend(ran);
@@ -243,7 +215,7 @@ impl Reading<'_> {
     }
 
     /// What it was, where it finished within the time with a result that the reader may see.
-    fn take_run(&mut self, run: &packed::Run, of: &mut OfBlock<'_>, runs: &mut Runs) -> rusqlite::Result<Option<Ran>> {
+    fn take_run(&mut self, run: &packed::Run, of: &mut Block<'_>, runs: &mut Runs) -> rusqlite::Result<Option<Ran>> {
         let time = |at: Option<i64>| at.map(|at| of.since.time(at));
         let [queued, started, finished] = [run.queued, run.started, run.finished].map(time);
         let finished = finished.filter(|at| (self.span.from..self.span.until).contains(at));
@@ -252,32 +224,23 @@ impl Reading<'_> {
         if !self.may_see(&mut of.words, Owner::of(&run.head)) {
             return Ok(None);
         }
-        let Head { branch, commit, .. } = run.head;
         let Some((place, pipeline)) = self.place_of_run(&run.head, of, runs)? else { return Ok(None) };
         runs.places.push(place);
-        let (branch, on_default) = match of.branches.get(&(pipeline, branch)) {
-            Some(known) => *known,
-            None => {
-                let name = self.word(&mut of.words, branch);
-                let found = runs.branch(pipeline, name);
-                of.branches.insert((pipeline, branch), found);
-                found
-            }
-        };
-        let pool = match of.pools.get(&run.pool) {
-            Some(pool) => *pool,
-            None => {
-                let pool = runs.pool(self.word(&mut of.words, run.pool));
-                of.pools.insert(run.pool, pool);
-                pool
-            }
-        };
+        let [branch, pool] = [run.head.branch, run.pool].map(|text| self.word(&mut of.words, text));
+        let on_default = *runs.on_default.entry((pipeline, branch)).or_insert_with(|| {
+            let told = runs.told.get(pipeline).and_then(Option::as_deref);
+            is_default(self.name_of(branch).as_deref(), told)
+        });
+        let pool = *runs.pool_numbers.entry(pool).or_insert_with(|| {
+            runs.pools.push(self.name_of(pool));
+            runs.pools.len() - 1
+        });
         Ok(Some(Ran {
             pipeline,
             run: run.head.run,
             branch,
             on_default,
-            commit: of.words.commit(commit),
+            commit: of.words.commit(run.head.commit),
             passed,
             queued,
             started,
@@ -290,18 +253,20 @@ impl Reading<'_> {
     fn place_of_run(
         &mut self,
         run: &Head,
-        of: &mut OfBlock<'_>,
+        of: &mut Block<'_>,
         runs: &mut Runs,
     ) -> rusqlite::Result<Option<(usize, usize)>> {
         let wide =
             if runs.is_wide { [run.project_name, run.folder, run.repository, run.requested_for] } else { [0; 4] };
-        let key = (run.organization, run.pipeline, run.project_id, wide);
-        if let Some(known) = of.places.get(&key) {
+        let wide = wide.map(|text| self.word(&mut of.words, text));
+        let [organization, project_id] = [run.organization, run.project_id].map(|text| self.word(&mut of.words, text));
+        let key = (organization, run.pipeline, project_id, wide);
+        if let Some(known) = runs.numbers.get(&key) {
             return Ok(Some(*known));
         }
-        let Some(organization) = self.word(&mut of.words, run.organization) else { return Ok(None) };
-        let project_id = self.word(&mut of.words, run.project_id);
-        let [project_name, folder, repository, requested_for] = wide.map(|text| self.word(&mut of.words, text));
+        let Some(organization) = self.name_of(organization) else { return Ok(None) };
+        let project_id = self.name_of(project_id);
+        let [project_name, folder, repository, requested_for] = wide.map(|word| self.name_of(word));
         let pipeline = run.pipeline;
         let told = None;
         let place = Place { organization, pipeline, project_id, project_name, folder, repository, requested_for, told };
@@ -310,13 +275,10 @@ impl Reading<'_> {
         if pipeline == next {
             runs.told.push(self.told_of(&place, &runs.default)?);
         }
-        let next = runs.known.len();
-        let number = *runs.numbers.entry(place.clone()).or_insert(next);
-        if number == next {
-            runs.known.push(place);
-        }
-        of.places.insert(key, (number, pipeline));
-        Ok(Some((number, pipeline)))
+        runs.known.push(place);
+        let found = (runs.known.len() - 1, pipeline);
+        runs.numbers.insert(key, found);
+        Ok(Some(found))
     }
 
     fn told_of(&self, place: &Place, told: &Defaults) -> rusqlite::Result<Option<String>> {

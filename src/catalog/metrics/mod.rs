@@ -18,22 +18,26 @@ mod incidents;
 mod reported;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension, Row, params, params_from_iter};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use self::words::Word;
 use super::query::{Conditions, time};
 use super::{Catalog, CatalogError};
 use crate::domain::changes::Between;
 use crate::domain::metrics::{
-    Beside, Group, Grouped, Judgement, Line, Map, Material, Name, Origin, Period, Place, Report, Selection, Set,
-    Source, Terms, Wanted, Window, Work, Zone,
+    Beside, Group, Grouped, Judgement, Line, Map, Material, Name, Origin, Period, Place, Report, Selection, Source,
+    Terms, Wanted, Window, Work, Zone,
 };
 use crate::domain::owner::Owners;
 use crate::domain::{Scope, Time};
@@ -187,7 +191,7 @@ struct Reading<'c> {
     span: Span,
     /// From then on what finished is read.
     since: Time,
-    texts: Set<Name>,
+    texts: IndexSet<Name, RandomState>,
     /// By column.
     last: [Option<Name>; 16],
     pipelines: Map<(Name, u64), Name>,
@@ -197,8 +201,10 @@ struct Reading<'c> {
     /// What environments are, once that was asked.
     places: Map<(Name, Name, i64), Option<Arc<Place>>>,
     lines: Map<(Name, Source, u64, String), usize>,
-    /// By where their texts stand.
-    origins: Map<(*const str, [Option<*const str>; 3]), usize>,
+    /// By stage, branch, repository, and who asked for the run.
+    origins: Map<[Word; 4], usize>,
+    /// Whether the reader may see what is of an organization, a project's id and its name.
+    seen: Map<[Word; 3], bool>,
     /// Stages that waited for the approval of environments, with whether one of these is wanted.
     approved: BTreeMap<Name, bool>,
     found: Material,
@@ -256,7 +262,7 @@ impl<'c> Reading<'c> {
             beside: question.wanted.environment.as_deref().map_or(Beside::Nothing, Beside::Named),
             span,
             since: span.from.minus(LOOK_BACK),
-            texts: Set::default(),
+            texts: IndexSet::default(),
             last: Default::default(),
             pipelines: Map::default(),
             definitions: Map::default(),
@@ -265,6 +271,7 @@ impl<'c> Reading<'c> {
             places: Map::default(),
             lines: Map::default(),
             origins: Map::default(),
+            seen: Map::default(),
             approved: BTreeMap::new(),
             found: Material::default(),
         }
@@ -299,22 +306,20 @@ impl<'c> Reading<'c> {
         self.beginning()
     }
 
-    /// The number of one whose texts are shared: none of them is ever dropped, so where one stands tells which it is.
-    fn origin_of(&mut self, origin: Origin) -> usize {
-        let maybe = |name: &Option<Name>| name.as_ref().map(Arc::as_ptr);
-        let Origin { stage, branch, repository, requested_for } = &origin;
-        let texts = (Arc::as_ptr(stage), [branch, repository, requested_for].map(maybe));
-        *self.origins.entry(texts).or_insert_with(|| self.found.origins.insert_full(origin).0)
+    /// The text, by its number.
+    fn word_of(&mut self, text: &str) -> Word {
+        let place = self.texts.get_index_of(text).unwrap_or_else(|| self.texts.insert_full(text.into()).0);
+        Word::try_from(place + 1).unwrap_or_default()
+    }
+
+    fn name_of(&self, word: Word) -> Option<Name> {
+        self.texts.get_index(usize::try_from(word).ok()?.checked_sub(1)?).cloned()
     }
 
     /// The text, shared.
     fn name(&mut self, text: &str) -> Name {
-        if let Some(known) = self.texts.get(text) {
-            return Arc::clone(known);
-        }
-        let name: Name = text.into();
-        self.texts.insert(Arc::clone(&name));
-        name
+        let word = self.word_of(text);
+        self.name_of(word).unwrap_or_else(|| text.into())
     }
 
     fn text(&mut self, row: &Row<'_>, column: usize) -> rusqlite::Result<Name> {

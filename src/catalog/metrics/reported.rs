@@ -9,8 +9,8 @@ use super::{PUSHED_BEFORE, Reading, project_of, time};
 use crate::catalog::references::Source as RecordSource;
 use crate::domain::incident::ShownIncident;
 use crate::domain::metrics::{
-    Brought, Commit, CommitId, Commits, Deployed, Ending, Few, Incident, Known, Line, MergedRequest, Name, Origin,
-    Source,
+    Brought, Commit, CommitId, Deployed, Ending, Few, Incident, Known, Line, Material, MergedRequest, Name, Origin,
+    Source, Title,
 };
 use crate::domain::report::ReportRecord;
 use crate::domain::{Label, Outcome, ReportKind, Time};
@@ -198,7 +198,7 @@ impl Reading<'_> {
         }
         let (stage, requested_for) = (self.name(""), None);
         let Told { branch, repository, commits, .. } = told;
-        let origin = self.origin_of(Origin { stage, branch, repository, requested_for });
+        let origin = self.found.origins.insert_full(Origin { stage, branch, repository, requested_for }).0;
         self.found.deployments.push(Deployed {
             line,
             // In the order in which they were told of.
@@ -226,10 +226,10 @@ impl Reading<'_> {
         }
         let submitted = self.told(&ReportKind::Submit, since)?;
         let approved = self.told(&ReportKind::Approve, since)?;
-        let mut reviews = Reviews { commits: &mut self.found.commits, requests: BTreeMap::new() };
+        let mut reviews = Reviews { found: &mut self.found, requests: BTreeMap::new() };
         submitted.into_iter().for_each(|told| reviews.submitted(told));
         approved.into_iter().for_each(|told| reviews.approved(told));
-        self.found.requests.extend(reviews.into_requests());
+        reviews.close();
         Ok(())
     }
 
@@ -265,22 +265,23 @@ impl Reading<'_> {
 
 /// Submissions with their approvals: by the pull request, or else by the commit.
 struct Reviews<'c> {
-    commits: &'c mut Commits,
+    found: &'c mut Material,
     requests: BTreeMap<(Name, Name, Name), MergedRequest>,
 }
 
-impl<'c> Reviews<'c> {
+impl Reviews<'_> {
     fn of(&mut self, told: &Told) -> Option<&mut MergedRequest> {
-        let commit = || Some(self.commits.id(told.commit?)?.to_string().into());
+        let commit = || Some(self.found.commits.id(told.commit?)?.to_string().into());
         let by = told.pull_request.clone().or_else(commit)?;
+        let number = told.pull_request.as_deref().and_then(|number| number.parse().ok()).unwrap_or_default();
         let new = || MergedRequest {
             organization: told.organization.clone(),
-            number: told.pull_request.as_deref().and_then(|number| number.parse().ok()).unwrap_or_default(),
-            title: None,
-            source: told.branch.clone(),
+            number,
+            title: Title::default(),
+            source: self.found.titles.add(told.branch.as_deref().unwrap_or_default()),
             created: None,
             approved: None,
-            merge: told.commit.unwrap_or_else(|| self.commits.called(CommitId::from(&*by))),
+            merge: told.commit.unwrap_or_else(|| self.found.commits.called(CommitId::from(&*by))),
             commits: Few::new(),
         };
         Some(self.requests.entry((told.organization.clone(), told.subject.clone(), by.clone())).or_insert_with(new))
@@ -300,12 +301,12 @@ impl<'c> Reviews<'c> {
     }
 
     /// Where the commit stayed the same, it stands for itself.
-    fn into_requests(self) -> impl Iterator<Item = MergedRequest> + use<'c> {
-        self.requests.into_values().map(|mut request| {
+    fn close(self) {
+        self.found.requests.extend(self.requests.into_values().map(|mut request| {
             if request.commits.contains(&request.merge) {
                 request.commits.clear();
             }
             request
-        })
+        }));
     }
 }

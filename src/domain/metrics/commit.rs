@@ -1,7 +1,8 @@
 use std::fmt;
 use std::num::NonZeroU32;
 
-use indexmap::IndexMap;
+use foldhash::fast::RandomState;
+use indexmap::IndexSet;
 
 use crate::domain::Time;
 
@@ -11,30 +12,34 @@ pub struct Commit(NonZeroU32);
 
 /// Commits, each once, with when it was made where somebody told.
 #[derive(Clone, Debug, Default)]
-pub struct Commits(IndexMap<CommitId, Option<Time>, foldhash::fast::RandomState>);
+pub struct Commits {
+    ids: IndexSet<CommitId, RandomState>,
+    made: Vec<Option<Time>>,
+}
 
 impl Commits {
     /// The one that is called so, which is known from then on.
     pub fn called(&mut self, id: CommitId) -> Commit {
-        let entry = self.0.entry(id);
-        let place = entry.index();
-        entry.or_default();
+        let (place, is_new) = self.ids.insert_full(id);
+        if is_new {
+            self.made.push(None);
+        }
         Commit(number(place))
     }
 
     #[must_use]
     pub fn id(&self, commit: Commit) -> Option<&CommitId> {
-        self.0.get_index(commit.place()).map(|(id, _)| id)
+        self.ids.get_index(commit.place())
     }
 
     #[must_use]
     pub fn made(&self, commit: Commit) -> Option<Time> {
-        self.0.get_index(commit.place()).and_then(|(_, made)| *made)
+        self.made.get(commit.place()).copied().flatten()
     }
 
     /// Whatever was said before.
     pub fn was_made(&mut self, commit: Commit, at: Time) {
-        if let Some((_, made)) = self.0.get_index_mut(commit.place()) {
+        if let Some(made) = self.made.get_mut(commit.place()) {
             *made = Some(at);
         }
     }
@@ -60,7 +65,7 @@ pub(super) struct ByCommit<T>(Vec<Option<T>>);
 impl<T: Copy> ByCommit<T> {
     /// Of any of these.
     pub(super) fn among(commits: &Commits) -> Self {
-        Self(vec![None; commits.0.len()])
+        Self(vec![None; commits.made.len()])
     }
 
     pub(super) fn get(&self, commit: Commit) -> Option<T> {

@@ -18,7 +18,7 @@ pub struct Ran {
     pub pipeline: usize,
     pub run: u64,
     /// Which branch.
-    pub branch: usize,
+    pub branch: u32,
     /// Whether that is the default branch: as somebody told, else by the usual names.
     pub on_default: bool,
     pub commit: Option<CommitId>,
@@ -240,7 +240,7 @@ fn part(of: u64, whole: u64) -> f64 {
 fn recovery(judged: &[(&Ran, bool)], window: Window) -> (Spread, usize) {
     let mut ends: Vec<_> = judged.iter().map(|(run, is_good)| (run.finished, run.run, *is_good, of(run))).collect();
     ends.sort_unstable_by_key(|(finished, run, ..)| (*finished, *run));
-    let mut next: Map<(usize, usize), Time> = Map::default();
+    let mut next: Map<(usize, u32), Time> = Map::default();
     let (mut taken, mut open) = (Vec::new(), 0);
     for (finished, _, is_good, of) in ends.into_iter().rev() {
         match (is_good, next.get(&of)) {
@@ -255,7 +255,7 @@ fn recovery(judged: &[(&Ran, bool)], window: Window) -> (Spread, usize) {
 }
 
 /// Of which pipeline and branch.
-fn of(run: &Ran) -> (usize, usize) {
+fn of(run: &Ran) -> (usize, u32) {
     (run.pipeline, run.branch)
 }
 
@@ -295,7 +295,7 @@ mod tests {
         Ran {
             pipeline: 7,
             run,
-            branch: usize::from(branch == "main"),
+            branch: u32::from(branch == "main"),
             on_default: branch == "main",
             commit: Some(commit.into()),
             passed: Ran::passed(&Outcome::from(result)),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::chains::Chains;
 use super::changes::{Change, Changes};
 use super::judged::{Failure, Judged, Recovered};
-use super::material::{Brought, Deployed, Material, Name, Update};
+use super::material::{Brought, Deployed, Material, Update};
 use super::threads::share;
 use super::{Commit, Map, Terms};
 use crate::domain::Time;
@@ -253,19 +253,15 @@ impl<'m> Fixes<'m> {
 
     /// By its branch.
     fn origin(&mut self, at: usize) -> bool {
-        let branch = self.material.origins.get_index(at).and_then(|origin| origin.branch.as_ref());
-        let terms = self.terms;
-        self.origins.get_mut(at).is_some_and(|known| *known.get_or_insert_with(|| names_fix(terms, branch)))
+        let branch = || self.material.origins.get_index(at)?.branch.as_deref();
+        let named = || branch().is_some_and(|branch| self.terms.names_fix(branch));
+        self.origins.get_mut(at).is_some_and(|known| *known.get_or_insert_with(named))
     }
 
     fn request(&mut self, at: usize) -> bool {
-        let (terms, request) = (self.terms, self.material.requests.get(at));
-        let texts = || request.into_iter().flat_map(|request| [request.source.as_ref(), request.title.as_ref()]);
-        let named = || texts().any(|text| names_fix(terms, text));
+        let Material { requests, titles, .. } = self.material;
+        let texts = || requests.get(at).into_iter().flat_map(|request| [&request.source, &request.title]);
+        let named = || texts().any(|text| self.terms.names_fix(titles.get(text)));
         self.requests.get_mut(at).is_some_and(|known| *known.get_or_insert_with(named))
     }
-}
-
-fn names_fix(terms: &Terms, text: Option<&Name>) -> bool {
-    text.is_some_and(|text| terms.names_fix(text))
 }

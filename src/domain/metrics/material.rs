@@ -1,6 +1,7 @@
 //! What there is to count from. Whoever makes one has asked a catalog.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
@@ -25,6 +26,7 @@ pub struct Material {
     pub branches: IndexSet<Branch, RandomState>,
     pub updates: Vec<Update>,
     pub requests: Vec<MergedRequest>,
+    pub titles: Titles,
     /// All that anything else speaks of.
     pub commits: Commits,
     pub incidents: Vec<Incident>,
@@ -206,13 +208,35 @@ pub type Few = SmallVec<[Commit; 4]>;
 pub struct MergedRequest {
     pub organization: Name,
     pub number: u64,
-    pub title: Option<Name>,
-    pub source: Option<Name>,
+    /// Empty where nobody told.
+    pub title: Title,
+    /// Its branch, likewise.
+    pub source: Title,
     pub created: Option<Time>,
     pub approved: Option<Time>,
     pub merge: Commit,
     /// The commits that it was made of.
     pub commits: Few,
+}
+
+/// What pull requests are called: hardly any two have the same, so these stand one behind the other.
+#[derive(Clone, Debug, Default)]
+pub struct Titles(String);
+
+/// Where one of [`Titles`] stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Title(Range<usize>);
+
+impl Titles {
+    pub fn add(&mut self, text: &str) -> Title {
+        let from = self.0.len();
+        self.0.push_str(text);
+        Title(from..self.0.len())
+    }
+
+    pub(super) fn get(&self, title: &Title) -> &str {
+        self.0.get(title.0.clone()).unwrap_or_default()
+    }
 }
 
 /// Something went wrong in production.

@@ -36,7 +36,7 @@ pub use group::{Group, Grouped};
 pub use judged::{Failure, Judged, Judgement, Recovered};
 pub use material::{
     Branch, Brought, Deployed, Ending, Few, Incident, Known, Line, Lost, Material, MergedRequest, Name, Origin, Part,
-    Source, Update,
+    Source, Title, Titles, Update,
 };
 pub use report::{
     Bucket, CommitWork, Coverage, FailRate, Frequency, LeadTime, Recovery, Report, ReworkRate, Trend, Work,

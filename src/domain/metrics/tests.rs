@@ -236,8 +236,8 @@ fn what_was_squashed_is_measured_by_its_own_commits() {
     of.requests = vec![MergedRequest {
         organization: name("fabrikam"),
         number: 88,
-        title: None,
-        source: None,
+        title: Title::default(),
+        source: Title::default(),
         created: Some(at(25)),
         approved: Some(at(40)),
         merge: commit("m"),
@@ -498,8 +498,8 @@ fn what_runs_built_stands_for_missing_pushes_and_is_told_apart() {
     of.requests = vec![MergedRequest {
         organization: name("fabrikam"),
         number: 88,
-        title: None,
-        source: None,
+        title: Title::default(),
+        source: Title::default(),
         created: None,
         approved: None,
         merge: commit("squash"),
