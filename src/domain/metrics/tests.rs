@@ -448,6 +448,32 @@ fn a_fix_after_an_incident_is_rework_and_one_without_is_none() {
 }
 
 #[test]
+fn a_merged_pull_request_that_is_called_a_fix_makes_a_fix() {
+    let told = |source: &str, title: &str| {
+        let mut of = material(vec![good(1, "a", 1), good(2, "b", 5), good(3, "c", 8)]);
+        of.incidents = vec![incident(6, None)];
+        of.updates = vec![push("a", "b"), push("b", "c")];
+        let request = |merge, source, title| MergedRequest {
+            organization: name("fabrikam"),
+            number: 88,
+            title,
+            source,
+            created: None,
+            approved: None,
+            merge: commit(merge),
+            commits: Few::new(),
+        };
+        let [another, source, title] = ["fix: another", source, title].map(|text| of.titles.add(text));
+        of.requests = vec![request("x", another.clone(), another), request("c", source, title)];
+        work_of(&of)[2].rework
+    };
+    assert!(told("refs/heads/fix/total", "Total is right"));
+    assert!(told("refs/heads/total", "Fix: the total"));
+    assert!(!told("refs/heads/total", "A total"), "another one is");
+    assert!(!told("", ""), "nobody told what it is called");
+}
+
+#[test]
 fn weeks_without_deployments_count() {
     let often = |hours: &[i64], window| {
         let of = material((1..).zip(hours).map(|(run, hour)| good(run, "a", *hour)).collect());
