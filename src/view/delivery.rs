@@ -45,8 +45,8 @@ pub fn five(of: &Bucket) -> [Number; 5] {
             level: often.level,
             detail: format!(
                 "{} deployments on {} days",
-                figure_text(&often.deployments, u64::to_string),
-                figure_text(&often.deploy_days, u64::to_string)
+                short(&often.deployments, u64::to_string),
+                short(&often.deploy_days, u64::to_string)
             ),
             definition: often.definition,
         },
@@ -96,9 +96,14 @@ pub fn percent_text(share: &f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// The number alone, where why there is none stands beside it.
+fn short<T>(figure: &Figure<T>, text: impl Fn(&T) -> String) -> String {
+    figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), text)
+}
+
 fn spread_text(spread: &Spread, of: &str) -> String {
-    let short = |figure: &Figure<i64>| figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), seconds_text);
-    format!("p75 {}, p95 {}, {}", short(&spread.p75), short(&spread.p95), counted(spread.count, of))
+    let [p75, p95] = [&spread.p75, &spread.p95].map(|figure| short(figure, seconds_text));
+    format!("p75 {p75}, p95 {p95}, {}", counted(spread.count, of))
 }
 
 /// The five; then, where it was asked for, the same by periods, and what stands behind them.
@@ -358,7 +363,8 @@ pub(super) fn finish(writer: Writer<Vec<u8>>) -> Result<String, csv::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::metrics::Unknown;
+    use crate::domain::Time;
+    use crate::domain::metrics::{Judgement, Material, Selection, Unknown, Window, Zone};
 
     #[test]
     fn a_number_that_cannot_be_had_says_why() {
@@ -366,5 +372,15 @@ mod tests {
         assert_eq!(figure_text(&Figure::unknown(Unknown::NoFailures), seconds_text), "- (none failed)");
         assert_eq!(figure_text(&Figure::known(0.125), percent_text), "12.5 %");
         assert_eq!(cell(&Figure::<i64>::unknown(Unknown::NoFailures)), "");
+    }
+
+    #[test]
+    fn why_a_number_cannot_be_had_is_said_once() {
+        let (material, judged) = (Material::default(), Judgement::default());
+        let [from, until] = [0, 1].map(Time::from_ticks);
+        let none = Selection::new(&material, &judged, Zone::default(), |_, _| true).bucket(Window { from, until });
+        let [lead, often, ..] = five(&none);
+        assert_eq!(often.value, "- (nothing is known to have been deployed there)");
+        assert_eq!([lead.detail, often.detail], ["p75 -, p95 -, 0 commits", "- deployments on - days"]);
     }
 }
