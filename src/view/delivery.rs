@@ -41,13 +41,12 @@ pub fn five(of: &Bucket) -> [Number; 5] {
         },
         Number {
             name: "deployment frequency",
-            value: figure_text(&often.median_deploy_days_a_week, |days| format!("{days} days a week")),
+            value: figure_text(&often.median_deploy_days_a_week, |days| counted(*days, "day") + " a week"),
             level: often.level,
-            detail: format!(
-                "{} deployments on {} days",
-                short(&often.deployments, u64::to_string),
-                short(&often.deploy_days, u64::to_string)
-            ),
+            detail: match (often.deployments.value, often.deploy_days.value) {
+                (Some(all), Some(days)) => format!("{} on {}", counted(all, "deployment"), counted(days, "day")),
+                (None, _) | (_, None) => UNKNOWN.to_owned(),
+            },
             definition: often.definition,
         },
         Number {
@@ -96,14 +95,9 @@ pub fn percent_text(share: &f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
-/// The number alone, where why there is none stands beside it.
-fn short<T>(figure: &Figure<T>, text: impl Fn(&T) -> String) -> String {
-    figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), text)
-}
-
 fn spread_text(spread: &Spread, of: &str) -> String {
-    let [p75, p95] = [&spread.p75, &spread.p95].map(|figure| short(figure, seconds_text));
-    format!("p75 {p75}, p95 {p95}, {}", counted(spread.count, of))
+    let short = |figure: &Figure<i64>| figure.value.as_ref().map_or_else(|| UNKNOWN.to_owned(), seconds_text);
+    format!("p75 {}, p95 {}, {}", short(&spread.p75), short(&spread.p95), counted(spread.count, of))
 }
 
 /// The five; then, where it was asked for, the same by periods, and what stands behind them.
@@ -381,6 +375,6 @@ mod tests {
         let none = Selection::new(&material, &judged, Zone::default(), |_, _| true).bucket(Window { from, until });
         let [lead, often, ..] = five(&none);
         assert_eq!(often.value, "- (nothing is known to have been deployed there)");
-        assert_eq!([lead.detail, often.detail], ["p75 -, p95 -, 0 commits", "- deployments on - days"]);
+        assert_eq!([lead.detail, often.detail], ["p75 -, p95 -, 0 commits", "-"]);
     }
 }
